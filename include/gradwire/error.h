@@ -29,8 +29,8 @@ class PeerError : public Error {
   int rank_;
 };
 
-/// Bytes that are not a payload of the operator that was asked to decode them. Thrown by decoders, which do not know
-/// the sender; the exchange turns it into a PeerError with rank, bucket and parameter.
+/// Bytes that are not a payload of the operator that was asked to decode them. Stays inside the operators, which do not
+/// know the sender: Compressor::Decode turns it into a PeerError.
 class PayloadError : public Error {
  public:
   using Error::Error;

@@ -11,13 +11,13 @@ if(NOT TORCH_DIR)
     COMMAND python3 -c "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')"
     OUTPUT_VARIABLE TORCH_DIR OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 endif()
-set(TORCH_DIR "${TORCH_DIR}" CACHE PATH "The torch folder of a Python that has torch, or of a libtorch" FORCE)
 foreach(needed include/ATen/ATen.h lib/libtorch_cpu.so lib/libc10.so)
   if(NOT EXISTS "${TORCH_DIR}/${needed}")
     message(FATAL_ERROR "No libtorch: '${TORCH_DIR}/${needed}' does not exist. Run 'make build', which installs the "
       "pinned torch, put a python3 with torch >= 2.11 on PATH, or pass -DTORCH_DIR=<site-packages>/torch.")
   endif()
 endforeach()
+set(TORCH_DIR "${TORCH_DIR}" CACHE PATH "The torch folder of a Python that has torch, or of a libtorch" FORCE)
 
 # A Python's torch says its version in version.py, a plain libtorch in build-version.
 foreach(file version.py build-version)

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gradwire/ddp.h"
+
+#include <algorithm>
+
+#include <ATen/core/grad_mode.h>
+
+#include "c10d/torch_compat.h"
+#include "gradwire/error.h"
+#include "gradwire/method.h"
+#include "hooks/comm_hook.h"
+
+namespace gradwire {
+namespace {
+
+using Named = std::vector<std::pair<std::string, at::Tensor>>;
+
+constexpr int64_t kMiB = 1 << 20;
+constexpr int64_t kFirstBucket = kMiB;           // torch's kDefaultFirstBucketBytes: the first bucket leaves early
+constexpr size_t kBroadcastBytes = 250 * kMiB;   // Python DDP's broadcast_bucket_size
+
+Named TrainableParameters(const torch::nn::Module& module) {
+  Named named;
+  for (const auto& item : module.named_parameters())
+    if (item.value().requires_grad()) named.emplace_back(item.key(), item.value());
+  if (named.empty()) throw ConfigError("DistributedDataParallel: the module has no parameter that requires a gradient");
+  return named;
+}
+
+std::vector<at::Tensor> Tensors(const Named& named) {
+  std::vector<at::Tensor> tensors;
+  for (const auto& item : named) tensors.push_back(item.second);
+  return tensors;
+}
+
+std::vector<Parameter> Describe(const Named& named) {
+  std::vector<Parameter> parameters;
+  for (const auto& [name, tensor] : named) parameters.push_back({name, tensor.sizes().vec()});
+  return parameters;
+}
+
+/// Rank 0's parameters and buffers to all.
+void Broadcast(const torch::nn::Module& module, const c10::intrusive_ptr<c10d::ProcessGroup>& group) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> tensors = module.parameters();
+  for (const at::Tensor& buffer : module.buffers()) tensors.push_back(buffer);
+  for (at::Tensor& tensor : tensors) tensor = tensor.detach();
+  c10d::broadcast_coalesced(group, tensors, kBroadcastBytes);
+}
+
+std::shared_ptr<c10d::Reducer> BuildReducer(const Named& named, const c10::intrusive_ptr<c10d::ProcessGroup>& group,
+                                            const DdpOptions& options) {
+  const std::vector<at::Tensor> tensors = Tensors(named);
+  const auto cap = static_cast<int64_t>(options.comm.bucket_cap_mb * kMiB);
+  const int64_t first = std::min(kFirstBucket, cap);
+  auto [buckets, limits] = c10d::compute_bucket_assignment_by_size(
+      tensors, {static_cast<size_t>(first), static_cast<size_t>(cap)}, std::vector<bool>(tensors.size(), false));
+  std::reverse(buckets.begin(), buckets.end());  // the last layers' gradients are ready first
+  std::unordered_map<size_t, std::string> names;
+  for (size_t i = 0; i < named.size(); ++i) names.emplace(i, named[i].first);
+  return MakeReducer(tensors, std::move(buckets), group, cap, first, options.find_unused_parameters, std::move(names));
+}
+
+}  // namespace
+
+struct DdpBase::Parts {
+  std::shared_ptr<torch::nn::Module> module;
+  c10::intrusive_ptr<c10d::ProcessGroup> group;
+  Named named;
+  bool find_unused_parameters;
+  std::unique_ptr<Collective> collective;  // destroyed last: the exchange uses it
+  std::unique_ptr<Exchange<float>> exchange;
+  std::unique_ptr<ExchangeThread<float>> thread;
+  std::shared_ptr<GradientRoute> route;
+  std::shared_ptr<c10d::Reducer> reducer;
+};
+
+DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c10d::ProcessGroup> group,
+                 std::unique_ptr<Collective> collective, const DdpOptions& options)
+    : parts_(std::make_unique<Parts>()) {
+  Parts& p = *parts_;
+  p.named = TrainableParameters(*module);
+  p.module = std::move(module);
+  p.group = std::move(group);
+  p.find_unused_parameters = options.find_unused_parameters;
+  if (!options.plain) {
+    p.collective = std::move(collective);
+    p.exchange = std::make_unique<Exchange<float>>(*p.collective, Describe(p.named), MakeParts(options.comm, options.seed));
+    p.thread = std::make_unique<ExchangeThread<float>>(*p.exchange);
+    p.route = std::make_shared<GradientRoute>(Tensors(p.named), *p.thread);
+  }
+  c10d::verify_params_across_processes(p.group, Tensors(p.named), std::nullopt);
+  Broadcast(*p.module, p.group);
+  p.reducer = BuildReducer(p.named, p.group, options);
+  if (p.route) p.reducer->register_comm_hook(MakeCommHook(p.route));
+}
+
+DdpBase::~DdpBase() { Close(); }
+
+void DdpBase::Close() {
+  if (parts_->thread) parts_->thread->Close();
+}
+
+void DdpBase::ZeroGrad() {
+  const at::NoGradGuard no_grad;
+  for (auto& item : parts_->named)
+    if (item.second.grad().defined()) item.second.mutable_grad().zero_();
+}
+
+void DdpBase::AverageBuffers() {
+  const at::NoGradGuard no_grad;
+  for (at::Tensor buffer : parts_->module->buffers()) {
+    if (!buffer.is_floating_point()) continue;
+    std::vector<at::Tensor> tensors{buffer};
+    parts_->group->allreduce(tensors)->wait();
+    buffer.div_(parts_->group->getSize());
+  }
+}
+
+const Named& DdpBase::parameters() const { return parts_->named; }
+
+ExchangeThread<float>* DdpBase::exchange() { return parts_->thread.get(); }
+
+void DdpBase::Route(uint64_t step, BucketSink<float>& sink) {
+  if (parts_->route) parts_->route->Restart(step, sink);
+}
+
+double DdpBase::exposed_s() const { return parts_->route ? parts_->route->exposed_s() : 0; }
+
+void DdpBase::BeforeForward() {
+  if (!at::GradMode::is_enabled()) return;
+  parts_->reducer->rebuild_buckets();
+  parts_->reducer->prepare_for_forward();
+}
+
+void DdpBase::BeforeBackward(const std::vector<at::Tensor>& outputs) {
+  if (!at::GradMode::is_enabled()) return;
+  parts_->reducer->prepare_for_backward(parts_->find_unused_parameters ? outputs : std::vector<at::Tensor>{});
+}
+
+}  // namespace gradwire

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gradwire {
+
+/// Bytes for a peer, and room for exactly the bytes that a peer sends.
+struct Outgoing {
+  int peer;
+  std::span<const std::byte> bytes;
+};
+struct Incoming {
+  int peer;
+  std::span<std::byte> bytes;
+};
+
+/// A started operation. `bytes_sent`: what this rank hands to the transport for it.
+struct Ticket {
+  uint64_t id = 0;
+  uint64_t bytes_sent = 0;
+};
+
+/// Moves bytes between the ranks of one job. All ranks start the same operations in the same order. Buffers belong to
+/// the operation from Start* until its Finish returns. Not thread-safe: one thread at a time.
+///
+/// Every wait ends within the timeout given at construction. A failure throws PeerError that names the rank to blame,
+/// and tells the other ranks, so that they name the same rank; afterwards the collective can only be destroyed.
+class Collective {
+ public:
+  virtual ~Collective() = default;
+
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  /// Starts sending and receiving; returns without waiting for peers. No transfer is to or from this rank itself.
+  virtual Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) = 0;
+  /// Starts summing `values` (the same length on every rank) over all ranks, in place, the same bits on every rank.
+  virtual Ticket StartAllReduce(std::span<float> values) = 0;
+  virtual Ticket StartAllReduce(std::span<double> values) = 0;
+  /// Waits until the operation is complete. Tickets may be finished in any order, each once.
+  virtual void Finish(const Ticket& ticket) = 0;
+
+  /// Every rank's text, by rank. For agreeing on settings at start, not for data.
+  virtual std::vector<std::string> GatherText(std::string_view text) = 0;
+};
+
+}  // namespace gradwire

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gradwire/site.h"
+
+namespace gradwire {
+
+/// The type of the gradient's elements. kF64 is for the convex problems, where methods are checked to 1e-10.
+enum class Dtype { kF32, kF64 };
+
+template <typename T>
+inline constexpr Dtype kDtypeOf = Dtype::kF32;
+template <>
+inline constexpr Dtype kDtypeOf<double> = Dtype::kF64;
+
+constexpr size_t SizeOf(Dtype dtype) { return dtype == Dtype::kF32 ? 4 : 8; }
+
+/// One encoded piece as it lies in a message, and who encoded it (its site's worker).
+struct Payload {
+  std::span<const std::byte> bytes;
+  uint32_t worker = 0;
+};
+
+/// A compression operator C. Stateless and thread-safe; memory of what was left out belongs to the link.
+///
+/// Conventions: U(omega) means E C(x) = x and E||C(x) - x||^2 <= omega ||x||^2; delta-contractive means
+/// E||C(x) - x||^2 <= (1 - delta) ||x||^2 with delta in (0, 1]. C(0) = 0 for every operator.
+/// All elements that reach an operator are finite: the exchange keeps others out (see Exchange).
+class Compressor {
+ public:
+  virtual ~Compressor() = default;
+
+  /// The spec that makes this operator again, e.g. "topk:1%".
+  virtual std::string spec() const = 0;
+  /// Whether E C(x) = x.
+  virtual bool unbiased() const = 0;
+  /// Whether C(x + y) = C(x) + C(y), so that messages of equal site can be summed on the way.
+  virtual bool linear() const { return false; }
+  /// omega for this piece; empty where the operator is not in any U(omega).
+  virtual std::optional<double> omega(const Piece& piece) const = 0;
+  /// delta for this piece; empty where the operator is not contractive.
+  virtual std::optional<double> delta(const Piece& piece) const = 0;
+
+  /// Exact size in bytes of the payload for this piece: every rank allocates and posts its receive by it.
+  virtual size_t Bytes(const Piece& piece, Dtype dtype) const = 0;
+
+  /// u = scale * v + owed; writes C(u) to `out` and u - C(u) to `owing`.
+  /// `v`, `owed`, `owing`: site.piece.numel elements each, or empty (v, owed: zero; owing: not wanted). `owing` may be
+  /// `v` or `owed` itself, and must not overlap them otherwise. `out`: exactly Bytes(site.piece, dtype) bytes, aligned
+  /// to 16. Every byte of `out` is written, so that equal input gives equal bytes.
+  virtual void Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> owed,
+                      std::span<float> owing, std::span<std::byte> out) const = 0;
+  virtual void Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
+                      std::span<const double> owed, std::span<double> owing, std::span<std::byte> out) const = 0;
+
+  /// out = (keep ? out : 0) + sum_r weights[r] * payloads[r], summed in the order given: replicas that decode the same
+  /// payloads in the same order get the same bits. site.worker is ignored: each payload names its own.
+  /// Throws PeerError naming the worker whose bytes cannot be a payload of this operator; `out` is then undefined.
+  virtual void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights,
+                      bool keep, std::span<float> out) const = 0;
+  virtual void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const double> weights,
+                      bool keep, std::span<double> out) const = 0;
+};
+
+/// An operator as `gradwire list` shows it.
+struct CompressorInfo {
+  std::string_view syntax;   ///< e.g. "topk:K or topk:P%"
+  std::string_view summary;  ///< what it keeps, and what it costs on the wire
+  std::string_view source;   ///< paper
+  std::vector<std::string_view> examples;  ///< specs that parse; the laws test takes up every one
+};
+
+/// Every operator there is.
+const std::vector<CompressorInfo>& Compressors();
+
+/// Makes an operator from its spec. Throws ConfigError that says what was expected and the nearest operator's name.
+std::shared_ptr<const Compressor> ParseCompressor(std::string_view spec);
+
+}  // namespace gradwire

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/nn/module.h>
+
+#include "gradwire/c10d_group.h"
+#include "gradwire/comm_config.h"
+#include "gradwire/exchange_thread.h"
+
+namespace gradwire {
+
+struct DdpOptions {
+  CommConfig comm;
+  uint64_t seed = 0;                    ///< of the operators' random bits; equal on all ranks
+  bool find_unused_parameters = false;  ///< as in Python's DistributedDataParallel
+  /// Leaves the Reducer its own all-reduce: what DDP does without gradwire. The baseline of tests and benchmarks.
+  bool plain = false;
+};
+
+/// What a DistributedDataParallel does for any module; use the template below.
+///
+/// Parameters and buffers are rank 0's after construction. Gradients are views of the buckets; zero them by ZeroGrad()
+/// (torch::optim's zero_grad throws on such views). Buffers (batch norm's statistics) stay local until
+/// AverageBuffers(). One thread uses it; the exchange has a thread of its own.
+class DdpBase {
+ public:
+  /// `group`: for the Reducer's own start-up messages. `collective`: for the gradients. Both are used by all ranks
+  /// alike. Throws ConfigError where the ranks' settings or models differ.
+  DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c10d::ProcessGroup> group,
+          std::unique_ptr<Collective> collective, const DdpOptions& options);
+  ~DdpBase();
+
+  void ZeroGrad();
+
+  /// Every floating-point buffer becomes its mean over the ranks, exactly the same on each. Call it before evaluation.
+  void AverageBuffers();
+
+  /// Trainable parameters by name, in the exchange's order.
+  const std::vector<std::pair<std::string, at::Tensor>>& parameters() const;
+
+  /// The thread that exchanges gradients; null for a plain one.
+  ExchangeThread<float>* exchange();
+
+  /// Buckets from now on belong to this step and go to this sink; without it they are counted from 0 and go to
+  /// exchange(). For drivers that exchange by themselves.
+  void Route(uint64_t step, BucketSink<float>& sink);
+
+  /// Seconds spent waiting for results after the last bucket of each step was handed over.
+  double exposed_s() const;
+
+  /// Waits for what is under way and joins the exchange's thread. Idempotent; the destructor calls it.
+  void Close();
+
+ protected:
+  void BeforeForward();
+  void BeforeBackward(const std::vector<at::Tensor>& outputs);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+/// Data-parallel training of a torch::nn module over a c10d::Reducer, as Python's DistributedDataParallel, with
+/// gradients that cross the wire as `options.comm` says:
+///
+///     gradwire::DistributedDataParallel ddp(model, group, std::move(collective), {.comm = {.method = "ef"}});
+///     ddp.ZeroGrad();
+///     loss(ddp(images), labels).backward();   // gradients are the means over the ranks when it returns
+///     optimizer.step();
+template <typename Module>
+class DistributedDataParallel : public DdpBase {
+ public:
+  DistributedDataParallel(std::shared_ptr<Module> module, c10::intrusive_ptr<c10d::ProcessGroup> group,
+                          std::unique_ptr<Collective> collective, const DdpOptions& options)
+      : DdpBase(module, std::move(group), std::move(collective), options), module_(std::move(module)) {}
+
+  /// The module's forward; its output must reach the loss whose backward follows.
+  template <typename... Inputs>
+  at::Tensor operator()(Inputs&&... inputs) {
+    BeforeForward();
+    at::Tensor output = module_->forward(std::forward<Inputs>(inputs)...);
+    BeforeBackward({output});
+    return output;
+  }
+
+  Module& module() { return *module_; }
+
+ private:
+  std::shared_ptr<Module> module_;
+};
+
+}  // namespace gradwire

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "gradwire/bucket.h"
+#include "gradwire/collective.h"
+#include "gradwire/compressor.h"
+#include "gradwire/link.h"
+#include "gradwire/piece.h"
+#include "gradwire/state_store.h"
+
+namespace gradwire {
+
+/// How messages travel. kAllGather: every rank sends its message to every other one and averages all n of them.
+/// kAllReduce: the whole bucket, dense, is summed on the way.
+enum class Topology { kAllGather, kAllReduce };
+
+/// The parts that an exchange is made of; method.h makes them from a CommConfig.
+struct ExchangeParts {
+  const Link* link = nullptr;
+  std::shared_ptr<const Compressor> compressor;
+  Topology topology = Topology::kAllGather;
+  PieceRule piece = PieceRule::kFixed;
+  size_t min_compress_numel = 0;  ///< smaller parameters travel dense in the same message
+  bool compress_1d = true;        ///< otherwise 1-D parameters travel dense as well
+  uint64_t start_iter = 0;        ///< steps before this one are dense all-reduces
+  uint64_t seed = 0;              ///< of the operators' random bits; equal on all ranks
+};
+
+/// Totals since construction. Seconds are those of the thread that runs the exchange.
+struct ExchangeStats {
+  uint64_t frame_bytes = 0;    ///< frames handed to the transport
+  uint64_t payload_bytes = 0;  ///< payloads, and the transfers of all-reduces, handed to the transport
+  double encode_s = 0, wire_s = 0, decode_s = 0;
+
+  uint64_t bytes_sent() const { return frame_bytes + payload_bytes; }
+};
+
+template <typename T>
+struct ExchangeCore;
+template <typename T>
+class Flight;
+
+/// Turns each bucket into the mean over the ranks: link -> compressor -> frame -> collective -> decode -> mean, in that
+/// order. The only place that names the whole arrow. T is float or double.
+///
+/// All ranks start the same buckets in the same order; several may be under way at once. Replicas stay bit-identical:
+/// every rank decodes the same payloads, its own among them, in rank order. Identity over an all-reduce multiplies by
+/// 1/n first and sums the whole bucket, as DDP does, and so gives DDP's bits.
+///
+/// Non-finite elements: a piece that holds one is sent as zeros and keeps its memory, and its frame is flagged; the
+/// bucket is then NaN on all ranks.
+///
+/// Not thread-safe: one thread at a time (ExchangeThread is that thread for a DDP).
+template <typename T>
+class Exchange {
+ public:
+  using Id = uint64_t;
+
+  /// Agrees with the other ranks on settings and parameters; throws ConfigError with the difference where they differ.
+  /// `collective` must outlive the exchange.
+  Exchange(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  /// Encodes a bucket of step `step` and hands it to the transport. Bucket and segments must stay until Finish returns.
+  Id Start(uint64_t step, const Bucket<T>& bucket);
+  /// Waits for the peers' messages of that bucket and puts the mean into its values. Throws PeerError.
+  void Finish(Id id);
+
+  const std::vector<Parameter>& parameters() const;
+  const ExchangeStats& stats() const;
+  /// The links' memory on this rank. Touch it only while no bucket is under way.
+  StateStore<T>& state();
+
+ private:
+  std::unique_ptr<ExchangeCore<T>> core_;
+  Id next_ = 0;
+  std::map<Id, std::unique_ptr<Flight<T>>> flights_;
+};
+
+}  // namespace gradwire

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "gradwire/bucket.h"
+
+namespace gradwire {
+
+/// What is minimised, as one worker sees it: a network over this rank's data, or a convex function f_i. It owns the
+/// point x; every rank moves its own copy by the same steps. T is float or double.
+template <typename T>
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  virtual const std::vector<Parameter>& parameters() const = 0;
+
+  /// This worker's gradient at the current point, handed to `sink` in buckets as they become ready. On return every
+  /// bucket holds its result: the mean over the workers.
+  virtual void Gradient(uint64_t step, BucketSink<T>& sink) = 0;
+
+  /// Moves the point along what Gradient left, with step size `lr`.
+  virtual void Step(double lr) = 0;
+};
+
+/// Driver T1, the synchronous gradient round: x <- x - lr * exchange(grad f_1(x), ..., grad f_n(x)).
+template <typename T>
+void GradientRound(Objective<T>& objective, BucketSink<T>& sink, uint64_t step, double lr) {
+  objective.Gradient(step, sink);
+  objective.Step(lr);
+}
+
+}  // namespace gradwire

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <numeric>
+#include <string>
+#include <vector>
+
+namespace gradwire {
+
+/// One trainable tensor. Its position in the list that an exchange was made with is its id: the key of all state, so
+/// that nothing is lost when DDP rebuilds its buckets. Every rank lists the same parameters in the same order.
+struct Parameter {
+  std::string name;
+  std::vector<int64_t> shape;
+
+  size_t numel() const {
+    return static_cast<size_t>(std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()));
+  }
+};
+
+/// One parameter's stretch of a bucket, in elements. A bucket holds whole parameters.
+struct Segment {
+  uint32_t parameter = 0;  ///< id: index into the exchange's list of parameters
+  size_t offset = 0;       ///< first element within the bucket
+  size_t numel = 0;
+};
+
+}  // namespace gradwire

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gradwire {
+
+/// Elements in a piece: 256 KiB of floats stay in a core's L2 cache, and positions within a piece fit 16 bits.
+inline constexpr size_t kPieceNumel = 65536;
+
+/// How a parameter is cut: kFixed into pieces of kPieceNumel elements (the last one shorter), kTensor not at all (the
+/// per-tensor rule of many papers).
+enum class PieceRule { kFixed, kTensor };
+
+/// What an operator acts on: consecutive elements of one parameter. The cut depends on (parameter, numel) alone, so
+/// payload bytes do not depend on the bucket cap, the world size or the topology.
+struct Piece {
+  uint32_t index = 0;          ///< position among the parameter's pieces
+  size_t begin = 0;            ///< first element within the parameter
+  size_t numel = 0;            ///< elements in this piece
+  size_t parameter_numel = 0;  ///< elements in the whole parameter
+
+  /// A parameter that is one piece.
+  static Piece Whole(size_t numel) { return {0, 0, numel, numel}; }
+};
+
+/// Number of pieces; 0 for an empty parameter.
+size_t PieceCount(size_t parameter_numel, PieceRule rule);
+
+/// The index-th piece; index < PieceCount(...).
+Piece PieceAt(size_t parameter_numel, PieceRule rule, size_t index);
+
+/// The piece's share of a count `k` meant for its whole parameter, by largest remainder (ties to the lower index), so
+/// that the shares add up to min(k, parameter_numel). A share is at least 1: a piece that never sends anything would
+/// never be corrected by error feedback. Only then, when k is smaller than the number of pieces, is the sum above k.
+size_t ShareOf(size_t k, const Piece& piece);
+
+}  // namespace gradwire

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include <ATen/ops/from_blob.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+
+#include "c10d/roll_call.h"
+#include "gradwire/c10d_group.h"
+#include "gradwire/error.h"
+
+namespace gradwire {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// Survivors of a failed all-reduce wait this long for each other to report.
+constexpr milliseconds kPatience{5000};
+
+template <typename T>
+at::Tensor View(std::span<T> values, at::ScalarType type) {
+  return at::from_blob(const_cast<std::remove_const_t<T>*>(values.data()), {static_cast<int64_t>(values.size())}, type);
+}
+
+class C10dCollective final : public Collective {
+ public:
+  C10dCollective(const Membership& member, const std::string& prefix)
+      : backend_(MakeGlooBackend(member, prefix + "/gloo")),
+        store_(c10::make_intrusive<c10d::PrefixStore>(prefix, member.store)),
+        roll_call_(store_, member.rank, member.size), timeout_(member.timeout) {}
+
+  int rank() const override { return backend_->getRank(); }
+  int size() const override { return backend_->getSize(); }
+
+  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+    Ticket ticket{next_++, 0};
+    const int tag = static_cast<int>(ticket.id % (1u << 30));
+    std::vector<Pending>& pending = pending_[ticket.id];
+    for (const Incoming& message : incoming)
+      pending.push_back(Begin(message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::recv));
+    for (const Outgoing& message : outgoing) {
+      pending.push_back(Begin(message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::send));
+      ticket.bytes_sent += message.bytes.size();
+    }
+    return ticket;
+  }
+
+  Ticket StartAllReduce(std::span<float> values) override { return StartSum(View(values, at::kFloat)); }
+  Ticket StartAllReduce(std::span<double> values) override { return StartSum(View(values, at::kDouble)); }
+
+  void Finish(const Ticket& ticket) override {
+    const auto pending = pending_.extract(ticket.id);
+    if (pending.empty()) return;
+    const auto end = Clock::now() + timeout_;
+    for (Pending& part : pending.mapped()) Await(part, end);
+  }
+
+  std::vector<std::string> GatherText(std::string_view text) override {
+    const std::string key = "text/" + std::to_string(next_++) + "/";
+    store_->set(key + std::to_string(rank()), std::vector<uint8_t>(text.begin(), text.end()));
+    std::vector<std::string> texts;
+    for (int peer = 0; peer < size(); ++peer) {
+      try {
+        store_->wait({key + std::to_string(peer)}, timeout_);
+        const std::vector<uint8_t> bytes = store_->get(key + std::to_string(peer));
+        texts.emplace_back(bytes.begin(), bytes.end());
+      } catch (const std::exception& error) {
+        Fail(peer, "did not state its settings within " + std::to_string(timeout_.count()) + " ms", error.what());
+      }
+    }
+    return texts;
+  }
+
+ private:
+  struct Pending {
+    int peer;  // -1: all of them
+    at::Tensor tensor;
+    c10::intrusive_ptr<c10d::Work> work;
+  };
+  using Transfer = c10::intrusive_ptr<c10d::Work> (c10d::Backend::*)(std::vector<at::Tensor>&, int, int);
+
+  Pending Begin(int peer, at::Tensor tensor, int tag, Transfer transfer) {
+    std::vector<at::Tensor> tensors{tensor};
+    try {
+      return {peer, tensor, ((*backend_).*transfer)(tensors, peer, tag)};
+    } catch (const std::exception& error) {
+      Fail(peer, "cannot be reached", error.what());
+    }
+  }
+
+  Ticket StartSum(const at::Tensor& tensor) {
+    Ticket ticket{next_++, 0};
+    std::vector<at::Tensor> tensors{tensor};
+    pending_[ticket.id].push_back({-1, tensor, backend_->allreduce(tensors)});
+    // Gloo's ring: n - 1 chunks of 1/n on the way to the sums, and n - 1 on the way back.
+    ticket.bytes_sent = 2 * static_cast<uint64_t>(size() - 1) * tensor.nbytes() / static_cast<uint64_t>(size());
+    return ticket;
+  }
+
+  void Await(Pending& part, Clock::time_point end) {
+    const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
+    try {
+      part.work->wait(std::max(left, milliseconds(1)));
+    } catch (const std::exception& error) {
+      const bool late = Clock::now() >= end;
+      const std::string what = late ? "did not answer within " + std::to_string(timeout_.count()) + " ms" : "is gone";
+      Fail(part.peer >= 0 ? part.peer : roll_call_.FindMissing(kPatience), what, error.what());
+    }
+  }
+
+  [[noreturn]] void Fail(int suspect, const std::string& what, const std::string& detail) {
+    const int blamed = suspect >= 0 ? roll_call_.Blame(suspect) : suspect;
+    const std::string who = blamed < 0 ? "a rank (all of them still report)" : "rank " + std::to_string(blamed);
+    const std::string more = blamed == suspect ? "" : "; it was noticed first by another rank";
+    throw PeerError(blamed, who + " " + what + ", says rank " + std::to_string(rank()) + more + " (" + detail + ")");
+  }
+
+  c10::intrusive_ptr<c10d::Backend> backend_;
+  c10::intrusive_ptr<c10d::Store> store_;
+  RollCall roll_call_;
+  milliseconds timeout_;
+  uint64_t next_ = 0;
+  std::map<uint64_t, std::vector<Pending>> pending_;
+};
+
+}  // namespace
+
+std::unique_ptr<Collective> MakeC10dCollective(const Membership& member, const std::string& prefix) {
+  return std::make_unique<C10dCollective>(member, prefix);
+}
+
+}  // namespace gradwire

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gradwire/thread_collective.h"
+
+#include <condition_variable>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "gradwire/error.h"
+
+namespace gradwire {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+/// What the ranks share: mail by (sender, receiver, operation), and who is gone.
+struct Hub {
+  Hub(int size, std::chrono::milliseconds timeout) : timeout(timeout), alive(static_cast<size_t>(size), true) {}
+
+  const std::chrono::milliseconds timeout;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::map<std::tuple<int, int, uint64_t>, Bytes> mail;
+  std::vector<bool> alive;
+  int dead = -1;  // the first rank that anyone blamed
+};
+
+class ThreadCollective final : public Collective {
+ public:
+  ThreadCollective(std::shared_ptr<Hub> hub, int rank) : hub_(std::move(hub)), rank_(rank) {}
+
+  ~ThreadCollective() override {
+    const std::lock_guard lock(hub_->mutex);
+    hub_->alive[static_cast<size_t>(rank_)] = false;
+    hub_->changed.notify_all();
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return static_cast<int>(hub_->alive.size()); }
+
+  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+    Ticket ticket{next_++, 0};
+    for (const Outgoing& message : outgoing) {
+      Post(message.peer, ticket.id, message.bytes);
+      ticket.bytes_sent += message.bytes.size();
+    }
+    pending_[ticket.id] = [this, id = ticket.id, wanted = std::vector<Incoming>(incoming.begin(), incoming.end())] {
+      for (const Incoming& message : wanted) {
+        const Bytes bytes = Await(message.peer, id);
+        if (bytes.size() != message.bytes.size())
+          throw PeerError(message.peer, fmt::format("rank {} sent {} bytes, rank {} expected {}", message.peer,
+                                                    bytes.size(), rank_, message.bytes.size()));
+        std::memcpy(message.bytes.data(), bytes.data(), bytes.size());
+      }
+    };
+    return ticket;
+  }
+
+  Ticket StartAllReduce(std::span<float> values) override { return StartSum(values); }
+  Ticket StartAllReduce(std::span<double> values) override { return StartSum(values); }
+
+  void Finish(const Ticket& ticket) override {
+    const auto pending = pending_.extract(ticket.id);
+    if (!pending.empty()) pending.mapped()();
+  }
+
+  std::vector<std::string> GatherText(std::string_view text) override {
+    const uint64_t id = next_++;
+    std::vector<std::string> texts(static_cast<size_t>(size()));
+    texts[static_cast<size_t>(rank_)] = text;
+    ForPeers([&](int peer) { Post(peer, id, std::as_bytes(std::span(text))); });
+    ForPeers([&](int peer) {
+      const Bytes bytes = Await(peer, id);
+      texts[static_cast<size_t>(peer)].assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    });
+    return texts;
+  }
+
+ private:
+  template <typename Do>
+  void ForPeers(Do&& act) {
+    for (int peer = 0; peer < size(); ++peer)
+      if (peer != rank_) act(peer);
+  }
+
+  /// Every rank sends its values to every other one and sums all of them in rank order.
+  template <typename T>
+  Ticket StartSum(std::span<T> values) {
+    Ticket ticket{next_++, 0};
+    ForPeers([&](int peer) { Post(peer, ticket.id, std::as_bytes(values)); });
+    ticket.bytes_sent = values.size_bytes() * static_cast<size_t>(size() - 1);
+    pending_[ticket.id] = [this, id = ticket.id, values] {
+      const std::vector<T> own(values.begin(), values.end());
+      std::vector<T> theirs(values.size());
+      for (int peer = 0; peer < size(); ++peer) {
+        if (peer != rank_) std::memcpy(theirs.data(), Await(peer, id).data(), values.size_bytes());
+        const std::vector<T>& term = peer == rank_ ? own : theirs;
+        for (size_t i = 0; i < values.size(); ++i) values[i] = peer == 0 ? term[i] : values[i] + term[i];
+      }
+    };
+    return ticket;
+  }
+
+  void Post(int peer, uint64_t id, std::span<const std::byte> bytes) {
+    const std::lock_guard lock(hub_->mutex);
+    hub_->mail[{rank_, peer, id}].assign(bytes.begin(), bytes.end());
+    hub_->changed.notify_all();
+  }
+
+  Bytes Await(int peer, uint64_t id) {
+    std::unique_lock lock(hub_->mutex);
+    const auto key = std::make_tuple(peer, rank_, id);
+    const bool answered = hub_->changed.wait_for(lock, hub_->timeout, [&] {
+      return hub_->mail.contains(key) || !hub_->alive[static_cast<size_t>(peer)];
+    });
+    if (const auto found = hub_->mail.extract(key); !found.empty()) return std::move(found.mapped());
+    if (hub_->dead < 0) hub_->dead = peer;
+    throw PeerError(hub_->dead,
+                    answered ? fmt::format("rank {} is gone (rank {} noticed)", hub_->dead, rank_)
+                             : fmt::format("rank {} did not answer rank {} within {} ms (first blamed: rank {})", peer,
+                                           rank_, hub_->timeout.count(), hub_->dead));
+  }
+
+  std::shared_ptr<Hub> hub_;
+  int rank_;
+  uint64_t next_ = 0;
+  std::map<uint64_t, std::function<void()>> pending_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Collective>> MakeThreadCollectives(int size, std::chrono::milliseconds timeout) {
+  const auto hub = std::make_shared<Hub>(size, timeout);
+  std::vector<std::unique_ptr<Collective>> ranks;
+  for (int rank = 0; rank < size; ++rank) ranks.push_back(std::make_unique<ThreadCollective>(hub, rank));
+  return ranks;
+}
+
+}  // namespace gradwire

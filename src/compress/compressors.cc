@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "compress/operator.h"
+#include "compress/spec.h"
+
+namespace gradwire {
+namespace {
+
+struct Entry {
+  std::string_view name;
+  std::shared_ptr<const Compressor> (*make)(std::string_view argument);
+  CompressorInfo info;
+};
+
+/// The list of operators: a new one is its file and one entry here.
+const std::vector<Entry>& Entries() {
+  static const std::vector<Entry> entries = {
+      {"identity", MakeIdentity, {"identity", "every element, exactly: 4 bytes each", "", {"identity"}}},
+      {"fp16", MakeFp16,
+       {"fp16", "IEEE half precision with a power-of-two scale a piece: 2 bytes an element", "IEEE 754-2008", {"fp16"}}},
+      {"bf16", MakeBf16,
+       {"bf16", "bfloat16 with a power-of-two scale a piece: 2 bytes an element", "Kalamkar et al. 2019, arXiv 1905.12322",
+        {"bf16"}}},
+      {"sign", MakeSign,
+       {"sign", "sign, times the mean magnitude of 1,024 elements: 1.03 bits an element",
+        "Karimireddy et al. 2019, arXiv 1901.09847", {"sign"}}},
+      {"topk", MakeTopK,
+       {"topk:K | topk:P%", "the K (or P %) largest elements of each parameter: 6 bytes each",
+        "Aji & Heafield 2017, arXiv 1704.05021", {"topk:1%", "topk:5", "topk:100%"}}},
+  };
+  return entries;
+}
+
+}  // namespace
+
+const std::vector<CompressorInfo>& Compressors() {
+  static const std::vector<CompressorInfo> infos = [] {
+    std::vector<CompressorInfo> list;
+    for (const Entry& entry : Entries()) list.push_back(entry.info);
+    return list;
+  }();
+  return infos;
+}
+
+std::shared_ptr<const Compressor> ParseCompressor(std::string_view spec) {
+  const size_t colon = spec.find(':');
+  const std::string_view name = spec.substr(0, colon);
+  const std::string_view argument = colon == spec.npos ? "" : spec.substr(colon + 1);
+  std::vector<std::string_view> names;
+  for (const Entry& entry : Entries()) {
+    if (entry.name == name) return entry.make(argument);
+    names.push_back(entry.name);
+  }
+  const std::string_view near = Nearest(name, names);
+  throw ConfigError(fmt::format("compressor '{}': unknown{}; expected one of {}", spec,
+                                near.empty() ? "" : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", ")));
+}
+
+}  // namespace gradwire

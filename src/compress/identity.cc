@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compress/operator.h"
+#include "compress/spec.h"
+
+namespace gradwire {
+namespace {
+
+/// C(x) = x (METHODS O1): sizeof(T) bytes an element.
+class Identity final : public Operator<Identity> {
+ public:
+  std::string spec() const override { return "identity"; }
+  bool unbiased() const override { return true; }
+  bool linear() const override { return true; }
+  std::optional<double> omega(const Piece&) const override { return 0; }
+  std::optional<double> delta(const Piece&) const override { return 1; }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
+
+  template <typename T>
+  void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
+    if (u.empty()) return;
+    std::memcpy(out.data(), u.data(), u.size_bytes());
+    std::fill(u.begin(), u.end(), T{0});
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    for (size_t i = 0; i < out.size(); ++i) out[i] += weight * LoadAt<T>(payload, i);
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const Compressor> MakeIdentity(std::string_view argument) {
+  RefuseArgument("identity", argument);
+  return std::make_shared<Identity>();
+}
+
+}  // namespace gradwire

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "gradwire/compressor.h"
+#include "gradwire/error.h"
+#include "kernels/add.h"
+
+namespace gradwire {
+
+/// The common body of operators: a new one derives Operator<Itself> and writes, as templates over T,
+///     void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const;   // u becomes u - C(u)
+///     void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const;
+/// Add checks the payload's contents (its size is checked here) and throws PayloadError. An operator that can do better
+/// than add-then-encode, or than one pass per payload, overrides EncodeAs or DecodeAs by a template of the same name.
+template <typename Derived>
+class Operator : public Compressor {
+ public:
+  void Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> owed,
+              std::span<float> owing, std::span<std::byte> out) const final {
+    self().template EncodeAs<float>(site, lane, v, scale, owed, owing, out);
+  }
+  void Encode(const Site& site, Lane& lane, std::span<const double> v, double scale, std::span<const double> owed,
+              std::span<double> owing, std::span<std::byte> out) const final {
+    self().template EncodeAs<double>(site, lane, v, scale, owed, owing, out);
+  }
+  void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights, bool keep,
+              std::span<float> out) const final {
+    self().template DecodeAs<float>(site, lane, payloads, weights, keep, out);
+  }
+  void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const double> weights,
+              bool keep, std::span<double> out) const final {
+    self().template DecodeAs<double>(site, lane, payloads, weights, keep, out);
+  }
+
+  template <typename T>
+  void EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> owed, std::span<T> owing,
+                std::span<std::byte> out) const {
+    Scratch::Frame frame(lane.scratch);
+    std::span<T> u = owing.empty() ? lane.scratch.Take<T>(site.piece.numel) : owing;
+    kernels::ScaleAdd(v, scale, owed, u);
+    self().template Compress<T>(site, lane, u, out);
+  }
+
+  template <typename T>
+  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, bool keep,
+                std::span<T> out) const {
+    if (!keep) std::fill(out.begin(), out.end(), T{0});
+    const size_t expected = Bytes(site.piece, kDtypeOf<T>);
+    for (size_t r = 0; r < payloads.size(); ++r) {
+      Site from = site;
+      from.worker = payloads[r].worker;
+      try {
+        if (payloads[r].bytes.size() != expected) throw WrongSize(payloads[r].bytes.size(), expected);
+        self().template Add<T>(from, lane, payloads[r].bytes, weights[r], out);
+      } catch (const PayloadError& error) {
+        throw PeerError(static_cast<int>(from.worker), "from rank " + std::to_string(from.worker) + ": " + error.what());
+      }
+    }
+  }
+
+ private:
+  const Derived& self() const { return static_cast<const Derived&>(*this); }
+
+  PayloadError WrongSize(size_t found, size_t expected) const {
+    return PayloadError(spec() + " payload of " + std::to_string(found) + " bytes, expected " + std::to_string(expected));
+  }
+};
+
+/// The i-th element of packed values that need not be aligned for T.
+template <typename T>
+T LoadAt(std::span<const std::byte> bytes, size_t i) {
+  T value;
+  std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
+  return value;
+}
+
+template <typename T>
+void StoreAt(std::span<std::byte> bytes, size_t i, T value) {
+  std::memcpy(bytes.data() + i * sizeof(T), &value, sizeof(T));
+}
+
+/// One function per operator file; compressors.cc lists them. `argument` is what stands behind the colon, or empty.
+std::shared_ptr<const Compressor> MakeIdentity(std::string_view argument);
+std::shared_ptr<const Compressor> MakeFp16(std::string_view argument);
+std::shared_ptr<const Compressor> MakeBf16(std::string_view argument);
+std::shared_ptr<const Compressor> MakeSign(std::string_view argument);
+std::shared_ptr<const Compressor> MakeTopK(std::string_view argument);
+
+}  // namespace gradwire

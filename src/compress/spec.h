@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gradwire {
+
+/// "5000" elements or "1%" of a parameter's elements.
+class Amount {
+ public:
+  static Amount Count(size_t count) { return Amount(count, 0); }
+  static Amount Percent(double percent) { return Amount(0, percent); }
+
+  /// Elements of a parameter of this size: a percentage is rounded to nearest; at least 1 and at most numel.
+  size_t Of(size_t parameter_numel) const;
+  /// As it was written, in its shortest form.
+  std::string text() const;
+
+ private:
+  Amount(size_t count, double percent) : count_(count), percent_(percent) {}
+  size_t count_;
+  double percent_;  // 0: count_ holds
+};
+
+/// Reads the argument of an operator that keeps some elements. Throws ConfigError.
+Amount ParseAmount(std::string_view op, std::string_view argument);
+
+/// Throws ConfigError unless the argument is empty.
+void RefuseArgument(std::string_view op, std::string_view argument);
+
+/// The candidate with the smallest edit distance to `word`; empty where none is near.
+std::string_view Nearest(std::string_view word, const std::vector<std::string_view>& candidates);
+
+}  // namespace gradwire

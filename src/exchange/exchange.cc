@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gradwire/exchange.h"
+
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "exchange/agree.h"
+#include "exchange/core.h"
+#include "gradwire/error.h"
+
+namespace gradwire {
+namespace {
+
+std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& parameters, Dtype dtype) {
+  std::string text = fmt::format(
+      "link: {}\ncompressor: {}\ntopology: {}\npiece: {}\nmin_compress_numel: {}\ncompress_1d: {}\nstart_iter: {}\n"
+      "seed: {}\ndtype: float{}\n",
+      parts.link->name, parts.compressor->spec(), parts.topology == Topology::kAllGather ? "allgather" : "allreduce",
+      parts.piece == PieceRule::kFixed ? "fixed" : "tensor", parts.min_compress_numel, parts.compress_1d,
+      parts.start_iter, parts.seed, 8 * SizeOf(dtype));
+  for (const Parameter& parameter : parameters)
+    text += fmt::format("parameter {}: [{}]\n", parameter.name, fmt::join(parameter.shape, ", "));
+  return text;
+}
+
+}  // namespace
+
+template <typename T>
+Exchange<T>::Exchange(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts)
+    : core_(std::make_unique<ExchangeCore<T>>(collective, std::move(parameters), std::move(parts))) {
+  core_->token = Agree(collective, Settings(core_->parts, core_->parameters, kDtypeOf<T>));
+}
+
+template <typename T>
+Exchange<T>::~Exchange() = default;
+
+template <typename T>
+typename Exchange<T>::Id Exchange<T>::Start(uint64_t step, const Bucket<T>& bucket) {
+  const bool dense = step < core_->parts.start_iter || core_->parts.topology == Topology::kAllReduce;
+  flights_[next_] = dense ? StartAllReduce(*core_, bucket) : StartAllGather(*core_, step, bucket);
+  return next_++;
+}
+
+template <typename T>
+void Exchange<T>::Finish(Id id) {
+  const auto flight = flights_.extract(id);
+  if (flight.empty()) throw Error(fmt::format("Exchange::Finish: bucket {} is not under way", id));
+  flight.mapped()->Finish();
+}
+
+template <typename T>
+const std::vector<Parameter>& Exchange<T>::parameters() const {
+  return core_->parameters;
+}
+
+template <typename T>
+const ExchangeStats& Exchange<T>::stats() const {
+  return core_->stats;
+}
+
+template <typename T>
+StateStore<T>& Exchange<T>::state() {
+  return core_->state;
+}
+
+template class Exchange<float>;
+template class Exchange<double>;
+
+}  // namespace gradwire

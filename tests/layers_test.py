@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree keeps the layer rule, and the checker sees each way of breaking it."""
+
+import pathlib
+import tempfile
+import unittest
+
+import layers
+
+SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
+
+
+def check(files):
+    """The violations in a tree made of {path: text after the SPDX line}."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            once = "#pragma once\n" if path.endswith(".h") else ""
+            (root / path).write_text(SPDX + once + text)
+        return layers.violations(root)
+
+
+class LayersTest(unittest.TestCase):
+    def test_this_tree_keeps_the_rule(self):
+        root = pathlib.Path(__file__).resolve().parents[1]
+        self.assertEqual(layers.violations(root), [])
+
+    def test_the_checker_reads_this_tree(self):
+        root = pathlib.Path(__file__).resolve().parents[1]
+        self.assertEqual(layers.resolve(root, "src/base/philox.cc", "gradwire/error.h"), "include/gradwire/error.h")
+        self.assertEqual(layers.layer_of("include/gradwire/error.h"), "base")
+
+    def test_layers_below_and_own_headers_may_be_included(self):
+        files = {
+            "include/gradwire/wire.h": '#include "gradwire/piece.h"\n#include <vector>\n',
+            "include/gradwire/piece.h": "",
+            "src/link/link.cc": '#include "compress/sign.h"\n#include "own.h"\n#include "gradwire/wire.h"\n',
+            "src/link/own.h": "",
+            "src/compress/sign.h": '#include "kernels/sign.h"\n',
+            "src/kernels/sign.h": "",
+            "src/c10d/torch_compat.h": "#include <torch/version.h>\n#if TORCH_VERSION_MINOR >= 12\n#endif\n",
+            "train/main.cc": '#include "gradwire/ddp.h"\n#include "train/data.h"\n#include <torch/torch.h>\n',
+            "train/data.h": "",
+            "include/gradwire/ddp.h": '#include "gradwire/wire.h"\n',
+            "tests/link/link_test.cc": '#include "train/data.h"\n#include "c10d/torch_compat.h"\n',
+        }
+        self.assertEqual(check(files), [])
+
+    def assert_reported(self, files, path, words):
+        found = check(files)
+        self.assertEqual(len(found), 1, found)
+        self.assertTrue(found[0].startswith(path + ": "), found[0])
+        self.assertIn(words, found[0])
+
+    def test_a_layer_above_is_reported(self):
+        above = {"src/link/link.h": ""}
+        for include in ('"link/link.h"', '"../link/link.h"', "<link/link.h>"):
+            files = {**above, "src/wire/frame.cc": f"#include {include}\n"}
+            self.assert_reported(files, "src/wire/frame.cc", "link/link.h, but wire may include only base, kernels")
+
+    def test_collective_and_compress_do_not_know_each_other(self):
+        files = {"src/compress/sign.h": "", "src/collective/threads.cc": '# include "compress/sign.h"\n'}
+        self.assert_reported(files, "src/collective/threads.cc", "src/compress/sign.h")
+        files = {"src/collective/threads.h": "", "src/compress/sign.cc": '#include "collective/threads.h"\n'}
+        self.assert_reported(files, "src/compress/sign.cc", "src/collective/threads.h")
+
+    def test_public_headers_keep_the_rule(self):
+        files = {"include/gradwire/piece.h": '#include "gradwire/exchange.h"\n', "include/gradwire/exchange.h": ""}
+        self.assert_reported(files, "include/gradwire/piece.h", "include/gradwire/exchange.h")
+
+    def test_the_hooks_do_not_know_the_program(self):
+        files = {"train/report.h": "", "hooks/hook.cc": '#include "train/report.h"\n'}
+        self.assert_reported(files, "hooks/hook.cc", "train/report.h")
+
+    def test_torch_in_the_core_is_reported(self):
+        for header in ("torch/torch.h", "ATen/ATen.h", "c10/util/BFloat16.h"):
+            files = {"src/method/methods.cc": f"#include <{header}>\n"}
+            self.assert_reported(files, "src/method/methods.cc", header)
+
+    def test_an_unlisted_public_header_or_folder_is_reported(self):
+        self.assert_reported({"include/gradwire/misc.h": ""}, "include/gradwire/misc.h", "no layer")
+        self.assert_reported({"src/util/misc.cc": ""}, "src/util/misc.cc", "no layer")
+
+    def test_version_ifs_elsewhere_are_reported(self):
+        files = {"hooks/hook.cc": "#if TORCH_VERSION_MINOR < 12\n#endif\n"}
+        self.assert_reported(files, "hooks/hook.cc", "src/c10d/torch_compat.h")
+
+    def test_a_missing_license_line_or_pragma_is_reported(self):
+        with tempfile.TemporaryDirectory() as folder:
+            header = pathlib.Path(folder, "tests/support/ranks.h")
+            header.parent.mkdir(parents=True)
+            header.write_text("int x;\n")
+            found = layers.violations(pathlib.Path(folder))
+        self.assertEqual(len(found), 2, found)
+        self.assertIn("SPDX", found[0])
+        self.assertIn("#pragma once", found[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
