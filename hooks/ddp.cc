@@ -68,7 +68,7 @@ struct DdpBase::Parts {
   c10::intrusive_ptr<c10d::ProcessGroup> group;
   Named named;
   bool find_unused_parameters;
-  std::unique_ptr<Collective> collective;  // destroyed last: the exchange uses it
+  std::unique_ptr<Collective> collective;  // Close() destroys it first: after a failure it may still write to buffers
   std::unique_ptr<Exchange<float>> exchange;
   std::unique_ptr<ExchangeThread<float>> thread;
   std::shared_ptr<GradientRoute> route;
@@ -99,6 +99,7 @@ DdpBase::~DdpBase() { Close(); }
 
 void DdpBase::Close() {
   if (parts_->thread) parts_->thread->Close();
+  parts_->collective.reset();
 }
 
 void DdpBase::ZeroGrad() {

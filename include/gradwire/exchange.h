@@ -62,7 +62,8 @@ class Exchange {
   using Id = uint64_t;
 
   /// Agrees with the other ranks on settings and parameters; throws ConfigError with the difference where they differ.
-  /// `collective` must outlive the exchange.
+  /// `collective` must outlive the last Start and Finish. After a failure destroy it before the exchange and before the
+  /// buckets' memory: until then it may still write into them.
   Exchange(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts);
   ~Exchange();
   Exchange(const Exchange&) = delete;

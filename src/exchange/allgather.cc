@@ -24,7 +24,7 @@ class AllGatherFlight final : public Flight<T> {
   }
 
   ~AllGatherFlight() override {
-    if (under_way_) return;  // after a failure the transport may still write into the buffers: they are not reused
+    if (under_way_) return;
     for (auto& buffer : messages_) core_.free_buffers.emplace(plan_->message_bytes, std::move(buffer));
   }
 

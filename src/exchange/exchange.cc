@@ -44,9 +44,10 @@ typename Exchange<T>::Id Exchange<T>::Start(uint64_t step, const Bucket<T>& buck
 
 template <typename T>
 void Exchange<T>::Finish(Id id) {
-  const auto flight = flights_.extract(id);
-  if (flight.empty()) throw Error(fmt::format("Exchange::Finish: bucket {} is not under way", id));
-  flight.mapped()->Finish();
+  const auto flight = flights_.find(id);
+  if (flight == flights_.end()) throw Error(fmt::format("Exchange::Finish: bucket {} is not under way", id));
+  flight->second->Finish();  // where it throws, the transport may still write into the flight's buffers: it stays
+  flights_.erase(flight);
 }
 
 template <typename T>

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/train/config_file.h"
+
+namespace gradwire::train {
+namespace {
+
+using testing::HasSubstr;
+
+struct BadConfig {
+  const char* name;
+  std::string yaml;
+  std::vector<std::string> words;
+  std::vector<std::string> fragments;  ///< all of them must be in the message
+};
+
+void PrintTo(const BadConfig& bad, std::ostream* out) { *out << bad.name; }
+
+std::vector<BadConfig> BadFiles() {
+  return {
+      {"UnknownKey",
+       "run:\n  seed: 1\noptimizer:\n  learning_rate: 1\n",
+       {},
+       {".yaml:4: unknown key 'optimizer.learning_rate'", "lr, momentum, nesterov"}},
+      {"MisspeltKey",
+       "data:\n  batchsize: 1\n",
+       {},
+       {".yaml:2: ", "'data.batchsize'", "nearest key is data.batch_size"}},
+      {"KeyOfAnotherSection", "model:\n  lr: 1\n", {}, {".yaml:2: ", "'model.lr'", "nearest key is optimizer.lr"}},
+      {"UnknownSection",
+       "optimiser:\n  lr: 1\n",
+       {},
+       {".yaml:1: unknown section 'optimiser'", "optimizer, lr_scheduler"}},
+      {"KeyWithoutSection", "\nlr: 1\n", {}, {".yaml:2: unknown section 'lr'", "nearest key is optimizer.lr"}},
+      {"DottedKey", "optimizer.lr: 1\n", {}, {".yaml:1: ", "'optimizer.lr'", "indented below"}},
+      {"MergeKey", "run: &r\n  seed: 1\ndata:\n  <<: *r\n", {}, {".yaml:4: unknown key 'data.<<'"}},
+      {"SectionIsAScalar", "optimizer: 3\n", {}, {".yaml:1: section optimizer: found '3', expected a map"}},
+      {"SectionIsAList", "optimizer:\n  - lr: 1\n", {}, {".yaml:1: section optimizer: found [a map], expected a map"}},
+      {"DocumentIsAScalar", "lr\n", {}, {".yaml:1: found 'lr', expected a map of the sections run, data"}},
+      {"DocumentIsAList", "\n- run\n", {}, {".yaml:2: found [run], expected a map"}},
+      {"NameIsAList", "run:\n  ? [a]\n  : 1\n", {}, {".yaml:2: found [a] as the name of a key, expected a word"}},
+      {"NameIsNothing", "~: 1\n", {}, {".yaml:1: found nothing as the name of a key"}},
+      {"DuplicateKey", "run:\n  seed: 1\n  seed: 2\n", {}, {".yaml:3: run.seed is given twice, first at ", ".yaml:2"}},
+      {"DuplicateSection",
+       "run:\n  seed: 1\nrun:\n  nproc: 2\n",
+       {},
+       {".yaml:3: run is given twice, first at ", ".yaml:1"}},
+      {"BrokenYaml", "run:\n  seed: [1\ndata: {\n", {}, {".yaml:", "not valid YAML"}},
+      {"Tab", "run:\n\tseed: 1\n", {}, {".yaml:2: not valid YAML"}},
+      {"UnknownAlias", "run:\n  seed: *x\n", {}, {".yaml:2: not valid YAML"}},
+      {"SecondDocument", "run:\n  seed: 1\n---\nrun:\n  seed: 2\n", {}, {".yaml:4: a second YAML document"}},
+  };
+}
+
+std::vector<BadConfig> BadValues() {
+  return {
+      {"IntegerIsAWord",
+       "data:\n  batch_size: many\n",
+       {},
+       {".yaml:2: data.batch_size: found 'many', expected an integer >= 1 and <= 65536"}},
+      {"IntegerIsAFraction", "train: {epochs: 1.5}", {}, {"train.epochs: found '1.5', expected an integer >= 1"}},
+      {"IntegerIsQuoted", "train: {epochs: \"3\"}", {}, {"train.epochs: found the text \"3\", expected an integer"}},
+      {"IntegerIsAList", "train: {epochs: [3]}", {}, {"train.epochs: found [3], expected an integer"}},
+      {"IntegerIsAMap", "train: {epochs: {a: 3}}", {}, {"train.epochs: found a map, expected an integer"}},
+      {"IntegerIsNothing", "train:\n  epochs:\n", {}, {".yaml:2: train.epochs: found nothing, expected an integer"}},
+      {"IntegerIsHexadecimal", "train: {epochs: 0x10}", {}, {"train.epochs: found '0x10', expected an integer"}},
+      {"IntegerTooSmall", "run: {nproc: 0}", {}, {"run.nproc: found '0', expected an integer >= 1 and <= 1024"}},
+      {"IntegerTooLarge", "run: {nproc: 1025}", {}, {"run.nproc: found '1025'"}},
+      {"IntegerBeyond64Bits", "run: {seed: 18446744073709551616}", {}, {"run.seed: found '18446744073709551616'"}},
+      {"NegativeSeed", "run: {seed: -1}", {}, {"run.seed: found '-1', expected an integer >= 0"}},
+      {"NumberIsAWord", "optimizer: {lr: fast}", {}, {"optimizer.lr: found 'fast', expected a number >= 0"}},
+      {"NumberWithAUnit", "comm: {timeout_s: 3s}", {}, {"comm.timeout_s: found '3s', expected a number"}},
+      {"NumberIsNan", "optimizer: {lr: nan}", {}, {"optimizer.lr: found 'nan', expected a number >= 0"}},
+      {"NumberIsInfinite", "optimizer: {lr: inf}", {}, {"optimizer.lr: found 'inf', expected a number >= 0"}},
+      {"NumberTooSmall", "optimizer: {lr: -0.1}", {}, {"optimizer.lr: found '-0.1', expected a number >= 0"}},
+      {"OpenEnd", "optimizer: {momentum: 1}", {}, {"optimizer.momentum: found '1', expected a number >= 0 and < 1"}},
+      {"OpenBegin", "lr_scheduler: {gamma: 0}", {}, {"lr_scheduler.gamma: found '0', expected a number > 0 and <= 1"}},
+      {"BooleanIsANumber", "optimizer: {nesterov: 1}", {}, {"optimizer.nesterov: found '1', expected true or false"}},
+      {"UnknownChoice",
+       "model: {name: resnet50}",
+       {},
+       {"model.name: found 'resnet50', expected one of resnet18, resnet20, resnet8"}},
+      {"TextIsAList", "model: {init: [a]}", {}, {"model.init: found [a], expected text"}},
+      {"TextIsEmpty", "run: {output_dir: \"\"}", {}, {"run.output_dir: ", "expected text that is not empty"}},
+      {"ListIsANumber",
+       "lr_scheduler: {milestones: 30}",
+       {},
+       {"lr_scheduler.milestones: found '30', expected a list of numbers > 0"}},
+      {"ListHoldsAWord", "lr_scheduler: {milestones: [1, x]}", {}, {"found [1, x], expected a list of numbers > 0"}},
+      {"ListHoldsZero", "lr_scheduler: {milestones: [0, 1]}", {}, {"found [0, 1], expected a list of numbers > 0"}},
+  };
+}
+
+std::vector<BadConfig> BadWords() {
+  return {
+      {"WordWithoutEquals", "", {"optimizer.lr"}, {"command line, 'optimizer.lr': expected section.key=value"}},
+      {"WordWithoutKey", "", {"=3"}, {"command line, '=3': expected section.key=value"}},
+      {"WordOfAnUnknownKey",
+       "",
+       {"optimizer.rl=1"},
+       {"command line, 'optimizer.rl=1': unknown key 'optimizer.rl'", "nearest key is optimizer.lr"}},
+      {"WordOfAnUnknownSection",
+       "",
+       {"opt.lr=1"},
+       {"command line, 'opt.lr=1': unknown key 'opt.lr'", "run, data, model", "nearest key is optimizer.lr"}},
+      {"WordWithoutSection", "", {"lr=1"}, {"command line, 'lr=1': ", "nearest key is optimizer.lr"}},
+      {"WordOfASection", "", {"optimizer=1"}, {"command line, 'optimizer=1': unknown key 'optimizer'"}},
+      {"BadWordValue",
+       "",
+       {"optimizer.lr=x"},
+       {"command line, 'optimizer.lr=x': optimizer.lr: found 'x', expected a number"}},
+      {"EmptyWordValue", "", {"optimizer.lr="}, {"command line, 'optimizer.lr=': optimizer.lr: found ''"}},
+      {"BrokenListWord",
+       "",
+       {"lr_scheduler.milestones=[1,"},
+       {"'lr_scheduler.milestones=[1,'", "a list of numbers > 0"}},
+      {"WordTwice",
+       "",
+       {"run.seed=1", "run.seed=2"},
+       {"command line, 'run.seed=2': run.seed is given twice, first at command line, 'run.seed=1'"}},
+      {"BadFileValueBehindAGoodWord", "optimizer: {lr: x}", {"optimizer.lr=1"}, {".yaml:1: optimizer.lr: found 'x'"}},
+  };
+}
+
+std::vector<BadConfig> BadTogether() {
+  return {
+      {"NesterovWithoutMomentum",
+       "optimizer:\n  nesterov: true\n  momentum: 0\n",
+       {},
+       {".yaml:3: optimizer.momentum: found 0", "nesterov is true", ".yaml:2"}},
+      {"NesterovByDefault",
+       "",
+       {"optimizer.momentum=0"},
+       {"command line, 'optimizer.momentum=0'", "nesterov is true (default value)"}},
+      {"MilestonesFall",
+       "lr_scheduler:\n  name: multistep\n  milestones: [3, 2]\n",
+       {},
+       {".yaml:3: lr_scheduler.milestones: found [3, 2], expected epochs that increase"}},
+      {"MilestonesRepeat",
+       "lr_scheduler: {name: multistep, milestones: [2, 2]}",
+       {},
+       {"expected epochs that increase"}},
+      {"MultistepWithoutMilestones",
+       "lr_scheduler:\n  name: multistep\n",
+       {},
+       {".yaml:2: lr_scheduler.name", "milestones"}},
+      {"MilestonesWithoutMultistep",
+       "lr_scheduler: {name: multistep, milestones: [1]}",
+       {"lr_scheduler.name=cosine"},
+       {".yaml:1: lr_scheduler.milestones: found [1]", "cosine", "multistep alone"}},
+      {"WarmupAsLongAsTheRun",
+       "train:\n  epochs: 3\nlr_scheduler:\n  warmup_epochs: 3\n",
+       {},
+       {".yaml:4: lr_scheduler.warmup_epochs: found 3, expected fewer than train.epochs, which is 3", ".yaml:2"}},
+      {"UnknownMethod", "comm:\n  start_iter: 0\n  method: eff\n", {}, {".yaml:3: comm.method: "}},
+      {"UnknownCompressor", "", {"comm.compressor=sing"}, {"command line, 'comm.compressor=sing': comm.compressor: "}},
+  };
+}
+
+class ConfigErrors : public testing::TestWithParam<BadConfig> {};
+
+TEST_P(ConfigErrors, SayWhereWhatAndWhatWasExpected) {
+  const BadConfig& bad = GetParam();
+  try {
+    Load(bad.yaml, bad.words);
+    FAIL() << "accepted:\n" << bad.yaml;
+  } catch (const ConfigError& error) {
+    for (const std::string& fragment : bad.fragments) EXPECT_THAT(error.what(), HasSubstr(fragment));
+  }
+}
+
+std::string NameOf(const testing::TestParamInfo<BadConfig>& info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(File, ConfigErrors, testing::ValuesIn(BadFiles()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Value, ConfigErrors, testing::ValuesIn(BadValues()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Word, ConfigErrors, testing::ValuesIn(BadWords()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Together, ConfigErrors, testing::ValuesIn(BadTogether()), NameOf);
+
+void ExpectUnreadable(const std::string& path, const std::string& why) {
+  try {
+    LoadConfig(path, {});
+    FAIL() << "read " << path;
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr(path + ": cannot be read (" + why + ")"));
+  }
+}
+
+TEST(UnreadableConfig, IsNotAnEmptyOne) {
+  ExpectUnreadable("/no/such/file.yaml", "No such file or directory");
+  ExpectUnreadable(testing::TempDir(), "it is a folder");
+}
+
+}  // namespace
+}  // namespace gradwire::train

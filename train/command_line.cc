@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/command_line.h"
+
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+namespace gradwire::train {
+
+CommandLine Parse(int argc, const char* const* argv) {
+  CommandLine line;
+  std::string nproc;
+  std::vector<std::string> words;
+
+  CLI::App app("Data-parallel training over compressed gradients", "gradwire");
+  app.set_version_flag("--version", "gradwire " GRADWIRE_VERSION);
+  app.require_subcommand(0, 1);  // 1 would hide which word is no command
+  app.footer("`gradwire train --help` lists every configuration key.");
+
+  CLI::App* train = app.add_subcommand("train", "Train as a YAML file says, with local ranks or as a rank of torchrun");
+  train->add_option("CONFIG", line.config_file, "YAML file, e.g. configs/quickstart.yaml")->required();
+  train->add_option("SETTINGS", words, "Settings that come after the file's and win")
+      ->option_text("section.key=value ...");
+  train->add_option("--nproc", nproc, "Rank processes to start on this machine (run.nproc)")->type_name("N");
+  train->add_flag("--print-config", line.print_config, "Print all settings as YAML, and start nothing");
+  train->footer(KeysHelp());
+  CLI::App* list = app.add_subcommand("list", "Print the methods and compressors there are");
+  CLI::App* keys = app.add_subcommand("keys", "Print configs/README.md: every configuration key");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    line.exit_code = app.exit(error) == 0 ? 0 : 2;
+    return line;
+  }
+  if (app.get_subcommands().empty()) {
+    std::cerr << app.help();
+    line.exit_code = 2;
+  }
+  if (list->parsed()) line.command = Command::kList;
+  if (keys->parsed()) line.command = Command::kKeys;
+  for (const std::string& word : words) line.overrides.push_back(ParseOverride(word));
+  if (train->count("--nproc") > 0) line.overrides.push_back({"--nproc " + nproc, "run.nproc", nproc});
+  return line;
+}
+
+}  // namespace gradwire::train

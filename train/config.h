@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gradwire/comm_config.h"
+#include "gradwire/error.h"
+
+namespace gradwire::train {
+
+// What each member means, and which values it takes, stands in the table of keys: config_keys.cc, configs/README.md.
+
+struct RunConfig {
+  uint64_t seed = 1;
+  std::string output_dir;  // LoadConfig fills in runs/<config name>
+  int nproc = 2;
+};
+
+struct DataConfig {
+  std::string dataset = "auto";
+  std::string root = "data/cifar-10-batches-bin";
+  int64_t batch_size = 64;  // of each rank
+  std::string augment = "crop_flip";
+};
+
+struct ModelConfig {
+  std::string name = "resnet18";
+  int64_t num_classes = 10;
+  std::string init;
+};
+
+struct OptimizerConfig {
+  double lr = 0.1;
+  double momentum = 0.9;
+  bool nesterov = true;
+  double weight_decay = 5e-4;
+  double weight_decay_bn = 0;
+};
+
+struct LrSchedulerConfig {
+  std::string name = "constant";
+  std::vector<double> milestones;  // epochs
+  double gamma = 0.1;
+  double warmup_epochs = 0;
+};
+
+struct TrainConfig {
+  int64_t epochs = 1;
+  int64_t steps = 0;
+};
+
+struct LogConfig {
+  int64_t every_steps = 50;
+  int64_t eval_every = 1;  // epochs
+};
+
+struct Config {
+  RunConfig run;
+  DataConfig data;
+  ModelConfig model;
+  OptimizerConfig optimizer;
+  LrSchedulerConfig lr_scheduler;
+  TrainConfig train;
+  CommConfig comm;
+  LogConfig log;
+
+  /// Where the values that are not defaults came from: by key, e.g. "optimizer.lr" -> "configs/quickstart.yaml:12".
+  std::map<std::string, std::string, std::less<>> places;
+
+  /// "FILE:LINE", "command line, 'WORD'" or "default value".
+  std::string PlaceOf(std::string_view key) const;
+};
+
+/// A word of the command line that sets a key.
+struct Override {
+  std::string word;  ///< as it was typed, for error messages
+  std::string key;
+  std::string value;
+};
+
+/// Splits "section.key=value". Throws ConfigError.
+Override ParseOverride(const std::string& word);
+
+/// The file's settings over the defaults, the overrides over both, checked each and together. An empty file is fine.
+/// Throws ConfigError that says where, which key, what was found and what was expected.
+Config LoadConfig(const std::string& file, const std::vector<Override>& overrides);
+
+/// Throws ConfigError where settings that are fine by themselves do not go together. LoadConfig calls it.
+void CheckTogether(const Config& config);
+
+/// An error about a key that shows only later: "PLACE: KEY: MESSAGE".
+ConfigError ErrorAt(const Config& config, std::string_view key, std::string_view message);
+
+/// All settings as YAML, which LoadConfig reads back to the same settings.
+std::string ToYaml(const Config& config);
+
+/// The table of keys as text for a terminal, and as configs/README.md.
+std::string KeysHelp();
+std::string KeysMarkdown();
+
+}  // namespace gradwire::train

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "train/config.h"
+
+namespace gradwire::train {
+namespace {
+
+void CheckOptimizer(const Config& config) {
+  if (config.optimizer.nesterov && config.optimizer.momentum == 0)
+    throw ErrorAt(config, "optimizer.momentum",
+                  fmt::format("found 0, expected a number > 0 because optimizer.nesterov is true ({}); set "
+                              "optimizer.nesterov to false for plain SGD",
+                              config.PlaceOf("optimizer.nesterov")));
+}
+
+void CheckLrScheduler(const Config& config) {
+  const LrSchedulerConfig& scheduler = config.lr_scheduler;
+  const std::vector<double>& milestones = scheduler.milestones;
+  if (std::adjacent_find(milestones.begin(), milestones.end(), std::greater_equal<>()) != milestones.end())
+    throw ErrorAt(config, "lr_scheduler.milestones",
+                  fmt::format("found [{}], expected epochs that increase", fmt::join(milestones, ", ")));
+  if ((scheduler.name == "multistep") != !milestones.empty())
+    throw ErrorAt(config, milestones.empty() ? "lr_scheduler.name" : "lr_scheduler.milestones",
+                  fmt::format("found [{}] as milestones of {}; expected milestones for multistep, and for multistep "
+                              "alone",
+                              fmt::join(milestones, ", "), scheduler.name));
+  if (scheduler.warmup_epochs > 0 && scheduler.warmup_epochs >= static_cast<double>(config.train.epochs))
+    throw ErrorAt(config, "lr_scheduler.warmup_epochs",
+                  fmt::format("found {}, expected fewer than train.epochs, which is {} ({})", scheduler.warmup_epochs,
+                              config.train.epochs, config.PlaceOf("train.epochs")));
+}
+
+}  // namespace
+
+std::string Config::PlaceOf(std::string_view key) const {
+  const auto found = places.find(key);
+  return found == places.end() ? "default value" : found->second;
+}
+
+ConfigError ErrorAt(const Config& config, std::string_view key, std::string_view message) {
+  return ConfigError(fmt::format("{}: {}: {}", config.PlaceOf(key), key, message));
+}
+
+void CheckTogether(const Config& config) {
+  CheckOptimizer(config);
+  CheckLrScheduler(config);
+  try {
+    Check(config.comm);
+  } catch (const ConfigError& error) {  // its message begins with the key: "comm.method: ..."
+    const std::string_view message = error.what();
+    throw ConfigError(fmt::format("{}: {}", config.PlaceOf(message.substr(0, message.find(':'))), message));
+  }
+}
+
+}  // namespace gradwire::train

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/config_keys.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "compress/spec.h"
+#include "train/config_value.h"
+
+namespace gradwire::train {
+namespace {
+
+template <typename Section, typename T, typename Rule>
+Key Row(std::string_view name, Section Config::*section, T Section::*field, Rule rule, std::string_view meaning) {
+  Key key;
+  key.name = name;
+  key.meaning = meaning;
+  key.type = NameOf(T{}).name;
+  key.range = rule.text();
+  key.expected = rule.Expected(NameOf(T{}).phrase);
+  key.default_text = PrintValue(Config{}.*section.*field);
+  key.is_list = std::is_same_v<T, std::vector<double>>;
+  key.read = [=](const YAML::Node& node, Config& config) {
+    T value{};
+    if (!ReadValue(node, value) || !rule.Allows(value)) return false;
+    config.*section.*field = std::move(value);
+    return true;
+  };
+  key.print = [=](const Config& config) { return PrintValue(config.*section.*field); };
+  return key;
+}
+
+std::vector<Key> RunKeys() {
+  using R = RunConfig;
+  std::vector<Key> keys = {
+      Row("run.seed", &Config::run, &R::seed, AtLeast(0),
+          "seed of everything that is random: weights, order of the images, augmentation, compressors"),
+      Row("run.output_dir", &Config::run, &R::output_dir, NotEmpty{},
+          "folder for metrics.jsonl, config.yaml, the log and the weights"),
+      Row("run.nproc", &Config::run, &R::nproc, Between(1, 1024),
+          "rank processes that the program starts on this machine; under torchrun, WORLD_SIZE decides instead"),
+  };
+  keys[1].default_text = "runs/<config name>";
+  return keys;
+}
+
+std::vector<Key> DataKeys() {
+  using D = DataConfig;
+  return {
+      Row("data.dataset", &Config::data, &D::dataset, OneOf{{"auto", "cifar10", "synthetic"}},
+          "images to train on; auto: CIFAR-10 where data.root has it, else the built-in synthetic set"),
+      Row("data.root", &Config::data, &D::root, NotEmpty{},
+          "folder with CIFAR-10's binary version (data_batch_1.bin and so on), or the folder above it"),
+      Row("data.batch_size", &Config::data, &D::batch_size, Between(1, 65536),
+          "images a step PER RANK; the global batch is this times the number of ranks"),
+      Row("data.augment", &Config::data, &D::augment, OneOf{{"crop_flip", "none"}},
+          "crop_flip: random crop of the image padded by 4 pixels, mirrored half of the time"),
+  };
+}
+
+std::vector<Key> ModelKeys() {
+  using M = ModelConfig;
+  return {
+      Row("model.name", &Config::model, &M::name, OneOf{{"resnet18", "resnet20", "resnet8"}},
+          "resnet18: torchvision's with the CIFAR stem; resnet20, resnet8: He et al. 2015, section 4.2"),
+      Row("model.num_classes", &Config::model, &M::num_classes, Between(2, 1000), "outputs of the last layer"),
+      Row("model.init", &Config::model, &M::init, AnyValue{},
+          "file with a Python state_dict (torch.save) to start from; empty: random weights from run.seed"),
+  };
+}
+
+std::vector<Key> OptimizerKeys() {
+  using O = OptimizerConfig;
+  return {
+      Row("optimizer.lr", &Config::optimizer, &O::lr, AtLeast(0),
+          "learning rate of SGD, used as it is: not scaled by the number of ranks"),
+      Row("optimizer.momentum", &Config::optimizer, &O::momentum, Range{.min = 0, .max = 1, .open_max = true},
+          "momentum, applied after the exchange"),
+      Row("optimizer.nesterov", &Config::optimizer, &O::nesterov, AnyValue{},
+          "Nesterov's form of momentum; needs optimizer.momentum > 0"),
+      Row("optimizer.weight_decay", &Config::optimizer, &O::weight_decay, AtLeast(0),
+          "L2 penalty on weights with more than one dimension"),
+      Row("optimizer.weight_decay_bn", &Config::optimizer, &O::weight_decay_bn, AtLeast(0),
+          "L2 penalty on 1-D parameters: batch norm and biases"),
+  };
+}
+
+std::vector<Key> LrSchedulerKeys() {
+  using L = LrSchedulerConfig;
+  return {
+      Row("lr_scheduler.name", &Config::lr_scheduler, &L::name, OneOf{{"constant", "multistep", "cosine"}},
+          "how the learning rate falls after the warm-up; cosine: to 0 at the last step"),
+      Row("lr_scheduler.milestones", &Config::lr_scheduler, &L::milestones, Above(0),
+          "epochs, increasing, from which multistep multiplies by gamma once more, e.g. [150, 250]"),
+      Row("lr_scheduler.gamma", &Config::lr_scheduler, &L::gamma, Range{.min = 0, .max = 1, .open_min = true},
+          "multistep's factor at each milestone"),
+      Row("lr_scheduler.warmup_epochs", &Config::lr_scheduler, &L::warmup_epochs, AtLeast(0),
+          "epochs (fractions allowed, fewer than train.epochs) over which the rate rises to optimizer.lr"),
+  };
+}
+
+std::vector<Key> TrainKeys() {
+  using T = TrainConfig;
+  return {
+      Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
+      Row("train.steps", &Config::train, &T::steps, AtLeast(0),
+          "stop after so many steps; 0: after all the steps of train.epochs"),
+  };
+}
+
+std::vector<Key> CommKeys() {
+  using C = CommConfig;
+  return {
+      Row("comm.method", &Config::comm, &C::method, NotEmpty{}, "how gradients are sent: a row of `gradwire list`"),
+      Row("comm.compressor", &Config::comm, &C::compressor, NotEmpty{},
+          "compressor spec, e.g. identity, fp16, sign, topk:1%, topk:5000; see `gradwire list`"),
+      Row("comm.down", &Config::comm, &C::down, NotEmpty{},
+          "link of the way back from the owners; none: a topology without a way back"),
+      Row("comm.topology", &Config::comm, &C::topology, OneOf{{"auto", "allgather", "allreduce"}},
+          "how messages travel; auto: allreduce where nothing is compressed, else allgather"),
+      Row("comm.piece", &Config::comm, &C::piece, OneOf{{"fixed", "tensor"}},
+          "what a compressor works on; fixed: 65,536 elements of one parameter; tensor: a whole parameter"),
+      Row("comm.min_compress_numel", &Config::comm, &C::min_compress_numel, AtLeast(0),
+          "parameters with fewer elements travel dense, in the same message"),
+      Row("comm.compress_1d", &Config::comm, &C::compress_1d, AnyValue{},
+          "whether 1-D parameters (biases, norms) are compressed as well"),
+      Row("comm.start_iter", &Config::comm, &C::start_iter, AtLeast(0), "the first steps, so many, are dense"),
+      Row("comm.bucket_cap_mb", &Config::comm, &C::bucket_cap_mb, Between(0.001, 65536), "DDP's bucket size, MiB"),
+      Row("comm.timeout_s", &Config::comm, &C::timeout_s, Between(0.001, 1e6),
+          "seconds that any wait for another rank may take before the run stops with an error"),
+  };
+}
+
+std::vector<Key> LogKeys() {
+  using L = LogConfig;
+  return {
+      Row("log.every_steps", &Config::log, &L::every_steps, AtLeast(1), "steps between two records in metrics.jsonl"),
+      Row("log.eval_every", &Config::log, &L::eval_every, AtLeast(1), "epochs between two evaluations on the test set"),
+  };
+}
+
+}  // namespace
+
+const std::vector<Key>& Keys() {
+  static const std::vector<Key> keys = [] {
+    std::vector<Key> all;
+    for (std::vector<Key>& section : std::vector{RunKeys(), DataKeys(), ModelKeys(), OptimizerKeys(), LrSchedulerKeys(),
+                                                 TrainKeys(), CommKeys(), LogKeys()})
+      std::move(section.begin(), section.end(), std::back_inserter(all));
+    return all;
+  }();
+  return keys;
+}
+
+std::vector<std::string_view> Sections() {
+  std::vector<std::string_view> sections;
+  for (const Key& key : Keys())
+    if (sections.empty() || sections.back() != key.section()) sections.push_back(key.section());
+  return sections;
+}
+
+const Key* FindKey(std::string_view name) {
+  const auto found = std::find_if(Keys().begin(), Keys().end(), [&](const Key& key) { return key.name == name; });
+  return found == Keys().end() ? nullptr : &*found;
+}
+
+std::string_view NearestKey(std::string_view name) {
+  const std::string_view leaf = name.substr(name.rfind('.') + 1);  // npos + 1 = 0: the whole name
+  std::vector<std::string_view> names, same_leaf;
+  for (const Key& key : Keys()) {
+    names.push_back(key.name);
+    if (key.leaf() == leaf) same_leaf.push_back(key.name);
+  }
+  if (same_leaf.empty()) return Nearest(name, names);
+  const std::string_view nearest = Nearest(name, same_leaf);
+  return nearest.empty() ? same_leaf.front() : nearest;
+}
+
+}  // namespace gradwire::train

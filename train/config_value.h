@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <yaml-cpp/yaml.h>
+
+namespace gradwire::train {
+
+// How one value is read, judged and printed.
+
+/// Whether the node is a number or a word without quotes: "64" in quotes is text.
+bool IsPlainScalar(const YAML::Node& node);
+
+// ReadValue returns false where the node is not of the type. Numbers are decimal: YAML 1.1 would take 064 as octal.
+bool ReadValue(const YAML::Node& node, bool& value);
+bool ReadValue(const YAML::Node& node, double& value);
+bool ReadValue(const YAML::Node& node, std::string& value);
+bool ReadValue(const YAML::Node& node, std::vector<double>& value);
+
+template <std::integral N>
+bool ReadValue(const YAML::Node& node, N& value) {
+  if (!IsPlainScalar(node)) return false;
+  const std::string& text = node.Scalar();
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+// YAML that ReadValue turns back into the same value.
+std::string PrintValue(bool value);
+std::string PrintValue(double value);
+std::string PrintValue(const std::string& value);
+std::string PrintValue(const std::vector<double>& value);
+
+template <std::integral N>
+std::string PrintValue(N value) {
+  return std::to_string(value);
+}
+
+/// The node as an error message shows it.
+std::string Describe(const YAML::Node& node);
+
+/// A type's name in tables, and in "expected ...".
+struct TypeName {
+  std::string_view name, phrase;
+};
+inline TypeName NameOf(bool) { return {"boolean", "true or false"}; }
+inline TypeName NameOf(double) { return {"number", "a number"}; }
+inline TypeName NameOf(const std::string&) { return {"text", "text"}; }
+inline TypeName NameOf(const std::vector<double>&) { return {"list of numbers", "a list of numbers"}; }
+inline TypeName NameOf(std::integral auto) { return {"integer", "an integer"}; }
+
+// Rules: which values of the type are allowed. text() is the range as tables show it.
+
+struct AnyValue {
+  bool Allows(const auto&) const { return true; }
+  std::string text() const { return ""; }
+  std::string Expected(std::string_view phrase) const { return std::string(phrase); }
+};
+
+struct NotEmpty {
+  bool Allows(const std::string& value) const { return !value.empty(); }
+  std::string text() const { return "not empty"; }
+  std::string Expected(std::string_view phrase) const { return std::string(phrase) + " that is not empty"; }
+};
+
+struct OneOf {
+  std::vector<std::string> choices;
+
+  bool Allows(const std::string& value) const;
+  std::string text() const;
+  std::string Expected(std::string_view) const { return text(); }
+};
+
+/// An interval; a list is inside if all its elements are.
+struct Range {
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+  bool open_min = false, open_max = false;  // whether the end itself is outside
+
+  bool Allows(double value) const;
+  bool Allows(const std::vector<double>& values) const;
+  std::string text() const;
+  std::string Expected(std::string_view phrase) const { return std::string(phrase) + " " + text(); }
+};
+
+inline Range AtLeast(double min) { return {.min = min}; }
+inline Range Above(double min) { return {.min = min, .open_min = true}; }
+inline Range Between(double min, double max) { return {.min = min, .max = max}; }
+
+}  // namespace gradwire::train

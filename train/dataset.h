@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gradwire::train {
+
+constexpr size_t kImageChannels = 3;
+constexpr size_t kImageSide = 32;
+constexpr size_t kPlaneBytes = kImageSide * kImageSide;
+constexpr size_t kImageBytes = kImageChannels * kPlaneBytes;
+constexpr int kNumClasses = 10;
+
+/// Labelled 32 x 32 RGB images, held as bytes: an image becomes floats only when a batch is made (augment.h).
+struct ImageSet {
+  std::vector<uint8_t> pixels;  ///< [size, 3, 32, 32]: a red, a green and a blue plane per image, row-major
+  std::vector<uint8_t> labels;  ///< [size], each below kNumClasses
+
+  size_t size() const { return labels.size(); }
+};
+
+struct Dataset {
+  ImageSet train, test;
+  std::string description;  ///< for the log: what it is, how many images, from where
+  int num_classes = kNumClasses;
+};
+
+/// Loads a data set by its `data.dataset` name:
+///   cifar10    CIFAR-10's binary version from `root` or `root`/cifar-10-batches-bin
+///   synthetic  the built-in set (synthetic.h); `root` is ignored
+///   auto       cifar10 where `root` has it, else synthetic
+/// Throws Error when a file is missing, truncated or not CIFAR-10, ConfigError for another name. A CIFAR-10 that is there
+/// but damaged is an error for `auto` too: it must not turn into other images in silence.
+Dataset LoadDataset(const std::string& name, const std::string& root);
+
+}  // namespace gradwire::train

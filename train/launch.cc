@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/launch.h"
+
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "train/rank_env.h"
+#include "train/rank_process.h"
+#include "train/signal_pipe.h"
+
+namespace gradwire::train {
+namespace {
+
+class Launcher {
+ public:
+  explicit Launcher(const LaunchOptions& options) : options_(options) {}
+  ~Launcher();
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+
+  int Run();
+
+ private:
+  using Clock = SignalPipe::Clock;
+
+  struct Rank {
+    int rank = 0;
+    pid_t pid = 0;
+  };
+
+  void StartAll();
+  void Reap();
+  void Ended(int rank, int wait_status);
+  void Stop(const SignalPipe::Event& event);
+  void Insist();
+  void SendAll(int signal) const;
+  void SendLater(int signal, double seconds);
+
+  const LaunchOptions& options_;
+  SignalPipe signals_;
+  std::vector<Rank> running_;
+  int exit_code_ = 0;
+  bool stopping_ = false;  // a signal was passed on: the ranks' ends are no news
+  int next_signal_ = 0;    // what running ranks get at the deadline
+  std::optional<Clock::time_point> deadline_;
+};
+
+/// Ranks are left only where starting one of them failed.
+Launcher::~Launcher() {
+  SendAll(SIGKILL);
+  for (const Rank& rank : running_) waitpid(rank.pid, nullptr, 0);
+}
+
+int Launcher::Run() {
+  StartAll();
+  while (!running_.empty()) {
+    const std::optional<SignalPipe::Event> event = signals_.Wait(deadline_);
+    if (!event) {
+      Insist();
+    } else if (event->signal == SIGCHLD) {
+      Reap();
+    } else {
+      Stop(*event);
+    }
+  }
+  return exit_code_;
+}
+
+void Launcher::StartAll() {
+  const std::string program =
+      options_.program.empty() ? std::filesystem::read_symlink("/proc/self/exe").string() : options_.program;
+  RankEnv env{.world_size = options_.nproc,
+              .local_world_size = options_.nproc,
+              .master_addr = "127.0.0.1",
+              .master_port = options_.master_port,
+              .store_is_served = true};
+  for (int rank = 0; rank < options_.nproc; ++rank) {
+    env.rank = env.local_rank = rank;
+    running_.push_back({rank, StartProcess(program, options_.arguments, EnvironmentOf(env), signals_)});
+  }
+}
+
+/// One SIGCHLD may stand for several children. Waits for our own only: the program may have others.
+void Launcher::Reap() {
+  std::erase_if(running_, [this](const Rank& rank) {
+    int wait_status = 0;
+    if (waitpid(rank.pid, &wait_status, WNOHANG) != rank.pid) return false;
+    Ended(rank.rank, wait_status);
+    return true;
+  });
+}
+
+void Launcher::Ended(int rank, int wait_status) {
+  if (wait_status == 0 || stopping_) return;
+  fmt::print(stderr, "gradwire: rank {} {}\n", rank, DescribeExit(wait_status));
+  if (exit_code_ != 0) return;
+  exit_code_ = ExitCode(wait_status);
+  SendLater(SIGTERM, options_.grace_s);
+}
+
+void Launcher::Stop(const SignalPipe::Event& event) {
+  if (stopping_) return SendAll(SIGKILL);
+  stopping_ = true;
+  if (exit_code_ == 0) exit_code_ = 128 + event.signal;
+  if (!event.from_terminal) SendAll(event.signal);  // from Ctrl-C, the ranks have it already
+  SendLater(SIGKILL, options_.kill_s);
+}
+
+void Launcher::Insist() {
+  for (const Rank& rank : running_)
+    fmt::print(stderr, "gradwire: rank {} does not end by itself: SIG{}\n", rank.rank, sigabbrev_np(next_signal_));
+  SendAll(next_signal_);
+  deadline_.reset();
+  if (next_signal_ == SIGTERM) SendLater(SIGKILL, options_.kill_s);
+}
+
+void Launcher::SendAll(int signal) const {
+  for (const Rank& rank : running_) kill(rank.pid, signal);
+}
+
+void Launcher::SendLater(int signal, double seconds) {
+  next_signal_ = signal;
+  deadline_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+int RunLocalRanks(const LaunchOptions& options) { return Launcher(options).Run(); }
+
+}  // namespace gradwire::train

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/network.h"
+
+#include <torch/nn/functional/loss.h>
+#include <torch/utils.h>
+
+#include "train/weights.h"
+
+namespace gradwire::train {
+namespace {
+
+std::shared_ptr<ImageModel> BuildModel(const Config& config) {
+  torch::manual_seed(config.run.seed);
+  auto model = MakeResNet(config.model.name, config.model.num_classes);
+  if (!config.model.init.empty()) LoadStateDict(*model, config.model.init);
+  return model;
+}
+
+/// SGD whose weight decay differs for batch norm's parameters and the bias, the 1-D ones.
+std::unique_ptr<torch::optim::SGD> BuildOptimizer(const OptimizerConfig& config, const ImageModel& model) {
+  std::vector<at::Tensor> weights, one_dimensional;
+  for (const at::Tensor& parameter : model.parameters())
+    (parameter.dim() > 1 ? weights : one_dimensional).push_back(parameter);
+  const auto options = [&](double weight_decay) {
+    auto sgd = torch::optim::SGDOptions(config.lr);
+    sgd.momentum(config.momentum).nesterov(config.nesterov).weight_decay(weight_decay);
+    return std::make_unique<torch::optim::SGDOptions>(sgd);
+  };
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  groups.emplace_back(std::move(weights), options(config.weight_decay));
+  groups.emplace_back(std::move(one_dimensional), options(config.weight_decay_bn));
+  return std::make_unique<torch::optim::SGD>(std::move(groups), torch::optim::SGDOptions(config.lr));
+}
+
+void Count(const at::Tensor& logits, const at::Tensor& labels, double mean_loss, Tally& tally) {
+  const auto n = static_cast<double>(labels.size(0));
+  tally.loss += mean_loss * n;
+  tally.correct += logits.argmax(1).eq(labels).sum().item<double>();
+  tally.images += n;
+}
+
+}  // namespace
+
+Network::Network(const Config& config, const World& world) : model_(BuildModel(config)) {
+  DdpOptions options;
+  options.comm = config.comm;
+  options.seed = config.run.seed;
+  ddp_ = std::make_unique<DistributedDataParallel<ImageModel>>(
+      model_, world.group, MakeC10dCollective(world.membership, "gradwire/0"), options);
+  optimizer_ = BuildOptimizer(config.optimizer, *model_);
+  for (const auto& [name, tensor] : ddp_->parameters()) parameters_.push_back({name, tensor.sizes().vec()});
+}
+
+void Network::SetBatch(at::Tensor images, at::Tensor labels) {
+  images_ = std::move(images);
+  labels_ = std::move(labels);
+}
+
+void Network::Gradient(uint64_t step, BucketSink<float>& sink) {
+  model_->train();
+  ddp_->Route(step, sink);
+  ddp_->ZeroGrad();
+  const at::Tensor logits = (*ddp_)(images_);
+  const at::Tensor loss = torch::nn::functional::cross_entropy(logits, labels_);
+  loss.backward();
+  last_loss_ = loss.item<double>();
+  Count(logits, labels_, last_loss_, tally_);
+}
+
+void Network::Step(double lr) {
+  for (auto& group : optimizer_->param_groups()) group.options().set_lr(lr);
+  optimizer_->step();
+}
+
+Tally Network::TakeTally() { return std::exchange(tally_, Tally{}); }
+
+void Network::Evaluate(const at::Tensor& images, const at::Tensor& labels, Tally& tally) {
+  const torch::NoGradGuard no_grad;
+  model_->eval();
+  const at::Tensor logits = model_->forward(images);
+  Count(logits, labels, torch::nn::functional::cross_entropy(logits, labels).item<double>(), tally);
+}
+
+}  // namespace gradwire::train

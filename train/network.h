@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <torch/optim/sgd.h>
+
+#include "gradwire/ddp.h"
+#include "gradwire/objective.h"
+#include "train/config.h"
+#include "train/resnet.h"
+#include "train/world.h"
+
+namespace gradwire::train {
+
+/// Sums over the images seen since the last Take.
+struct Tally {
+  double loss = 0;
+  double correct = 0;
+  double images = 0;
+};
+
+/// The network over this rank's images, as an objective: Gradient is one forward and backward pass over the batch that
+/// was set, and its buckets leave while backward goes on; Step is SGD with momentum.
+class Network : public Objective<float> {
+ public:
+  /// Builds, initialises (the same on every rank) and connects the model.
+  Network(const Config& config, const World& world);
+
+  const std::vector<Parameter>& parameters() const override { return parameters_; }
+  void Gradient(uint64_t step, BucketSink<float>& sink) override;
+  void Step(double lr) override;
+
+  /// images: [N, 3, 32, 32]; labels: [N], int64.
+  void SetBatch(at::Tensor images, at::Tensor labels);
+  /// Mean loss of the last batch on this rank.
+  double last_loss() const { return last_loss_; }
+  /// Loss and accuracy of the batches since the last call, on this rank.
+  Tally TakeTally();
+  /// Adds a batch's loss and accuracy without training on it.
+  void Evaluate(const at::Tensor& images, const at::Tensor& labels, Tally& tally);
+
+  DistributedDataParallel<ImageModel>& ddp() { return *ddp_; }
+
+ private:
+  std::shared_ptr<ImageModel> model_;
+  std::unique_ptr<DistributedDataParallel<ImageModel>> ddp_;
+  std::unique_ptr<torch::optim::SGD> optimizer_;
+  std::vector<Parameter> parameters_;
+  at::Tensor images_, labels_;
+  Tally tally_;
+  double last_loss_ = 0;
+};
+
+}  // namespace gradwire::train

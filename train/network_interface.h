@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "train/rank_env.h"
+
+namespace gradwire::train {
+
+/// An address of this host that a rank listens on.
+struct LocalAddress {
+  std::string interface;  ///< e.g. "eth0"
+  std::string address;    ///< numeric, IPv4 or IPv6
+  bool loopback = false;  ///< cannot be reached from another host
+};
+
+/// The address by which the other ranks reach this one: that of the interface named by GLOO_SOCKET_IFNAME, else the one
+/// from which this host reaches MASTER_ADDR. Sends nothing.
+/// Throws ConfigError where there is none, and for loopback when the job has ranks on other hosts.
+LocalAddress FindLocalAddress(const RankEnv& env);
+
+}  // namespace gradwire::train

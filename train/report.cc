@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/report.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/spdlog.h>
+
+#include "gradwire/error.h"
+
+namespace gradwire::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::ofstream Create(const std::filesystem::path& path) {
+  std::ofstream file(path);
+  if (!file) throw Error(fmt::format("cannot write {}: check run.output_dir and its permissions", path.string()));
+  return file;
+}
+
+std::string Bytes(double n) {
+  if (n >= 1e9) return fmt::format("{:.2f} GB", n / 1e9);
+  if (n >= 1e6) return fmt::format("{:.2f} MB", n / 1e6);
+  if (n >= 1e3) return fmt::format("{:.1f} kB", n / 1e3);
+  return fmt::format("{:.0f} B", n);
+}
+
+Json ToJson(const EvalRecord& r, const char* kind) {
+  return {{kind, true},          {"step", r.step},       {"epoch", r.epoch},  {"test_loss", r.test_loss},
+          {"test_acc", r.test_acc}, {"bytes_total", r.bytes_total}, {"wall_s", r.wall_s}};
+}
+
+}  // namespace
+
+Report::Report(const Config& config)
+    : directory_(config.run.output_dir), method_(config.comm.method), compressor_(config.comm.compressor),
+      terminal_(isatty(STDOUT_FILENO) == 1) {
+  std::error_code failed;
+  std::filesystem::create_directories(directory_, failed);
+  const std::filesystem::path folder(directory_);
+  metrics_ = Create(folder / "metrics.jsonl");
+  Create(folder / "config.yaml") << ToYaml(config);
+  Create(folder / "log.txt");
+  spdlog::set_default_logger(spdlog::basic_logger_mt("gradwire", (folder / "log.txt").string()));
+}
+
+Report::~Report() {
+  EndLine();
+  spdlog::shutdown();
+}
+
+void Report::EndLine() {
+  if (line_open_) std::cout << std::endl;
+  line_open_ = false;
+}
+
+void Report::Say(const std::string& text) {
+  EndLine();
+  std::cout << text << std::endl;
+  spdlog::info("{}", text);
+}
+
+void Report::Interval(const IntervalRecord& r) {
+  metrics_ << Json{{"step", r.step}, {"epoch", r.epoch}, {"wall_s", r.wall_s}, {"loss", r.loss}, {"acc", r.acc},
+                   {"lr", r.lr}, {"imgs_per_s", r.imgs_per_s}, {"world_size", r.world_size},
+                   {"bytes_sent", r.bytes_sent}, {"bytes_total", r.bytes_total}, {"dense_bytes", r.dense_bytes},
+                   {"ratio", r.ratio()}, {"t_step", r.t_step}, {"t_compute", r.t_compute}, {"t_encode", r.t_encode},
+                   {"t_wire", r.t_wire}, {"t_decode", r.t_decode}, {"residual_norm", r.residual_norm},
+                   {"method", method_}, {"compressor", compressor_}}
+           << std::endl;
+  const std::string line = fmt::format(
+      "epoch {:6.2f}  step {:5}/{}  loss {:.4f}  acc {:5.1f} %  lr {:.4g}  {:6.0f} img/s  {}/step  ratio {:.4f}", r.epoch,
+      r.step, r.total_steps, r.loss, 100 * r.acc, r.lr, r.imgs_per_s,
+      Bytes(static_cast<double>(r.bytes_sent) / static_cast<double>(r.steps)), r.ratio());
+  spdlog::info("{}", line);
+  if (terminal_) std::cout << "\r\x1b[K" << line << std::flush;
+  else std::cout << line << std::endl;
+  line_open_ = terminal_;
+  Accumulate(r);
+}
+
+void Report::Accumulate(const IntervalRecord& r) {
+  const auto steps = static_cast<double>(r.steps);
+  sum_.steps += r.steps;
+  sum_.bytes_sent += r.bytes_sent;
+  sum_.dense_bytes += r.dense_bytes;
+  sum_.t_step += steps * r.t_step;
+  sum_.t_compute += steps * r.t_compute;
+  sum_.t_encode += steps * r.t_encode;
+  sum_.t_wire += steps * r.t_wire;
+  sum_.t_decode += steps * r.t_decode;
+  sum_.world_size = r.world_size;
+  images_ += r.imgs_per_s * r.t_step * steps;
+}
+
+void Report::Eval(const EvalRecord& record) {
+  metrics_ << ToJson(record, "eval") << std::endl;
+  Say(fmt::format("epoch {:6.2f}  step {:5}  test loss {:.4f}  test accuracy {:.2f} %", record.epoch, record.step,
+                  record.test_loss, 100 * record.test_acc));
+}
+
+void Report::Final(const EvalRecord& record) {
+  metrics_ << ToJson(record, "final") << std::endl;
+  const double steps = std::max<double>(1, static_cast<double>(sum_.steps));
+  const auto row = [&](const char* name, const std::string& value) { Say(fmt::format("  {:<22}{}", name, value)); };
+  const auto ms = [&](double total) { return fmt::format("{:.2f} ms a step", 1e3 * total / steps); };
+  Say(fmt::format("{} steps on {} ranks, {} + {}", sum_.steps, sum_.world_size, method_, compressor_));
+  row("test accuracy", fmt::format("{:.2f} %", 100 * record.test_acc));
+  row("images/s", fmt::format("{:.0f}", sum_.t_step > 0 ? images_ / sum_.t_step : 0));
+  row("sent by rank 0", fmt::format("{} a step", Bytes(static_cast<double>(sum_.bytes_sent) / steps)));
+  row("ratio to dense", sum_.dense_bytes ? fmt::format("{:.4f}  (dense ring: {} a step)", sum_.ratio(),
+                                                       Bytes(static_cast<double>(sum_.dense_bytes) / steps))
+                                         : "-  (one rank sends nothing)");
+  row("time", ms(sum_.t_step));
+  row("  compute", ms(sum_.t_compute));
+  row("  encode", ms(sum_.t_encode));
+  row("  wire", ms(sum_.t_wire) + "  (encode, wire and decode overlap with compute)");
+  row("  decode", ms(sum_.t_decode));
+  Say(fmt::format("written: {}/{{metrics.jsonl, config.yaml, log.txt, model.pt}}", directory_));
+}
+
+}  // namespace gradwire::train

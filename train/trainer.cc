@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <optional>
+
+#include "train/augment.h"
+#include "train/lr_schedule.h"
+#include "train/network.h"
+#include "train/report.h"
+#include "train/sampler.h"
+#include "train/weights.h"
+#include "train/world.h"
+
+namespace gradwire::train {
+namespace {
+
+constexpr int64_t kEvalBatch = 250;
+
+double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+LrSchedule ScheduleOf(const Config& config) {
+  LrSchedule schedule{config.optimizer.lr, LrDecay::kConstant, config.lr_scheduler.milestones, config.lr_scheduler.gamma,
+                      config.lr_scheduler.warmup_epochs};
+  if (config.lr_scheduler.name == "multistep") schedule.decay = LrDecay::kMultistep;
+  if (config.lr_scheduler.name == "cosine") schedule.decay = LrDecay::kCosine;
+  return schedule;
+}
+
+/// What the exchange has done so far, and the norm of its memory.
+struct ExchangeState {
+  ExchangeStats stats;
+  double residual_norm = 0;
+};
+
+ExchangeState Look(ExchangeThread<float>& thread) {
+  ExchangeState seen;
+  thread.Inspect([&](Exchange<float>& exchange) {
+    seen = {exchange.stats(), std::sqrt(exchange.state().SquaredNorm("e"))};
+  });
+  return seen;
+}
+
+/// One rank's run. The steps of its life are its public members, in order.
+class Trainer {
+ public:
+  Trainer(const Config& config, const RankEnv& env)
+      : config_(config), world_(JoinWorld(env, config.comm.timeout_s)),
+        report_(env.rank == 0 ? std::make_unique<Report>(config) : nullptr),
+        data_(LoadDataset(config.data.dataset, config.data.root)),
+        sampler_(data_.train.size(), static_cast<size_t>(config.data.batch_size), static_cast<size_t>(env.rank),
+                 static_cast<size_t>(env.world_size), config.run.seed),
+        network_(config, world_), schedule_(ScheduleOf(config)),
+        steps_per_epoch_(static_cast<int64_t>(sampler_.BatchesPerEpoch())),
+        total_steps_(config.train.steps > 0 ? config.train.steps : config.train.epochs * steps_per_epoch_) {}
+
+  void Run() {
+    Introduce();
+    start_ = interval_start_ = Now();
+    for (step_ = 0; step_ < total_steps_;) {
+      OneStep();
+      ++step_;
+      if (step_ % config_.log.every_steps == 0 || step_ == total_steps_) LogInterval();
+      const bool epoch_ends = step_ % steps_per_epoch_ == 0;
+      if (step_ < total_steps_ && epoch_ends && (step_ / steps_per_epoch_) % config_.log.eval_every == 0) {
+        const EvalRecord record = Evaluate();
+        if (report_) report_->Eval(record);
+      }
+    }
+    const EvalRecord record = Evaluate();
+    if (report_) {
+      report_->Eval(record);
+      SaveStateDict(network_.ddp().module(), report_->directory() + "/model.pt");
+      report_->Final(record);
+    }
+    network_.ddp().Close();
+    Leave(world_);
+  }
+
+ private:
+  void Introduce() {
+    if (!report_) return;
+    report_->Say("data: " + data_.description);
+    std::string text = "ranks:";
+    for (size_t rank = 0; rank < world_.places.size(); ++rank)
+      text += (rank ? ", " : " ") + std::to_string(rank) + " at " + world_.places[rank];
+    report_->Say(text);
+    int64_t count = 0;
+    for (const Parameter& parameter : network_.parameters()) count += static_cast<int64_t>(parameter.numel());
+    report_->Say("model: " + config_.model.name + ", " + std::to_string(count) + " parameters; method " +
+                 config_.comm.method + ", compressor " + config_.comm.compressor + "; " + std::to_string(total_steps_) +
+                 " steps of " + std::to_string(config_.data.batch_size) + " images a rank");
+  }
+
+  void OneStep() {
+    const auto epoch = static_cast<uint64_t>(step_ / steps_per_epoch_);
+    const auto batch = static_cast<size_t>(step_ % steps_per_epoch_);
+    const auto indices = sampler_.Batch(epoch, batch);
+    std::optional<AugmentKey> augment;
+    if (config_.data.augment == "crop_flip") augment = AugmentKey{config_.run.seed, epoch};
+    network_.SetBatch(Images(data_.train, indices, augment), Labels(data_.train, indices));
+    lr_ = LearningRate(schedule_, step_, steps_per_epoch_, total_steps_);
+    GradientRound<float>(network_, *network_.ddp().exchange(), static_cast<uint64_t>(step_), lr_);
+    if (!std::isfinite(network_.last_loss()))
+      throw Error("step " + std::to_string(step_) + ": the loss is " + std::to_string(network_.last_loss()) +
+                  " on rank " + std::to_string(world_.env.rank) + "; lower optimizer.lr or add lr_scheduler.warmup_epochs");
+  }
+
+  static at::Tensor Images(const ImageSet& set, std::span<const uint32_t> indices, std::optional<AugmentKey> augment) {
+    at::Tensor images = torch::empty({static_cast<int64_t>(indices.size()), 3, 32, 32});
+    FillBatch(set, indices, augment, {images.mutable_data_ptr<float>(), static_cast<size_t>(images.numel())});
+    return images;
+  }
+
+  static at::Tensor Labels(const ImageSet& set, std::span<const uint32_t> indices) {
+    at::Tensor labels = torch::empty({static_cast<int64_t>(indices.size())}, torch::kInt64);
+    for (size_t i = 0; i < indices.size(); ++i) labels.mutable_data_ptr<int64_t>()[i] = set.labels[indices[i]];
+    return labels;
+  }
+
+  /// Sums over all ranks.
+  Tally Sum(const Tally& mine) {
+    std::vector<at::Tensor> sums{torch::tensor({mine.loss, mine.correct, mine.images}, torch::kFloat64)};
+    world_.group->allreduce(sums)->wait();
+    const double* total = sums[0].const_data_ptr<double>();
+    return {total[0], total[1], total[2]};
+  }
+
+  void LogInterval() {
+    const Tally tally = Sum(network_.TakeTally());
+    const ExchangeState now = Look(*network_.ddp().exchange());
+    const double exposed = network_.ddp().exposed_s(), wall = Now();
+    const auto steps = static_cast<double>(step_ - logged_step_);
+    IntervalRecord r;
+    r.step = step_, r.total_steps = total_steps_, r.steps = step_ - logged_step_;
+    r.epoch = static_cast<double>(step_) / static_cast<double>(steps_per_epoch_);
+    r.wall_s = wall - start_;
+    r.loss = tally.loss / tally.images, r.acc = tally.correct / tally.images;
+    r.lr = lr_, r.world_size = world_.env.world_size;
+    r.t_step = (wall - interval_start_) / steps;
+    r.imgs_per_s = tally.images / (wall - interval_start_);
+    r.bytes_sent = now.stats.bytes_sent() - before_.stats.bytes_sent();
+    r.bytes_total = now.stats.bytes_sent();
+    r.dense_bytes = DenseBytes() * static_cast<uint64_t>(r.steps);
+    r.t_compute = r.t_step - (exposed - exposed_before_) / steps;
+    r.t_encode = (now.stats.encode_s - before_.stats.encode_s) / steps;
+    r.t_wire = (now.stats.wire_s - before_.stats.wire_s) / steps;
+    r.t_decode = (now.stats.decode_s - before_.stats.decode_s) / steps;
+    r.residual_norm = now.residual_norm;
+    if (report_) report_->Interval(r);
+    before_ = now, exposed_before_ = exposed, logged_step_ = step_;
+    interval_start_ = Now();
+  }
+
+  /// A dense ring all-reduce of the gradient: 2 (n-1)/n x 4 d bytes a rank.
+  uint64_t DenseBytes() const {
+    uint64_t numel = 0;
+    for (const Parameter& parameter : network_.parameters()) numel += parameter.numel();
+    const auto n = static_cast<uint64_t>(world_.env.world_size);
+    return 2 * (n - 1) * 4 * numel / n;
+  }
+
+  /// On the test set, shared among the ranks, with batch norm's statistics averaged over them.
+  EvalRecord Evaluate() {
+    const double begin = Now();
+    network_.ddp().AverageBuffers();
+    std::vector<uint32_t> mine;
+    for (size_t i = static_cast<size_t>(world_.env.rank); i < data_.test.size(); i += world_.places.size())
+      mine.push_back(static_cast<uint32_t>(i));
+    Tally tally;
+    for (size_t at = 0; at < mine.size(); at += kEvalBatch) {
+      const auto part = std::span(mine).subspan(at, std::min<size_t>(kEvalBatch, mine.size() - at));
+      network_.Evaluate(Images(data_.test, part, std::nullopt), Labels(data_.test, part), tally);
+    }
+    tally = Sum(tally);
+    interval_start_ += Now() - begin;  // evaluation is no part of an interval's time
+    return {step_, static_cast<double>(step_) / static_cast<double>(steps_per_epoch_), tally.loss / tally.images,
+            tally.correct / tally.images, before_.stats.bytes_sent(), Now() - start_};
+  }
+
+  const Config& config_;
+  World world_;
+  std::unique_ptr<Report> report_;  // rank 0's
+  Dataset data_;
+  Sampler sampler_;
+  Network network_;
+  LrSchedule schedule_;
+  int64_t steps_per_epoch_, total_steps_;
+
+  int64_t step_ = 0, logged_step_ = 0;
+  double lr_ = 0, start_ = 0, interval_start_ = 0, exposed_before_ = 0;
+  ExchangeState before_;
+};
+
+}  // namespace
+
+void TrainAsRank(const Config& config, const RankEnv& env) { Trainer(config, env).Run(); }
+
+}  // namespace gradwire::train

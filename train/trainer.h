@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "train/config.h"
+#include "train/rank_env.h"
+
+namespace gradwire::train {
+
+/// Trains as one rank of the job, from joining the others to the last evaluation. Throws what went wrong.
+void TrainAsRank(const Config& config, const RankEnv& env);
+
+}  // namespace gradwire::train
