@@ -103,9 +103,9 @@ void DdpBase::Close() {
 }
 
 void DdpBase::ZeroGrad() {
-  const at::NoGradGuard no_grad;
-  for (auto& item : parts_->named)
-    if (item.second.grad().defined()) item.second.mutable_grad().zero_();
+  // Undefined, not zeroed in place: a gradient that still is the bucket's view is divided by n by the Reducer, a fresh
+  // one is multiplied by 1/n, which differs in the last bit. Python's zero_grad() leaves none either.
+  for (auto& item : parts_->named) item.second.mutable_grad().reset();
 }
 
 void DdpBase::AverageBuffers() {

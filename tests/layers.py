@@ -105,5 +105,5 @@ def violations(root):
 
 if __name__ == "__main__":
     problems = violations(pathlib.Path(__file__).resolve().parents[1])
-    print("\n".join(problems))
+    print("\n".join(problems) or "No violations.")
     sys.exit(bool(problems))

@@ -14,8 +14,8 @@ namespace gradwire::train {
 inline constexpr std::array<float, kImageChannels> kChannelMean = {0.4914f, 0.4822f, 0.4465f};
 inline constexpr std::array<float, kImageChannels> kChannelStd = {0.2470f, 0.2435f, 0.2616f};
 
-/// Black pixels added on each side before the crop. The usual order (pad, crop, flip, then normalise): a padded pixel is
-/// a black one, -mean/std, not a zero.
+/// Black pixels added on each side before the crop. The usual order is pad, crop, flip, then normalise: a padded pixel
+/// becomes -mean / std, not 0.
 inline constexpr int kCropPadding = 4;
 
 /// Names the random crops and flips of one epoch. The draw of an image depends on this and its index alone: it is the

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/dataset.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -24,7 +23,7 @@ constexpr const char* kHowToGet =
     "\nTo get CIFAR-10's binary version (162 MiB):\n"
     "  curl -L --create-dirs -o data/cifar-10-binary.tar.gz https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz\n"
     "  tar -xzf data/cifar-10-binary.tar.gz -C data\n"
-    "(`wget -P data URL` does as well), then data.root=data; or train on data.dataset=synthetic.";
+    "(`wget -P data URL` does as well), which data.root=data/cifar-10-batches-bin reads.";
 
 [[noreturn]] void Fail(const fs::path& path, const std::string& what) {
   throw Error(fmt::format("CIFAR-10: {}: {}{}", path.string(), what, kHowToGet));
@@ -56,10 +55,12 @@ void AppendFile(const fs::path& path, ImageSet& set) {
   }
 }
 
-/// The folder with the files: `root` itself or the archive's folder within it.
+/// The folder with the files: `root` itself or the archive's folder within it. A folder of the archive's name counts
+/// even when files lack, so that they are missed.
 std::optional<fs::path> FindCifar10(const fs::path& root) {
   if (fs::is_directory(root / kFolder)) return root / kFolder;
-  if (fs::exists(root / "data_batch_1.bin") || root.filename() == kFolder) return root;
+  if (fs::exists(root / "data_batch_1.bin")) return root;
+  if (root.filename() == kFolder && fs::is_directory(root)) return root;
   return std::nullopt;
 }
 
@@ -108,7 +109,7 @@ Dataset LoadDataset(const std::string& name, const std::string& root) {
   }
   if (const auto folder = FindCifar10(root)) return LoadCifar10(*folder);
   if (name == "auto") return LoadSynthetic(fmt::format("no CIFAR-10 in {}", root));
-  Fail(root, fmt::format("expected a folder {} or the file data_batch_1.bin in it, found neither", kFolder));
+  Fail(root, fmt::format("expected data_batch_1.bin or a folder {} in it, found neither", kFolder));
 }
 
 }  // namespace gradwire::train

@@ -32,8 +32,9 @@ struct Dataset {
 ///   cifar10    CIFAR-10's binary version from `root` or `root`/cifar-10-batches-bin
 ///   synthetic  the built-in set (synthetic.h); `root` is ignored
 ///   auto       cifar10 where `root` has it, else synthetic
-/// Throws Error when a file is missing, truncated or not CIFAR-10, ConfigError for another name. A CIFAR-10 that is there
-/// but damaged is an error for `auto` too: it must not turn into other images in silence.
+/// Throws Error when a file is missing, truncated or not CIFAR-10, ConfigError for another name. A damaged CIFAR-10 is
+/// an error for `auto` too: it must not turn into other images in silence. A subset of CIFAR-10 may have smaller files,
+/// or all of its training images in data_batch_1.bin.
 Dataset LoadDataset(const std::string& name, const std::string& root);
 
 }  // namespace gradwire::train

@@ -12,7 +12,7 @@ enum class LrDecay { kConstant, kMultistep, kCosine };
 struct LrSchedule {
   double lr = 0.1;
   LrDecay decay = LrDecay::kConstant;
-  std::vector<double> milestones = {};  ///< epochs (fractions allowed) from which kMultistep multiplies by gamma, once each
+  std::vector<double> milestones = {};  ///< epochs, fractions allowed, at each of which kMultistep multiplies by gamma
   double gamma = 0.1;
   double warmup_epochs = 0;  ///< linear from lr / w to lr over the first w steps
 };

@@ -16,8 +16,8 @@ class ImageModel : public torch::nn::Module {
   virtual torch::Tensor forward(const torch::Tensor& images) = 0;
 };
 
-/// Residual networks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) with torchvision's parameter
-/// and buffer names:
+/// Residual networks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) with torchvision's names of
+/// parameters and buffers:
 ///   resnet18  4 stages of 2 basic blocks, 64 to 512 channels; the stem for small images is a 3 x 3 convolution of
 ///             stride 1 without pooling; 11,173,962 parameters for 10 classes
 ///   resnet20  3 stages of 3 basic blocks, 16 to 64 channels (the paper's section 4.2, with projection shortcuts)

@@ -8,10 +8,10 @@
 
 namespace gradwire::train {
 
-/// Which images a rank sees, and when. Epoch e is one random permutation, keyed by (seed, e); global batch b is its slice
-/// [b * world_size * batch_size, ...), and rank r takes the r-th part of that slice. So the ranks' shares are disjoint,
-/// all ranks have the same number of batches (the remainder of an epoch is dropped, another one each time), and the union
-/// of the ranks' batches depends on world_size * batch_size alone.
+/// Which images a rank sees, and when. Epoch e is one random permutation, keyed by (seed, e); global batch b is its
+/// b-th slice of world_size * batch_size indices, of which rank r takes the r-th part. So the ranks' shares are
+/// disjoint, all ranks have the same number of batches (the remainder of an epoch is dropped, another one each time),
+/// and a global batch depends on world_size * batch_size alone.
 ///
 /// Holds the permutation of one epoch; not thread-safe.
 class Sampler {

@@ -8,9 +8,8 @@
 
 namespace gradwire::train {
 
-/// The tensors of a checkpoint that Python wrote with torch.save(model.state_dict(), path), by name. libtorch's own
-/// pickle_load drops the contents of an OrderedDict, which a state_dict is; hence a reader of ours. It builds tensors and
-/// dicts and calls nothing else, whatever the file names. Throws Error when the file is no such checkpoint.
+/// The tensors of a checkpoint that Python wrote with torch.save(model.state_dict(), path), by name. Throws Error when
+/// the file is no such checkpoint. (libtorch's own pickle_load fails on an OrderedDict, which a state_dict is.)
 std::map<std::string, at::Tensor> ReadStateDict(const std::string& path);
 
 }  // namespace gradwire::train

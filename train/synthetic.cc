@@ -10,7 +10,8 @@
 namespace gradwire::train {
 namespace {
 
-// Tuned so that resnet20 at a global batch of 128 learns most of it within 150 to 300 steps, and never all.
+// Chosen so that resnet20 at a global batch of 128 stays at chance for some 50 steps, has learnt most after 150 (about
+// 75 % of test images right) and still has something to learn after 300 (about 92 %).
 constexpr float kNoise = 3.0f;       // grey levels per unit of triangular noise in -15..15: a deviation of 20
 constexpr float kContrast = 60.0f;   // at most this from a pattern's middle colour to its extremes, in grey levels
 constexpr float kFinePeriod = 3.5f;  // pixels, drawn within 15 %
@@ -32,11 +33,11 @@ float TriangleWave(float t) { return 4.0f * std::fabs(t - std::floor(t) - 0.5f) 
 /// Brightness in [-1, 1] at (x, y), in periods from the patch's centre.
 float Pattern(int kind, float x, float y, float phase) {
   switch (kind) {
-    case 0: return TriangleWave(y + phase);                                // horizontal stripes
-    case 1: return TriangleWave(x + phase);                                // vertical stripes
-    case 2: return TriangleWave(0.7f * (x + y) + phase);                   // diagonal stripes
+    case 0: return TriangleWave(y + phase);                                     // horizontal stripes
+    case 1: return TriangleWave(x + phase);                                     // vertical stripes
+    case 2: return TriangleWave(0.7f * (x + y) + phase);                        // diagonal stripes
     case 3: return std::max(TriangleWave(x + phase), TriangleWave(y + phase));  // a grid
-    default: return TriangleWave(std::sqrt(x * x + y * y) + phase);        // rings
+    default: return TriangleWave(std::sqrt(x * x + y * y) + phase);             // rings
   }
 }
 

@@ -14,9 +14,9 @@
 
 namespace gradwire::train {
 
-/// The part of Python's pickle machine (protocol 2, see Lib/pickletools.py) that a state_dict needs: dicts, tuples, numbers,
-/// strings and tensors. A class or function is no more than its name, and the only ones ever carried out are those of
-/// Reduce(), so that no file can call anything else.
+/// The part of Python's pickle machine (protocol 2, see Lib/pickletools.py) that a state_dict needs: dicts, tuples,
+/// numbers, strings and tensors. A class or function is no more than its name, and Reduce() carries out the three that
+/// it knows, so that no file can call anything else.
 class Unpickler {
  public:
   /// Gives the flat tensor that a storage reference (storage class, record name, number of elements) stands for.

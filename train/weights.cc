@@ -42,8 +42,8 @@ NamedTensors StateOf(const torch::nn::Module& module) {
   return state;
 }
 
-/// The zip archive that torch.save makes: data.pkl and a record of raw bytes per tensor. libtorch's pickle_save would tag
-/// the dict with its TorchScript type, which weights_only=True refuses; hence tag_aggregates = false.
+/// The zip archive that torch.save makes: data.pkl and a record of raw bytes per tensor. libtorch's pickle_save tags
+/// the dict with its TorchScript type, which weights_only=True refuses; hence a Pickler without tags.
 void WriteArchive(const NamedTensors& state, std::ostream& file) {
   c10::Dict<std::string, at::Tensor> dict;
   for (const auto& [name, tensor] : state) dict.insert(name, tensor.cpu().contiguous());

@@ -117,7 +117,7 @@ def test_cpp_reads_what_python_saves(name, tmp_path):
     "convert",
     [
         pytest.param(dict, id="a plain dict"),
-        pytest.param(lambda state: {k: nn.Parameter(v, v.is_floating_point()) for k, v in state.items()}, id="parameters"),
+        pytest.param(lambda state: {k: nn.Parameter(v, v.is_floating_point()) for k, v in state.items()}, id="params"),
         pytest.param(lambda state: {k: v.double() for k, v in state.items()}, id="float64"),
         pytest.param(
             lambda state: {k: v.to(memory_format=torch.channels_last) if v.dim() == 4 else v for k, v in state.items()},

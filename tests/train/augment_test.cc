@@ -24,7 +24,7 @@ float Normalised(uint8_t pixel, size_t channel) {
   return (static_cast<float>(pixel) / 255 - kChannelMean[channel]) / kChannelStd[channel];
 }
 
-/// The plain rule: 4 black pixels all round, a 32 x 32 window whose corner is (left, top) of the 40 x 40, mirrored or not.
+/// The plain rule: 4 black pixels all round, then a 32 x 32 window at (left, top) of the 40 x 40, mirrored or not.
 Image Reference(const ImageSet& set, uint32_t index, int left, int top, bool flip) {
   Image image;
   for (size_t c = 0; c < 3; ++c) {

@@ -16,6 +16,7 @@ struct BadConfig {
   std::vector<std::string> fragments;  ///< all of them must be in the message
 };
 
+/// For the names of the tests.
 void PrintTo(const BadConfig& bad, std::ostream* out) { *out << bad.name; }
 
 std::vector<BadConfig> BadFiles() {
@@ -171,12 +172,10 @@ TEST_P(ConfigErrors, SayWhereWhatAndWhatWasExpected) {
   }
 }
 
-std::string NameOf(const testing::TestParamInfo<BadConfig>& info) { return info.param.name; }
-
-INSTANTIATE_TEST_SUITE_P(File, ConfigErrors, testing::ValuesIn(BadFiles()), NameOf);
-INSTANTIATE_TEST_SUITE_P(Value, ConfigErrors, testing::ValuesIn(BadValues()), NameOf);
-INSTANTIATE_TEST_SUITE_P(Word, ConfigErrors, testing::ValuesIn(BadWords()), NameOf);
-INSTANTIATE_TEST_SUITE_P(Together, ConfigErrors, testing::ValuesIn(BadTogether()), NameOf);
+INSTANTIATE_TEST_SUITE_P(File, ConfigErrors, testing::ValuesIn(BadFiles()));
+INSTANTIATE_TEST_SUITE_P(Value, ConfigErrors, testing::ValuesIn(BadValues()));
+INSTANTIATE_TEST_SUITE_P(Word, ConfigErrors, testing::ValuesIn(BadWords()));
+INSTANTIATE_TEST_SUITE_P(Together, ConfigErrors, testing::ValuesIn(BadTogether()));
 
 void ExpectUnreadable(const std::string& path, const std::string& why) {
   try {

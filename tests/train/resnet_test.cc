@@ -18,8 +18,8 @@ int64_t ParameterCount(const torch::nn::Module& module) {
   return count;
 }
 
-// 11,173,962 is torchvision's resnet18(num_classes=10) (11,181,642) with its 7 x 7 stem, 64 * 3 * 49 weights, replaced by
-// 3 x 3. The paper's resnet20 has 0.27 M and no weights in its shortcuts; the projections add 2,752.
+// 11,173,962 is torchvision's resnet18(num_classes=10), 11,181,642, less 64 * 3 * (49 - 9) weights: its stem is 7 x 7.
+// The paper's resnet20 has 0.27 M and no weights in its shortcuts; the projections add 2,752.
 TEST(ResNetTest, ParameterCounts) {
   EXPECT_EQ(ParameterCount(*MakeResNet("resnet18", 10)), 11'173'962);
   EXPECT_EQ(ParameterCount(*MakeResNet("resnet20", 10)), 272'474);

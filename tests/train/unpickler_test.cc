@@ -12,8 +12,8 @@ namespace {
 
 using std::string_literals::operator""s;
 
-/// Python's pickle.dumps(state, protocol=2), by hand, of an OrderedDict {"a": 2 x 3 tensor at offset 1 of a storage of 7}
-/// with an attribute: the opcodes of torch.save(model.state_dict(), path). A string is X, its length in 4 bytes, and itself.
+/// The opcodes that torch.save(model.state_dict(), path) writes, here for an OrderedDict with an attribute and a tensor
+/// "a", 2 x 3 at offset 1 of a storage of 7 elements. A string is an X, its length in 4 bytes, and itself.
 std::string StateDictPickle() {
   return "\x80\x02"
          "ccollections\nOrderedDict\nq\0)Rq\x01("

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program as a user meets it."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import ranks
+
+FIELDS = """step epoch wall_s loss acc lr imgs_per_s world_size bytes_sent bytes_total dense_bytes ratio t_compute t_encode
+t_wire t_decode residual_norm method compressor""".split()
+
+
+def run(*words, timeout=240, **options):
+    return subprocess.run([ranks.PROGRAM, *words], capture_output=True, text=True, timeout=timeout, **options)
+
+
+def records(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_writes_every_field_and_its_own_config_again(tmp_path):
+    done = run(*ranks.tiny(tmp_path, "train.steps=6", "log.every_steps=3"))
+    assert done.returncode == 0, done.stderr
+    lines = records(tmp_path)
+    intervals = [line for line in lines if "eval" not in line and "final" not in line]
+    assert [line["step"] for line in intervals] == [3, 6]
+    for line in intervals:
+        assert all(field in line for field in FIELDS)
+        assert 0 < line["bytes_sent"] < line["dense_bytes"] and line["residual_norm"] > 0 and line["world_size"] == 2
+        assert line["ratio"] == pytest.approx(line["bytes_sent"] / line["dense_bytes"])
+    assert intervals[1]["bytes_total"] == intervals[0]["bytes_sent"] + intervals[1]["bytes_sent"]
+    assert lines[-1]["final"] is True and {"test_loss", "test_acc"} <= lines[-1].keys()
+    again = run("train", tmp_path / "config.yaml", "--print-config")
+    assert again.stdout == (tmp_path / "config.yaml").read_text()
+    assert (tmp_path / "model.pt").exists() and (tmp_path / "log.txt").read_text()
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path):
+    losses = []
+    for name in ["a", "b"]:
+        assert run(*ranks.tiny(tmp_path / name, "train.steps=4", "log.every_steps=1")).returncode == 0
+        losses.append([line.get("loss") for line in records(tmp_path / name)])
+    assert losses[0] == losses[1]
+
+
+def test_a_killed_rank_stops_the_others_with_its_name(tmp_path):
+    for victim in [0, 1, 2]:
+        for method, compressor in [("ef", "sign"), ("none", "identity")]:
+            started = ranks.start_ranks(3, [ranks.PROGRAM, *ranks.tiny(
+                tmp_path / f"{victim}{method}", "train.epochs=1000", "log.every_steps=1", "comm.timeout_s=20",
+                f"comm.method={method}", f"comm.compressor={compressor}")])
+            wait_for_steps(tmp_path / f"{victim}{method}", 3)
+            started[victim].kill()
+            begin = time.monotonic()
+            results = ranks.finish(started, timeout=60)
+            assert time.monotonic() - begin < 20 + 10
+            for rank, (code, output) in enumerate(results):
+                if rank != victim:
+                    assert code == 1 and f"rank {victim} " in output.splitlines()[-1], f"rank {rank}: {code} {output}"
+
+
+def wait_for_steps(folder, steps):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if (folder / "metrics.jsonl").exists() and len(records_so_far(folder)) >= steps:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {steps} steps in {folder} within 120 s")
+
+
+def records_so_far(folder):
+    return (folder / "metrics.jsonl").read_text().splitlines()
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_launcher_and_all_its_ranks(tmp_path, number, code):
+    launcher = subprocess.Popen([ranks.PROGRAM, *ranks.tiny(tmp_path, "train.epochs=1000", "log.every_steps=1")],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    wait_for_steps(tmp_path, 2)
+    children = subprocess.run(["ps", "--ppid", str(launcher.pid), "-o", "pid="], capture_output=True, text=True).stdout.split()
+    assert len(children) == 2
+    launcher.send_signal(number)
+    launcher.communicate(timeout=60)
+    assert launcher.returncode == code
+    for child in children:
+        assert not os.path.exists(f"/proc/{child}")
+
+
+def test_a_wrong_config_starts_nothing(tmp_path):
+    done = run(*ranks.tiny(tmp_path / "out", "comm.compresor=sign"))
+    assert done.returncode == 2 and "comm.compressor" in done.stderr and not (tmp_path / "out").exists()
+
+
+def test_ranks_with_different_settings_are_refused(tmp_path):
+    specs = ["sign", "topk:1%"]
+    processes = ranks.start_ranks(2, lambda rank: [ranks.PROGRAM, *ranks.tiny(tmp_path, f"comm.compressor={specs[rank]}")])
+    for code, output in ranks.finish(processes):
+        assert code == 2 and "sign" in output and "topk:1%" in output and "rank 1" in output
+
+
+def test_torchrun_starts_it(tmp_path):
+    torchrun = [os.environ["GRADWIRE_PYTHON"], "-m", "torch.distributed.run", "--no-python", "--nproc-per-node=2",
+                f"--master-port={ranks.free_port()}"]
+    done = subprocess.run([*torchrun, ranks.PROGRAM, *ranks.tiny(tmp_path, "train.steps=3")], capture_output=True, text=True,
+                          timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert records(tmp_path)[-1]["final"] is True
+
+
+@pytest.mark.slow
+def test_fifty_runs_in_a_row_end_well(tmp_path):
+    for i in range(50):
+        done = run(*ranks.tiny(tmp_path, "train.steps=2", "data.batch_size=2"))
+        assert done.returncode == 0, f"run {i}: {done.stderr}"
+        assert not re.search("terminate|abort", done.stderr), done.stderr
