@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
 
 #include "c10d/torch_compat.h"
 #include "gradwire/error.h"
@@ -108,13 +109,22 @@ void DdpBase::ZeroGrad() {
   for (auto& item : parts_->named) item.second.mutable_grad().reset();
 }
 
-void DdpBase::AverageBuffers() {
+void DdpBase::AverageBuffers(Collective& collective) {
   const at::NoGradGuard no_grad;
-  for (at::Tensor buffer : parts_->module->buffers()) {
-    if (!buffer.is_floating_point()) continue;
-    std::vector<at::Tensor> tensors{buffer};
-    parts_->group->allreduce(tensors)->wait();
-    buffer.div_(parts_->group->getSize());
+  std::vector<at::Tensor> buffers;
+  for (const at::Tensor& buffer : parts_->module->buffers())
+    if (buffer.scalar_type() == at::kFloat && buffer.numel() > 0) buffers.push_back(buffer.detach());
+  if (buffers.empty()) return;
+  std::vector<float> sums;
+  for (const at::Tensor& buffer : buffers) {
+    const at::Tensor flat = buffer.contiguous();
+    sums.insert(sums.end(), flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel());
+  }
+  collective.Finish(collective.StartAllReduce(std::span<float>(sums)));
+  const float* next = sums.data();
+  for (at::Tensor& buffer : buffers) {
+    buffer.copy_(at::from_blob(const_cast<float*>(next), buffer.sizes())).div_(collective.size());
+    next += buffer.numel();
   }
 }
 

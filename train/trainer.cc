@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/trainer.h"
 
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <memory>
@@ -122,10 +123,9 @@ class Trainer {
 
   /// Sums over all ranks.
   Tally Sum(const Tally& mine) {
-    std::vector<at::Tensor> sums{torch::tensor({mine.loss, mine.correct, mine.images}, torch::kFloat64)};
-    world_.group->allreduce(sums)->wait();
-    const double* total = sums[0].const_data_ptr<double>();
-    return {total[0], total[1], total[2]};
+    std::array<double, 3> sums{mine.loss, mine.correct, mine.images};
+    world_.exact->Finish(world_.exact->StartAllReduce(std::span<double>(sums)));
+    return {sums[0], sums[1], sums[2]};
   }
 
   void LogInterval() {
@@ -165,7 +165,7 @@ class Trainer {
   /// On the test set, shared among the ranks, with batch norm's statistics averaged over them.
   EvalRecord Evaluate() {
     const double begin = Now();
-    network_.ddp().AverageBuffers();
+    network_.ddp().AverageBuffers(*world_.exact);
     std::vector<uint32_t> mine;
     for (size_t i = static_cast<size_t>(world_.env.rank); i < data_.test.size(); i += world_.places.size())
       mine.push_back(static_cast<uint32_t>(i));

@@ -56,9 +56,10 @@ StoreServer::StoreServer() {
 World JoinWorld(const RankEnv& env, double timeout_s) {
   const LocalAddress local = FindLocalAddress(env);
   const std::chrono::milliseconds timeout(static_cast<int64_t>(timeout_s * 1000));
-  World world{env, {ReachStore(env, timeout), env.rank, env.world_size, local.address, timeout}, {}, {}};
+  World world{env, {ReachStore(env, timeout), env.rank, env.world_size, local.address, timeout}, {}, {}, {}};
   world.places = GatherPlaces(*world.membership.store, env, local.address + " (" + local.interface + ")");
-  world.group = MakeGlooGroup(world.membership, "gradwire/main");
+  world.group = MakeGlooGroup(world.membership, "gradwire/ddp");
+  world.exact = MakeC10dCollective(world.membership, "gradwire/exact");
   return world;
 }
 

@@ -24,7 +24,8 @@ class StoreServer {
 struct World {
   RankEnv env;
   Membership membership;
-  c10::intrusive_ptr<c10d::ProcessGroup> group;  ///< for exact collectives: DDP's start-up, metrics, buffers
+  c10::intrusive_ptr<c10d::ProcessGroup> group;  ///< for DDP's own messages
+  std::unique_ptr<Collective> exact;             ///< for metrics and buffers; the main thread's
   std::vector<std::string> places;               ///< by rank: "10.0.0.3 (eth0)"
 };
 

@@ -37,8 +37,9 @@ class DdpBase {
 
   void ZeroGrad();
 
-  /// Every floating-point buffer becomes its mean over the ranks, exactly the same on each. Call it before evaluation.
-  void AverageBuffers();
+  /// Every float32 buffer becomes its mean over the ranks, the same bits on each. Call it before evaluation, by all
+  /// ranks, with a collective that no other thread uses.
+  void AverageBuffers(Collective& collective);
 
   /// Trainable parameters by name, in the exchange's order.
   const std::vector<std::pair<std::string, at::Tensor>>& parameters() const;

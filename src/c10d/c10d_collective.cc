@@ -4,6 +4,7 @@
 #include <map>
 
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
 #include "c10d/roll_call.h"
@@ -16,8 +17,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-/// Survivors of a failed all-reduce wait this long for each other to report.
+/// Ranks that an all-reduce kept waiting give each other this long to report.
 constexpr milliseconds kPatience{5000};
+constexpr int kProbeTag = 1 << 30;  // messages have smaller tags
 
 template <typename T>
 at::Tensor View(std::span<T> values, at::ScalarType type) {
@@ -29,7 +31,7 @@ class C10dCollective final : public Collective {
   C10dCollective(const Membership& member, const std::string& prefix)
       : backend_(MakeGlooBackend(member, prefix + "/gloo")),
         store_(c10::make_intrusive<c10d::PrefixStore>(prefix, member.store)),
-        roll_call_(store_, member.rank, member.size), timeout_(member.timeout) {}
+        roll_call_(member.store, member.rank, member.size), timeout_(member.timeout) {}
 
   int rank() const override { return backend_->getRank(); }
   int size() const override { return backend_->getSize(); }
@@ -106,8 +108,23 @@ class C10dCollective final : public Collective {
     } catch (const std::exception& error) {
       const bool late = Clock::now() >= end;
       const std::string what = late ? "did not answer within " + std::to_string(timeout_.count()) + " ms" : "is gone";
-      Fail(part.peer >= 0 ? part.peer : roll_call_.FindMissing(kPatience), what, error.what());
+      Fail(part.peer >= 0 ? part.peer : FindCulprit(), what, error.what());
     }
+  }
+
+  /// An all-reduce does not say who broke it. Gloo refuses at once to send to a peer whose connection is closed; where
+  /// all are open, some rank is stuck.
+  int FindCulprit() {
+    for (int peer = 0; peer < size(); ++peer) {
+      if (peer == rank()) continue;
+      std::vector<at::Tensor> probe{at::zeros({1}, at::kByte)};
+      try {
+        probes_.push_back({peer, probe[0], backend_->send(probe, peer, kProbeTag)});
+      } catch (const std::exception&) {
+        return peer;
+      }
+    }
+    return roll_call_.FindMissing(kPatience);
   }
 
   [[noreturn]] void Fail(int suspect, const std::string& what, const std::string& detail) {
@@ -123,6 +140,7 @@ class C10dCollective final : public Collective {
   milliseconds timeout_;
   uint64_t next_ = 0;
   std::map<uint64_t, std::vector<Pending>> pending_;
+  std::vector<Pending> probes_;
 };
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <thread>
 
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+
 namespace gradwire {
 namespace {
 
@@ -11,6 +13,9 @@ constexpr const char* kDead = "dead";
 std::string Reported(int rank) { return "reported/" + std::to_string(rank); }
 
 }  // namespace
+
+RollCall::RollCall(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size)
+    : store_(c10::make_intrusive<c10d::PrefixStore>("gradwire/roll_call", store)), rank_(rank), size_(size) {}
 
 int RollCall::Blame(int suspect) {
   try {

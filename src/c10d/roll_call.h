@@ -8,17 +8,18 @@
 
 namespace gradwire {
 
-/// Finds out, through the store, which rank is to blame for a failure, so that all survivors name the same one.
+/// Finds out, through the job's store, which rank is to blame for a failure, so that all survivors name the same one.
+/// All collectives of a job share one roll call.
 class RollCall {
  public:
-  RollCall(c10::intrusive_ptr<c10d::Store> store, int rank, int size) : store_(std::move(store)), rank_(rank), size_(size) {}
+  RollCall(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size);
 
   /// The first rank that anyone blamed; `suspect` becomes it where there is none yet. Returns `suspect` where the store
   /// cannot be reached any more.
   int Blame(int suspect);
 
-  /// For a failure without a suspect: every survivor reports, and the lowest rank that did not within `patience` is
-  /// blamed. -1 where all reported.
+  /// For a wait that ended without a suspect: every rank whose wait ended reports, and the lowest one that did not within
+  /// `patience` is blamed. -1 where all reported.
   int FindMissing(std::chrono::milliseconds patience);
 
  private:

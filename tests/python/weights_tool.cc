@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C++ side of test_weights.py.
-//   weights_tool save MODEL WEIGHTS LOGITS    a new model, its statistics moved by one batch, to WEIGHTS
-//   weights_tool load MODEL WEIGHTS LOGITS    WEIGHTS into a new model
+//   gradwire_weights_tool save MODEL WEIGHTS LOGITS    a new model, its statistics moved by one batch, to WEIGHTS
+//   gradwire_weights_tool load MODEL WEIGHTS LOGITS    WEIGHTS into a new model
 // Both write the logits of FixedImages() in evaluation mode to LOGITS, as raw floats.
 #include <fstream>
 #include <iostream>
