@@ -112,7 +112,7 @@ class Trainer {
   static at::Tensor Images(const ImageSet& set, std::span<const uint32_t> indices, std::optional<AugmentKey> augment) {
     at::Tensor images = torch::empty({static_cast<int64_t>(indices.size()), 3, 32, 32});
     FillBatch(set, indices, augment, {images.mutable_data_ptr<float>(), static_cast<size_t>(images.numel())});
-    return images;
+    return images.contiguous(at::MemoryFormat::ChannelsLast);  // activations follow; 10-20 % faster on CPUs
   }
 
   static at::Tensor Labels(const ImageSet& set, std::span<const uint32_t> indices) {

@@ -30,7 +30,8 @@ size_t ShareOf(size_t k, const Piece& piece) {
   const size_t rest_floor = static_cast<size_t>(product(rest) / total);
   const size_t rest_remainder = static_cast<size_t>(product(rest) % total);
   size_t left = k - full * full_floor - rest_floor;  // units still to hand out, one per piece at most
-  const bool rest_first = rest_remainder > full_remainder;
+  // A last piece too short for a quota of 1 still gets its one out of the k, so that the shares add up.
+  const bool rest_first = rest > 0 && (rest_floor == 0 || rest_remainder > full_remainder);
   if (piece.numel != kPieceNumel) {  // the last, shorter piece
     const bool takes = left > 0 && (rest_first || left > full);
     return std::max<size_t>(rest_floor + takes, 1);
