@@ -9,10 +9,18 @@
 namespace gradwire::train {
 namespace {
 
+/// A filter in the layout of the images, so that its gradient has the layout of its bucket's view. A copy: contiguous()
+/// would leave the strides of 1 x 1 filters, which fit both layouts.
+at::Tensor InImageLayout(const at::Tensor& filter) {
+  return torch::empty_like(filter, at::MemoryFormat::ChannelsLast).copy_(filter);
+}
+
 std::shared_ptr<ImageModel> BuildModel(const Config& config) {
   torch::manual_seed(config.run.seed);
   auto model = MakeResNet(config.model.name, config.model.num_classes);
   if (!config.model.init.empty()) LoadStateDict(*model, config.model.init);
+  for (const at::Tensor& parameter : model->parameters())
+    if (parameter.dim() == 4) parameter.set_data(InImageLayout(parameter.data()));
   return model;
 }
 

@@ -27,7 +27,7 @@ struct Frame {
   uint32_t sender = 0;
   uint64_t size = 0;      ///< bytes after the frame
   uint64_t layout = 0;    ///< hash of the bucket's segments and payload sizes
-  uint64_t checksum = 0;  ///< XXH3-64 of the bytes after the frame
+  uint64_t checksum = 0;  ///< XXH3-64 of the bytes after the frame, seeded with the flags
   uint32_t payloads = 0;  ///< number of payloads
   uint32_t reserved = 0;
 };

@@ -15,8 +15,9 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the wire is little-endian; a big-endian port must swap");
 
-uint64_t Checksum(std::span<const std::byte> message) {
-  return XXH3_64bits(message.data() + sizeof(Frame), message.size() - sizeof(Frame));
+/// Seeded with the flags, the only field that a receiver cannot compare with what it expects.
+uint64_t Checksum(std::span<const std::byte> message, uint16_t flags) {
+  return XXH3_64bits_withSeed(message.data() + sizeof(Frame), message.size() - sizeof(Frame), flags);
 }
 
 [[noreturn]] void Refuse(const Frame& expected, const std::string& what) {
@@ -34,7 +35,7 @@ void Match(const Frame& expected, const char* field, V found, V wanted, const ch
 
 void Seal(Frame frame, std::span<std::byte> message) {
   frame.size = message.size() - sizeof(Frame);
-  frame.checksum = Checksum(message);
+  frame.checksum = Checksum(message, frame.flags);
   std::memcpy(message.data(), &frame, sizeof(Frame));
 }
 
@@ -54,7 +55,7 @@ Frame Open(std::span<const std::byte> message, const Frame& expected) {
   Match(expected, "reserved", frame.reserved, uint32_t{0}, "a newer format");
   Match(expected, "flags", static_cast<uint16_t>(frame.flags & ~Frame::kPoisoned), uint16_t{0}, "a newer format");
   Match(expected, "size", frame.size, static_cast<uint64_t>(message.size() - sizeof(Frame)), "truncated or too long");
-  Match(expected, "checksum", frame.checksum, static_cast<uint64_t>(Checksum(message)), "the bytes were damaged on the way");
+  Match(expected, "checksum", frame.checksum, Checksum(message, frame.flags), "the bytes were damaged on the way");
   return frame;
 }
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "gradwire/collective.h"
+
+namespace gradwire::testing {
+
+/// Passes every call on: the base of collectives that watch or disturb another one.
+class ForwardingCollective : public Collective {
+ public:
+  explicit ForwardingCollective(Collective& inner) : inner_(inner) {}
+
+  int rank() const override { return inner_.rank(); }
+  int size() const override { return inner_.size(); }
+  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+    return inner_.Start(outgoing, incoming);
+  }
+  Ticket StartAllReduce(std::span<float> values) override { return inner_.StartAllReduce(values); }
+  Ticket StartAllReduce(std::span<double> values) override { return inner_.StartAllReduce(values); }
+  void Finish(const Ticket& ticket) override { inner_.Finish(ticket); }
+  std::vector<std::string> GatherText(std::string_view text) override { return inner_.GatherText(text); }
+
+ private:
+  Collective& inner_;
+};
+
+}  // namespace gradwire::testing
