@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Two "hosts" a and b, as network namespaces: each has a decoy interface that comes first, and one that leads to the
-# other host. Which one does a rank take when GLOO_SOCKET_IFNAME is not set?
-# Usage: network_namespaces_test.sh PRINT_INTERFACE_BINARY
+# other host. Which one does a rank take when GLOO_SOCKET_IFNAME is not set, and do the two train together?
+# Usage: network_namespaces_test.sh PRINT_INTERFACE_BINARY [GRADWIRE]
 set -euo pipefail
-binary=$1
+binary=$1 program=${2:-}
+here=$(cd "$(dirname "$0")" && pwd)
 a=gradwire-a-$$ b=gradwire-b-$$
-trap 'ip netns delete $a 2>/dev/null || true; ip netns delete $b 2>/dev/null || true' EXIT
+output=$(mktemp -d)
+trap 'ip netns delete $a 2>/dev/null || true; ip netns delete $b 2>/dev/null || true; rm -rf "$output"' EXIT
 unset GLOO_SOCKET_IFNAME
 
 if ! why=$(ip netns add $a 2>&1 && ip netns add $b 2>&1); then
@@ -49,5 +51,23 @@ if [ $ipv6 = yes ]; then
   check 1 $b fd77::1 "uplink0 fd77::2"
 else
   echo "IPv6 is switched off here: not checked"
+fi
+
+# rank RANK NAMESPACE: trains as that rank.
+rank() {
+  ip netns exec "$2" env RANK="$1" WORLD_SIZE=2 LOCAL_RANK=0 LOCAL_WORLD_SIZE=1 MASTER_ADDR=10.77.0.1 MASTER_PORT=29500 \
+    OMP_NUM_THREADS=1 "$program" train "$here/../../configs/quickstart.yaml" data.dataset=synthetic data.batch_size=4 \
+    train.steps=3 comm.timeout_s=60 run.output_dir="$output/run"
+}
+if [ -n "$program" ]; then
+  rank 1 $b >"$output/rank1.txt" 2>&1 &
+  if rank 0 $a >"$output/rank0.txt" 2>&1 && wait $! &&
+      grep -q "0 at 10.77.0.1 (uplink0), 1 at 10.77.0.2 (uplink0)" "$output/rank0.txt"; then
+    echo "ok      two ranks train over uplink0"
+  else
+    echo "FAILED  two ranks train over uplink0:"
+    cat "$output"/rank?.txt
+    failures=$((failures + 1))
+  fi
 fi
 exit $((failures > 0))
