@@ -31,11 +31,11 @@ BELOW = {
 PUBLIC = {
     "base": ["error.h", "parameter.h", "philox.h", "piece.h", "site.h"],
     "wire": ["wire.h"],
-    "compress": ["compressor.h", "spec.h"],
+    "compress": ["compressor.h"],
     "link": ["link.h", "state_store.h"],
     "collective": ["collective.h", "thread_collective.h"],
     "exchange": ["bucket.h", "exchange.h", "exchange_thread.h"],
-    "method": ["comm_config.h", "gradient_round.h", "method.h", "objective.h", "quadratic.h"],
+    "method": ["comm_config.h", "cost.h", "method.h", "objective.h", "quadratic.h"],
     "c10d": ["c10d_*.h"],
     "hooks": ["ddp*.h"],
 }

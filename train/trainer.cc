@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 
+#include "gradwire/cost.h"
+#include "gradwire/method.h"
 #include "train/augment.h"
 #include "train/lr_schedule.h"
 #include "train/network.h"
@@ -93,6 +95,9 @@ class Trainer {
     report_->Say("model: " + config_.model.name + ", " + std::to_string(count) + " parameters; method " +
                  config_.comm.method + ", compressor " + config_.comm.compressor + "; " + std::to_string(total_steps_) +
                  " steps of " + std::to_string(config_.data.batch_size) + " images a rank");
+    const ExchangeParts parts = MakeParts(config_.comm, config_.run.seed);
+    if (const auto warning = CostWarning(parts, network_.parameters(), world_.env.world_size))
+      report_->Say("warning: " + *warning);
   }
 
   void OneStep() {
@@ -143,7 +148,7 @@ class Trainer {
     r.imgs_per_s = tally.images / (wall - interval_start_);
     r.bytes_sent = now.stats.bytes_sent() - before_.stats.bytes_sent();
     r.bytes_total = now.stats.bytes_sent();
-    r.dense_bytes = DenseBytes() * static_cast<uint64_t>(r.steps);
+    r.dense_bytes = DenseRingBytes(network_.parameters(), r.world_size) * static_cast<uint64_t>(r.steps);
     r.t_compute = r.t_step - (exposed - exposed_before_) / steps;
     r.t_encode = (now.stats.encode_s - before_.stats.encode_s) / steps;
     r.t_wire = (now.stats.wire_s - before_.stats.wire_s) / steps;
@@ -152,14 +157,6 @@ class Trainer {
     if (report_) report_->Interval(r);
     before_ = now, exposed_before_ = exposed, logged_step_ = step_;
     interval_start_ = Now();
-  }
-
-  /// A dense ring all-reduce of the gradient: 2 (n-1)/n x 4 d bytes a rank.
-  uint64_t DenseBytes() const {
-    uint64_t numel = 0;
-    for (const Parameter& parameter : network_.parameters()) numel += parameter.numel();
-    const auto n = static_cast<uint64_t>(world_.env.world_size);
-    return 2 * (n - 1) * 4 * numel / n;
   }
 
   /// On the test set, shared among the ranks, with batch norm's statistics averaged over them.

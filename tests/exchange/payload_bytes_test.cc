@@ -55,8 +55,10 @@ testing::Layout CappedBuckets(const std::vector<Parameter>& parameters, size_t c
 
 void FillGradients(const std::vector<Parameter>& parameters, int rank, testing::Buckets<float>& buckets, uint64_t step) {
   for (uint32_t p = 0; p < parameters.size(); ++p) {
-    Philox random(step, Purpose::kSynthetic, static_cast<uint64_t>(rank), p);
-    for (float& x : buckets.Of(p)) x = static_cast<float>(static_cast<int32_t>(random.Next())) * 0x1p-40f;
+    // Multiples of an odd number modulo 2^32: spread evenly, and much faster than a draw an element.
+    const uint32_t odd = Philox(step, Purpose::kSynthetic, static_cast<uint64_t>(rank), p).Next() | 1;
+    uint32_t multiple = 0;
+    for (float& x : buckets.Of(p)) x = static_cast<float>(static_cast<int32_t>(multiple += odd)) * 0x1p-40f;
   }
 }
 
@@ -112,7 +114,7 @@ void ExpectEqual(const Payloads& found, const Payloads& expected, const std::str
   ADD_FAILURE() << where << ": step " << step << ", parameter " << parameter << ", piece " << piece << " differs";
 }
 
-TEST(PayloadBytes, AreTheSameForEveryBucketCapOnResNet18) {
+TEST(PayloadBytesOfResNet18, AreTheSameForEveryBucketCap) {
   const std::vector<Parameter> parameters = ResNet18();
   for (const char* compressor : {"sign", "topk:1%"}) {
     const CommConfig config = testing::Combination{"ef", compressor}.Config();

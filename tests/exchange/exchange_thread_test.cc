@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exchange's thread: the same results as without it, several buckets under way, and every bucket answered once.
+#include "gradwire/exchange_thread.h"
+
+#include <atomic>
+#include <future>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gradwire/error.h"
+#include "gradwire/method.h"
+#include "support/buckets.h"
+#include "support/combinations.h"
+#include "support/forwarding_collective.h"
+#include "support/ranks.h"
+
+namespace gradwire {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kWorkers = 2;
+const std::vector<Parameter> kParameters = {{"a", {40, 50}}, {"b", {1}}, {"c", {60, 50}}};
+
+ExchangeParts Parts() { return MakeParts(testing::Combination{"ef", "sign"}.Config(), /*seed=*/1); }
+
+testing::Buckets<float> MakeBuckets(int rank, uint64_t step) {
+  testing::Buckets<float> buckets(kParameters, testing::OneEach(kParameters));
+  for (uint32_t p = 0; p < kParameters.size(); ++p)
+    for (size_t i = 0; i < buckets.Of(p).size(); ++i)
+      buckets.Of(p)[i] = static_cast<float>((i * 37 + p) % 101) - 20 * static_cast<float>(rank) + static_cast<float>(step);
+  return buckets;
+}
+
+/// Everything that rank 0 gets in five steps, through a sink of this type.
+template <typename Sink>
+std::vector<float> Results() {
+  std::vector<float> results;
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    Sink sink(exchange);
+    for (uint64_t step = 0; step < 5; ++step) {
+      auto buckets = MakeBuckets(collective.rank(), step);
+      buckets.Exchange(sink, step);
+      for (uint32_t p = 0; p < kParameters.size() && collective.rank() == 0; ++p)
+        results.insert(results.end(), buckets.Of(p).begin(), buckets.Of(p).end());
+    }
+  });
+  return results;
+}
+
+TEST(ExchangeThread, GivesTheResultsOfADirectSink) {
+  EXPECT_EQ(Results<ExchangeThread<float>>(), Results<DirectSink<float>>());
+}
+
+/// Notes what is started and finished; the first Start waits for `go`.
+class WaitingCollective : public testing::ForwardingCollective {
+ public:
+  WaitingCollective(Collective& inner, std::future<void> go) : ForwardingCollective(inner), go_(std::move(go)) {}
+
+  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+    if (go_.valid()) go_.get();
+    events_ += 'S';
+    return ForwardingCollective::Start(outgoing, incoming);
+  }
+  void Finish(const Ticket& ticket) override {
+    events_ += 'F';
+    ForwardingCollective::Finish(ticket);
+  }
+  const std::string& events() const { return events_; }
+
+ private:
+  std::future<void> go_;
+  std::string events_;
+};
+
+TEST(ExchangeThread, StartsAllWaitingBucketsBeforeItFinishesTheFirst) {
+  testing::RunRanks(kWorkers, [](Collective& collective) {
+    std::promise<void> all_pushed;
+    WaitingCollective waiting(collective, all_pushed.get_future());
+    Exchange<float> exchange(waiting, kParameters, Parts());
+    ExchangeThread<float> thread(exchange);
+    auto buckets = MakeBuckets(collective.rank(), 0);
+    for (size_t i = 0; i < buckets.size(); ++i) thread.Push(0, buckets.At(i), [](std::exception_ptr) {});
+    all_pushed.set_value();
+    thread.Close();
+    EXPECT_EQ(waiting.events(), "SSSFFF");
+  });
+}
+
+TEST(ExchangeThread, InspectSeesEveryPushedBucketFinished) {
+  testing::RunRanks(kWorkers, [](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    ExchangeThread<float> thread(exchange);
+    auto buckets = MakeBuckets(collective.rank(), 0);
+    int done = 0;  // read and written on the exchange's thread
+    for (size_t i = 0; i < buckets.size(); ++i) thread.Push(0, buckets.At(i), [&](std::exception_ptr) { ++done; });
+    thread.Inspect([&](Exchange<float>& mine) {
+      EXPECT_EQ(&mine, &exchange);
+      EXPECT_EQ(done, 3);
+      EXPECT_EQ(buckets.Of(1)[0], -9 + 0.0f * done) << "b is exact: (1 + (1 - 20)) / 2";
+      EXPECT_GT(mine.stats().payload_bytes, 0u);
+      EXPECT_GT(mine.state().SquaredNorm("e"), 0);
+    });
+  });
+}
+
+TEST(ExchangeThread, CloseFinishesWhatWasPushedAndMayBeRepeated) {
+  testing::RunRanks(kWorkers, [](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    ExchangeThread<float> thread(exchange);
+    auto buckets = MakeBuckets(collective.rank(), 0);
+    int done = 0;
+    for (size_t i = 0; i < buckets.size(); ++i)
+      thread.Push(0, buckets.At(i), [&](std::exception_ptr failure) { done += failure == nullptr; });
+    thread.Close();
+    EXPECT_EQ(done, 3);
+    thread.Close();
+    EXPECT_THROW(thread.Push(1, buckets.At(0), [&](std::exception_ptr) { ++done; }), Error);
+    EXPECT_THROW(thread.Inspect([&](Exchange<float>&) { ++done; }), Error);
+    EXPECT_EQ(done, 3);
+  });
+}
+
+/// Counts each bucket's answers and keeps what the last one said.
+struct Answers {
+  std::atomic<int> count{0};
+  std::exception_ptr failure;  // read after Close
+
+  std::function<void(std::exception_ptr)> Take() {
+    return [this](std::exception_ptr what) { failure = what, ++count; };
+  }
+};
+
+TEST(ExchangeThread, ADeadPeerIsNamedInTheAnswerToEveryBucketOnce) {
+  testing::RunRanks(kWorkers, [](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    if (collective.rank() == 1) return;  // dies: its collective is destroyed
+    ExchangeThread<float> thread(exchange);
+    auto buckets = MakeBuckets(0, 0);
+    std::vector<Answers> answers(2 * buckets.size());
+    for (size_t i = 0; i < buckets.size(); ++i) thread.Push(0, buckets.At(i), answers[i].Take());
+    thread.Inspect([](Exchange<float>&) {});
+    for (size_t i = 0; i < buckets.size(); ++i) thread.Push(1, buckets.At(i), answers[buckets.size() + i].Take());
+    thread.Close();
+    for (const Answers& answer : answers) {
+      EXPECT_EQ(answer.count, 1);
+      try {
+        ASSERT_TRUE(answer.failure);
+        std::rethrow_exception(answer.failure);
+      } catch (const PeerError& error) {
+        EXPECT_EQ(error.rank(), 1);
+        EXPECT_THAT(error.what(), HasSubstr("rank 1 is gone"));
+      }
+    }
+  });
+}
+
+TEST(ExchangeThread, ABucketThatCannotStartFailsAndSoDoLaterOnes) {
+  testing::RunRanks(1, [](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    ExchangeThread<float> thread(exchange);
+    auto buckets = MakeBuckets(0, 0);
+    PushAndWait<float>(thread, 0, buckets.At(0));
+    Bucket<float> wrong = buckets.At(1);
+    wrong.values = wrong.values.first(0);
+    EXPECT_THROW(PushAndWait<float>(thread, 0, wrong), Error);
+    EXPECT_THROW(PushAndWait<float>(thread, 0, buckets.At(2)), Error);
+  });
+}
+
+}  // namespace
+}  // namespace gradwire

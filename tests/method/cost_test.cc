@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gradwire/cost.h"
+
+#include <gtest/gtest.h>
+
+#include "gradwire/method.h"
+
+namespace gradwire {
+namespace {
+
+const std::vector<Parameter> kParameters = {{"weight", {512, 512}}, {"bias", {512}}};
+
+ExchangeParts Parts(const char* method, const char* compressor) {
+  CommConfig config;
+  config.method = method;
+  config.compressor = compressor;
+  return MakeParts(config, 0);
+}
+
+TEST(Cost, ADenseRingSendsTwoNMinusOneOverN) {
+  EXPECT_EQ(DenseRingBytes(kParameters, 4), 2 * 3 * 4 * (512 * 512 + 512) / 4);
+  EXPECT_EQ(DenseRingBytes(kParameters, 1), 0u);
+  EXPECT_EQ(SentBytes(Parts("none", "identity"), kParameters, 4), DenseRingBytes(kParameters, 4));
+}
+
+TEST(Cost, SignSendsItsBitsItsScalesTheDenseBiasAndAFrame) {
+  const uint64_t message = 64 + 512 * 512 / 8 + 512 * 512 / 1024 * 4 + 512 * 4;
+  EXPECT_EQ(SentBytes(Parts("ef", "sign"), kParameters, 3), 2 * message);
+}
+
+TEST(Cost, WarnsExactlyWhereTheRingSendsNoMore) {
+  EXPECT_FALSE(CostWarning(Parts("ef", "sign"), kParameters, 8));
+  EXPECT_FALSE(CostWarning(Parts("none", "identity"), kParameters, 8));
+  EXPECT_FALSE(CostWarning(Parts("ef", "topk:50%"), kParameters, 1));  // nothing is sent at all
+  const auto warning = CostWarning(Parts("ef", "topk:50%"), kParameters, 8);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->find("topk:50%"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace gradwire

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every row of the methods' table works, and a configuration that cannot work is refused by the name of its key.
+#include "gradwire/method.h"
+
+#include <functional>
+#include <limits>
+#include <set>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gradwire/error.h"
+
+namespace gradwire {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+CommConfig Config(const std::string& method, const std::string& compressor, const std::string& topology = "auto") {
+  CommConfig config;
+  config.method = method, config.compressor = compressor, config.topology = topology;
+  return config;
+}
+
+/// The message of the ConfigError that Check throws.
+std::string Refusal(const CommConfig& config) {
+  try {
+    Check(config);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string RefusalOf(const std::function<void(CommConfig&)>& change) {
+  CommConfig config;
+  change(config);
+  return Refusal(config);
+}
+
+TEST(Methods, AreCompleteRows) {
+  std::set<std::string_view> names;
+  for (const Method& method : Methods()) {
+    SCOPED_TRACE(method.name);
+    EXPECT_TRUE(names.insert(method.name).second) << "twice";
+    EXPECT_EQ(FindLink(method.link).name, method.link);
+    if (!method.compressor.empty()) EXPECT_EQ(ParseCompressor(method.compressor)->spec(), method.compressor);
+    EXPECT_FALSE(method.summary.empty());
+    EXPECT_FALSE(method.source.empty());
+    const auto parts = MakeParts(Config(std::string(method.name), "identity"), 0);
+    EXPECT_EQ(parts.link->name, method.link);
+  }
+}
+
+TEST(Methods, ThatAreUnknownAreNamedWithTheNearest) {
+  EXPECT_THAT(Refusal(Config("dcgdd", "sign")),
+              AllOf(StartsWith("comm.method: 'dcgdd' is unknown"), HasSubstr("did you mean 'dcgd'?"), HasSubstr("none, dcgd, ef")));
+  EXPECT_THROW(MakeParts(Config("dcgdd", "sign"), 0), ConfigError);
+}
+
+TEST(Methods, CompressorsThatAreUnknownAreNamedWithTheNearest) {
+  EXPECT_THAT(Refusal(Config("ef", "tokp:1%")), AllOf(StartsWith("comm.compressor: "), HasSubstr("did you mean 'topk'?")));
+  EXPECT_THAT(Refusal(Config("ef", "topk:0")), AllOf(StartsWith("comm.compressor: "), HasSubstr("topk:1%")));
+}
+
+TEST(Methods, NoneTakesIdentityOnly) {
+  EXPECT_THAT(Refusal(Config("none", "sign")), AllOf(StartsWith("comm.compressor: "), HasSubstr("expected identity")));
+  EXPECT_EQ(Refusal(Config("none", "identity")), "accepted");
+}
+
+TEST(Methods, AllReduceIsForLinearOperatorsWithoutMemory) {
+  const auto topology = [](const CommConfig& config) { return MakeParts(config, 0).topology; };
+  EXPECT_EQ(topology(Config("none", "identity")), Topology::kAllReduce);
+  EXPECT_EQ(topology(Config("dcgd", "identity")), Topology::kAllReduce);
+  EXPECT_EQ(topology(Config("dcgd", "identity", "allgather")), Topology::kAllGather);
+  EXPECT_EQ(topology(Config("dcgd", "sign")), Topology::kAllGather);
+  EXPECT_EQ(topology(Config("ef", "identity")), Topology::kAllGather);
+  for (const auto& config : {Config("dcgd", "topk:1%", "allreduce"), Config("ef", "identity", "allreduce")})
+    EXPECT_THAT(Refusal(config), AllOf(StartsWith("comm.topology: allreduce"), HasSubstr("expected allgather or auto")));
+  EXPECT_THAT(Refusal(Config("ef", "sign", "ring")), AllOf(StartsWith("comm.topology: 'ring'"), HasSubstr("auto, allgather or allreduce")));
+}
+
+TEST(Methods, OtherKeysAreCheckedByName) {
+  EXPECT_EQ(RefusalOf([](CommConfig&) {}), "accepted");
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.down = "ef"; }), AllOf(StartsWith("comm.down: 'ef'"), HasSubstr("expected none")));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.piece = "layer"; }), AllOf(StartsWith("comm.piece: 'layer'"), HasSubstr("fixed")));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.min_compress_numel = -1; }), StartsWith("comm.min_compress_numel: -1"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.start_iter = -5; }), StartsWith("comm.start_iter: -5"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.bucket_cap_mb = 0; }), StartsWith("comm.bucket_cap_mb: 0"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.timeout_s = -1; }), StartsWith("comm.timeout_s: -1"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.timeout_s = std::numeric_limits<double>::quiet_NaN(); }),
+              StartsWith("comm.timeout_s: nan"));
+}
+
+TEST(Methods, PartsCarryTheSettings) {
+  CommConfig config = Config("ef", "topk:5");
+  config.piece = "tensor", config.min_compress_numel = 7, config.compress_1d = true, config.start_iter = 3;
+  const ExchangeParts parts = MakeParts(config, 11);
+  EXPECT_EQ(parts.compressor->spec(), "topk:5");
+  EXPECT_EQ(parts.piece, PieceRule::kTensor);
+  EXPECT_EQ(parts.min_compress_numel, 7u);
+  EXPECT_TRUE(parts.compress_1d);
+  EXPECT_EQ(parts.start_iter, 3u);
+  EXPECT_EQ(parts.seed, 11u);
+}
+
+}  // namespace
+}  // namespace gradwire
