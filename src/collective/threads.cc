@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gradwire/thread_collective.h"
 
+#include <algorithm>
 #include <condition_variable>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -49,13 +49,7 @@ class ThreadCollective final : public Collective {
       ticket.bytes_sent += message.bytes.size();
     }
     pending_[ticket.id] = [this, id = ticket.id, wanted = std::vector<Incoming>(incoming.begin(), incoming.end())] {
-      for (const Incoming& message : wanted) {
-        const Bytes bytes = Await(message.peer, id);
-        if (bytes.size() != message.bytes.size())
-          throw PeerError(message.peer, fmt::format("rank {} sent {} bytes, rank {} expected {}", message.peer,
-                                                    bytes.size(), rank_, message.bytes.size()));
-        std::memcpy(message.bytes.data(), bytes.data(), bytes.size());
-      }
+      for (const Incoming& message : wanted) Receive(message.peer, id, message.bytes);
     };
     return ticket;
   }
@@ -97,7 +91,7 @@ class ThreadCollective final : public Collective {
       const std::vector<T> own(values.begin(), values.end());
       std::vector<T> theirs(values.size());
       for (int peer = 0; peer < size(); ++peer) {
-        if (peer != rank_) std::memcpy(theirs.data(), Await(peer, id).data(), values.size_bytes());
+        if (peer != rank_) Receive(peer, id, std::as_writable_bytes(std::span(theirs)));
         const std::vector<T>& term = peer == rank_ ? own : theirs;
         for (size_t i = 0; i < values.size(); ++i) values[i] = peer == 0 ? term[i] : values[i] + term[i];
       }
@@ -109,6 +103,17 @@ class ThreadCollective final : public Collective {
     const std::lock_guard lock(hub_->mutex);
     hub_->mail[{rank_, peer, id}].assign(bytes.begin(), bytes.end());
     hub_->changed.notify_all();
+  }
+
+  void Receive(int peer, uint64_t id, std::span<std::byte> room) {
+    const Bytes bytes = Await(peer, id);
+    if (bytes.size() != room.size()) {
+      const std::lock_guard lock(hub_->mutex);
+      if (hub_->dead < 0) hub_->dead = peer;
+      throw PeerError(hub_->dead, fmt::format("rank {} sent {} bytes, rank {} expected {} (first blamed: rank {})", peer,
+                                              bytes.size(), rank_, room.size(), hub_->dead));
+    }
+    std::ranges::copy(bytes, room.begin());
   }
 
   Bytes Await(int peer, uint64_t id) {

@@ -19,13 +19,16 @@ class AllGatherFlight final : public Flight<T> {
   AllGatherFlight(ExchangeCore<T>& core, uint64_t step, const Bucket<T>& bucket, std::shared_ptr<const BucketPlan> plan)
       : core_(core), step_(step), bucket_(bucket), plan_(std::move(plan)) {
     for (int r = 0; r < core.collective.size(); ++r) messages_.push_back(TakeBuffer());
-    PackOwn();
-    Send();
   }
 
   ~AllGatherFlight() override {
     if (under_way_) return;
     for (auto& buffer : messages_) core_.free_buffers.emplace(plan_->message_bytes, std::move(buffer));
+  }
+
+  void Start() override {
+    PackOwn();
+    Send();
   }
 
   void Finish() override {
@@ -123,11 +126,11 @@ std::shared_ptr<const BucketPlan> PlanFor(ExchangeCore<T>& core, const Bucket<T>
 }  // namespace
 
 template <typename T>
-std::unique_ptr<Flight<T>> StartAllGather(ExchangeCore<T>& core, uint64_t step, const Bucket<T>& bucket) {
+std::unique_ptr<Flight<T>> MakeAllGather(ExchangeCore<T>& core, uint64_t step, const Bucket<T>& bucket) {
   return std::make_unique<AllGatherFlight<T>>(core, step, bucket, PlanFor(core, bucket));
 }
 
-template std::unique_ptr<Flight<float>> StartAllGather(ExchangeCore<float>&, uint64_t, const Bucket<float>&);
-template std::unique_ptr<Flight<double>> StartAllGather(ExchangeCore<double>&, uint64_t, const Bucket<double>&);
+template std::unique_ptr<Flight<float>> MakeAllGather(ExchangeCore<float>&, uint64_t, const Bucket<float>&);
+template std::unique_ptr<Flight<double>> MakeAllGather(ExchangeCore<double>&, uint64_t, const Bucket<double>&);
 
 }  // namespace gradwire

@@ -9,12 +9,14 @@ namespace {
 template <typename T>
 class AllReduceFlight final : public Flight<T> {
  public:
-  AllReduceFlight(ExchangeCore<T>& core, const Bucket<T>& bucket) : core_(core) {
-    const T scale = static_cast<T>(1.0 / core.collective.size());
-    for (T& x : bucket.values) x *= scale;
-    const Timer timer(core.stats.wire_s);
-    ticket_ = core.collective.StartAllReduce(bucket.values);
-    core.stats.payload_bytes += ticket_.bytes_sent;
+  AllReduceFlight(ExchangeCore<T>& core, const Bucket<T>& bucket) : core_(core), values_(bucket.values) {}
+
+  void Start() override {
+    const T scale = static_cast<T>(1.0 / core_.collective.size());
+    for (T& x : values_) x *= scale;
+    const Timer timer(core_.stats.wire_s);
+    ticket_ = core_.collective.StartAllReduce(values_);
+    core_.stats.payload_bytes += ticket_.bytes_sent;
   }
 
   void Finish() override {
@@ -24,17 +26,18 @@ class AllReduceFlight final : public Flight<T> {
 
  private:
   ExchangeCore<T>& core_;
+  const std::span<T> values_;
   Ticket ticket_;
 };
 
 }  // namespace
 
 template <typename T>
-std::unique_ptr<Flight<T>> StartAllReduce(ExchangeCore<T>& core, const Bucket<T>& bucket) {
+std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>& core, const Bucket<T>& bucket) {
   return std::make_unique<AllReduceFlight<T>>(core, bucket);
 }
 
-template std::unique_ptr<Flight<float>> StartAllReduce(ExchangeCore<float>&, const Bucket<float>&);
-template std::unique_ptr<Flight<double>> StartAllReduce(ExchangeCore<double>&, const Bucket<double>&);
+template std::unique_ptr<Flight<float>> MakeAllReduce(ExchangeCore<float>&, const Bucket<float>&);
+template std::unique_ptr<Flight<double>> MakeAllReduce(ExchangeCore<double>&, const Bucket<double>&);
 
 }  // namespace gradwire

@@ -30,19 +30,21 @@ struct ExchangeCore {
   std::multimap<size_t, std::unique_ptr<std::byte[]>> free_buffers;  // by size
 };
 
-/// A bucket under way: its constructor sent it, Finish puts the mean in place.
+/// A bucket under way: Start sends it, Finish puts the mean in place. Where either throws, the transport may still write
+/// into the flight's buffers: it must live until the collective is destroyed.
 template <typename T>
 class Flight {
  public:
   virtual ~Flight() = default;
+  virtual void Start() = 0;
   virtual void Finish() = 0;
 };
 
 // One function per topology.
 template <typename T>
-std::unique_ptr<Flight<T>> StartAllGather(ExchangeCore<T>& core, uint64_t step, const Bucket<T>& bucket);
+std::unique_ptr<Flight<T>> MakeAllGather(ExchangeCore<T>& core, uint64_t step, const Bucket<T>& bucket);
 template <typename T>
-std::unique_ptr<Flight<T>> StartAllReduce(ExchangeCore<T>& core, const Bucket<T>& bucket);
+std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>& core, const Bucket<T>& bucket);
 
 /// Adds its lifetime, in seconds, to a total.
 class Timer {

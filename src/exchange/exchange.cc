@@ -38,7 +38,8 @@ Exchange<T>::~Exchange() = default;
 template <typename T>
 typename Exchange<T>::Id Exchange<T>::Start(uint64_t step, const Bucket<T>& bucket) {
   const bool dense = step < core_->parts.start_iter || core_->parts.topology == Topology::kAllReduce;
-  flights_[next_] = dense ? StartAllReduce(*core_, bucket) : StartAllGather(*core_, step, bucket);
+  auto flight = dense ? MakeAllReduce(*core_, bucket) : MakeAllGather(*core_, step, bucket);
+  flights_.emplace(next_, std::move(flight)).first->second->Start();  // where it throws, the flight stays
   return next_++;
 }
 
@@ -46,7 +47,7 @@ template <typename T>
 void Exchange<T>::Finish(Id id) {
   const auto flight = flights_.find(id);
   if (flight == flights_.end()) throw Error(fmt::format("Exchange::Finish: bucket {} is not under way", id));
-  flight->second->Finish();  // where it throws, the transport may still write into the flight's buffers: it stays
+  flight->second->Finish();  // where it throws, the flight stays
   flights_.erase(flight);
 }
 

@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -45,7 +48,10 @@ template <typename T>
 void FillGradients(const Trial& trial, int rank, uint64_t step, testing::Buckets<T>& buckets) {
   Philox random(trial.seed, Purpose::kSynthetic, static_cast<uint64_t>(rank), step);
   for (uint32_t p = 0; p < trial.parameters.size(); ++p)
-    for (T& x : buckets.Of(p)) x = static_cast<T>(std::ldexp(random.Uniform() - 0.4, static_cast<int>(random.Below(8))));
+    for (T& x : buckets.Of(p)) {
+      const int exponent = static_cast<int>(random.Below(8));
+      x = static_cast<T>(std::ldexp(random.Uniform() - 0.4, exponent));
+    }
 }
 
 template <typename T>
@@ -83,9 +89,9 @@ Ledger LedgerOf(const Trial& trial, Collective& collective) {
   return ledger;
 }
 
-/// The largest |left side - right side|, as a share of what rounding explains. With M the largest magnitude of u = g + e
-/// and |C(u)| <= 2 M, a step rounds u and the new e once on each of n ranks (n eps M together), and the mean n products
-/// and n sums at up to 2 M, which count n times: n (2 + n) eps M. In all below n (n + 3) eps M a step.
+/// The largest |left side - right side|, as a share of what rounding explains. With M the largest magnitude of
+/// u = g + e and |C(u)| <= 2 M, a step rounds u and the new e once on each of n ranks (n eps M together), and the mean
+/// n products and n sums at up to 2 M, which count n times: n (2 + n) eps M. In all n (n + 3) eps M a step.
 template <typename T>
 double Imbalance(const Trial& trial) {
   std::vector<Ledger> ledgers(static_cast<size_t>(trial.workers), Ledger(trial.parameters));

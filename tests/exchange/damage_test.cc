@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A message that was damaged, or is another one than was expected, ends in a PeerError that names its sender and the
 // bucket. It never becomes a sum.
+#include <algorithm>
 #include <cstring>
 #include <functional>
-#include <map>
+#include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <future>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,7 +31,7 @@ testing::Buckets<float> MakeBuckets(int rank, uint64_t step) {
   testing::Buckets<float> buckets(kParameters, testing::OneEach(kParameters));
   for (uint32_t p = 0; p < kParameters.size(); ++p)
     for (size_t i = 0; i < buckets.Of(p).size(); ++i)
-      buckets.Of(p)[i] = static_cast<float>((i * 37 + p) % 101) - 20 * static_cast<float>(rank) + static_cast<float>(step);
+      buckets.Of(p)[i] = static_cast<float>((i * 37 + p) % 101 + step) - 20 * static_cast<float>(rank);
   return buckets;
 }
 
@@ -100,7 +101,7 @@ TEST(ExchangeThread, InspectSeesEveryPushedBucketFinished) {
     thread.Inspect([&](Exchange<float>& mine) {
       EXPECT_EQ(&mine, &exchange);
       EXPECT_EQ(done, 3);
-      EXPECT_EQ(buckets.Of(1)[0], -9 + 0.0f * done) << "b is exact: (1 + (1 - 20)) / 2";
+      EXPECT_EQ(buckets.Of(1)[0], -9) << "b travels exactly: (1 + (1 - 20)) / 2";
       EXPECT_GT(mine.stats().payload_bytes, 0u);
       EXPECT_GT(mine.state().SquaredNorm("e"), 0);
     });

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One infinite or NaN element makes its bucket NaN on all ranks, and leaves no trace in any memory.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <numeric>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -133,8 +134,9 @@ TEST_P(NonFinite, ElementLeavesNothingBehind) {
   ExpectConservationAfterwards<double>(GetParam(), std::numeric_limits<double>::infinity());
 }
 
-INSTANTIATE_TEST_SUITE_P(, NonFinite, ::testing::Values(testing::Combination{"ef", "sign"}, testing::Combination{"ef", "topk:1%"},
-                                                        testing::Combination{"ef", "fp16"}),
+INSTANTIATE_TEST_SUITE_P(, NonFinite,
+                         ::testing::Values(testing::Combination{"ef", "sign"}, testing::Combination{"ef", "topk:1%"},
+                                           testing::Combination{"ef", "fp16"}),
                          [](const auto& info) { return testing::NameOf(info.param); });
 
 }  // namespace

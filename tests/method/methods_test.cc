@@ -47,7 +47,9 @@ TEST(Methods, AreCompleteRows) {
     SCOPED_TRACE(method.name);
     EXPECT_TRUE(names.insert(method.name).second) << "twice";
     EXPECT_EQ(FindLink(method.link).name, method.link);
-    if (!method.compressor.empty()) EXPECT_EQ(ParseCompressor(method.compressor)->spec(), method.compressor);
+    if (!method.compressor.empty()) {
+      EXPECT_EQ(ParseCompressor(method.compressor)->spec(), method.compressor);
+    }
     EXPECT_FALSE(method.summary.empty());
     EXPECT_FALSE(method.source.empty());
     const auto parts = MakeParts(Config(std::string(method.name), "identity"), 0);
@@ -57,12 +59,14 @@ TEST(Methods, AreCompleteRows) {
 
 TEST(Methods, ThatAreUnknownAreNamedWithTheNearest) {
   EXPECT_THAT(Refusal(Config("dcgdd", "sign")),
-              AllOf(StartsWith("comm.method: 'dcgdd' is unknown"), HasSubstr("did you mean 'dcgd'?"), HasSubstr("none, dcgd, ef")));
+              AllOf(StartsWith("comm.method: 'dcgdd' is unknown"), HasSubstr("did you mean 'dcgd'?"),
+                    HasSubstr("none, dcgd, ef")));
   EXPECT_THROW(MakeParts(Config("dcgdd", "sign"), 0), ConfigError);
 }
 
 TEST(Methods, CompressorsThatAreUnknownAreNamedWithTheNearest) {
-  EXPECT_THAT(Refusal(Config("ef", "tokp:1%")), AllOf(StartsWith("comm.compressor: "), HasSubstr("did you mean 'topk'?")));
+  EXPECT_THAT(Refusal(Config("ef", "tokp:1%")),
+              AllOf(StartsWith("comm.compressor: "), HasSubstr("did you mean 'topk'?")));
   EXPECT_THAT(Refusal(Config("ef", "topk:0")), AllOf(StartsWith("comm.compressor: "), HasSubstr("topk:1%")));
 }
 
@@ -79,14 +83,18 @@ TEST(Methods, AllReduceIsForLinearOperatorsWithoutMemory) {
   EXPECT_EQ(topology(Config("dcgd", "sign")), Topology::kAllGather);
   EXPECT_EQ(topology(Config("ef", "identity")), Topology::kAllGather);
   for (const auto& config : {Config("dcgd", "topk:1%", "allreduce"), Config("ef", "identity", "allreduce")})
-    EXPECT_THAT(Refusal(config), AllOf(StartsWith("comm.topology: allreduce"), HasSubstr("expected allgather or auto")));
-  EXPECT_THAT(Refusal(Config("ef", "sign", "ring")), AllOf(StartsWith("comm.topology: 'ring'"), HasSubstr("auto, allgather or allreduce")));
+    EXPECT_THAT(Refusal(config),
+                AllOf(StartsWith("comm.topology: allreduce sums"), HasSubstr("expected allgather or auto")));
+  EXPECT_THAT(Refusal(Config("ef", "sign", "ring")),
+              AllOf(StartsWith("comm.topology: 'ring'"), HasSubstr("auto, allgather or allreduce")));
 }
 
 TEST(Methods, OtherKeysAreCheckedByName) {
   EXPECT_EQ(RefusalOf([](CommConfig&) {}), "accepted");
-  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.down = "ef"; }), AllOf(StartsWith("comm.down: 'ef'"), HasSubstr("expected none")));
-  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.piece = "layer"; }), AllOf(StartsWith("comm.piece: 'layer'"), HasSubstr("fixed")));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.down = "ef"; }),
+              AllOf(StartsWith("comm.down: 'ef'"), HasSubstr("expected none")));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.piece = "layer"; }),
+              AllOf(StartsWith("comm.piece: 'layer'"), HasSubstr("expected fixed (65,536 elements) or tensor")));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.min_compress_numel = -1; }), StartsWith("comm.min_compress_numel: -1"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.start_iter = -5; }), StartsWith("comm.start_iter: -5"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.bucket_cap_mb = 0; }), StartsWith("comm.bucket_cap_mb: 0"));

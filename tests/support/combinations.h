@@ -25,7 +25,9 @@ struct Combination {
   }
 };
 
-inline std::ostream& operator<<(std::ostream& out, const Combination& c) { return out << c.method << " " << c.compressor; }
+inline std::ostream& operator<<(std::ostream& out, const Combination& c) {
+  return out << c.method << " " << c.compressor;
+}
 
 /// As a part of a test's name: letters and digits only.
 inline std::string NameOf(const Combination& c) {

@@ -18,7 +18,8 @@ class RecordingCollective : public ForwardingCollective {
   Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
     const std::span<const std::byte> first = outgoing.front().bytes;
     messages_.emplace_back(first.begin(), first.end());
-    for (const Outgoing& message : outgoing) EXPECT_TRUE(std::ranges::equal(message.bytes, first)) << "to " << message.peer;
+    for (const Outgoing& message : outgoing)
+      EXPECT_TRUE(std::ranges::equal(message.bytes, first)) << "to " << message.peer;
     return ForwardingCollective::Start(outgoing, incoming);
   }
 

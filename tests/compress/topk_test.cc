@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "support/operators.h"
+
+namespace gradwire {
+namespace {
+
+using namespace testing;
+
+template <typename T>
+std::vector<T> TopK(const std::string& amount, const std::vector<T>& x) {
+  return Apply(*ParseCompressor("topk:" + amount), SiteOf(Piece::Whole(x.size())), x);
+}
+
+/// By a stable sort: larger magnitudes first, equal ones in the order of their positions.
+template <typename T>
+std::vector<T> Reference(size_t k, const std::vector<T>& x) {
+  std::vector<size_t> order(x.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, [&](size_t i, size_t j) { return std::abs(x[i]) > std::abs(x[j]); });
+  std::vector<T> kept(x.size());
+  for (size_t j = 0; j < std::min(k, x.size()); ++j) kept[order[j]] = x[order[j]];
+  return kept;
+}
+
+template <typename T>
+class TopKOf : public ::testing::Test {};
+using Elements = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(TopKOf, Elements);
+
+TYPED_TEST(TopKOf, KeepsTheTwoLargestOfTheExample) {  // METHODS O5
+  const std::vector<TypeParam> x = {-0.4, 12.1, 0.76, 2.8, -9.7}, kept = {0, 12.1, 0, 0, -9.7};
+  EXPECT_EQ(TopK("2", x), kept);
+}
+
+TYPED_TEST(TopKOf, TiesGoToTheLowestPositions) {
+  const std::vector<TypeParam> x = {1, -2, 2, -1, 2, -2, 1}, kept = {0, -2, 2, 0, 2, 0, 0};
+  EXPECT_EQ(TopK("3", x), kept);
+  EXPECT_EQ(TopK("1", std::vector<TypeParam>(1000, TypeParam(-4)))[0], TypeParam(-4));
+}
+
+TYPED_TEST(TopKOf, IsTheSortedReferenceOnEveryNastyVector) {
+  for (const size_t numel : {1, 7, 1025})
+    for (const auto& [name, x] : NastyVectors<TypeParam>(numel))
+      for (const size_t k : {size_t{1}, size_t{3}, numel / 2 + 1, numel})
+        EXPECT_EQ(TopK(std::to_string(k), x), Reference(k, x)) << name << ", k = " << k << " of " << numel;
+}
+
+TYPED_TEST(TopKOf, OwesExactlyTheSmallest) {  // METHODS O5: the residual is the sum of the d - k smallest squares
+  constexpr size_t kNumel = 1000, kKept = 10;
+  std::vector<TypeParam> x = Gaussian<TypeParam>(kNumel);
+  std::vector<TypeParam> owing = Encode(*ParseCompressor("topk:1%"), SiteOf(Piece::Whole(kNumel)), x).owing;
+  const auto by_magnitude = [](TypeParam a, TypeParam b) { return std::abs(a) < std::abs(b); };
+  std::ranges::sort(x, by_magnitude);
+  std::ranges::sort(owing, by_magnitude);
+  for (size_t i = 0; i < kKept; ++i) EXPECT_EQ(owing[i], 0);
+  for (size_t i = 0; i < kNumel - kKept; ++i) EXPECT_EQ(owing[i + kKept], x[i]);
+}
+
+RC_GTEST_PROP(TopK, IsTheSortedReferenceForAnyVector, ()) {
+  const auto element =
+      rc::gen::oneOf(rc::gen::map(rc::gen::inRange(-3, 4), [](int i) { return static_cast<float>(i); }),
+                     rc::gen::map(rc::gen::inRange(-4000, 4000), [](int i) { return std::ldexp(1.5f, i / 32); }));
+  const auto x = *rc::gen::nonEmpty(rc::gen::container<std::vector<float>>(element));
+  const size_t k = *rc::gen::inRange<size_t>(1, x.size() + 2);
+  RC_ASSERT(TopK(std::to_string(k), x) == Reference(k, x));
+}
+
+size_t KeptOf(const std::string& spec, size_t numel) {  // a value of 4 bytes and a position of 2 each
+  return ParseCompressor(spec)->Bytes(Piece::Whole(numel), Dtype::kF32) / 6;
+}
+
+TEST(TopK, PercentageIsRoundedToNearestAndAtLeastOne) {
+  EXPECT_EQ(KeptOf("topk:1%", 149), 1u);
+  EXPECT_EQ(KeptOf("topk:1%", 150), 2u);  // 1.5
+  EXPECT_EQ(KeptOf("topk:1%", 10), 1u);
+  EXPECT_EQ(KeptOf("topk:0.1%", 65536), 66u);  // 65.536
+  EXPECT_EQ(KeptOf("topk:100%", 65536), 65536u);
+  EXPECT_EQ(KeptOf("topk:5000", 100), 100u);
+}
+
+TEST(TopK, CountIsTheWholeParametersSharedOverItsPieces) {
+  constexpr size_t kNumel = 3 * 65536 + 100;
+  for (const auto& [spec, kept] : std::vector<std::pair<std::string, size_t>>{{"topk:5000", 5000}, {"topk:1%", 1967}}) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < PieceCount(kNumel, PieceRule::kFixed); ++i)
+      bytes += ParseCompressor(spec)->Bytes(PieceAt(kNumel, PieceRule::kFixed, i), Dtype::kF32);
+    EXPECT_EQ(bytes, 6 * kept) << spec;
+  }
+}
+
+TEST(TopK, PositionsTake16BitsUpToAPieceAnd32Beyond) {
+  const auto topk = ParseCompressor("topk:10");
+  EXPECT_EQ(topk->Bytes(Piece::Whole(65536), Dtype::kF32), 10u * (4 + 2));
+  EXPECT_EQ(topk->Bytes(Piece::Whole(65537), Dtype::kF32), 10u * (4 + 4));
+  EXPECT_EQ(topk->Bytes(Piece::Whole(65537), Dtype::kF64), 10u * (8 + 4));
+  for (const size_t numel : {65536, 65537}) {
+    std::vector<float> x(numel);
+    x.back() = -2;
+    EXPECT_EQ(TopK("1", x), x);
+  }
+}
+
+TEST(TopK, DeltaIsAttainedByEqualMagnitudes) {  // k/d
+  const std::vector<float> x(1000, 1.0f), kept = TopK("1%", x);
+  EXPECT_EQ(std::ranges::count(kept, 0.0f), 990);
+  EXPECT_EQ(ParseCompressor("topk:1%")->delta(Piece::Whole(1000)), 0.01);
+}
+
+}  // namespace
+}  // namespace gradwire

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What include/gradwire/compressor.h promises of Encode, for any operator. Each law returns what it saw broken, or
+// nothing.
+
+#include <algorithm>
+#include <string>
+
+#include "support/operators.h"
+
+namespace gradwire::testing {
+
+/// C(0) = 0 and owes nothing; an empty v stands for zeros. For the cases that hold nothing else.
+template <typename T>
+std::string ZeroStaysZero(const Compressor& compressor, const PieceCase<T>& c) {
+  const auto is_zero = [](T value) { return value == 0; };
+  if (!std::ranges::all_of(c.x, is_zero)) return {};
+  const Encoded<T> encoded = Encode(compressor, c.site, c.x);
+  if (!std::ranges::all_of(encoded.owing, is_zero)) return "zeros left something owing";
+  if (!std::ranges::all_of(Decode<T>(compressor, c.site, encoded.bytes), is_zero)) return "C(0) is not 0";
+  const Encoded<T> absent = Encode<T>(compressor, c.site, {}),
+                   zeros = Encode(compressor, c.site, std::vector<T>(c.x.size()));
+  if (!(absent == zeros)) return "an empty v gives other bytes than zeros do";
+  return {};
+}
+
+/// Encode writes each of the Bytes() bytes and no other: what lay in `out` and in the scratch memory has no influence.
+template <typename T>
+std::string BytesAreExact(const Compressor& compressor, const PieceCase<T>& c) {
+  constexpr size_t kGuard = 64;  // behind `out`
+  const size_t size = compressor.Bytes(c.site.piece, kDtypeOf<T>);
+  Lane lane;  // the same for both: the second time its memory is no longer fresh
+  std::vector<std::vector<std::byte>> memories;
+  for (const std::byte fill : {std::byte{0x00}, std::byte{0xff}}) {
+    std::vector<std::byte> memory(size + kGuard, fill);
+    compressor.Encode(c.site, lane, c.x, T{1}, {}, std::span<T>{}, std::span(memory).first(size));
+    if (!std::ranges::all_of(std::span(memory).last(kGuard), [&](std::byte b) { return b == fill; }))
+      return "wrote behind out";
+    memory.resize(size);
+    memories.push_back(std::move(memory));
+  }
+  if (SameBits(memories[0], memories[1])) return {};
+  const auto differ = std::ranges::mismatch(memories[0], memories[1]);
+  return "byte " + std::to_string(differ.in1 - memories[0].begin()) + " of " + std::to_string(size) +
+         " depends on what lay there";
+}
+
+/// owing + C(u) = u: what is left out is owed. owing is u - C(u) rounded once, by half a unit in the last place; so
+/// where one of the two is zero, the other is u to the last bit.
+template <typename T>
+std::string NothingIsLost(const Compressor& compressor, const PieceCase<T>& c) {
+  const Encoded<T> encoded = Encode(compressor, c.site, c.x);
+  const std::vector<T> sent = Decode<T>(compressor, c.site, encoded.bytes);
+  for (size_t i = 0; i < c.x.size(); ++i) {
+    const long double lost = static_cast<long double>(c.x[i]) - sent[i] - encoded.owing[i];
+    const long double allowed =
+        sent[i] == 0 ? 0 : std::numeric_limits<T>::epsilon() * std::abs(static_cast<long double>(encoded.owing[i]));
+    if (!(std::abs(lost) <= allowed))
+      return "element " + std::to_string(i) + ": u = " + std::to_string(c.x[i]) + ", sent " + std::to_string(sent[i]) +
+             ", owing " + std::to_string(encoded.owing[i]);
+  }
+  return {};
+}
+
+/// A second vector of the same size, so that scale * x + owed stays finite for scale 1/2.
+template <typename T>
+std::vector<T> OwedBeside(const std::vector<T>& x) {
+  std::vector<T> owed(x.rbegin(), x.rend());
+  for (T& value : owed) value *= T(0.375);
+  return owed;
+}
+
+/// u = scale * v + owed, in T, before anything else happens.
+template <typename T>
+std::string EncodesTheScaledSum(const Compressor& compressor, const PieceCase<T>& c) {
+  const std::vector<T> owed = OwedBeside(c.x);
+  std::vector<T> u(c.x.size()), halves(c.x.size());
+  for (size_t i = 0; i < u.size(); ++i) halves[i] = T(-0.5) * c.x[i], u[i] = T(-0.5) * c.x[i] + owed[i];
+  if (!(Encode(compressor, c.site, c.x, T(-0.5)) == Encode(compressor, c.site, halves))) return "scale * v";
+  if (!(Encode(compressor, c.site, c.x, T(-0.5), owed) == Encode(compressor, c.site, u))) return "scale * v + owed";
+  if (!(Encode<T>(compressor, c.site, {}, T(-0.5), owed) == Encode(compressor, c.site, owed))) return "owed alone";
+  return {};
+}
+
+/// owing may be v, or owed, or a vector of its own, or not wanted: the payload and u - C(u) are the same.
+template <typename T>
+std::string MemoryMayAlias(const Compressor& compressor, const PieceCase<T>& c) {
+  const std::vector<T> owed = OwedBeside(c.x);
+  const Encoded<T> apart = Encode(compressor, c.site, c.x, T(0.5), owed);
+  Lane lane;
+  Encoded<T> other{std::vector<std::byte>(apart.bytes.size()), c.x};
+  compressor.Encode(c.site, lane, other.owing, T(0.5), owed, other.owing, other.bytes);
+  if (!(other == apart)) return "owing is v";
+  other = {std::vector<std::byte>(apart.bytes.size()), owed};
+  compressor.Encode(c.site, lane, c.x, T(0.5), other.owing, other.owing, other.bytes);
+  if (!(other == apart)) return "owing is owed";
+  compressor.Encode(c.site, lane, c.x, T(0.5), owed, std::span<T>{}, other.bytes);
+  if (!SameBits(other.bytes, apart.bytes)) return "owing is not wanted";
+  return {};
+}
+
+}  // namespace gradwire::testing

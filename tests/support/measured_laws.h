@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The constants that operators declare, against what they do: deterministic operators exactly, random ones by the mean
+// over many steps. Each law returns what it saw broken, or nothing.
+
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "support/operators.h"
+
+namespace gradwire::testing {
+
+/// Whether C(x) depends on the step, i.e. the operator draws random bits.
+template <typename T>
+bool DrawsBits(const Compressor& compressor) {
+  const Piece piece = Piece::Whole(64);
+  const std::vector<T> x = Gaussian<T>(64), first = Apply(compressor, SiteOf(piece, 0), x);
+  for (uint64_t step = 1; step < 8; ++step)
+    if (!SameBits(Apply(compressor, SiteOf(piece, step), x), first)) return true;
+  return false;
+}
+
+/// Mean over draws, and its standard error; sums in long double, whose range holds the squares of every double.
+class Mean {
+ public:
+  void Add(long double x) {
+    ++n_;
+    const long double away = x - mean_;
+    mean_ += away / n_;
+    squares_ += away * (x - mean_);
+  }
+  long double mean() const { return mean_; }
+  long double error() const { return n_ > 1 ? std::sqrt(squares_ / (n_ - 1) / n_) : 0; }
+
+ private:
+  int n_ = 0;
+  long double mean_ = 0, squares_ = 0;
+};
+
+template <typename T>
+long double SquaredNorm(const std::vector<T>& x) {
+  long double sum = 0;
+  for (const T value : x) sum += static_cast<long double>(value) * value;
+  return sum;
+}
+
+/// E||C(x) - x||^2 <= bound ||x||^2, by 5 standard errors and rounding: 4 eps ||x||^2 for arithmetic that is relative,
+/// and for denormals, whose rounding is absolute, their unit squared an element.
+template <typename T>
+std::string ErrorIsWithin(const Compressor& compressor, const PieceCase<T>& c, double bound, int draws) {
+  Mean error;
+  for (int draw = 0; draw < draws; ++draw) {
+    Site site = c.site;
+    site.step = static_cast<uint64_t>(draw);
+    const std::vector<T> sent = Apply(compressor, site, c.x);
+    long double sum = 0;
+    for (size_t i = 0; i < sent.size(); ++i) {
+      const long double away = static_cast<long double>(sent[i]) - c.x[i];
+      sum += away * away;
+    }
+    error.Add(sum);
+  }
+  const long double norm = SquaredNorm(c.x), unit = std::numeric_limits<T>::denorm_min();
+  const long double rounding = 4 * std::numeric_limits<T>::epsilon() * norm + unit * unit * c.x.size();
+  if (error.mean() <= bound * norm + 5 * error.error() + rounding) return {};
+  return "E||C(x)-x||^2 = " + std::to_string(error.mean() / norm) + " ||x||^2, declared " + std::to_string(bound);
+}
+
+template <typename T>
+int DrawsFor(const Compressor& compressor, const PieceCase<T>& c) {
+  if (!DrawsBits<T>(compressor)) return 1;
+  return c.x.size() > 2000 ? 16 : 500;
+}
+
+template <typename T>
+std::string DeltaHolds(const Compressor& compressor, const PieceCase<T>& c) {
+  const auto delta = compressor.delta(c.site.piece);
+  if (!delta) return {};
+  if (!(*delta > 0 && *delta <= 1)) return "delta = " + std::to_string(*delta) + " is not in (0, 1]";
+  return ErrorIsWithin(compressor, c, 1 - *delta, DrawsFor(compressor, c));
+}
+
+template <typename T>
+std::string OmegaHolds(const Compressor& compressor, const PieceCase<T>& c) {
+  const auto omega = compressor.omega(c.site.piece);
+  if (omega.has_value() != compressor.unbiased()) return "omega is declared by unbiased operators, and by those only";
+  if (!omega) return {};
+  if (!(*omega >= 0)) return "omega = " + std::to_string(*omega) + " is negative";
+  return ErrorIsWithin(compressor, c, *omega, DrawsFor(compressor, c));
+}
+
+/// E C(x) = x within 5 standard errors, along six directions (all coordinates would need a wider bound). Small pieces
+/// only: a coordinate that is drawn rarely needs many draws.
+template <typename T>
+std::string MeanIsTheVector(const Compressor& compressor, const PieceCase<T>& c) {
+  const size_t n = c.x.size();
+  if (!compressor.unbiased() || n == 0 || n > 2000) return {};
+  const int draws = DrawsBits<T>(compressor) ? 4000 : 1;
+  std::array<Mean, 6> along;
+  for (int draw = 0; draw < draws; ++draw) {
+    Site site = c.site;
+    site.step = static_cast<uint64_t>(draw);
+    const std::vector<T> sent = Apply(compressor, site, c.x);
+    std::array<long double, 6> sums{};
+    for (size_t i = 0; i < n; ++i) {
+      const long double away = static_cast<long double>(sent[i]) - c.x[i];
+      const std::array<long double, 6> direction = {
+          1.0L * (i == 0), 1.0L * (i == n / 2), 1.0L * (i == n - 1), 1, i % 2 ? -1.0L : 1.0L, c.x[i]};
+      for (size_t d = 0; d < sums.size(); ++d) sums[d] += direction[d] * away;
+    }
+    for (size_t d = 0; d < sums.size(); ++d) along[d].Add(sums[d]);
+  }
+  const long double rounding = std::numeric_limits<T>::epsilon() * std::sqrt(SquaredNorm(c.x) * n);
+  for (size_t d = 0; d < along.size(); ++d) {
+    const long double slack = 5 * along[d].error() + rounding * (d == 5 ? std::sqrt(SquaredNorm(c.x)) : 1);
+    if (!(std::abs(along[d].mean()) <= slack)) return "E C(x) - x along direction " + std::to_string(d) + " is not 0";
+  }
+  return {};
+}
+
+/// C(x) + C(y) = C(x + y) at the same site, to rounding, for operators that say so.
+template <typename T>
+std::string SumsOnTheWay(const Compressor& compressor, const PieceCase<T>& c) {
+  if (!compressor.linear()) return {};
+  std::vector<T> x = c.x, y(c.x.rbegin(), c.x.rend()), sum(c.x.size());
+  for (size_t i = 0; i < x.size(); ++i) x[i] /= 2, y[i] /= 2, sum[i] = x[i] + y[i];  // halves: the largest stay finite
+  const std::vector<T> cx = Apply(compressor, c.site, x), cy = Apply(compressor, c.site, y),
+                       cs = Apply(compressor, c.site, sum);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const long double a = cx[i], b = cy[i];
+    if (!(std::abs(a + b - cs[i]) <= std::numeric_limits<T>::epsilon() * (std::abs(a) + std::abs(b))))
+      return "element " + std::to_string(i);
+  }
+  return {};
+}
+
+}  // namespace gradwire::testing

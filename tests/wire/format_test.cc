@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// src/wire/FORMAT.md suffices to read what is sent, and its example is what is sent.
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "gradwire/exchange_thread.h"
+#include "gradwire/method.h"
+#include "gradwire/wire.h"
+#include "support/buckets.h"
+#include "support/operators.h"
+#include "support/ranks.h"
+#include "support/recording_collective.h"
+#include "wire/format_decoder.h"
+
+namespace gradwire {
+namespace {
+
+using namespace testing;
+
+/// What a real exchange sent and delivered.
+template <typename T>
+struct Sent {
+  std::vector<std::vector<std::byte>> messages;  ///< of the last step, by rank
+  std::vector<T> result;
+};
+
+/// One bucket with all parameters, `steps` steps of the gradients that fill(rank, bucket's values) makes.
+template <typename T, typename Fill>
+Sent<T> ExchangeBucket(const CommConfig& comm, const std::vector<Parameter>& parameters, int ranks, uint64_t steps,
+                       Fill&& fill) {
+  Sent<T> sent;
+  sent.messages.resize(static_cast<size_t>(ranks));
+  RunRanks(ranks, [&](Collective& collective) {
+    RecordingCollective recording(collective);
+    Exchange<T> exchange(recording, parameters, MakeParts(comm, /*seed=*/1));
+    DirectSink<T> sink(exchange);
+    Buckets<T> buckets(parameters, OneBucket(parameters));
+    for (uint64_t step = 0; step < steps; ++step) {
+      fill(collective.rank(), buckets.At(0).values);
+      buckets.Exchange(sink, step);
+    }
+    sent.messages[static_cast<size_t>(collective.rank())] = recording.messages().back();
+    if (collective.rank() == 0) sent.result.assign(buckets.At(0).values.begin(), buckets.At(0).values.end());
+  });
+  return sent;
+}
+
+format::Message Plain(const std::vector<std::byte>& message) {
+  const auto* begin = reinterpret_cast<const unsigned char*>(message.data());
+  return {begin, begin + message.size()};
+}
+
+/// One piece, three pieces with a short last one, an empty one, 1-D, small.
+const std::vector<Parameter> kParameters = {
+    {"conv", {60, 50}}, {"long", {131100, 1}}, {"empty", {0, 3}}, {"norm", {2000}}, {"small", {10, 10}}};
+const std::vector<format::Tensor> kTensors = {{3000, 2}, {131100, 2}, {0, 2}, {2000, 1}, {100, 2}};
+
+struct Setting {
+  std::string spec;
+  bool tensor, compress_1d;
+};
+
+format::Settings DecoderSettings(const Setting& setting) {
+  format::Settings settings{setting.spec.substr(0, setting.spec.find(':'))};
+  if (settings.op == "topk")
+    (setting.spec.back() == '%' ? settings.percent : settings.count) = std::stod(setting.spec.substr(5));
+  settings.tensor = setting.tensor, settings.compress_1d = setting.compress_1d, settings.min_compress_numel = 500;
+  return settings;
+}
+
+template <typename T>
+void ExpectDocumentSuffices(const Setting& setting) {
+  CommConfig comm;
+  comm.method = "dcgd", comm.compressor = setting.spec, comm.topology = "allgather";
+  comm.piece = setting.tensor ? "tensor" : "fixed";
+  comm.min_compress_numel = 500, comm.compress_1d = setting.compress_1d;
+  const Sent<T> sent = ExchangeBucket<T>(comm, kParameters, 3, 1, [](int rank, std::span<T> values) {
+    std::ranges::copy(Gaussian<T>(values.size(), static_cast<uint64_t>(rank)), values.begin());
+  });
+  std::vector<std::vector<T>> decoded;
+  for (const auto& message : sent.messages)
+    decoded.push_back(format::Bucket<T>(Plain(message), DecoderSettings(setting), kTensors, {0, 1, 2, 3, 4}));
+  EXPECT_TRUE(SameBits(format::Result(decoded), sent.result)) << setting.spec << (setting.tensor ? ", tensor" : "");
+}
+
+class Format : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Format, DocumentSufficesToDecodeAnExchange) {
+  for (const bool tensor : {false, true})
+    for (const bool compress_1d : {false, true}) {
+      ExpectDocumentSuffices<float>({GetParam(), tensor, compress_1d});
+      ExpectDocumentSuffices<double>({GetParam(), tensor, compress_1d});
+    }
+}
+
+std::vector<std::string> SpecsToDecode() {
+  std::vector<std::string> specs = ExampleSpecs();
+  specs.insert(specs.end(), {"topk:101", "topk:2", "topk:0.05%"});  // shares: the last piece first; one each; small
+  return specs;
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryOperator, Format, ::testing::ValuesIn(SpecsToDecode()),
+                         [](const auto& info) { return NameOfSpec(info.param); });
+
+/// The hexadecimal bytes of a block ```hex NAME of the document.
+std::string Documented(const std::string& name) {
+  std::ifstream file(GRADWIRE_SOURCE_DIR "/src/wire/FORMAT.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string open = "```hex " + name + "\n";
+  const size_t begin = text.find(open);
+  if (begin == text.npos) return "no block " + name;
+  std::istringstream block(
+      text.substr(begin + open.size(), text.find("```", begin + open.size()) - begin - open.size()));
+  std::string bytes;
+  for (std::string line; std::getline(block, line);) bytes += line.substr(0, line.find('|'));  // a remark may follow
+  std::erase_if(bytes, [](unsigned char c) { return std::isspace(c); });
+  return bytes;
+}
+
+std::string Hex(std::span<const std::byte> bytes) {
+  std::string text;
+  for (const std::byte b : bytes)
+    for (const unsigned digit : {static_cast<unsigned>(b) >> 4, static_cast<unsigned>(b) & 15})
+      text += "0123456789abcdef"[digit];
+  return text;
+}
+
+/// The message of the document's example, its token replaced: that one is drawn anew for every job.
+std::vector<std::byte> ExampleMessage(const std::string& spec) {
+  CommConfig comm;
+  comm.method = "dcgd", comm.compressor = spec, comm.topology = "allgather", comm.min_compress_numel = 4;
+  const Sent<float> sent =
+      ExchangeBucket<float>(comm, {{"w", {3, 4}}, {"b", {2}}}, 2, 8, [](int, std::span<float> values) {
+        std::ranges::copy(std::vector<float>{0.5, -1.5, 2, 0, -0.25, 1, -3, 0.75, 1.25, -0.5, 0.125, -1.125, 0.25, -8},
+                          values.begin());
+      });
+  std::vector<std::byte> message = sent.messages[1];
+  constexpr uint64_t kToken = 0x0123456789abcdef;
+  std::memcpy(message.data() + offsetof(Frame, token), &kToken, sizeof(kToken));
+  return message;
+}
+
+TEST(FormatExample, MessageIsTheDocumentedOne) { EXPECT_EQ(Hex(ExampleMessage("sign")), Documented("message")); }
+
+TEST(FormatExample, PayloadsAreTheDocumentedOnes) {
+  for (const std::string spec : {"identity", "fp16", "bf16", "topk:3"}) {
+    const size_t size = ParseCompressor(spec)->Bytes(Piece::Whole(12), Dtype::kF32);
+    EXPECT_EQ(Hex(std::span<const std::byte>(ExampleMessage(spec)).subspan(sizeof(Frame), size)), Documented(spec))
+        << spec;
+  }
+}
+
+}  // namespace
+}  // namespace gradwire

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes from a peer are checked before they are believed: a message that is not exactly the expected one is a PeerError
+// that names its sender, its bucket and what is wrong.
+#include <cstring>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "gradwire/error.h"
+#include "gradwire/wire.h"
+
+namespace gradwire {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+Frame Expected() {
+  Frame frame;
+  frame.token = 0x1122334455667788, frame.step = 9, frame.bucket = 7, frame.sender = 3;
+  frame.layout = 0x99aabbccddeeff00, frame.payloads = 2;
+  return frame;
+}
+
+/// A good message: a frame and 48 bytes.
+std::vector<std::byte> Message(Frame frame = Expected()) {
+  std::vector<std::byte> message(sizeof(Frame) + 48);
+  for (size_t i = sizeof(Frame); i < message.size(); ++i) message[i] = static_cast<std::byte>(i * 31);
+  Seal(frame, message);
+  return message;
+}
+
+/// What Open says to it; empty where it accepts. Fails unless it blames rank 3 by number and in words.
+std::string Refusal(std::span<const std::byte> message) {
+  const std::vector<std::byte> exact(message.begin(), message.end());
+  try {
+    Open(exact, Expected());
+    return {};
+  } catch (const PeerError& error) {
+    EXPECT_EQ(error.rank(), 3);
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("rank 3"), HasSubstr("bucket 7"), HasSubstr("step 9")));
+    return error.what();
+  }
+}
+
+TEST(Frame, GoodMessageIsAccepted) {
+  EXPECT_EQ(Refusal(Message()), "");
+  const Frame frame = Open(Message(), Expected());
+  EXPECT_EQ(frame.size, 48u);
+  EXPECT_EQ(frame.flags, 0);
+}
+
+struct Field {
+  const char* name;
+  size_t offset;
+  size_t size;
+};
+
+/// FORMAT.md's table.
+const std::vector<Field> kFields = {{"magic", 0, 4},   {"version", 4, 2},   {"flags", 6, 2},     {"token", 8, 8},
+                                    {"step", 16, 8},   {"bucket", 24, 4},   {"sender", 28, 4},   {"size", 32, 8},
+                                    {"layout", 40, 8}, {"checksum", 48, 8}, {"payloads", 56, 4}, {"reserved", 60, 4}};
+
+TEST(Frame, EveryBitOfEveryFieldIsChecked) {
+  size_t covered = 0;
+  for (const Field& field : kFields) {
+    EXPECT_EQ(field.offset, covered);
+    covered += field.size;
+    for (size_t bit = 0; bit < 8 * field.size; ++bit) {
+      std::vector<std::byte> message = Message();
+      message[field.offset + bit / 8] ^= std::byte{static_cast<unsigned char>(1u << bit % 8)};
+      const bool poison = std::string(field.name) == "flags" && bit == 0;  // an allowed flag, but not the sealed one
+      EXPECT_THAT(Refusal(message), HasSubstr(std::string(poison ? "checksum" : field.name) + " is 0x"))
+          << "bit " << bit;
+    }
+  }
+  EXPECT_EQ(covered, sizeof(Frame));
+}
+
+TEST(Frame, RefusalStatesWhatWasFoundAndExpected) {
+  Frame other = Expected();
+  other.step = 8;
+  EXPECT_THAT(Refusal(Message(other)), HasSubstr("step is 0x8, expected 0x9: the ranks are out of step"));
+}
+
+TEST(Frame, DamagedPayloadIsRefused) {
+  for (size_t bit = 0; bit < 8 * 48; ++bit) {
+    std::vector<std::byte> message = Message();
+    message[sizeof(Frame) + bit / 8] ^= std::byte{static_cast<unsigned char>(1u << bit % 8)};
+    EXPECT_THAT(Refusal(message), HasSubstr("checksum")) << bit;
+  }
+}
+
+TEST(Frame, TruncatedMessageIsRefusedAtEveryLength) {
+  const std::vector<std::byte> message = Message();
+  for (size_t length = 0; length < message.size(); ++length)
+    EXPECT_THAT(Refusal(std::span(message).first(length)), HasSubstr("truncated")) << length;
+}
+
+TEST(Frame, MessageThatIsTooLongIsRefused) {
+  for (const size_t more : {1, 16, 1000}) {
+    std::vector<std::byte> message = Message();
+    message.resize(message.size() + more);
+    EXPECT_THAT(Refusal(message), HasSubstr("too long")) << more;
+  }
+}
+
+TEST(Frame, RandomBytesAreRefused) {
+  std::vector<std::byte> message(200);
+  for (int round = 0; round < 1000; ++round) {
+    for (size_t i = 0; i < message.size(); ++i)
+      message[i] = static_cast<std::byte>((round + 1) * (i + 7) * 2654435761u >> 24);
+    EXPECT_NE(Refusal(message), "");
+  }
+}
+
+RC_GTEST_PROP(Frame, SealedMessagesOpenAsTheyWere, ()) {
+  Frame frame;
+  frame.token = *rc::gen::arbitrary<uint64_t>(), frame.step = *rc::gen::arbitrary<uint64_t>();
+  frame.bucket = *rc::gen::arbitrary<uint32_t>(), frame.sender = *rc::gen::arbitrary<uint32_t>();
+  frame.layout = *rc::gen::arbitrary<uint64_t>(), frame.payloads = *rc::gen::arbitrary<uint32_t>();
+  const Frame expected = frame;
+  frame.flags = *rc::gen::element<uint16_t>(0, Frame::kPoisoned);
+  const auto payload = *rc::gen::arbitrary<std::vector<uint8_t>>();
+  std::vector<std::byte> message(sizeof(Frame) + payload.size());
+  if (!payload.empty()) std::memcpy(message.data() + sizeof(Frame), payload.data(), payload.size());
+  Seal(frame, message);
+  const Frame opened = Open(message, expected);
+  RC_ASSERT(opened.flags == frame.flags && opened.size == payload.size());
+  RC_ASSERT(opened.token == frame.token && opened.step == frame.step && opened.layout == frame.layout);
+  RC_ASSERT(payload.empty() || std::memcmp(message.data() + sizeof(Frame), payload.data(), payload.size()) == 0);
+}
+
+}  // namespace
+}  // namespace gradwire
