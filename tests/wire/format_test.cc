@@ -77,7 +77,8 @@ void ExpectDocumentSuffices(const Setting& setting) {
   comm.piece = setting.tensor ? "tensor" : "fixed";
   comm.min_compress_numel = 500, comm.compress_1d = setting.compress_1d;
   const Sent<T> sent = ExchangeBucket<T>(comm, kParameters, 3, 1, [](int rank, std::span<T> values) {
-    std::ranges::copy(Gaussian<T>(values.size(), static_cast<uint64_t>(rank)), values.begin());
+    static const std::vector<T> numbers = Gaussian<T>(140000);
+    std::copy_n(numbers.begin() + rank, values.size(), values.begin());
   });
   std::vector<std::vector<T>> decoded;
   for (const auto& message : sent.messages)
@@ -88,11 +89,9 @@ void ExpectDocumentSuffices(const Setting& setting) {
 class Format : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Format, DocumentSufficesToDecodeAnExchange) {
-  for (const bool tensor : {false, true})
-    for (const bool compress_1d : {false, true}) {
-      ExpectDocumentSuffices<float>({GetParam(), tensor, compress_1d});
-      ExpectDocumentSuffices<double>({GetParam(), tensor, compress_1d});
-    }
+  ExpectDocumentSuffices<float>({GetParam(), /*tensor=*/false, /*compress_1d=*/false});
+  ExpectDocumentSuffices<float>({GetParam(), /*tensor=*/true, /*compress_1d=*/true});
+  ExpectDocumentSuffices<double>({GetParam(), /*tensor=*/false, /*compress_1d=*/true});
 }
 
 std::vector<std::string> SpecsToDecode() {
