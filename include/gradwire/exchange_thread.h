@@ -26,7 +26,8 @@ class ExchangeThread : public BucketSink<T> {
 
   void Push(uint64_t step, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override;
 
-  /// Runs `look` on the exchange thread between two buckets and waits for it: the way to read stats and state.
+  /// Runs `look` on the exchange thread between two buckets and waits for it: the way to read stats and state. Throws
+  /// what `look` throws.
   void Inspect(const std::function<void(Exchange<T>&)>& look);
 
   /// Finishes what was pushed (each wait bounded by the collective's timeout) and joins the thread. Idempotent.
@@ -66,8 +67,13 @@ class DirectSink : public BucketSink<T> {
  public:
   explicit DirectSink(Exchange<T>& exchange) : exchange_(exchange) {}
   void Push(uint64_t step, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override {
-    exchange_.Finish(exchange_.Start(step, bucket));
-    done(nullptr);
+    std::exception_ptr failure;
+    try {
+      exchange_.Finish(exchange_.Start(step, bucket));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    done(failure);
   }
 
  private:

@@ -21,10 +21,14 @@ template <typename T>
 void ExchangeThread<T>::Inspect(const std::function<void(Exchange<T>&)>& look) {
   const auto looked = std::make_shared<std::promise<void>>();  // shared: the caller may go on before set_value returns
   Enqueue({0, {}, nullptr, [this, look, looked] {
-             look(exchange_);
-             looked->set_value();
+             try {
+               look(exchange_);
+               looked->set_value();
+             } catch (...) {
+               looked->set_exception(std::current_exception());
+             }
            }});
-  looked->get_future().wait();
+  looked->get_future().get();
 }
 
 template <typename T>

@@ -172,5 +172,30 @@ TEST(ExchangeThread, ABucketThatCannotStartFailsAndSoDoLaterOnes) {
   });
 }
 
+TEST(ExchangeThread, InspectPassesOnWhatTheLookThrows) {
+  testing::RunRanks(1, [](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    ExchangeThread<float> thread(exchange);
+    EXPECT_THROW(thread.Inspect([](Exchange<float>&) { throw ConfigError("seen"); }), ConfigError);
+    auto buckets = MakeBuckets(0, 0);
+    PushAndWait<float>(thread, 0, buckets.At(0));  // and the exchange goes on
+  });
+}
+
+TEST(DirectSink, HandsFailuresToDone) {
+  testing::RunRanks(1, [](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    DirectSink<float> sink(exchange);
+    auto buckets = MakeBuckets(0, 0);
+    Bucket<float> wrong = buckets.At(0);
+    wrong.values = wrong.values.first(1);
+    Answers answers;
+    sink.Push(0, wrong, answers.Take());
+    EXPECT_EQ(answers.count, 1);
+    EXPECT_TRUE(answers.failure);
+    EXPECT_THROW(PushAndWait<float>(sink, 0, wrong), Error);
+  });
+}
+
 }  // namespace
 }  // namespace gradwire

@@ -2,6 +2,7 @@
 """The program as a user meets it."""
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -81,7 +82,7 @@ def test_a_signal_ends_the_launcher_and_all_its_ranks(tmp_path, number, code):
     launcher = subprocess.Popen([ranks.PROGRAM, *ranks.tiny(tmp_path, "train.epochs=1000", "log.every_steps=1")],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     wait_for_steps(tmp_path, 2)
-    children = subprocess.run(["ps", "--ppid", str(launcher.pid), "-o", "pid="], capture_output=True, text=True).stdout.split()
+    children = pathlib.Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
     assert len(children) == 2
     launcher.send_signal(number)
     launcher.communicate(timeout=60)
