@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gradwire/error.h"
 #include "support/operators.h"
 
 namespace gradwire {
@@ -105,7 +106,7 @@ TEST(Sign, RefusesAScaleThatIsNotFiniteOrIsNegative) {
   for (const float scale : {-1.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     std::vector<std::byte> bytes = EncodeSign(std::vector<float>{1, 2, 3}).bytes;
     std::memcpy(bytes.data(), &scale, sizeof(scale));
-    EXPECT_ANY_THROW(Decode<float>(*sign, SiteOf(Piece::Whole(3)), bytes)) << scale;
+    EXPECT_THROW(Decode<float>(*sign, SiteOf(Piece::Whole(3)), bytes), PeerError) << scale;
   }
 }
 

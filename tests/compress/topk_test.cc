@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "gradwire/error.h"
 #include "support/operators.h"
 
 namespace gradwire {
@@ -105,6 +106,22 @@ TEST(TopK, PositionsTake16BitsUpToAPieceAnd32Beyond) {
     x.back() = -2;
     EXPECT_EQ(TopK("1", x), x);
   }
+}
+
+TEST(TopK, RefusesPositionsThatDoNotAscendOrLieBeyondThePiece) {
+  const auto topk = ParseCompressor("topk:2");
+  const Site site = SiteOf(Piece::Whole(5));
+  std::vector<std::byte> bytes = Encode(*topk, site, std::vector<float>{0, 1, 0, 2, 0}).bytes;
+  const auto decode = [&](uint16_t first, uint16_t second) {
+    std::memcpy(bytes.data() + 8, &first, 2);
+    std::memcpy(bytes.data() + 10, &second, 2);
+    return Decode<float>(*topk, site, bytes);
+  };
+  EXPECT_EQ(decode(0, 4), std::vector<float>({1, 0, 0, 0, 2}));
+  EXPECT_THROW(decode(3, 3), PeerError);
+  EXPECT_THROW(decode(3, 1), PeerError);
+  EXPECT_THROW(decode(0, 5), PeerError);
+  EXPECT_THROW(decode(65535, 4), PeerError);
 }
 
 TEST(TopK, DeltaIsAttainedByEqualMagnitudes) {  // k/d
