@@ -33,8 +33,8 @@ GradientRoute::GradientRoute(const std::vector<at::Tensor>& parameters, BucketSi
     ids_.emplace(parameter.unsafeGetTensorImpl(), static_cast<uint32_t>(ids_.size()));
 }
 
-void GradientRoute::Restart(uint64_t step, BucketSink<float>& sink) {
-  step_ = step;
+void GradientRoute::Restart(const Round& round, BucketSink<float>& sink) {
+  round_ = round;
   sink_ = &sink;
 }
 
@@ -47,9 +47,9 @@ c10::intrusive_ptr<c10::ivalue::Future> GradientRoute::Push(c10d::GradBucket& bu
   const auto pushed = Clock::now();
   const Bucket<float> handed{static_cast<uint32_t>(bucket.getIndex()), *segments,
                              {buffer.mutable_data_ptr<float>(), static_cast<size_t>(buffer.numel())}};
-  const uint64_t step = step_;
-  if (last) ++step_;
-  sink_->Push(step, handed, [this, future, buffer, segments, last, pushed](std::exception_ptr failure) {
+  const Round round = round_;
+  if (last) ++round_.step;
+  sink_->Push(round, handed, [this, future, buffer, segments, last, pushed](std::exception_ptr failure) {
     if (last) exposed_s_ = exposed_s_ + std::chrono::duration<double>(Clock::now() - pushed).count();
     if (failure) future->setError(failure);
     else future->markCompleted(buffer);

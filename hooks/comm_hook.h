@@ -26,7 +26,7 @@ class GradientRoute {
   c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket);
 
   /// The next bucket belongs to this step and goes to this sink.
-  void Restart(uint64_t step, BucketSink<float>& sink);
+  void Restart(const Round& round, BucketSink<float>& sink);
 
   /// Seconds, since construction, between the last bucket of a step and the last result: what the exchange cost beyond
   /// the time that backward hid.
@@ -39,7 +39,7 @@ class GradientRoute {
 
   std::unordered_map<const void*, uint32_t> ids_;  // TensorImpl -> parameter id
   BucketSink<float>* sink_;
-  uint64_t step_ = 0;
+  Round round_;
   std::atomic<double> exposed_s_ = 0;
 };
 

@@ -132,8 +132,8 @@ const Named& DdpBase::parameters() const { return parts_->named; }
 
 ExchangeThread<float>* DdpBase::exchange() { return parts_->thread.get(); }
 
-void DdpBase::Route(uint64_t step, BucketSink<float>& sink) {
-  if (parts_->route) parts_->route->Restart(step, sink);
+void DdpBase::Route(const Round& round, BucketSink<float>& sink) {
+  if (parts_->route) parts_->route->Restart(round, sink);
 }
 
 double DdpBase::exposed_s() const { return parts_->route ? parts_->route->exposed_s() : 0; }

@@ -64,9 +64,9 @@ void Network::SetBatch(at::Tensor images, at::Tensor labels) {
   labels_ = std::move(labels);
 }
 
-void Network::Gradient(uint64_t step, BucketSink<float>& sink) {
+void Network::Gradient(const Round& round, BucketSink<float>& sink) {
   model_->train();
-  ddp_->Route(step, sink);
+  ddp_->Route(round, sink);
   ddp_->ZeroGrad();
   const at::Tensor logits = (*ddp_)(images_);
   const at::Tensor loss = torch::nn::functional::cross_entropy(logits, labels_);

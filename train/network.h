@@ -29,7 +29,7 @@ class Network : public Objective<float> {
   Network(const Config& config, const World& world);
 
   const std::vector<Parameter>& parameters() const override { return parameters_; }
-  void Gradient(uint64_t step, BucketSink<float>& sink) override;
+  void Gradient(const Round& round, BucketSink<float>& sink) override;
   void Step(double lr) override;
 
   /// images: [N, 3, 32, 32]; labels: [N], int64.

@@ -108,7 +108,7 @@ class Trainer {
     if (config_.data.augment == "crop_flip") augment = AugmentKey{config_.run.seed, epoch};
     network_.SetBatch(Images(data_.train, indices, augment), Labels(data_.train, indices));
     lr_ = LearningRate(schedule_, step_, steps_per_epoch_, total_steps_);
-    GradientRound<float>(network_, *network_.ddp().exchange(), static_cast<uint64_t>(step_), lr_);
+    GradientRound<float>(network_, *network_.ddp().exchange(), {static_cast<uint64_t>(step_), lr_});
     if (!std::isfinite(network_.last_loss()))
       throw Error("step " + std::to_string(step_) + ": the loss is " + std::to_string(network_.last_loss()) +
                   " on rank " + std::to_string(world_.env.rank) + "; lower optimizer.lr or add lr_scheduler.warmup_epochs");

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "gradwire/parameter.h"
+#include "gradwire/round.h"
 
 namespace gradwire {
 
@@ -19,6 +20,7 @@ struct Bucket {
   uint32_t index = 0;                 ///< position in the step; equal on all ranks
   std::span<const Segment> segments;  ///< in the order of their offsets, without gaps
   std::span<T> values;                ///< this rank's gradient; later the mean over the ranks
+  std::span<const T> point = {};      ///< where it was taken, the same on all ranks; empty where only a prox would ask
 };
 
 /// Takes the buckets of a step as they become ready.
@@ -26,17 +28,17 @@ template <typename T>
 class BucketSink {
  public:
   virtual ~BucketSink() = default;
-  /// Hands over a bucket of step `step`; `done` is called once, perhaps from another thread, when bucket.values holds
+  /// Hands over a bucket of a round; `done` is called once, perhaps from another thread, when bucket.values holds
   /// the result, or with the exception that stopped the exchange. `done` must not call back into the sink.
-  virtual void Push(uint64_t step, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) = 0;
+  virtual void Push(const Round& round, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) = 0;
 };
 
 /// Pushes one bucket and waits for its result. Throws what stopped the exchange. For objectives that compute their
 /// whole gradient first.
 template <typename T>
-void PushAndWait(BucketSink<T>& sink, uint64_t step, const Bucket<T>& bucket) {
+void PushAndWait(BucketSink<T>& sink, const Round& round, const Bucket<T>& bucket) {
   const auto done = std::make_shared<std::promise<void>>();  // shared: this thread may go on before set_value returns
-  sink.Push(step, bucket, [done](std::exception_ptr failure) {
+  sink.Push(round, bucket, [done](std::exception_ptr failure) {
     if (failure) done->set_exception(failure);
     else done->set_value();
   });

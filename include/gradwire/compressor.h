@@ -21,6 +21,9 @@ inline constexpr Dtype kDtypeOf = Dtype::kF32;
 template <>
 inline constexpr Dtype kDtypeOf<double> = Dtype::kF64;
 
+/// What an operator has to see at once.
+enum class Scope { kPiece, kModel };
+
 constexpr size_t SizeOf(Dtype dtype) { return dtype == Dtype::kF32 ? 4 : 8; }
 
 /// One encoded piece as it lies in a message, and who encoded it (its site's worker).
@@ -49,16 +52,21 @@ class Compressor {
   /// delta for this piece; empty where the operator is not contractive.
   virtual std::optional<double> delta(const Piece& piece) const = 0;
 
-  /// Exact size in bytes of the payload for this piece: every rank allocates and posts its receive by it.
+  /// What one application sees. A kModel operator (clipping by the global norm) takes the whole gradient as one piece.
+  virtual Scope scope() const { return Scope::kPiece; }
+  /// Whether payloads have any size up to Bytes(): they then cost a round of lengths.
+  virtual bool variable() const { return false; }
+  /// Size in bytes of the payload for this piece: exact, so that every rank allocates and posts its receive by it; an
+  /// upper bound where variable().
   virtual size_t Bytes(const Piece& piece, Dtype dtype) const = 0;
 
-  /// u = scale * v + owed; writes C(u) to `out` and u - C(u) to `owing`.
+  /// u = scale * v + owed; writes C(u) to `out` and u - C(u) to `owing`. Returns the bytes of the payload.
   /// `v`, `owed`, `owing`: site.piece.numel elements each, or empty (v, owed: zero; owing: not wanted). `owing` may be
   /// `v` or `owed` itself, and must not overlap them otherwise. `out`: exactly Bytes(site.piece, dtype) bytes, aligned
-  /// to 16. Every byte of `out` is written, so that equal input gives equal bytes.
-  virtual void Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> owed,
+  /// to 16. Every byte of the payload is written, so that equal input gives equal bytes.
+  virtual size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> owed,
                       std::span<float> owing, std::span<std::byte> out) const = 0;
-  virtual void Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
+  virtual size_t Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
                       std::span<const double> owed, std::span<double> owing, std::span<std::byte> out) const = 0;
 
   /// out = (keep ? out : 0) + sum_r weights[r] * payloads[r], summed in the order given: replicas that decode the same

@@ -47,9 +47,9 @@ class DdpBase {
   /// The thread that exchanges gradients; null for a plain one.
   ExchangeThread<float>* exchange();
 
-  /// Buckets from now on belong to this step and go to this sink; without it they are counted from 0 and go to
+  /// Buckets from now on belong to this round and go to this sink; without it steps are counted from 0 and go to
   /// exchange(). For drivers that exchange by themselves.
-  void Route(uint64_t step, BucketSink<float>& sink);
+  void Route(const Round& round, BucketSink<float>& sink);
 
   /// Seconds spent waiting for results after the last bucket of each step was handed over.
   double exposed_s() const;

@@ -69,8 +69,8 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  /// Encodes a bucket of step `step` and hands it to the transport. Bucket and segments must stay until Finish returns.
-  Id Start(uint64_t step, const Bucket<T>& bucket);
+  /// Encodes a bucket of a round and hands it to the transport. Bucket and segments must stay until Finish returns.
+  Id Start(const Round& round, const Bucket<T>& bucket);
   /// Waits for the peers' messages of that bucket and puts the mean into its values. Throws PeerError.
   void Finish(Id id);
 

@@ -24,7 +24,7 @@ class ExchangeThread : public BucketSink<T> {
   explicit ExchangeThread(Exchange<T>& exchange);
   ~ExchangeThread() override { Close(); }
 
-  void Push(uint64_t step, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override;
+  void Push(const Round& round, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override;
 
   /// Runs `look` on the exchange thread between two buckets and waits for it: the way to read stats and state. Throws
   /// what `look` throws.
@@ -35,7 +35,7 @@ class ExchangeThread : public BucketSink<T> {
 
  private:
   struct Job {
-    uint64_t step = 0;
+    Round round;
     Bucket<T> bucket;
     std::function<void(std::exception_ptr)> done;
     std::function<void()> look;  // set: not a bucket, but an inspection
@@ -66,10 +66,10 @@ template <typename T>
 class DirectSink : public BucketSink<T> {
  public:
   explicit DirectSink(Exchange<T>& exchange) : exchange_(exchange) {}
-  void Push(uint64_t step, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override {
+  void Push(const Round& round, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override {
     std::exception_ptr failure;
     try {
-      exchange_.Finish(exchange_.Start(step, bucket));
+      exchange_.Finish(exchange_.Start(round, bucket));
     } catch (...) {
       failure = std::current_exception();
     }

@@ -19,7 +19,7 @@ class Objective {
 
   /// This worker's gradient at the current point, handed to `sink` in buckets as they become ready. On return every
   /// bucket holds its result: the mean over the workers.
-  virtual void Gradient(uint64_t step, BucketSink<T>& sink) = 0;
+  virtual void Gradient(const Round& round, BucketSink<T>& sink) = 0;
 
   /// Moves the point along what Gradient left, with step size `lr`.
   virtual void Step(double lr) = 0;
@@ -27,9 +27,9 @@ class Objective {
 
 /// Driver T1, the synchronous gradient round: x <- x - lr * exchange(grad f_1(x), ..., grad f_n(x)).
 template <typename T>
-void GradientRound(Objective<T>& objective, BucketSink<T>& sink, uint64_t step, double lr) {
-  objective.Gradient(step, sink);
-  objective.Step(lr);
+void GradientRound(Objective<T>& objective, BucketSink<T>& sink, const Round& round) {
+  objective.Gradient(round, sink);
+  objective.Step(round.lr);
 }
 
 }  // namespace gradwire

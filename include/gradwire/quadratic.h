@@ -14,7 +14,7 @@ class Quadratic : public Objective<double> {
   Quadratic(std::vector<double> a, std::vector<double> b, std::vector<double> start, std::vector<double> minimiser);
 
   const std::vector<Parameter>& parameters() const override { return parameters_; }
-  void Gradient(uint64_t step, BucketSink<double>& sink) override;
+  void Gradient(const Round& round, BucketSink<double>& sink) override;
   void Step(double lr) override;
 
   const std::vector<double>& x() const { return x_; }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <type_traits>
 
 #include "gradwire/compressor.h"
 #include "gradwire/error.h"
@@ -14,18 +15,19 @@ namespace gradwire {
 /// The common body of operators: a new one derives Operator<Itself> and writes, as templates over T,
 ///     void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const;   // u becomes u - C(u)
 ///     void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const;
+/// A variable() operator's Compress returns the bytes that it wrote.
 /// Add checks the payload's contents (its size is checked here) and throws PayloadError. An operator that can do better
 /// than add-then-encode, or than one pass per payload, overrides EncodeAs or DecodeAs by a template of the same name.
 template <typename Derived>
 class Operator : public Compressor {
  public:
-  void Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> owed,
-              std::span<float> owing, std::span<std::byte> out) const final {
-    self().template EncodeAs<float>(site, lane, v, scale, owed, owing, out);
+  size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> owed,
+                std::span<float> owing, std::span<std::byte> out) const final {
+    return self().template EncodeAs<float>(site, lane, v, scale, owed, owing, out);
   }
-  void Encode(const Site& site, Lane& lane, std::span<const double> v, double scale, std::span<const double> owed,
-              std::span<double> owing, std::span<std::byte> out) const final {
-    self().template EncodeAs<double>(site, lane, v, scale, owed, owing, out);
+  size_t Encode(const Site& site, Lane& lane, std::span<const double> v, double scale, std::span<const double> owed,
+                std::span<double> owing, std::span<std::byte> out) const final {
+    return self().template EncodeAs<double>(site, lane, v, scale, owed, owing, out);
   }
   void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights, bool keep,
               std::span<float> out) const final {
@@ -37,12 +39,17 @@ class Operator : public Compressor {
   }
 
   template <typename T>
-  void EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> owed, std::span<T> owing,
-                std::span<std::byte> out) const {
+  size_t EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> owed,
+                  std::span<T> owing, std::span<std::byte> out) const {
     Scratch::Frame frame(lane.scratch);
     std::span<T> u = owing.empty() ? lane.scratch.Take<T>(site.piece.numel) : owing;
     kernels::ScaleAdd(v, scale, owed, u);
-    self().template Compress<T>(site, lane, u, out);
+    if constexpr (std::is_void_v<decltype(self().template Compress<T>(site, lane, u, out))>) {
+      self().template Compress<T>(site, lane, u, out);
+      return out.size();
+    } else {
+      return self().template Compress<T>(site, lane, u, out);
+    }
   }
 
   template <typename T>
@@ -54,7 +61,8 @@ class Operator : public Compressor {
       Site from = site;
       from.worker = payloads[r].worker;
       try {
-        if (payloads[r].bytes.size() != expected) throw WrongSize(payloads[r].bytes.size(), expected);
+        const size_t found = payloads[r].bytes.size();
+        if (found > expected || (found < expected && !variable())) throw WrongSize(found, expected);
         self().template Add<T>(from, lane, payloads[r].bytes, weights[r], out);
       } catch (const PayloadError& error) {
         throw PeerError(static_cast<int>(from.worker), "from rank " + std::to_string(from.worker) + ": " + error.what());
@@ -66,7 +74,8 @@ class Operator : public Compressor {
   const Derived& self() const { return static_cast<const Derived&>(*this); }
 
   PayloadError WrongSize(size_t found, size_t expected) const {
-    return PayloadError(spec() + " payload of " + std::to_string(found) + " bytes, expected " + std::to_string(expected));
+    return PayloadError(spec() + " payload of " + std::to_string(found) + " bytes, expected " +
+                        (variable() ? "at most " : "") + std::to_string(expected));
   }
 };
 

@@ -36,9 +36,9 @@ template <typename T>
 Exchange<T>::~Exchange() = default;
 
 template <typename T>
-typename Exchange<T>::Id Exchange<T>::Start(uint64_t step, const Bucket<T>& bucket) {
-  const bool dense = step < core_->parts.start_iter || core_->parts.topology == Topology::kAllReduce;
-  auto flight = dense ? MakeAllReduce(*core_, bucket) : MakeAllGather(*core_, step, bucket);
+typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>& bucket) {
+  const bool dense = round.step < core_->parts.start_iter || core_->parts.topology == Topology::kAllReduce;
+  auto flight = dense ? MakeAllReduce(*core_, bucket) : MakeAllGather(*core_, round.step, bucket);
   flights_.emplace(next_, std::move(flight)).first->second->Start();  // where it throws, the flight stays
   return next_++;
 }

@@ -13,14 +13,14 @@ template <typename T>
 ExchangeThread<T>::ExchangeThread(Exchange<T>& exchange) : exchange_(exchange), thread_([this] { Run(); }) {}
 
 template <typename T>
-void ExchangeThread<T>::Push(uint64_t step, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) {
-  Enqueue({step, bucket, std::move(done), nullptr});
+void ExchangeThread<T>::Push(const Round& round, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) {
+  Enqueue({round, bucket, std::move(done), nullptr});
 }
 
 template <typename T>
 void ExchangeThread<T>::Inspect(const std::function<void(Exchange<T>&)>& look) {
   const auto looked = std::make_shared<std::promise<void>>();  // shared: the caller may go on before set_value returns
-  Enqueue({0, {}, nullptr, [this, look, looked] {
+  Enqueue({{}, {}, nullptr, [this, look, looked] {
              try {
                look(exchange_);
                looked->set_value();
@@ -83,7 +83,7 @@ template <typename T>
 void ExchangeThread<T>::Begin(Job& job) {
   if (!failure_) {
     try {
-      started_.push_back({exchange_.Start(job.step, job.bucket), job.done});
+      started_.push_back({exchange_.Start(job.round, job.bucket), job.done});
       return;
     } catch (...) {
       failure_ = std::current_exception();

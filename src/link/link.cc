@@ -30,7 +30,10 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
 template <typename T>
 void Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
           std::span<const T> v, std::span<std::byte> out) {
-  if (!link.remembers()) return compressor.Encode(site, lane, v, T{1}, {}, {}, out);
+  if (!link.remembers()) {
+    compressor.Encode(site, lane, v, T{1}, {}, {}, out);
+    return;
+  }
   const auto error = state.Vector(site.parameter, "e").subspan(site.piece.begin, site.piece.numel);
   compressor.Encode(site, lane, v, T{1}, error, error, out);
 }

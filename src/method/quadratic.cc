@@ -41,10 +41,10 @@ Quadratic::Quadratic(std::vector<double> a, std::vector<double> b, std::vector<d
     : a_(std::move(a)), b_(std::move(b)), x_(std::move(start)), minimiser_(std::move(minimiser)), gradient_(x_.size()),
       parameters_{{"x", {static_cast<int64_t>(x_.size())}}}, segment_{0, 0, x_.size()} {}
 
-void Quadratic::Gradient(uint64_t step, BucketSink<double>& sink) {
+void Quadratic::Gradient(const Round& round, BucketSink<double>& sink) {
   gradient_ = Multiply(a_, x_);
   for (size_t j = 0; j < x_.size(); ++j) gradient_[j] -= b_[j];
-  PushAndWait(sink, step, {0, {&segment_, 1}, gradient_});
+  PushAndWait(sink, round, {0, {&segment_, 1}, gradient_, x_});
 }
 
 void Quadratic::Step(double lr) {

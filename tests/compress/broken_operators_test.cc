@@ -49,12 +49,12 @@ class Coins final : public Operator<Coins> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
 
   template <typename T>
-  void EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> owed,
-                std::span<T> owing, std::span<std::byte> out) const {
+  size_t EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> owed,
+                  std::span<T> owing, std::span<std::byte> out) const {
     if (fault_ == Fault::kIgnoresScale) scale = 1;
     if (fault_ == Fault::kReadsOwedLate && !owing.empty() && !owed.empty())
       std::copy(v.begin(), v.end(), owing.begin());  // overwrites owed where it is owing
-    Operator::EncodeAs<T>(site, lane, v, scale, owed, owing, out);
+    return Operator::EncodeAs<T>(site, lane, v, scale, owed, owing, out);
   }
 
   template <typename T>

@@ -81,10 +81,10 @@ class Ledger : public BucketSink<float> {
  public:
   Ledger(BucketSink<float>& next, size_t parameters) : next_(next), in(parameters), out(parameters) {}
 
-  void Push(uint64_t step, const Bucket<float>& bucket, std::function<void(std::exception_ptr)> done) override {
+  void Push(const Round& round, const Bucket<float>& bucket, std::function<void(std::exception_ptr)> done) override {
     Add(bucket, in);
     layouts[bucket.index].insert(bucket.segments[0].parameter);
-    next_.Push(step, bucket, [this, bucket, done](std::exception_ptr failure) {
+    next_.Push(round, bucket, [this, bucket, done](std::exception_ptr failure) {
       Add(bucket, out);
       done(failure);
     });

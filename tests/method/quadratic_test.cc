@@ -32,7 +32,7 @@ std::vector<double> Distances(const Trial& trial, std::vector<double>* x = nullp
     DirectSink<double> sink(exchange);
     for (int step = 0; step < trial.steps; ++step) {
       if (collective.rank() == 0) distances.push_back(f.Distance());
-      GradientRound<double>(f, sink, static_cast<uint64_t>(step), trial.lr);
+      GradientRound<double>(f, sink, {static_cast<uint64_t>(step), trial.lr});
     }
     if (collective.rank() == 0) distances.push_back(f.Distance());
     points[static_cast<size_t>(collective.rank())] = f.x();

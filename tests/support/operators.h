@@ -87,7 +87,7 @@ Encoded<T> Encode(const Compressor& compressor, const Site& site, const std::vec
   Lane lane;
   Encoded<T> result{std::vector<std::byte>(compressor.Bytes(site.piece, kDtypeOf<T>)),
                     std::vector<T>(site.piece.numel)};
-  compressor.Encode(site, lane, v, scale, owed, result.owing, result.bytes);
+  result.bytes.resize(compressor.Encode(site, lane, v, scale, owed, result.owing, result.bytes));
   return result;
 }
 
