@@ -51,6 +51,8 @@ class Compressor {
   virtual std::optional<double> omega(const Piece& piece) const = 0;
   /// delta for this piece; empty where the operator is not contractive.
   virtual std::optional<double> delta(const Piece& piece) const = 0;
+  /// Whether it contracts. Clipping does, by no constant delta.
+  virtual bool contracts(const Piece& piece) const { return delta(piece).value_or(0) > 0; }
 
   /// What one application sees. A kModel operator (clipping by the global norm) takes the whole gradient as one piece.
   virtual Scope scope() const { return Scope::kPiece; }

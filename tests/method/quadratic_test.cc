@@ -99,5 +99,43 @@ TEST(Quadratic, ErrorFeedbackStallsAtANeighbourhoodOnQh) {  // METHODS M8 (iii)
   EXPECT_NEAR(LateMean(Distances({Comm("ef", "topk:2"), 10, MakeQH, 0.002, 8000})), 0.0417, 0.01);
 }
 
+TEST(Quadratic, ShiftsOfEf21RemoveTheNeighbourhood) {  // METHODS M17: ref 185 rounds, distance after 50 rounds
+  const auto distances = Distances({Comm("ef21", "topk:2"), 10, MakeQH, 0.02, 250});
+  EXPECT_NEAR(distances[50], 1.1189261495958588e-3, 1e-12);
+  EXPECT_EQ(RoundsTo(1e-10, distances), 185);
+}
+
+TEST(Quadratic, Ef21MayOpenCompressed) {  // the other start of METHODS M17; by a prototype 183 rounds
+  CommConfig comm = Comm("ef21", "topk:2");
+  comm.opening = "compressed";
+  EXPECT_EQ(RoundsTo(1e-10, Distances({comm, 10, MakeQH, 0.02, 250})), 183);
+}
+
+TEST(Quadratic, EControlConvergesAndOnlyUnderControl) {  // METHODS M16: ref 310 rounds; eta = 1 blows up by round 130
+  CommConfig comm = Comm("econtrol", "topk:2");
+  EXPECT_NEAR(RoundsTo(1e-10, Distances({comm, 10, MakeQH, 0.02, 400})), 310, 1);
+  comm.eta = "0.01";
+  EXPECT_NEAR(RoundsTo(1e-10, Distances({comm, 10, MakeQH, 0.02, 2200})), 1995, 1);
+  comm.eta = "1";
+  EXPECT_GT(Distances({comm, 10, MakeQH, 0.02, 130}).back(), 1e3);
+}
+
+TEST(Quadratic, EControlWithoutItsMemoryIsEf21BitForBit) {  // METHODS M16
+  CommConfig comm = Comm("econtrol", "topk:2");
+  comm.eta = "0";
+  EXPECT_EQ(Distances({comm, 10, MakeQH, 0.02, 200}), Distances({Comm("ef21", "topk:2"), 10, MakeQH, 0.02, 200}));
+}
+
+TEST(Quadratic, ErrorFeedbackWithTheStepInsideIsTheSameWhereTheStepIsConstant) {  // METHODS M8: homogeneous operators
+  const auto inside = Distances({Comm("ec", "topk:2"), 10, MakeQH, 0.02, 10});
+  EXPECT_NEAR(inside.back(), 0.7152104549953866, 1e-12);
+}
+
+TEST(Quadratic, DoubleSqueezeOfIdentitiesIsGradientDescent) {  // METHODS M15, 10.5 (25)
+  CommConfig comm = Comm("doublesqueeze", "identity");
+  EXPECT_NEAR(Distances({comm, 10, MakeQH, 0.1, 10}).back(), 1.4322620843962705e-3, 1e-14);
+  EXPECT_NEAR(LateMean(Distances({Comm("doublesqueeze", "topk:2"), 10, MakeQH, 0.01, 4000})), 0.29, 0.12);
+}
+
 }  // namespace
 }  // namespace gradwire

@@ -15,12 +15,12 @@ class RecordingCollective : public ForwardingCollective {
  public:
   using ForwardingCollective::ForwardingCollective;
 
-  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+  Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
     const std::span<const std::byte> first = outgoing.front().bytes;
     messages_.emplace_back(first.begin(), first.end());
     for (const Outgoing& message : outgoing)
       EXPECT_TRUE(std::ranges::equal(message.bytes, first)) << "to " << message.peer;
-    return ForwardingCollective::Start(outgoing, incoming);
+    return ForwardingCollective::Start(id, outgoing, incoming);
   }
 
   const std::vector<std::vector<std::byte>>& messages() const { return messages_; }
