@@ -31,6 +31,11 @@ std::shared_ptr<const Compressor> CompressorOf(const Method& method, const CommC
     throw ConfigError(fmt::format("comm.compressor: method {} sends plain gradients, so '{}' would not be used; expected "
                                   "{}, or method ef or dcgd for compressed ones",
                                   method.name, compressor->spec(), method.compressor));
+  if (compressor->variable() || compressor->scope() == Scope::kModel)
+    throw ConfigError(fmt::format("comm.compressor: '{}' {}, which no topology of this version can carry; expected "
+                                  "another operator, e.g. topk:1%",
+                                  compressor->spec(),
+                                  compressor->variable() ? "has payloads of varying size" : "acts on the whole model"));
   // The smallest piece that would be compressed is the easiest to contract, a whole one the hardest.
   if (const auto reason = Misfit(FindLink(method.link), *compressor, Piece::Whole(kPieceNumel)))
     throw ConfigError(fmt::format("comm.compressor: {}", *reason));
@@ -38,7 +43,8 @@ std::shared_ptr<const Compressor> CompressorOf(const Method& method, const CommC
 }
 
 Topology TopologyOf(const CommConfig& config, const Link& link, const Compressor& compressor) {
-  const bool summable = compressor.linear() && !link.remembers();
+  // An all-reduce sums whole buckets, dense: of the linear operators it is only identity.
+  const bool summable = compressor.spec() == "identity" && !link.remembers();
   if (config.topology == "auto") return summable ? Topology::kAllReduce : Topology::kAllGather;
   if (config.topology == "allgather") return Topology::kAllGather;
   if (config.topology != "allreduce")
