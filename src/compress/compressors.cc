@@ -28,6 +28,9 @@ const std::vector<Entry>& Entries() {
       {"topk", MakeTopK,
        {"topk:K | topk:P%", "the K (or P %) largest elements of each parameter: 6 bytes each",
         "Aji & Heafield 2017, arXiv 1704.05021", {"topk:1%", "topk:5", "topk:100%"}}},
+      {"randk", MakeRandK,
+       {"randk:K | randk:P% [:common] [:unscaled]", "K (or P %) elements of each parameter, drawn at random: 4 bytes each",
+        "Stich et al. 2018, arXiv 1809.07599", {"randk:10%", "randk:5", "randk:10%:common", "randk:75%:common:unscaled"}}},
   };
   return entries;
 }

@@ -60,6 +60,7 @@ class Operator : public Compressor {
     for (size_t r = 0; r < payloads.size(); ++r) {
       Site from = site;
       from.worker = payloads[r].worker;
+      Scratch::Frame frame(lane.scratch);
       try {
         const size_t found = payloads[r].bytes.size();
         if (found > expected || (found < expected && !variable())) throw WrongSize(found, expected);
@@ -92,11 +93,17 @@ void StoreAt(std::span<std::byte> bytes, size_t i, T value) {
   std::memcpy(bytes.data() + i * sizeof(T), &value, sizeof(T));
 }
 
+/// delta of an operator in U(omega) as it is: 1 - omega, where that is above 0.
+inline std::optional<double> ContractionOf(double omega) {
+  return omega < 1 ? std::optional(1 - omega) : std::nullopt;
+}
+
 /// One function per operator file; compressors.cc lists them. `argument` is what stands behind the colon, or empty.
 std::shared_ptr<const Compressor> MakeIdentity(std::string_view argument);
 std::shared_ptr<const Compressor> MakeFp16(std::string_view argument);
 std::shared_ptr<const Compressor> MakeBf16(std::string_view argument);
 std::shared_ptr<const Compressor> MakeSign(std::string_view argument);
 std::shared_ptr<const Compressor> MakeTopK(std::string_view argument);
+std::shared_ptr<const Compressor> MakeRandK(std::string_view argument);
 
 }  // namespace gradwire

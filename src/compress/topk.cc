@@ -75,7 +75,7 @@ class TopK final : public Operator<TopK> {
 }  // namespace
 
 std::shared_ptr<const Compressor> MakeTopK(std::string_view argument) {
-  return std::make_shared<TopK>(ParseAmount("topk", argument));
+  return std::make_shared<TopK>(ParseAmount("topk", argument, argument));
 }
 
 }  // namespace gradwire

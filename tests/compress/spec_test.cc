@@ -34,7 +34,7 @@ TEST_P(BadSpecs, AreRefusedWithWhatWasExpected) {
 }
 
 const std::vector<std::string> kAmount = {"topk:5000", "topk:1%", "above 0 and up to 100"};
-const std::vector<std::string> kNames = {"unknown", "expected one of identity, fp16, bf16, sign, topk"};
+const std::vector<std::string> kNames = {"unknown", "expected one of identity, fp16, bf16, sign, topk, randk"};
 
 INSTANTIATE_TEST_SUITE_P(
     Specs, BadSpecs,

@@ -46,7 +46,7 @@ long double SquaredNorm(const std::vector<T>& x) {
   return sum;
 }
 
-/// E||C(x) - x||^2 <= bound ||x||^2, by 5 standard errors and rounding: 4 eps ||x||^2 for arithmetic that is relative,
+/// E||C(x) - x||^2 <= bound ||x||^2, by 5 standard errors and rounding: 4 eps of each side for arithmetic that is relative,
 /// and for denormals, whose rounding is absolute, their unit squared an element.
 template <typename T>
 std::string ErrorIsWithin(const Compressor& compressor, const PieceCase<T>& c, double bound, int draws) {
@@ -63,7 +63,7 @@ std::string ErrorIsWithin(const Compressor& compressor, const PieceCase<T>& c, d
     error.Add(sum);
   }
   const long double norm = SquaredNorm(c.x), unit = std::numeric_limits<T>::denorm_min();
-  const long double rounding = 4 * std::numeric_limits<T>::epsilon() * norm + unit * unit * c.x.size();
+  const long double rounding = 4 * (1 + bound) * std::numeric_limits<T>::epsilon() * norm + unit * unit * c.x.size();
   if (error.mean() <= bound * norm + 5 * error.error() + rounding) return {};
   return "E||C(x)-x||^2 = " + std::to_string(error.mean() / norm) + " ||x||^2, declared " + std::to_string(bound);
 }
@@ -91,12 +91,14 @@ std::string OmegaHolds(const Compressor& compressor, const PieceCase<T>& c) {
   return ErrorIsWithin(compressor, c, *omega, DrawsFor(compressor, c));
 }
 
-/// E C(x) = x within 5 standard errors, along six directions (all coordinates would need a wider bound). Small pieces
-/// only: a coordinate that is drawn rarely needs many draws.
+/// E C(x) = x within 5 standard errors, along six directions (all coordinates would need a wider bound), and half a unit
+/// an element for denormals. A coordinate that is drawn rarely needs many draws: small pieces, and larger ones of two
+/// kinds only.
 template <typename T>
 std::string MeanIsTheVector(const Compressor& compressor, const PieceCase<T>& c) {
   const size_t n = c.x.size();
   if (!compressor.unbiased() || n == 0 || n > 2000) return {};
+  if (n > 64 && !c.name.starts_with("gaussian") && !c.name.starts_with("one spike")) return {};
   const int draws = DrawsBits<T>(compressor) ? 4000 : 1;
   std::array<Mean, 6> along;
   for (int draw = 0; draw < draws; ++draw) {
@@ -112,7 +114,8 @@ std::string MeanIsTheVector(const Compressor& compressor, const PieceCase<T>& c)
     }
     for (size_t d = 0; d < sums.size(); ++d) along[d].Add(sums[d]);
   }
-  const long double rounding = std::numeric_limits<T>::epsilon() * std::sqrt(SquaredNorm(c.x) * n);
+  const long double rounding = std::numeric_limits<T>::epsilon() * std::sqrt(SquaredNorm(c.x) * n) +
+                               std::numeric_limits<T>::denorm_min() * 0.5L * n;
   for (size_t d = 0; d < along.size(); ++d) {
     const long double slack = 5 * along[d].error() + rounding * (d == 5 ? std::sqrt(SquaredNorm(c.x)) : 1);
     if (!(std::abs(along[d].mean()) <= slack)) return "E C(x) - x along direction " + std::to_string(d) + " is not 0";
@@ -130,7 +133,9 @@ std::string SumsOnTheWay(const Compressor& compressor, const PieceCase<T>& c) {
                        cs = Apply(compressor, c.site, sum);
   for (size_t i = 0; i < x.size(); ++i) {
     const long double a = cx[i], b = cy[i];
-    if (!(std::abs(a + b - cs[i]) <= std::numeric_limits<T>::epsilon() * (std::abs(a) + std::abs(b))))
+    // Half a unit for each of a, b, x + y and cs, of which the last two may be as large as |a| + |b|.
+    if (!(std::abs(a + b - cs[i]) <= 1.5L * std::numeric_limits<T>::epsilon() * (std::abs(a) + std::abs(b)) +
+                                         2 * std::numeric_limits<T>::denorm_min()))
       return "element " + std::to_string(i);
   }
   return {};

@@ -19,6 +19,8 @@ namespace {
 
 using namespace testing;
 
+constexpr uint64_t kSeed = 0x1234567887654321;
+
 /// What a real exchange sent and delivered.
 template <typename T>
 struct Sent {
@@ -34,7 +36,7 @@ Sent<T> ExchangeBucket(const CommConfig& comm, const std::vector<Parameter>& par
   sent.messages.resize(static_cast<size_t>(ranks));
   RunRanks(ranks, [&](Collective& collective) {
     RecordingCollective recording(collective);
-    Exchange<T> exchange(recording, parameters, MakeParts(comm, /*seed=*/1));
+    Exchange<T> exchange(recording, parameters, MakeParts(comm, kSeed));
     DirectSink<T> sink(exchange);
     Buckets<T> buckets(parameters, OneBucket(parameters));
     for (uint64_t step = 0; step < steps; ++step) {
@@ -63,9 +65,16 @@ struct Setting {
 };
 
 format::Settings DecoderSettings(const Setting& setting) {
-  format::Settings settings{setting.spec.substr(0, setting.spec.find(':'))};
-  if (settings.op == "topk")
-    (setting.spec.back() == '%' ? settings.percent : settings.count) = std::stod(setting.spec.substr(5));
+  format::Settings settings;
+  std::istringstream spec(setting.spec);
+  std::getline(spec, settings.op, ':');
+  if (settings.op == "topk" || settings.op == "randk") {
+    std::string amount;
+    std::getline(spec, amount, ':');
+    (amount.back() == '%' ? settings.percent : settings.count) = std::stod(amount);
+  }
+  std::getline(spec, settings.options);
+  settings.seed = kSeed;
   settings.tensor = setting.tensor, settings.compress_1d = setting.compress_1d, settings.min_compress_numel = 500;
   return settings;
 }
