@@ -19,6 +19,7 @@ struct Coefficient {
     kDelta,        ///< delta
     kDamping,      ///< 1 / (1 + omega)
     kHalfDamping,  ///< 1 / (2 (1 + omega))
+    kDoreEta,      ///< the share of memory that DORE's theory allows beside beta = 1 / (2 (1 + omega))
   };
   Coefficient(double number = 0) : number(number) {}           // NOLINT(google-explicit-constructor)
   Coefficient(Rule rule) : rule(rule), number(0) {}            // NOLINT(google-explicit-constructor)
@@ -52,6 +53,7 @@ struct Link {
   Coefficient lambda = 0;  ///< share of the memory that is kept in all
   bool takes_shift = false;   ///< the receiver takes the new shift
   bool step_inside = false;   ///< v enters times the step size, and the memory is in its units
+  bool for_unbiased = false;  ///< operators need a known omega; else, with memory or a shift, they must contract
   bool opens_dense = false;   ///< the first message is v itself, uncompressed, and the shift starts there
   std::optional<Coefficient> refresh = std::nullopt;  ///< probability of a dense round, one coin for all ranks
   std::string_view summary = {};
@@ -59,8 +61,6 @@ struct Link {
 
   bool remembers() const { return kappa.rule != Coefficient::Rule::kNumber || kappa.number != 0 || lambda.number != 0; }
   bool shifts() const { return reference != Reference::kZero; }
-  /// Whether operators need a known omega on this link.
-  bool needs_unbiased() const;
   /// Its numbers, for people and for the settings check.
   std::string numbers() const;
 };

@@ -20,7 +20,6 @@ struct Method {
   std::string_view down_compressor = ""; ///< the usual one of the way back; empty: that of the way up
   std::string_view learner = "";         ///< the usual operator that teaches a shift beside the link; empty: no shift
   std::optional<Coefficient> alpha = {};       ///< in place of the link's
-  std::optional<Coefficient> down_beta = {};   ///< in place of the down link's
   std::string_view estimator = "full";   ///< what a worker sends on convex problems; a network has its mini-batch
   std::string_view summary;
   std::string_view source;

@@ -2,6 +2,7 @@
 #include "gradwire/link.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -44,6 +45,10 @@ double Coefficient::At(const Compressor& compressor, const Piece& piece) const {
     case Rule::kDelta: return compressor.delta(piece).value();
     case Rule::kDamping: return 1 / (1 + compressor.omega(piece).value());
     case Rule::kHalfDamping: return 1 / (2 * (1 + compressor.omega(piece).value()));
+    case Rule::kDoreEta: {  // Liu et al. 2020, theorem 1, with (omega + 1) beta = 1/2; at most 1
+      const double omega = compressor.omega(piece).value();
+      return std::min(1.0, (std::sqrt(omega * omega + 2) - omega) / std::max(2 * omega, 1e-300));
+    }
   }
   throw Error("Coefficient: no such rule");
 }
@@ -54,13 +59,9 @@ std::string Coefficient::text() const {
     case Rule::kDelta: return "delta";
     case Rule::kDamping: return "1/(1+omega)";
     case Rule::kHalfDamping: return "1/(2(1+omega))";
+    case Rule::kDoreEta: return "DORE's eta";
   }
   throw Error("Coefficient: no such rule");
-}
-
-bool Link::needs_unbiased() const {
-  const auto damps = [](const Coefficient& c) { return c.rule == Coefficient::Rule::kDamping || c.rule == Coefficient::Rule::kHalfDamping; };
-  return damps(alpha) || damps(beta) || (refresh && reference == Reference::kPrevious);
 }
 
 std::string Link::numbers() const {
@@ -69,16 +70,18 @@ std::string Link::numbers() const {
 }
 
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece) {
-  if (link.needs_unbiased() && !compressor.omega(piece))
+  if (link.for_unbiased) {
+    if (compressor.omega(piece)) return std::nullopt;
     return fmt::format("link {} needs an unbiased operator, and {} is biased. Take randk:1%, qsgd:7 or "
                        "induced({},randk:1%), or method ef21, which is for biased ones",
                        link.name, compressor.spec(), compressor.spec());
+  }
   const bool contracts = compressor.contracts(piece);
   if (link.remembers() && !contracts)
     return fmt::format("error feedback around {}, which does not contract, diverges: its memory grows without bound. "
                        "Take a contractive operator (sign, topk:1%{}), or a method without memory (dcgd)",
                        compressor.spec(), compressor.unbiased() ? ", unscale(" + compressor.spec() + ")" : "");
-  if (link.takes_shift && !link.needs_unbiased() && !contracts)
+  if (link.takes_shift && !contracts)
     return fmt::format("link {} needs an operator that contracts, and {} does not. Take sign or topk:1%{}", link.name,
                        compressor.spec(),
                        compressor.unbiased() ? ", unscale(" + compressor.spec() + "), or method diana" : "");

@@ -76,7 +76,6 @@ void SetDown(const Method& method, const CommConfig& config, ExchangeParts& part
   if (!std::ranges::count(names, name))
     throw ConfigError(fmt::format("comm.down: '{}' is unknown; expected auto, none, {}", name, fmt::join(names, ", ")));
   parts.down = FindDownLink(name);
-  if (method.down_beta && method.down == name) parts.down.beta = *method.down_beta;
   const bool is_plain = method.down == "none" && config.down == "auto";  // sharded asked for, nothing said of the way back
   const std::string spec = OrUsual(config.down_compressor, is_plain ? "identity" : method.down_compressor);
   parts.down_compressor = spec.empty() ? parts.compressor : Parse("down_compressor", spec);

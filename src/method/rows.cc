@@ -27,6 +27,20 @@ const std::vector<Method>& Methods() {
       {.name = "ef21", .link = "ef21", .compressor = "topk:1%",
        .summary = "both ends hold an estimate, and its differences are sent",
        .source = "Richtarik et al. 2021, arXiv 2106.05203"},
+      {.name = "diana", .link = "diana", .compressor = "randk:1%",
+       .summary = "unbiased compression of the difference to a learned shift",
+       .source = "Mishchenko et al. 2019, arXiv 1901.09269"},
+      {.name = "diana_dq", .link = "diana", .compressor = "randk:1%", .down = "raw",
+       .summary = "diana, with the mean compressed on its way back", .source = "Gorbunov et al. 2020, arXiv 2010.12292"},
+      {.name = "dore", .link = "diana", .compressor = "randk:1%", .down = "dore", .alpha = Rule::kHalfDamping,
+       .summary = "diana on the way up, the model's step with error feedback on the way back",
+       .source = "Liu et al. 2020, arXiv 1910.07561"},
+      {.name = "ec_diana", .link = "ef_in", .compressor = "topk:1%", .learner = "randk:1%",
+       .summary = "error compensation of what a shift, taught by an unbiased operator, does not know",
+       .source = "Gorbunov et al. 2020, arXiv 2010.12292"},
+      {.name = "marina", .link = "marina", .compressor = "randk:1%",
+       .summary = "compressed changes of the gradient, and a dense round where the shared coin says so",
+       .source = "Gorbunov et al. 2021, arXiv 2102.07845"},
   };
   return methods;
 }

@@ -137,5 +137,79 @@ TEST(Quadratic, DoubleSqueezeOfIdentitiesIsGradientDescent) {  // METHODS M15, 1
   EXPECT_NEAR(LateMean(Distances({Comm("doublesqueeze", "topk:2"), 10, MakeQH, 0.01, 4000})), 0.29, 0.12);
 }
 
+constexpr double kMaxL = 10, kWorkers = 10, kOmega = 9;  // of QH and Rand-2 of 20
+constexpr double kDianaStep = 1 / (kMaxL * (1 + 6 * kOmega / kWorkers));
+
+TEST(Quadratic, ShiftsOfDianaRemoveTheNoiseThatDcgdKeeps) {  // METHODS M18: ref 402 rounds; M2 (ii): stays near 1.3
+  EXPECT_LE(RoundsTo(1e-10, Distances({Comm("diana", "randk:2"), 10, MakeQH, kDianaStep, 1200})), 1200);
+  EXPECT_GT(RoundsTo(1e-10, Distances({Comm("diana", "randk:2"), 10, MakeQH, kDianaStep, 1200})), 130);
+  const auto stalled = Distances({Comm("dcgd", "randk:2"), 10, MakeQH, 1 / (kMaxL * (1 + 2 * kOmega / kWorkers)), 20000});
+  EXPECT_EQ(RoundsTo(1e-3, stalled), -1);
+  EXPECT_GT(LateMean(stalled), 0.6);
+}
+
+TEST(Quadratic, CommonCoinsAreAnotherMethod) {  // METHODS O6, M18: they diverge at the step that own coins take
+  EXPECT_GT(Distances({Comm("diana", "randk:2:common"), 10, MakeQH, kDianaStep, 1200}).back(), 1e3);
+}
+
+TEST(Quadratic, UnbiasedDcgdConvergesWhereAllGradientsVanish) {  // METHODS M2 (iii): ref 4040 rounds
+  const int rounds = RoundsTo(1e-10, Distances({Comm("dcgd", "randk:1"), 3, MakeQ3, 0.005, 12000}));
+  EXPECT_GT(rounds, 1300);
+}
+
+TEST(Quadratic, DianaWithoutShiftsIsDcgdAndOfIdentityIsGradientDescent) {  // METHODS M18, 10.5 (3, 4)
+  CommConfig comm = Comm("diana", "randk:2");
+  comm.alpha = "0";
+  EXPECT_EQ(Distances({comm, 10, MakeQH, 0.02, 100}), Distances({Comm("dcgd", "randk:2"), 10, MakeQH, 0.02, 100}));
+  EXPECT_NEAR(Distances({Comm("diana", "identity"), 10, MakeQH, 0.1, 10}).back(), 1.4322620843962705e-3, 1e-13);
+}
+
+TEST(Quadratic, MarinaConvergesAndOfDenseRoundsIsGradientDescent) {  // METHODS M23: ref 297 rounds; 10.5 (5)
+  const double gamma = 1 / (6.9 * (1 + std::sqrt(0.9 * kOmega / (0.1 * kWorkers))));  // L = sqrt(mean L_i^2) < 10
+  const int rounds = RoundsTo(1e-10, Distances({Comm("marina", "randk:2"), 10, MakeQH, gamma, 900}));
+  EXPECT_GT(rounds, 100);
+  CommConfig comm = Comm("marina", "randk:2");
+  comm.p = "1";
+  CommConfig plain = Comm("none", "identity");
+  plain.topology = "allgather";
+  EXPECT_EQ(Distances({comm, 10, MakeQH, 0.1, 10}), Distances({plain, 10, MakeQH, 0.1, 10}));
+}
+
+TEST(Quadratic, EcGdDianaRemovesTheNeighbourhoodOfErrorCompensation) {  // METHODS M11: ref 304 rounds; alpha = 0: EC-GD
+  CommConfig comm = Comm("ec_diana", "topk:2");
+  comm.learner = "randk:2";
+  const int rounds = RoundsTo(1e-10, Distances({comm, 10, MakeQH, 0.02, 900}));
+  EXPECT_GT(rounds, 100);
+  comm.alpha = "0";
+  EXPECT_EQ(Distances({comm, 10, MakeQH, 0.02, 200}), Distances({Comm("ec", "topk:2"), 10, MakeQH, 0.02, 200}));
+}
+
+/// The middle of the steps that DORE's theory allows on QH (mu_i >= 1, L_i <= 10), for its alpha, beta and eta.
+double DoreStep(double omega) {
+  const double mu = 1, c_alpha = 2 * omega / kWorkers, eta = (std::sqrt(omega * omega + 2) - omega) / (2 * omega);
+  return (eta * (mu + kMaxL) / (2 * (1 + eta) * mu * kMaxL) + 2 / ((1 + c_alpha) * (mu + kMaxL))) / 2;
+}
+
+TEST(Quadratic, DoreConvergesAtItsTheorysStep) {  // METHODS M22: ref 129 rounds for Rand-10, 2826 for Rand-2
+  const int rounds = RoundsTo(1e-10, Distances({Comm("dore", "randk:10"), 10, MakeQH, DoreStep(1), 400}));
+  EXPECT_GT(rounds, 40);
+  EXPECT_GT(RoundsTo(1e-10, Distances({Comm("dore", "randk:2"), 10, MakeQH, DoreStep(9), 8500})), 900);
+}
+
+TEST(Quadratic, DoreOfIdentitiesIsGradientDescent) {  // METHODS M22: beta = 1, any alpha, eta
+  CommConfig comm = Comm("dore", "identity");
+  comm.alpha = "0.3", comm.beta = "1", comm.eta = "0.7";
+  EXPECT_NEAR(Distances({comm, 10, MakeQH, 0.1, 10}).back(), 1.4322620843962705e-3, 1e-13);
+}
+
+TEST(Quadratic, DianaWithASecondQuantiserConverges) {  // METHODS M20: ref 660 rounds
+  CommConfig comm = Comm("diana_dq", "randk:2");
+  comm.down_compressor = "randk:10";
+  EXPECT_GT(RoundsTo(1e-10, Distances({comm, 10, MakeQH, 1.0 / 128, 2000})), 200);
+  comm.down_compressor = "identity";
+  EXPECT_NEAR(RoundsTo(1e-10, Distances({comm, 10, MakeQH, 1.0 / 128, 2000})),
+              RoundsTo(1e-10, Distances({Comm("diana", "randk:2"), 10, MakeQH, 1.0 / 128, 2000})), 1);
+}
+
 }  // namespace
 }  // namespace gradwire
