@@ -28,20 +28,22 @@ uint64_t RingBytes(const ExchangeParts& parts, const std::vector<Parameter>& par
 
 }  // namespace
 
-uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size) {
+uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size, int rank) {
   std::vector<Segment> segments;
   size_t offset = 0;
   for (uint32_t i = 0; i < parameters.size(); offset += parameters[i++].numel())
     segments.push_back({i, offset, parameters[i].numel()});
-  // The plan reads the bucket's shape only; no gradient is touched. A way back is counted as rank 0's.
+  // The plan reads the bucket's shape only; no gradient is touched.
   const std::vector<float> values(offset);
   const Bucket<float> bucket{0, segments, {const_cast<float*>(values.data()), values.size()}};
   if (parts.topology == Topology::kAllReduce) return RingBytes(parts, parameters, bucket, world_size);
   const BucketPlan plan = MakePlan(parts, parameters, bucket, world_size, /*dense=*/false);
   const auto peers = static_cast<uint64_t>(world_size - 1);
   if (parts.topology == Topology::kAllGather) return peers * plan.up[0].bytes;
-  uint64_t bytes = peers * plan.down[0].bytes;
-  for (size_t owner = 1; owner < plan.up.size(); ++owner) bytes += plan.up[owner].bytes;
+  const auto own = static_cast<size_t>(rank);
+  uint64_t bytes = peers * plan.down[own].bytes;
+  for (size_t owner = 0; owner < plan.up.size(); ++owner)
+    if (owner != own) bytes += plan.up[owner].bytes;
   return bytes;
 }
 

@@ -13,14 +13,16 @@
 
 namespace gradwire::testing {
 
-/// A method and an operator that go together.
+/// A method and an operator that go together; perhaps on another topology, or with another way back, than its own.
 struct Combination {
-  std::string method, compressor;
+  std::string method, compressor, topology = "auto", down = "auto";
 
   CommConfig Config() const {
     CommConfig config;
     config.method = method;
     config.compressor = compressor;
+    config.topology = topology;
+    config.down = down;
     return config;
   }
 };
@@ -31,7 +33,8 @@ inline std::ostream& operator<<(std::ostream& out, const Combination& c) {
 
 /// As a part of a test's name: letters and digits only.
 inline std::string NameOf(const Combination& c) {
-  std::string name = c.method + "_" + c.compressor;
+  std::string name = c.method + "_" + c.compressor + (c.topology == "auto" ? "" : "_" + c.topology) +
+                     (c.down == "auto" ? "" : "_" + c.down);
   for (char& letter : name)
     if (!std::isalnum(static_cast<unsigned char>(letter))) letter = letter == '%' ? 'p' : '_';
   return name;
@@ -50,6 +53,26 @@ inline std::vector<Combination> Combinations(const std::vector<std::string>& met
           continue;  // they do not fit
         }
         all.push_back(candidate);
+      }
+  return all;
+}
+
+/// Every method with every operator that fits, on every topology and with every way back that fit.
+inline std::vector<Combination> EveryCombination() {
+  std::vector<std::string> methods, downs = {"auto"};
+  for (const Method& method : Methods()) methods.emplace_back(method.name);
+  for (const Link& link : DownLinks()) downs.emplace_back(link.name);
+  std::vector<Combination> all;
+  for (Combination c : Combinations(methods))
+    for (const char* topology : {"auto", "allgather", "sharded"})
+      for (const std::string& down : downs) {
+        c.topology = topology, c.down = down;
+        try {
+          MakeParts(c.Config(), 0);
+        } catch (const ConfigError&) {
+          continue;
+        }
+        if (down == "auto" || c.topology == "sharded") all.push_back(c);
       }
   return all;
 }
