@@ -31,6 +31,21 @@ const std::vector<Entry>& Entries() {
       {"randk", MakeRandK,
        {"randk:K | randk:P% [:common] [:unscaled]", "K (or P %) elements of each parameter, drawn at random: 4 bytes each",
         "Stich et al. 2018, arXiv 1809.07599", {"randk:10%", "randk:5", "randk:10%:common", "randk:75%:common:unscaled"}}},
+      {"qsgd", MakeQsgd,
+       {"qsgd:S", "random rounding to S levels of the 2-norm: qsgd:7 4 bits an element, qsgd:127 8",
+        "Alistarh et al. 2017, arXiv 1610.02132", {"qsgd:7", "qsgd:127"}}},
+      {"dithering", MakeDithering,
+       {"dithering:P:S", "random rounding to S levels of the P-norm, P = 1, 2 or inf",
+        "Mishchenko et al. 2019, arXiv 1901.09269", {"dithering:inf:7", "dithering:1:4", "dithering:2:1"}}},
+      {"terngrad", MakeTernGrad,
+       {"terngrad[:clip]", "-1, 0 or 1 times the largest magnitude, clip: at most 2.5 deviations; 1.6 bits an element",
+        "Wen et al. 2017, arXiv 1705.07878", {"terngrad", "terngrad:clip"}}},
+      {"natural", MakeNatural,
+       {"natural", "random rounding to a power of two: 9 bits an element", "Horvath et al. 2022, arXiv 1905.10988",
+        {"natural"}}},
+      {"natural_dithering", MakeNaturalDithering,
+       {"natural_dithering:P:S", "random rounding to P-norm times 1, 1/2, ..., 2^(1-S) or 0: S = 7 takes 4 bits an element",
+        "Horvath et al. 2022, arXiv 1905.10988", {"natural_dithering:2:7"}}},
   };
   return entries;
 }

@@ -105,5 +105,10 @@ std::shared_ptr<const Compressor> MakeBf16(std::string_view argument);
 std::shared_ptr<const Compressor> MakeSign(std::string_view argument);
 std::shared_ptr<const Compressor> MakeTopK(std::string_view argument);
 std::shared_ptr<const Compressor> MakeRandK(std::string_view argument);
+std::shared_ptr<const Compressor> MakeQsgd(std::string_view argument);
+std::shared_ptr<const Compressor> MakeDithering(std::string_view argument);
+std::shared_ptr<const Compressor> MakeTernGrad(std::string_view argument);
+std::shared_ptr<const Compressor> MakeNatural(std::string_view argument);
+std::shared_ptr<const Compressor> MakeNaturalDithering(std::string_view argument);
 
 }  // namespace gradwire

@@ -12,7 +12,8 @@ using ::testing::HasSubstr;
 
 TEST(Spec, PrintsInItsShortestForm) {
   const std::vector<std::pair<std::string, std::string>> specs = {
-      {"topk:005", "topk:5"}, {"topk:1.0%", "topk:1%"}, {"topk:0.10%", "topk:0.1%"}, {"topk:1e1%", "topk:10%"}};
+      {"topk:005", "topk:5"}, {"topk:1.0%", "topk:1%"}, {"topk:0.10%", "topk:0.1%"}, {"topk:1e1%", "topk:10%"},
+      {"randk:5:unscaled:common", "randk:5:common:unscaled"}, {"qsgd:07", "qsgd:7"}};
   for (const auto& [written, printed] : specs) EXPECT_EQ(ParseCompressor(written)->spec(), printed);
 }
 
@@ -34,7 +35,7 @@ TEST_P(BadSpecs, AreRefusedWithWhatWasExpected) {
 }
 
 const std::vector<std::string> kAmount = {"topk:5000", "topk:1%", "above 0 and up to 100"};
-const std::vector<std::string> kNames = {"unknown", "expected one of identity, fp16, bf16, sign, topk, randk"};
+const std::vector<std::string> kNames = {"unknown", "expected one of identity, fp16, bf16, sign, topk, randk, qsgd, dithering"};
 
 INSTANTIATE_TEST_SUITE_P(
     Specs, BadSpecs,
@@ -50,7 +51,15 @@ INSTANTIATE_TEST_SUITE_P(
                       BadSpec{"topk:99999999999999999999", kAmount}, BadSpec{"topk:0%", kAmount},
                       BadSpec{"topk:-1%", kAmount}, BadSpec{"topk:100.1%", kAmount}, BadSpec{"topk:nan%", kAmount},
                       BadSpec{"topk:inf%", kAmount}, BadSpec{"topk:%", kAmount}, BadSpec{"topk:1%%", kAmount},
-                      BadSpec{"topk:1 %", kAmount}, BadSpec{"topk:1%:common", kAmount}));
+                      BadSpec{"topk:1 %", kAmount}, BadSpec{"topk:1%:common", kAmount},
+                      BadSpec{"randk:0", {"randk:5000", "randk:1%"}}, BadSpec{"randk:x:common", {"randk:5000"}},
+                      BadSpec{"randk:1%:", {"common, unscaled or both"}},
+                      BadSpec{"randk:1%:common:common", {"common, unscaled or both"}},
+                      BadSpec{"qsgd", {"levels from 1 to 32767", "qsgd:127"}}, BadSpec{"qsgd:0", {"from 1 to 32767"}},
+                      BadSpec{"qsgd:32768", {"from 1 to 32767"}}, BadSpec{"dithering:3:1", {"1, 2 or inf"}},
+                      BadSpec{"dithering:2", {"dithering:inf:7"}}, BadSpec{"dithering:2:1:1", {"dithering:inf:7"}},
+                      BadSpec{"terngrad:2", {"no argument, or clip"}}, BadSpec{"natural:2", {"takes no argument"}},
+                      BadSpec{"natural_dithering:2:65", {"levels from 1 to 64"}}));
 
 }  // namespace
 }  // namespace gradwire

@@ -115,6 +115,63 @@ size_t RandK(const Message& message, size_t at, const Coded& coded, std::vector<
   return at;
 }
 
+/// n packed codes of `symbols` different ones.
+inline std::vector<uint32_t> Codes(const Message& message, size_t& at, size_t n, uint32_t symbols) {
+  std::vector<uint32_t> codes(n);
+  if (symbols == 3) {
+    for (size_t i = 0; i < n; ++i) {
+      unsigned byte = Read<uint8_t>(message, at + i / 5);
+      Require(byte < 243, "five digits in base 3");
+      for (size_t digit = 0; digit < i % 5; ++digit) byte /= 3;
+      codes[i] = byte % 3;
+    }
+    at += (n + 4) / 5;
+    return codes;
+  }
+  size_t width = 0;
+  while (uint32_t{1} << width < symbols) ++width;
+  for (size_t i = 0; i < n; ++i)
+    for (size_t bit = 0; bit < width; ++bit) {
+      const size_t place = i * width + bit;
+      codes[i] |= (Read<uint8_t>(message, at + place / 8) >> place % 8 & 1u) << bit;
+    }
+  at += (n * width + 7) / 8;
+  return codes;
+}
+
+template <typename T>
+size_t Dithering(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
+  if (values.empty()) return at;
+  const size_t colon = coded.options.find(':');
+  const int s = coded.op == "terngrad"
+                    ? 1
+                    : std::stoi(colon == std::string::npos ? coded.options : coded.options.substr(colon + 1));
+  const T norm = Read<T>(message, at);
+  Require(norm >= 0 && std::isfinite(norm), "an impossible norm");
+  at += sizeof(T);
+  const std::vector<uint32_t> codes = Codes(message, at, values.size(), static_cast<uint32_t>(2 * s + 1));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int signed_level = static_cast<int>(codes[i]) - s, level = std::abs(signed_level);
+    Require(level <= s, "an impossible level");
+    const T fraction = coded.op == "natural_dithering" ? static_cast<T>(std::ldexp(1.0, level - s)) : T(level) / T(s);
+    const T magnitude = level == 0 ? T(0) : norm * fraction;
+    values[i] = signed_level < 0 ? -magnitude : magnitude;
+  }
+  return at;
+}
+
+template <typename T>
+size_t Natural(const Message& message, size_t at, std::vector<T>& values) {
+  constexpr int kWidth = sizeof(T) == 4 ? 9 : 12;
+  const std::vector<uint32_t> codes = Codes(message, at, values.size(), 1u << kWidth);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint64_t bits = static_cast<uint64_t>(codes[i]) << (8 * sizeof(T) - kWidth);
+    std::memcpy(&values[i], &bits, sizeof(T));  // little-endian
+    Require(std::isfinite(values[i]), "an infinite element");
+  }
+  return at;
+}
+
 /// A piece of n elements at byte `at`, which moves behind it.
 template <typename T>
 std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded, size_t n) {
@@ -132,6 +189,10 @@ std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded, siz
     at = TopK(message, at, coded.share, values);
   else if (op == "randk")
     at = RandK(message, at, coded, values);
+  else if (op == "qsgd" || op == "dithering" || op == "terngrad" || op == "natural_dithering")
+    at = Dithering(message, at, coded, values);
+  else if (op == "natural")
+    at = Natural(message, at, values);
   else
     throw std::runtime_error("operator " + op + ": describe it in FORMAT.md and decode it here");
   return values;
