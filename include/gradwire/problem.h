@@ -56,6 +56,8 @@ Problem QH();
 /// conditioned; f* = 0.6832851782580623. `workers` = 1 is the same f on a single node.
 Problem LR(size_t workers = 5);
 Problem LR2(size_t workers = 5);
+/// The samples of LR with features times `scale`.
+std::shared_ptr<const LabelledRows> LRSamples(double scale = 1);
 
 /// What is added to the mean of the logistic losses. kRidge: (lambda / 2) ||x||^2. kNonConvex:
 /// lambda sum_j x_j^2 / (1 + x_j^2), bounded and smooth with 2 lambda (as in the experiments of EF21, Richtarik et al.

@@ -85,7 +85,7 @@ class Reader {
       Fail(fmt::format("found '{}', expected index:value with an index >= {} and a finite value", word, first_));
     if (index < first_)
       Fail(fmt::format("found the index 0 in '{}', expected indices from 1; for a file that counts from 0 set "
-                       "objective.first_index to 0", word));
+                       "objective.zero_based to true", word));
     if (index < least)
       Fail(fmt::format("found the index {} after {}, expected indices that increase", index, least - 1));
     rows_->columns = std::max<size_t>(rows_->columns, size_t{index} - first_ + 1);

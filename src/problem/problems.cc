@@ -86,22 +86,6 @@ std::shared_ptr<const FiniteSum> QhWorker(size_t i, const std::vector<double>& b
   return MakeQuadratic(std::move(a), std::move(b), QhNoise(i));
 }
 
-/// The 100 samples of LR, worker by worker, with features times `scale`.
-std::shared_ptr<const LabelledRows> LrRows(double scale) {
-  auto rows = std::make_shared<LabelledRows>();
-  rows->columns = 10;
-  for (int i = 0; i < 5; ++i)
-    for (int l = 0; l < 20; ++l) {
-      for (int j = 0; j < 10; ++j) {
-        rows->column.push_back(static_cast<uint32_t>(j));
-        rows->value.push_back(scale * std::sin(1 + 1.7 * i + 3.1 * l + 5.3 * j + 0.37 * l * j));
-      }
-      rows->begin.push_back(rows->column.size());
-      rows->label.push_back(std::cos(2.0 * i + 1.3 * l) > 0 ? 1 : -1);
-    }
-  return rows;
-}
-
 Workers Deal(const std::shared_ptr<const LabelledRows>& rows, size_t n, double lambda, Regulariser regulariser) {
   Workers workers;
   const size_t share = rows->rows() / n, longer = rows->rows() % n;
@@ -134,8 +118,23 @@ Problem QH() {
   return Solved(Describe(std::move(workers), std::vector<double>(kQhDimension)));
 }
 
-Problem LR(size_t workers) { return LogisticRegression(LrRows(1), workers, 0.1, Regulariser::kRidge); }
-Problem LR2(size_t workers) { return LogisticRegression(LrRows(3), workers, 0.01, Regulariser::kRidge); }
+std::shared_ptr<const LabelledRows> LRSamples(double scale) {
+  auto rows = std::make_shared<LabelledRows>();
+  rows->columns = 10;
+  for (int i = 0; i < 5; ++i)
+    for (int l = 0; l < 20; ++l) {
+      for (int j = 0; j < 10; ++j) {
+        rows->column.push_back(static_cast<uint32_t>(j));
+        rows->value.push_back(scale * std::sin(1 + 1.7 * i + 3.1 * l + 5.3 * j + 0.37 * l * j));
+      }
+      rows->begin.push_back(rows->column.size());
+      rows->label.push_back(std::cos(2.0 * i + 1.3 * l) > 0 ? 1 : -1);
+    }
+  return rows;
+}
+
+Problem LR(size_t workers) { return LogisticRegression(LRSamples(1), workers, 0.1, Regulariser::kRidge); }
+Problem LR2(size_t workers) { return LogisticRegression(LRSamples(3), workers, 0.01, Regulariser::kRidge); }
 
 Problem LogisticRegression(std::shared_ptr<const LabelledRows> rows, size_t workers, double lambda,
                            Regulariser regulariser) {
