@@ -36,7 +36,7 @@ PUBLIC = {
     "link": ["link.h", "state_store.h"],
     "collective": ["collective.h", "thread_collective.h"],
     "exchange": ["bucket.h", "exchange.h", "exchange_thread.h"],
-    "method": ["comm_config.h", "cost.h", "method.h", "objective.h", "quadratic.h"],
+    "method": ["comm_config.h", "cost.h", "method.h", "objective.h"],
     "problem": ["convex_worker.h", "estimator.h", "finite_sum.h", "libsvm.h", "problem.h", "prox.h"],
     "c10d": ["c10d_*.h"],
     "hooks": ["ddp*.h"],

@@ -15,6 +15,7 @@ namespace {
 constexpr double kWidth = 760, kHeight = 440, kLeft = 84, kRight = 20, kTop = 20, kBottom = 58;
 constexpr double kLegendLine = 19;
 constexpr size_t kMaxPoints = 1500;  // of a curve; a picture has no more columns
+constexpr double kHeadroom = 100;    // times the highest start: where a diverging curve leaves a logarithmic picture
 
 // Okabe and Ito's colours, which the colour-blind can tell apart; curves beyond eight are dashed.
 constexpr std::string_view kColours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
@@ -48,6 +49,7 @@ class Picture {
         if (Drawable(curve.y[k])) x_.Take(curve.x[k]), y_.Take(Height(curve.y[k]));
     if (!(x_.low <= x_.high)) x_ = {0, 1}, y_ = {0, 1};
     if (x_.low == x_.high) x_.high = x_.low + 1;
+    if (logarithmic_) y_.high = std::max(y_.low, std::min(y_.high, Height(HighestStart() * kHeadroom)));
     if (logarithmic_) y_ = {std::floor(y_.low), std::ceil(y_.high)};
     if (y_.low == y_.high) y_.high = y_.low + 1;
   }
@@ -56,7 +58,9 @@ class Picture {
     const double legend = kLegendLine * static_cast<double>(table_.curves.size()) + 14;
     svg_ = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:g}\" height=\"{1:g}\" viewBox=\"0 0 {0:g} {1:g}\" "
                        "font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" font-size=\"13\" fill=\"#222\">\n"
-                       "<rect width=\"{0:g}\" height=\"{1:g}\" fill=\"white\"/>\n", kWidth, kHeight + legend);
+                       "<rect width=\"{0:g}\" height=\"{1:g}\" fill=\"white\"/>\n"
+                       "<clipPath id=\"axes\"><rect x=\"{2}\" y=\"{3}\" width=\"{4}\" height=\"{5}\"/></clipPath>\n",
+                       kWidth, kHeight + legend, kLeft, kTop, kWidth - kLeft - kRight, kHeight - kTop - kBottom);
     XTicks();
     YTicks();
     svg_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#444\"/>\n", kLeft, kTop,
@@ -69,6 +73,11 @@ class Picture {
   }
 
  private:
+  double HighestStart() const {
+    double start = 0;
+    for (const Curve& curve : table_.curves) start = std::max(start, curve.y.front());
+    return start > 0 ? start : 1;
+  }
   bool Drawable(double y) const { return std::isfinite(y) && (!logarithmic_ || y > 0); }
   double Height(double y) const { return logarithmic_ ? std::log10(y) : y; }
   double Px(double x) const { return kLeft + (x - x_.low) / (x_.high - x_.low) * (kWidth - kLeft - kRight); }
@@ -111,7 +120,7 @@ class Picture {
     for (size_t k = 0; k < curve.x.size(); ++k)
       if (Drawable(curve.y[k]) && (k % stride == 0 || k + 1 == curve.x.size()))
         points += fmt::format("{:.1f},{:.1f} ", Px(curve.x[k]), Py(Height(curve.y[k])));
-    svg_ += fmt::format("<polyline points=\"{}\" fill=\"none\" {}/>\n", points, Stroke(i));
+    svg_ += fmt::format("<polyline points=\"{}\" fill=\"none\" clip-path=\"url(#axes)\" {}/>\n", points, Stroke(i));
   }
 
   /// Below the axes, so that it hides no curve however long its names are.

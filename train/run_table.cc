@@ -48,6 +48,11 @@ std::optional<double> ValueOf(const Json& record, const Axis& axis) {
   return std::nullopt;
 }
 
+std::string TextOf(const Json& record, const char* field) {
+  const auto found = record.find(field);
+  return found != record.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 bool Has(const Run& run, const Axis& axis) {
   return std::any_of(run.records.begin(), run.records.end(), [&](const Json& r) { return ValueOf(r, axis).has_value(); });
 }
@@ -73,8 +78,9 @@ Curve CurveOf(const Run& run, const Axis& x, const Axis& y) {
   Curve curve;
   curve.name = run.folder;
   for (const Json& record : run.records) {
-    if (const auto found = record.find("method"); found != record.end()) curve.method = found->get<std::string>();
-    if (const auto found = record.find("compressor"); found != record.end()) curve.compressor = found->get<std::string>();
+    if (const std::string method = TextOf(record, "method"); !method.empty()) curve.method = method;
+    if (const std::string compressor = TextOf(record, "compressor"); !compressor.empty()) curve.compressor = compressor;
+    if (const auto found = record.find("diverged"); found != record.end()) curve.diverged = *found == true;
     const auto at = ValueOf(record, x), value = ValueOf(record, y);
     if (!at || !value || record.contains("final")) continue;  // the final record repeats the last one
     curve.x.push_back(*at), curve.y.push_back(*value);

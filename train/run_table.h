@@ -28,6 +28,7 @@ const std::vector<Axis>& YAxes();
 struct Curve {
   std::string name;  ///< the run's folder, without what all runs' folders have in common
   std::string method, compressor;
+  bool diverged = false;
   std::vector<double> x, y;
 };
 

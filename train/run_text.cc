@@ -19,6 +19,15 @@ double ValueAt(const Curve& curve, double x) {
   return value;
 }
 
+/// The largest x that all runs reached; one that diverged has no say unless all did.
+double Reached(const RunTable& table) {
+  const bool all_diverged = std::all_of(table.curves.begin(), table.curves.end(), [](const Curve& c) { return c.diverged; });
+  double reached = std::numeric_limits<double>::infinity();
+  for (const Curve& curve : table.curves)
+    if (all_diverged || !curve.diverged) reached = std::min(reached, curve.x.back());
+  return reached;
+}
+
 std::string FirstAtMost(const Curve& curve, double target) {
   for (size_t k = 0; k < curve.x.size(); ++k)
     if (curve.y[k] <= target) return fmt::format("{:.4g}", curve.x[k]);
@@ -52,14 +61,14 @@ std::string Cell(const std::string& text) {
 }  // namespace
 
 std::string ToText(const RunTable& table) {
-  double reached = std::numeric_limits<double>::infinity();
-  for (const Curve& curve : table.curves) reached = std::min(reached, curve.x.back());
+  const double reached = Reached(table);
   Rows rows = {{"run", fmt::format("final {}", table.y->name), fmt::format("at {:.4g} {}", reached, table.x->name),
                 fmt::format("final {}", table.x->name)}};
   if (!table.y->rises)
     for (const double target : kTargets) rows[0].push_back(fmt::format("{} to {:.0e}", table.x->name, target));
   for (const Curve& curve : table.curves) {
-    rows.push_back({curve.name, fmt::format("{:.4g}", curve.y.back()), fmt::format("{:.4g}", ValueAt(curve, reached)),
+    rows.push_back({curve.name, curve.diverged ? "diverged" : fmt::format("{:.4g}", curve.y.back()),
+                    fmt::format("{:.4g}", ValueAt(curve, reached)),
                     fmt::format("{:.4g}", curve.x.back())});
     if (!table.y->rises)
       for (const double target : kTargets) rows.back().push_back(FirstAtMost(curve, target));

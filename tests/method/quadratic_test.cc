@@ -1,60 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The methods' known answers on the deterministic problems Q3 and QH, through the same driver that trains networks.
-#include "gradwire/quadratic.h"
-
 #include <cmath>
 #include <numeric>
 
 #include <gtest/gtest.h>
 
-#include "gradwire/exchange_thread.h"
-#include "gradwire/method.h"
-#include "support/ranks.h"
+#include "support/convex.h"
 
 namespace gradwire {
 namespace {
 
-struct Trial {
-  CommConfig comm;
-  int workers = 3;
-  Quadratic (*make)(int worker) = MakeQ3;
-  double lr = 0;
-  int steps = 0;
-};
+using testing::Comm;
 
-/// ||x^k - x*|| for k = 0..steps; fails where two workers' points ever differ in a bit.
-std::vector<double> Distances(const Trial& trial, std::vector<double>* x = nullptr) {
-  std::vector<std::vector<double>> points(static_cast<size_t>(trial.workers));
-  std::vector<double> distances;
-  testing::RunRanks(trial.workers, [&](Collective& collective) {
-    Quadratic f = trial.make(collective.rank());
-    Exchange<double> exchange(collective, f.parameters(), MakeParts(trial.comm, /*seed=*/1));
-    DirectSink<double> sink(exchange);
-    for (int step = 0; step < trial.steps; ++step) {
-      if (collective.rank() == 0) distances.push_back(f.Distance());
-      GradientRound<double>(f, sink, {static_cast<uint64_t>(step), trial.lr});
-    }
-    if (collective.rank() == 0) distances.push_back(f.Distance());
-    points[static_cast<size_t>(collective.rank())] = f.x();
-  });
-  for (const auto& point : points) EXPECT_EQ(point, points[0]) << "replicas differ";
-  if (x) *x = points[0];
-  return distances;
-}
-
-CommConfig Comm(const char* method, const char* compressor) {
-  CommConfig comm;
-  comm.method = method;
-  comm.compressor = compressor;
-  comm.min_compress_numel = 0;
-  comm.compress_1d = true;
-  return comm;
-}
-
-int RoundsTo(double target, const std::vector<double>& distances) {
-  for (size_t k = 0; k < distances.size(); ++k)
-    if (distances[k] <= target) return static_cast<int>(k);
-  return -1;
+/// Full gradients on a problem; fails where two workers' points differ in a bit at the end.
+testing::ConvexTrace Descend(Problem problem, const CommConfig& comm, double lr, int steps) {
+  const auto trace = testing::Run({std::make_shared<Problem>(std::move(problem)), comm, lr, steps});
+  EXPECT_TRUE(trace.replicas_agree);
+  return trace;
 }
 
 /// Mean of the last quarter.
@@ -64,39 +26,35 @@ double LateMean(const std::vector<double>& distances) {
 }
 
 TEST(Quadratic, GradientDescentOnQhFollowsTheReference) {  // METHODS 0.4 and M1
-  EXPECT_NEAR(Distances({Comm("none", "identity"), 10, MakeQH, 0.1, 10}).back(), 1.4322620843962705e-3, 1e-14);
-  const auto distances = Distances({Comm("none", "identity"), 10, MakeQH, 1 / 6.447368421052632, 25});
-  EXPECT_EQ(RoundsTo(1e-10, distances), 19);
-  EXPECT_NEAR(distances[0], 1.2076515226342595, 1e-14);  // ||x*||
+  EXPECT_NEAR(Descend(QH(), Comm("none", "identity"), 0.1, 10).distances.back(), 1.4322620843962705e-3, 1e-14);
+  const auto trace = Descend(QH(), Comm("none", "identity"), 1 / 6.447368421052632, 25);
+  EXPECT_EQ(trace.RoundsTo(1e-10), 19);
+  EXPECT_NEAR(trace.distances[0], 1.2076515226342595, 1e-14);  // ||x*||
 }
 
 TEST(Quadratic, TopOneWithoutFeedbackDivergesAtItsExactRate) {  // METHODS M2 (i): x^k = (1 + 11 gamma / 6)^k x^0
-  std::vector<double> x;
-  const auto distances = Distances({Comm("dcgd", "topk:1"), 3, MakeQ3, 0.05, 50}, &x);
+  const auto trace = Descend(Q3(), Comm("dcgd", "topk:1"), 0.05, 50);
   const double expected = std::pow(1 + 11 * 0.05 / 6, 50);
   EXPECT_NEAR(expected, 80.26061448226, 1e-10);
-  for (const double coordinate : x) EXPECT_NEAR(coordinate / expected, 1, 1e-12);
-  EXPECT_NEAR(distances.back() / (std::sqrt(3.0) * expected), 1, 1e-12);
+  for (const double coordinate : trace.x) EXPECT_NEAR(coordinate / expected, 1, 1e-12);
+  EXPECT_NEAR(trace.distances.back() / (std::sqrt(3.0) * expected), 1, 1e-12);
 }
 
 TEST(Quadratic, ErrorFeedbackCuresTopOneOnQ3) {  // METHODS M8 (i): ref 977 and 324 rounds
-  EXPECT_NEAR(RoundsTo(1e-10, Distances({Comm("ef", "topk:1"), 3, MakeQ3, 0.02, 1100})), 977, 2);
-  EXPECT_NEAR(RoundsTo(1e-10, Distances({Comm("ef", "topk:1"), 3, MakeQ3, 0.05, 400})), 324, 2);
+  EXPECT_NEAR(Descend(Q3(), Comm("ef", "topk:1"), 0.02, 1100).RoundsTo(1e-10), 977, 2);
+  EXPECT_NEAR(Descend(Q3(), Comm("ef", "topk:1"), 0.05, 400).RoundsTo(1e-10), 324, 2);
 }
 
 TEST(Quadratic, ErrorFeedbackAroundIdentityIsGradientDescentBitForBit) {  // METHODS M8 (ii), gamma a power of two
-  std::vector<double> plain, fed;
-  Distances({Comm("none", "identity"), 3, MakeQ3, 0x1p-6, 200}, &plain);
-  Distances({Comm("ef", "identity"), 3, MakeQ3, 0x1p-6, 200}, &fed);
-  EXPECT_EQ(fed, plain);
+  EXPECT_EQ(Descend(Q3(), Comm("ef", "identity"), 0x1p-6, 200).x, Descend(Q3(), Comm("none", "identity"), 0x1p-6, 200).x);
 }
 
 TEST(Quadratic, ErrorFeedbackStallsAtANeighbourhoodOnQh) {  // METHODS M8 (iii)
-  const auto coarse = Distances({Comm("ef", "topk:2"), 10, MakeQH, 0.02, 2000});
-  EXPECT_NEAR(coarse[10], 0.7152104549953866, 1e-12);
+  const auto coarse = Descend(QH(), Comm("ef", "topk:2"), 0.02, 2000);
+  EXPECT_NEAR(coarse.distances[10], 0.7152104549953866, 1e-12);
   // The point wanders in the neighbourhood: the reference (0.4995, 0.0417) is one point of it.
-  EXPECT_NEAR(LateMean(coarse), 0.4995, 0.1);
-  EXPECT_NEAR(LateMean(Distances({Comm("ef", "topk:2"), 10, MakeQH, 0.002, 8000})), 0.0417, 0.01);
+  EXPECT_NEAR(LateMean(coarse.distances), 0.4995, 0.1);
+  EXPECT_NEAR(LateMean(Descend(QH(), Comm("ef", "topk:2"), 0.002, 8000).distances), 0.0417, 0.01);
 }
 
 }  // namespace

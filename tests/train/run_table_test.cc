@@ -85,6 +85,22 @@ TEST_F(RunTableTest, PictureLeavesOutWhatHasNoLogarithmAndEscapesNames) {
   EXPECT_THAT(svg, Not(HasSubstr("inf")));
 }
 
+TEST_F(RunTableTest, ADivergedRunIsCalledThatAndLeavesThePictureToTheOthers) {
+  Write("lost", R"({"step":0,"bits_up":0,"f_gap":1.0}
+{"step":10,"bits_up":100,"f_gap":1e250}
+{"final":true,"diverged":true,"step":11,"bits_up":110,"f_gap":null}
+)");
+  const RunTable table = ReadRuns({Folder("fast"), Folder("lost")}, {});
+  EXPECT_EQ(ToText(table),
+            "run   final f_gap  at 2000 bits  final bits  bits to 1e-03  bits to 1e-06  bits to 1e-10\n"
+            "fast        1e-07         1e-07        2000           1000           2000              -\n"
+            "lost     diverged        1e+250         100              -              -              -\n");
+  const std::string svg = ToSvg(table);
+  EXPECT_THAT(svg, HasSubstr(">1e2</text>"));  // a hundred times the highest start
+  EXPECT_THAT(svg, Not(HasSubstr(">1e3</text>")));
+  EXPECT_THAT(svg, HasSubstr("clip-path=\"url(#axes)\""));
+}
+
 TEST_F(RunTableTest, NetworkRunsCompareByLossAndAccuracy) {
   Write("net", R"({"step":5,"epoch":0.5,"wall_s":1.0,"loss":2.0,"bytes_total":100,"method":"ef","compressor":"sign"}
 {"eval":true,"step":10,"epoch":1.0,"test_loss":1.5,"test_acc":0.4,"bytes_total":200,"wall_s":2.0}
