@@ -65,7 +65,7 @@ class Picture {
     YTicks();
     svg_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#444\"/>\n", kLeft, kTop,
                         kWidth - kLeft - kRight, kHeight - kTop - kBottom);
-    Text((kLeft + kWidth - kRight) / 2, kHeight - 14, "middle", table_.x->label);
+    Text((kLeft + kWidth - kRight) / 2, kHeight - 14, "middle", XLabel());
     svg_ += fmt::format("<text transform=\"translate(20 {}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
                         (kTop + kHeight - kBottom) / 2, Escape(table_.y->label));
     for (size_t i = 0; i < table_.curves.size(); ++i) Line(i), Legend(i);
@@ -90,12 +90,18 @@ class Picture {
     svg_ += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>\n", x1, y1, x2, y2);
   }
 
+  /// What x is divided by, so that its ticks have few digits: 1, or 1e6, 1e9 and so on.
+  double XUnit() const { return x_.high < 1e5 ? 1 : std::pow(10, 3 * std::floor(std::log10(x_.high) / 3)); }
+  std::string XLabel() const {
+    return XUnit() == 1 ? std::string(table_.x->label) : fmt::format("{}, in units of {:.0e}", table_.x->label, XUnit());
+  }
+
   void XTicks() {
     const double step = TickStep(x_.high - x_.low, 7);
     for (double k = std::ceil(x_.low / step); k * step <= x_.high * (1 + 1e-12); ++k) {
       const double at = Px(k * step);
       Grid(at, kTop, at, kHeight - kBottom);
-      Text(at, kHeight - kBottom + 18, "middle", fmt::format("{:.6g}", k * step));
+      Text(at, kHeight - kBottom + 18, "middle", fmt::format("{:.6g}", k * step / XUnit()));
     }
   }
 
