@@ -40,7 +40,8 @@ CommandLine Parse(int argc, const char* const* argv) {
   train->add_option("--nproc", nproc, "Rank processes to start on this machine (run.nproc)")->type_name("N");
   train->add_flag("--print-config", line.print_config, "Print all settings as YAML, and start nothing");
   train->footer(KeysHelp());
-  CLI::App* sweep = app.add_subcommand("sweep", "Train with every combination of values, one after another, and compare");
+  CLI::App* sweep =
+      app.add_subcommand("sweep", "Train with every combination of values, one after another, and compare");
   sweep->add_option("CONFIG", line.config_file, "YAML file")->required();
   sweep->add_option("SETTINGS", line.words, "Keys and the values to try")->option_text("section.key=a,b,c ...");
   AddCompareOptions(*sweep, line.compare);

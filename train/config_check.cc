@@ -43,10 +43,10 @@ void CheckObjective(const Config& config) {
   }
   const bool named = objective.data == "q3" || objective.data == "qh";
   if (named != (objective.name == "quadratic"))
-    throw ErrorAt(config, "objective.data",
-                  fmt::format("found {}, expected {} because objective.name is {} ({})", objective.data,
-                              named ? "lr, lr2 or a LIBSVM file" : "q3 or qh", objective.name,
-                              config.PlaceOf("objective.name")));
+    throw ErrorAt(
+        config, "objective.data",
+        fmt::format("found {}, expected {} because objective.name is {} ({})", objective.data,
+                    named ? "lr, lr2 or a LIBSVM file" : "q3 or qh", objective.name, config.PlaceOf("objective.name")));
   if (config.train.steps == 0)
     throw ErrorAt(config, "train.steps",
                   fmt::format("found 0, expected the number of rounds because objective.name is {}", objective.name));

@@ -52,11 +52,14 @@ std::vector<Key> ObjectiveKeys() {
   constexpr auto kSection = &Config::objective;
   return {
       Row("objective.name", kSection, &O::name, OneOf{{"network", "quadratic", "logistic"}},
-          "what is minimised; network: the sections data and model; the others: a problem with a known solution, in double "
-          "precision and always compressed, one rank a worker, train.steps rounds with the step size optimizer.lr, and no "
+          "what is minimised; network: the sections data and model; the others: a problem with a known solution, in "
+          "double "
+          "precision and always compressed, one rank a worker, train.steps rounds with the step size optimizer.lr, and "
+          "no "
           "other key of data, model, optimizer or lr_scheduler"),
       Row("objective.data", kSection, &O::data, NotEmpty{},
-          "quadratic: q3 (3 workers) or qh (10 workers); logistic: lr, lr2 or a file in the LIBSVM format, dealt to the "
+          "quadratic: q3 (3 workers) or qh (10 workers); logistic: lr, lr2 or a file in the LIBSVM format, dealt to "
+          "the "
           "workers in contiguous blocks"),
       Row("objective.zero_based", kSection, &O::zero_based, AnyValue{},
           "whether the LIBSVM file counts its columns from 0; the format says from 1"),
@@ -65,7 +68,8 @@ std::vector<Key> ObjectiveKeys() {
       Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
           "logistic with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
       Row("objective.estimator", kSection, &O::estimator, OneOf{{"full", "sgd", "star", "svrg", "lsvrg"}},
-          "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off (for "
+          "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "
+          "(for "
           "theory); svrg, lsvrg: sgd with the noise at an anchor taken off"),
       Row("objective.sampling", kSection, &O::sampling, OneOf{{"uniform", "nice", "importance"}},
           "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to the "
@@ -80,7 +84,8 @@ std::vector<Key> ObjectiveKeys() {
       Row("objective.star_shift", kSection, &O::star_shift, AnyValue{},
           "subtracts the worker's own gradient at the solution from its estimate (for theory)"),
       Row("objective.prox", kSection, &O::prox, OneOf{{"none", "l1", "l2"}},
-          "regulariser outside the functions, by its proximal step; l1: the sum of magnitudes; l2: half the squared norm"),
+          "regulariser outside the functions, by its proximal step; l1: the sum of magnitudes; l2: half the squared "
+          "norm"),
       Row("objective.prox_lambda", kSection, &O::prox_lambda, AtLeast(0), "weight of that regulariser"),
   };
 }

@@ -19,38 +19,6 @@ namespace {
 
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-Problem BuildQuadratic(const Config& config, size_t workers) {
-  Problem problem = config.objective.data == "q3" ? Q3() : QH();
-  if (problem.workers.size() != workers)
-    throw ErrorAt(config, "run.nproc",
-                  fmt::format("found {} ranks, expected {}, one for each worker of {}", workers, problem.workers.size(),
-                              config.objective.data));
-  return problem;
-}
-
-Problem BuildLogistic(const Config& config, size_t workers) {
-  const ObjectiveConfig& o = config.objective;
-  const Regulariser regulariser = o.nonconvex ? Regulariser::kNonConvex : Regulariser::kRidge;
-  double lambda = o.lambda;
-  std::shared_ptr<const LabelledRows> rows;
-  try {
-    if (o.data == "lr" || o.data == "lr2") {
-      rows = LRSamples(o.data == "lr" ? 1 : 3);
-      if (lambda == 0) lambda = o.data == "lr" ? 0.1 : 0.01;
-    } else {
-      rows = ReadLibsvm(o.data, o.zero_based ? 0 : 1);
-    }
-    return LogisticRegression(rows, workers, lambda, regulariser);
-  } catch (const ConfigError& error) {
-    throw ErrorAt(config, "objective.data", error.what());
-  }
-}
-
-Prox ProxOf(const ObjectiveConfig& objective) {
-  if (objective.prox == "none") return {};
-  return {objective.prox == "l1" ? Prox::Kind::kL1 : Prox::Kind::kL2, objective.prox_lambda};
-}
-
 EstimatorConfig EstimatorOf(const ObjectiveConfig& o) {
   return {o.estimator, o.sampling, o.batch, o.anchor_period, o.coin, o.ema, o.star_shift};
 }
@@ -77,11 +45,16 @@ CommConfig AlwaysCompressed(CommConfig comm) {
 class ConvexRun {
  public:
   ConvexRun(const Config& config, const ConvexSetup& setup, Collective& collective)
-      : config_(config), setup_(setup), collective_(collective),
-        worker_(setup.problem, static_cast<size_t>(collective.rank()), WithPlace(config, [&] {
-                  return MakeEstimator(EstimatorOf(config.objective), setup.problem,
-                                       static_cast<size_t>(collective.rank()), config.run.seed);
-                }), setup.prox),
+      : config_(config),
+        setup_(setup),
+        collective_(collective),
+        worker_(setup.problem, static_cast<size_t>(collective.rank()),
+                WithPlace(config,
+                          [&] {
+                            return MakeEstimator(EstimatorOf(config.objective), setup.problem,
+                                                 static_cast<size_t>(collective.rank()), config.run.seed);
+                          }),
+                setup.prox),
         exchange_(collective, worker_.parameters(), MakeParts(AlwaysCompressed(config.comm), config.run.seed)),
         report_(collective.rank() == 0 ? std::make_unique<ConvexReport>(config) : nullptr) {}
 
@@ -187,14 +160,6 @@ std::exception_ptr Cause(const std::vector<std::exception_ptr>& failures) {
 
 }  // namespace
 
-ConvexSetup PrepareConvex(const Config& config, size_t workers) {
-  const bool quadratic = config.objective.name == "quadratic";
-  Problem problem = quadratic ? BuildQuadratic(config, workers) : BuildLogistic(config, workers);
-  const Prox prox = ProxOf(config.objective);
-  if (prox && problem.minimiser) problem.minimiser = Minimise(problem, prox);
-  return {std::make_shared<const Problem>(std::move(problem)), prox};
-}
-
 void RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective) {
   ConvexRun(config, setup, collective).Run();
 }
@@ -202,13 +167,14 @@ void RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& c
 void RunConvexThreads(const Config& config) {
   const auto n = static_cast<size_t>(config.run.nproc);
   const ConvexSetup setup = PrepareConvex(config, n);
-  auto collectives = MakeThreadCollectives(static_cast<int>(n),
-                                           std::chrono::milliseconds(static_cast<int64_t>(config.comm.timeout_s * 1000)));
+  auto collectives = MakeThreadCollectives(
+      static_cast<int>(n), std::chrono::milliseconds(static_cast<int64_t>(config.comm.timeout_s * 1000)));
   std::vector<std::exception_ptr> failures(n);
   std::vector<std::thread> threads;
   for (size_t rank = 0; rank < n; ++rank)
     threads.emplace_back([&, rank] {
-      const std::unique_ptr<Collective> mine = std::move(collectives[rank]);  // closed with the thread, so that others end
+      const std::unique_ptr<Collective> mine =
+          std::move(collectives[rank]);  // closed with the thread, so that others end
       try {
         RunConvexRank(config, setup, *mine);
       } catch (...) {

@@ -19,8 +19,8 @@ struct ConvexSetup {
 /// are not there, are malformed or do not fit the number of workers.
 ConvexSetup PrepareConvex(const Config& config, size_t workers);
 
-/// Runs all rounds as one rank of `collective`; rank 0 writes output_dir and the terminal. Between the exchange's rounds
-/// the collective sums a few metrics. A run whose point stops being finite ends there and says so.
+/// Runs all rounds as one rank of `collective`; rank 0 writes output_dir and the terminal. Between the exchange's
+/// rounds the collective sums a few metrics. A run whose point stops being finite ends there and says so.
 void RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective);
 
 /// Runs run.nproc ranks as threads of this process. Throws the first rank's error that is not about a peer.

@@ -25,8 +25,9 @@ int Train(const CommandLine& line, int argc, const char* const* argv, const RunP
     return 0;
   }
   if (!run_processes)
-    throw ErrorAt(config, "run.launch", "found processes, which this build cannot start because it is without torch; "
-                                        "expected threads and an objective.name other than network");
+    throw ErrorAt(config, "run.launch",
+                  "found processes, which this build cannot start because it is without torch; "
+                  "expected threads and an objective.name other than network");
   return run_processes(config, argc, argv);
 }
 

@@ -56,15 +56,16 @@ class Picture {
 
   std::string Draw() {
     const double legend = kLegendLine * static_cast<double>(table_.curves.size()) + 14;
-    svg_ = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:g}\" height=\"{1:g}\" viewBox=\"0 0 {0:g} {1:g}\" "
-                       "font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" font-size=\"13\" fill=\"#222\">\n"
-                       "<rect width=\"{0:g}\" height=\"{1:g}\" fill=\"white\"/>\n"
-                       "<clipPath id=\"axes\"><rect x=\"{2}\" y=\"{3}\" width=\"{4}\" height=\"{5}\"/></clipPath>\n",
-                       kWidth, kHeight + legend, kLeft, kTop, kWidth - kLeft - kRight, kHeight - kTop - kBottom);
+    svg_ = fmt::format(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:g}\" height=\"{1:g}\" viewBox=\"0 0 {0:g} {1:g}\" "
+        "font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" font-size=\"13\" fill=\"#222\">\n"
+        "<rect width=\"{0:g}\" height=\"{1:g}\" fill=\"white\"/>\n"
+        "<clipPath id=\"axes\"><rect x=\"{2}\" y=\"{3}\" width=\"{4}\" height=\"{5}\"/></clipPath>\n",
+        kWidth, kHeight + legend, kLeft, kTop, kWidth - kLeft - kRight, kHeight - kTop - kBottom);
     XTicks();
     YTicks();
-    svg_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#444\"/>\n", kLeft, kTop,
-                        kWidth - kLeft - kRight, kHeight - kTop - kBottom);
+    svg_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#444\"/>\n", kLeft,
+                        kTop, kWidth - kLeft - kRight, kHeight - kTop - kBottom);
     Text((kLeft + kWidth - kRight) / 2, kHeight - 14, "middle", XLabel());
     svg_ += fmt::format("<text transform=\"translate(20 {}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
                         (kTop + kHeight - kBottom) / 2, Escape(table_.y->label));
@@ -81,19 +82,23 @@ class Picture {
   bool Drawable(double y) const { return std::isfinite(y) && (!logarithmic_ || y > 0); }
   double Height(double y) const { return logarithmic_ ? std::log10(y) : y; }
   double Px(double x) const { return kLeft + (x - x_.low) / (x_.high - x_.low) * (kWidth - kLeft - kRight); }
-  double Py(double h) const { return kHeight - kBottom - (h - y_.low) / (y_.high - y_.low) * (kHeight - kTop - kBottom); }
+  double Py(double h) const {
+    return kHeight - kBottom - (h - y_.low) / (y_.high - y_.low) * (kHeight - kTop - kBottom);
+  }
 
   void Text(double x, double y, std::string_view anchor, std::string_view text) {
     svg_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor, Escape(text));
   }
   void Grid(double x1, double y1, double x2, double y2) {
-    svg_ += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>\n", x1, y1, x2, y2);
+    svg_ += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>\n", x1, y1, x2,
+                        y2);
   }
 
   /// What x is divided by, so that its ticks have few digits: 1, or 1e6, 1e9 and so on.
   double XUnit() const { return x_.high < 1e5 ? 1 : std::pow(10, 3 * std::floor(std::log10(x_.high) / 3)); }
   std::string XLabel() const {
-    return XUnit() == 1 ? std::string(table_.x->label) : fmt::format("{}, in units of {:.0e}", table_.x->label, XUnit());
+    return XUnit() == 1 ? std::string(table_.x->label)
+                        : fmt::format("{}, in units of {:.0e}", table_.x->label, XUnit());
   }
 
   void XTicks() {
@@ -110,7 +115,8 @@ class Picture {
     for (double k = std::ceil(y_.low / step); k * step <= y_.high + 1e-12; ++k) {
       const double at = Py(k * step);
       Grid(kLeft, at, kWidth - kRight, at);
-      Text(kLeft - 8, at + 4.5, "end", logarithmic_ ? fmt::format("1e{:.0f}", k * step) : fmt::format("{:.4g}", k * step));
+      Text(kLeft - 8, at + 4.5, "end",
+           logarithmic_ ? fmt::format("1e{:.0f}", k * step) : fmt::format("{:.4g}", k * step));
     }
   }
 
@@ -132,7 +138,8 @@ class Picture {
   /// Below the axes, so that it hides no curve however long its names are.
   void Legend(size_t i) {
     const double y = kHeight + kLegendLine * (static_cast<double>(i) + 0.5);
-    svg_ += fmt::format("<line x1=\"{0}\" y1=\"{2:.1f}\" x2=\"{1}\" y2=\"{2:.1f}\" {3}/>\n", kLeft, kLeft + 28, y, Stroke(i));
+    svg_ += fmt::format("<line x1=\"{0}\" y1=\"{2:.1f}\" x2=\"{1}\" y2=\"{2:.1f}\" {3}/>\n", kLeft, kLeft + 28, y,
+                        Stroke(i));
     Text(kLeft + 36, y + 4.5, "start", table_.curves[i].name);
   }
 

@@ -54,7 +54,8 @@ std::string TextOf(const Json& record, const char* field) {
 }
 
 bool Has(const Run& run, const Axis& axis) {
-  return std::any_of(run.records.begin(), run.records.end(), [&](const Json& r) { return ValueOf(r, axis).has_value(); });
+  return std::any_of(run.records.begin(), run.records.end(),
+                     [&](const Json& r) { return ValueOf(r, axis).has_value(); });
 }
 
 const Axis& FindAxis(const std::vector<Axis>& axes, const std::string& name, std::string_view option) {
@@ -86,7 +87,8 @@ Curve CurveOf(const Run& run, const Axis& x, const Axis& y) {
     curve.x.push_back(*at), curve.y.push_back(*value);
   }
   if (curve.x.empty())
-    throw ConfigError(fmt::format("{}: no record has both {} and {}; expected another --x or --y", run.folder, x.name, y.name));
+    throw ConfigError(
+        fmt::format("{}: no record has both {} and {}; expected another --x or --y", run.folder, x.name, y.name));
   return curve;
 }
 
@@ -106,7 +108,8 @@ void ShortenNames(std::vector<Curve>& curves) {
 
 void WriteFile(const std::string& path, const std::string& text) {
   std::ofstream out(path);
-  if (!(out << text) || !out.flush()) throw Error(fmt::format("cannot write {}: check the folder and its permissions", path));
+  if (!(out << text) || !out.flush())
+    throw Error(fmt::format("cannot write {}: check the folder and its permissions", path));
 }
 
 }  // namespace
@@ -124,12 +127,9 @@ const std::vector<Axis>& XAxes() {
 
 const std::vector<Axis>& YAxes() {
   static const std::vector<Axis> axes = {
-      {"f_gap", "f(x) - f*", {"f_gap"}},
-      {"grad_norm", "||grad f(x)||", {"grad_norm"}},
-      {"loss", "training loss", {"loss"}},
-      {"test_acc", "test accuracy", {"test_acc"}, true},
-      {"dist", "||x - x*||", {"dist"}},
-      {"f", "f(x)", {"f"}},
+      {"f_gap", "f(x) - f*", {"f_gap"}},   {"grad_norm", "||grad f(x)||", {"grad_norm"}},
+      {"loss", "training loss", {"loss"}}, {"test_acc", "test accuracy", {"test_acc"}, true},
+      {"dist", "||x - x*||", {"dist"}},    {"f", "f(x)", {"f"}},
   };
   return axes;
 }

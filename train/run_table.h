@@ -9,9 +9,9 @@ namespace gradwire::train {
 
 /// What `gradwire compare` is asked for.
 struct CompareOptions {
-  std::string x = "bits";   ///< one of XAxes()
-  std::string y;            ///< one of YAxes(); empty: the first that all runs have
-  std::string plot, csv;    ///< files to write; empty: none
+  std::string x = "bits";  ///< one of XAxes()
+  std::string y;           ///< one of YAxes(); empty: the first that all runs have
+  std::string plot, csv;   ///< files to write; empty: none
 };
 
 /// A quantity that runs can be compared by, and the fields of metrics.jsonl that hold it, the first found wins.

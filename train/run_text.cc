@@ -21,7 +21,8 @@ double ValueAt(const Curve& curve, double x) {
 
 /// The largest x that all runs reached; one that diverged has no say unless all did.
 double Reached(const RunTable& table) {
-  const bool all_diverged = std::all_of(table.curves.begin(), table.curves.end(), [](const Curve& c) { return c.diverged; });
+  const bool all_diverged =
+      std::all_of(table.curves.begin(), table.curves.end(), [](const Curve& c) { return c.diverged; });
   double reached = std::numeric_limits<double>::infinity();
   for (const Curve& curve : table.curves)
     if (all_diverged || !curve.diverged) reached = std::min(reached, curve.x.back());
@@ -68,8 +69,7 @@ std::string ToText(const RunTable& table) {
     for (const double target : kTargets) rows[0].push_back(fmt::format("{} to {:.0e}", table.x->name, target));
   for (const Curve& curve : table.curves) {
     rows.push_back({curve.name, curve.diverged ? "diverged" : fmt::format("{:.4g}", curve.y.back()),
-                    fmt::format("{:.4g}", ValueAt(curve, reached)),
-                    fmt::format("{:.4g}", curve.x.back())});
+                    fmt::format("{:.4g}", ValueAt(curve, reached)), fmt::format("{:.4g}", curve.x.back())});
     if (!table.y->rises)
       for (const double target : kTargets) rows.back().push_back(FirstAtMost(curve, target));
   }

@@ -25,8 +25,10 @@ std::vector<std::string> Split(const std::string& text) {
   for (const char c : text) {
     if (c == '[') ++depth;
     if (c == ']') --depth;
-    if (c == ',' && depth == 0) values.emplace_back();
-    else values.back() += c;
+    if (c == ',' && depth == 0)
+      values.emplace_back();
+    else
+      values.back() += c;
   }
   return values;
 }
@@ -54,7 +56,8 @@ SweepRun MakeRun(const std::string& config_file, const std::string& base, const 
     words[s] = setting.key + "=" + value;
     if (setting.values.size() > 1) names.insert(names.begin(), FolderName(setting.key, value));
   }
-  SweepRun run{names.empty() ? base : fmt::format("{}/{}", base, fmt::join(names, ",")), {"gradwire", "train", config_file}};
+  SweepRun run{names.empty() ? base : fmt::format("{}/{}", base, fmt::join(names, ",")),
+               {"gradwire", "train", config_file}};
   for (const std::string& word : words)
     if (!word.starts_with("run.output_dir=")) run.arguments.push_back(word);
   run.arguments.push_back("run.output_dir=" + run.folder);
@@ -70,7 +73,8 @@ SweepPlan PlanSweep(const std::string& config_file, const std::vector<std::strin
     const Override override = ParseOverride(word);
     settings.push_back({override.key, Split(override.value)});
     if (override.key == "run.output_dir" && settings.back().values.size() > 1)
-      throw ConfigError(fmt::format("command line, '{}': expected one folder, which gets one below it for each run", word));
+      throw ConfigError(
+          fmt::format("command line, '{}': expected one folder, which gets one below it for each run", word));
     count *= settings.back().values.size();
     if (count > kMaxRuns)
       throw ConfigError(fmt::format("command line, '{}': makes more than {} runs, expected fewer", word, kMaxRuns));

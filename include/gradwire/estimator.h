@@ -18,8 +18,8 @@ struct Handle {
   bool refresh = false;  ///< whether an anchor moves to this round's point
 };
 
-/// Estimates grad f_i(x) from some samples of one worker (Gorbunov, Hanzely, Richtarik, "A unified theory of SGD", AISTATS
-/// 2020, arXiv 1905.11261). Owns its memory: anchors, averages. Not thread-safe.
+/// Estimates grad f_i(x) from some samples of one worker (Gorbunov, Hanzely, Richtarik, "A unified theory of SGD",
+/// AISTATS 2020, arXiv 1905.11261). Owns its memory: anchors, averages. Not thread-safe.
 class Estimator {
  public:
   virtual ~Estimator() = default;

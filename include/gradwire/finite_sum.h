@@ -13,9 +13,9 @@ struct Draw {
   double weight = 0;
 };
 
-/// One worker's share of a problem: f_i = (1/m) sum_l f_il over R^d, everything in double. Regularisers are part of every
-/// f_il. Samples can be evaluated at any point, since variance reduction takes one sample at two. Immutable, so that all
-/// threads may use it; spans of points and gradients have d elements, out never overlaps x.
+/// One worker's share of a problem: f_i = (1/m) sum_l f_il over R^d, everything in double. Regularisers are part of
+/// every f_il. Samples can be evaluated at any point, since variance reduction takes one sample at two. Immutable, so
+/// that all threads may use it; spans of points and gradients have d elements, out never overlaps x.
 class FiniteSum {
  public:
   virtual ~FiniteSum() = default;

@@ -23,8 +23,8 @@ struct LabelledRows {
 };
 
 /// Reads the LIBSVM format: a line is a label and pairs index:value, indices increasing; the rest of a line after # and
-/// blank lines are skipped. The format counts indices from first_index = 1, some writers from 0. The file has two labels,
-/// whichever; the larger one becomes +1. Throws ConfigError "FILE:LINE: ..." for anything else.
+/// blank lines are skipped. The format counts indices from first_index = 1, some writers from 0. The file has two
+/// labels, whichever; the larger one becomes +1. Throws ConfigError "FILE:LINE: ..." for anything else.
 std::shared_ptr<const LabelledRows> ReadLibsvm(const std::string& file, uint32_t first_index = 1);
 /// The same from a stream; `name` stands for the file in errors.
 std::shared_ptr<const LabelledRows> ReadLibsvm(std::istream& in, const std::string& name, uint32_t first_index = 1);

@@ -9,9 +9,13 @@ namespace gradwire {
 
 ConvexWorker::ConvexWorker(std::shared_ptr<const Problem> problem, size_t worker, std::unique_ptr<Estimator> estimator,
                            Prox prox)
-    : problem_(std::move(problem)), worker_(worker),
-      estimator_(estimator ? std::move(estimator) : MakeEstimator({}, problem_, worker, 0)), prox_(prox),
-      x_(problem_->start), gradient_(x_.size()), parameters_{{"x", {static_cast<int64_t>(x_.size())}}},
+    : problem_(std::move(problem)),
+      worker_(worker),
+      estimator_(estimator ? std::move(estimator) : MakeEstimator({}, problem_, worker, 0)),
+      prox_(prox),
+      x_(problem_->start),
+      gradient_(x_.size()),
+      parameters_{{"x", {static_cast<int64_t>(x_.size())}}},
       segment_{0, 0, x_.size()} {}
 
 void ConvexWorker::Gradient(const Round& round, BucketSink<double>& sink) {

@@ -6,6 +6,7 @@
 
 #include "gradwire/error.h"
 #include "gradwire/estimator.h"
+#include "problem/filters.h"
 #include "problem/sampling.h"
 
 namespace gradwire {
@@ -123,8 +124,8 @@ class Svrg : public Anchored {
   uint64_t period_;
 };
 
-/// Loopless SVRG: the anchor moves to x with probability 1/period after the estimate, by the worker's own coin or by one
-/// that all workers see (Kovalev, Horvath, Richtarik, ALT 2020, arXiv 1901.08689).
+/// Loopless SVRG: the anchor moves to x with probability 1/period after the estimate, by the worker's own coin or by
+/// one that all workers see (Kovalev, Horvath, Richtarik, ALT 2020, arXiv 1901.08689).
 class Lsvrg : public Anchored {
  public:
   Lsvrg(std::shared_ptr<const FiniteSum> f, std::unique_ptr<Sampling> sampling, Streams streams, uint64_t period,
@@ -147,57 +148,10 @@ class Lsvrg : public Anchored {
   bool common_;
 };
 
-/// A filter around an estimator: out <- Change(out).
-class Filter : public Estimator {
- public:
-  explicit Filter(std::unique_ptr<Estimator> inner) : inner_(std::move(inner)) {}
-  Handle Next(const Round& round) const override { return inner_->Next(round); }
-  void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
-    inner_->Estimate(x, handle, out);
-    Change(out);
-  }
-  uint64_t evaluations() const override { return inner_->evaluations(); }
-
- protected:
-  virtual void Change(std::span<double> out) = 0;
-
- private:
-  std::unique_ptr<Estimator> inner_;
-};
-
-/// v <- (1 - b) v + b g.
-class Ema : public Filter {
- public:
-  Ema(std::unique_ptr<Estimator> inner, double b) : Filter(std::move(inner)), b_(b) {}
-
- protected:
-  void Change(std::span<double> out) override {
-    v_.resize(out.size());
-    for (size_t j = 0; j < out.size(); ++j) out[j] = v_[j] = (1 - b_) * v_[j] + b_ * out[j];
-  }
-
- private:
-  double b_;
-  std::vector<double> v_;
-};
-
-/// g - h with a constant h.
-class Shift : public Filter {
- public:
-  Shift(std::unique_ptr<Estimator> inner, std::vector<double> h) : Filter(std::move(inner)), h_(std::move(h)) {}
-
- protected:
-  void Change(std::span<double> out) override {
-    for (size_t j = 0; j < out.size(); ++j) out[j] -= h_[j];
-  }
-
- private:
-  std::vector<double> h_;
-};
-
 const std::vector<double>& KnownMinimiser(const Problem& problem, std::string_view key) {
   if (problem.minimiser) return problem.minimiser->x;
-  throw ConfigError(fmt::format("{} needs x*, which is not known for a non-convex objective; expected another one", key));
+  throw ConfigError(
+      fmt::format("{} needs x*, which is not known for a non-convex objective; expected another one", key));
 }
 
 std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem& problem, const Streams& streams) {
@@ -214,8 +168,8 @@ std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem
   const uint64_t period = config.anchor_period > 0 ? static_cast<uint64_t>(config.anchor_period) : samples;
   if (config.name == "svrg") return std::make_unique<Svrg>(f, std::move(sampling), streams, period);
   if (config.name == "lsvrg") return std::make_unique<Lsvrg>(f, std::move(sampling), streams, period, common);
-  throw ConfigError(fmt::format("objective.estimator: '{}' is unknown; expected full, sgd, star, svrg or lsvrg",
-                                config.name));
+  throw ConfigError(
+      fmt::format("objective.estimator: '{}' is unknown; expected full, sgd, star, svrg or lsvrg", config.name));
 }
 
 }  // namespace
@@ -226,9 +180,9 @@ std::unique_ptr<Estimator> MakeEstimator(const EstimatorConfig& config, std::sha
   if (config.star_shift) {
     std::vector<double> h(problem->dimension());
     problem->workers[worker]->Gradient(KnownMinimiser(*problem, "objective.star_shift: true"), h);
-    estimator = std::make_unique<Shift>(std::move(estimator), std::move(h));
+    estimator = MakeShift(std::move(estimator), std::move(h));
   }
-  if (config.ema != 1) estimator = std::make_unique<Ema>(std::move(estimator), config.ema);
+  if (config.ema != 1) estimator = MakeEma(std::move(estimator), config.ema);
   return estimator;
 }
 

@@ -38,7 +38,8 @@ class Reader {
     std::string_view word = NextWord(line);
     if (word.empty()) return;
     double label = 0;
-    if (!ReadFinite(word, label)) Fail(fmt::format("found '{}' as the label, expected a number such as +1 or -1", word));
+    if (!ReadFinite(word, label))
+      Fail(fmt::format("found '{}' as the label, expected a number such as +1 or -1", word));
     NoteLabel(label);
     for (uint64_t least = first_; !(word = NextWord(line)).empty();) least = Pair(word, least);
     rows_->begin.push_back(rows_->column.size());
@@ -71,7 +72,8 @@ class Reader {
   void NoteLabel(double label) {
     if (std::find(labels_.begin(), labels_.end(), label) != labels_.end()) return;
     if (labels_.size() == 2)
-      Fail(fmt::format("found the label {} after {} and {}, expected two classes in all", label, labels_[0], labels_[1]));
+      Fail(fmt::format("found the label {} after {} and {}, expected two classes in all", label, labels_[0],
+                       labels_[1]));
     labels_.push_back(label);
   }
 
@@ -84,8 +86,10 @@ class Reader {
         !ReadFinite(word.substr(colon + 1), value))
       Fail(fmt::format("found '{}', expected index:value with an index >= {} and a finite value", word, first_));
     if (index < first_)
-      Fail(fmt::format("found the index 0 in '{}', expected indices from 1; for a file that counts from 0 set "
-                       "objective.zero_based to true", word));
+      Fail(
+          fmt::format("found the index 0 in '{}', expected indices from 1; for a file that counts from 0 set "
+                      "objective.zero_based to true",
+                      word));
     if (index < least)
       Fail(fmt::format("found the index {} after {}, expected indices that increase", index, least - 1));
     rows_->columns = std::max<size_t>(rows_->columns, size_t{index} - first_ + 1);

@@ -19,7 +19,10 @@ double Slope(double z) {
 class Logistic : public FiniteSum {
  public:
   Logistic(std::shared_ptr<const LabelledRows> rows, size_t first, size_t last, double lambda, Regulariser regulariser)
-      : rows_(std::move(rows)), first_(first), samples_(last - first), lambda_(lambda),
+      : rows_(std::move(rows)),
+        first_(first),
+        samples_(last - first),
+        lambda_(lambda),
         convex_(regulariser == Regulariser::kRidge) {}
 
   size_t dimension() const override { return rows_->columns; }

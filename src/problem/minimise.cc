@@ -24,7 +24,8 @@ std::vector<double> NewtonStep(const Problem& problem, std::span<const double> x
 
 /// Halves the step until the gradient gets shorter; false where it does not. The gradient's norm is a fair judge, since
 /// Newton's direction always shortens it at first, and it can be told apart down to rounding where values cannot.
-bool Shorten(const Problem& problem, std::span<const double> step, std::vector<double>& x, std::vector<double>& gradient) {
+bool Shorten(const Problem& problem, std::span<const double> step, std::vector<double>& x,
+             std::vector<double>& gradient) {
   for (double factor = 1; factor > 1e-9; factor /= 2) {
     std::vector<double> trial = Plus(x, -factor, step), slope = problem.Gradient(trial);
     if (!(Norm(slope) < Norm(gradient))) continue;
@@ -42,8 +43,10 @@ std::vector<double> Newton(const Problem& problem) {
     if (direction.empty() || !Shorten(problem, direction, x, gradient)) break;  // as far as rounding lets it
   }
   if (Norm(gradient) > kSmall)
-    throw Error(fmt::format("Newton's method ends at a gradient of norm {:.3g}, expected {:.0e}: the function may have no "
-                            "minimiser; take a larger lambda", Norm(gradient), kSmall));
+    throw Error(
+        fmt::format("Newton's method ends at a gradient of norm {:.3g}, expected {:.0e}: the function may have no "
+                    "minimiser; take a larger lambda",
+                    Norm(gradient), kSmall));
   return x;
 }
 

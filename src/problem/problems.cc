@@ -141,8 +141,10 @@ Problem LogisticRegression(std::shared_ptr<const LabelledRows> rows, size_t work
   if (rows->rows() < workers)
     throw ConfigError(fmt::format("{} samples for {} workers: expected at least one each", rows->rows(), workers));
   if (rows->columns > kMaxColumns)
-    throw ConfigError(fmt::format("{} columns: expected at most {}, since the problem's constants and its minimiser need "
-                                  "dense matrices of that order", rows->columns, kMaxColumns));
+    throw ConfigError(
+        fmt::format("{} columns: expected at most {}, since the problem's constants and its minimiser need "
+                    "dense matrices of that order",
+                    rows->columns, kMaxColumns));
   if (lambda == 0) lambda = Spectrum(Deal(rows, workers, 0, regulariser)).second / 1e4;
   Problem problem = Describe(Deal(rows, workers, lambda, regulariser), std::vector<double>(rows->columns));
   problem.strong_convexity = regulariser == Regulariser::kRidge ? lambda : 0;

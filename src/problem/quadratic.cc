@@ -9,7 +9,9 @@ namespace {
 class Quadratic : public FiniteSum {
  public:
   Quadratic(std::vector<double> a, std::vector<double> b, std::vector<double> noise)
-      : a_(std::move(a)), b_(std::move(b)), noise_(std::move(noise)),
+      : a_(std::move(a)),
+        b_(std::move(b)),
+        noise_(std::move(noise)),
         smoothness_(ExtremeEigenvalues(a_, b_.size()).second) {}
 
   size_t dimension() const override { return b_.size(); }
@@ -52,7 +54,8 @@ class Quadratic : public FiniteSum {
 
 }  // namespace
 
-std::shared_ptr<const FiniteSum> MakeQuadratic(std::vector<double> a, std::vector<double> b, std::vector<double> noise) {
+std::shared_ptr<const FiniteSum> MakeQuadratic(std::vector<double> a, std::vector<double> b,
+                                               std::vector<double> noise) {
   return std::make_shared<Quadratic>(std::move(a), std::move(b), std::move(noise));
 }
 

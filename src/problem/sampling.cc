@@ -76,11 +76,13 @@ std::unique_ptr<Sampling> MakeSampling(const EstimatorConfig& config, const Fini
   if (config.sampling == "uniform") return std::make_unique<Uniform>(f.samples(), batch);
   if (config.sampling == "importance") return std::make_unique<Importance>(f, batch);
   if (config.sampling != "nice")
-    throw ConfigError(fmt::format("objective.sampling: '{}' is unknown; expected uniform, nice or importance",
-                                  config.sampling));
+    throw ConfigError(
+        fmt::format("objective.sampling: '{}' is unknown; expected uniform, nice or importance", config.sampling));
   if (batch > f.samples())
-    throw ConfigError(fmt::format("objective.batch: found {}, expected at most the {} samples of a worker, because "
-                                  "objective.sampling is nice (without replacement)", batch, f.samples()));
+    throw ConfigError(
+        fmt::format("objective.batch: found {}, expected at most the {} samples of a worker, because "
+                    "objective.sampling is nice (without replacement)",
+                    batch, f.samples()));
   return std::make_unique<Nice>(f.samples(), batch);
 }
 

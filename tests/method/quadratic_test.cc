@@ -46,7 +46,8 @@ TEST(Quadratic, ErrorFeedbackCuresTopOneOnQ3) {  // METHODS M8 (i): ref 977 and 
 }
 
 TEST(Quadratic, ErrorFeedbackAroundIdentityIsGradientDescentBitForBit) {  // METHODS M8 (ii), gamma a power of two
-  EXPECT_EQ(Descend(Q3(), Comm("ef", "identity"), 0x1p-6, 200).x, Descend(Q3(), Comm("none", "identity"), 0x1p-6, 200).x);
+  EXPECT_EQ(Descend(Q3(), Comm("ef", "identity"), 0x1p-6, 200).x,
+            Descend(Q3(), Comm("none", "identity"), 0x1p-6, 200).x);
 }
 
 TEST(Quadratic, ErrorFeedbackStallsAtANeighbourhoodOnQh) {  // METHODS M8 (iii)

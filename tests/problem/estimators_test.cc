@@ -150,8 +150,10 @@ TEST(Estimator, ACommonCoinFallsAlikeForAllWorkersAndAnOwnOneDoesNot) {
       falls += zero;
     }
     EXPECT_NEAR(falls, 100, 4 * 10) << "p = 1/m";
-    if (config.coin == "common") EXPECT_EQ(differ, 0);
-    else EXPECT_GT(differ, 100);
+    if (config.coin == "common")
+      EXPECT_EQ(differ, 0);
+    else
+      EXPECT_GT(differ, 100);
   }
 }
 
@@ -215,7 +217,8 @@ TEST(Estimator, ImpossibleOnesAreRefusedByKey) {
   using ::testing::HasSubstr;
   EXPECT_THAT(why(Named("saga"), LR()), HasSubstr("objective.estimator: 'saga' is unknown; expected full, sgd"));
   EXPECT_THAT(why(Named("sgd", "best"), LR()), HasSubstr("objective.sampling: 'best' is unknown"));
-  EXPECT_THAT(why(Named("sgd", "nice", 21), LR()), HasSubstr("objective.batch: found 21, expected at most the 20 samples"));
+  EXPECT_THAT(why(Named("sgd", "nice", 21), LR()),
+              HasSubstr("objective.batch: found 21, expected at most the 20 samples"));
   Problem unknown = LR();
   unknown.minimiser.reset();
   EXPECT_THAT(why(Named("star"), unknown), HasSubstr("objective.estimator: star needs x*"));

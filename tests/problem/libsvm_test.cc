@@ -54,12 +54,15 @@ TEST(Libsvm, IndicesMayCountFromZeroWhereTheCallerSaysSo) {
 TEST(Libsvm, ErrorsNameFileLineAndWhatWasExpected) {
   EXPECT_THAT(Refusal("+1 1:1\nyes 2:1\n"), HasSubstr("data.libsvm:2: found 'yes' as the label, expected a number"));
   EXPECT_THAT(Refusal("nan 1:1\n"), HasSubstr("data.libsvm:1: found 'nan' as the label"));
-  EXPECT_THAT(Refusal("+1 1:1\n\n-1 0:1\n"), HasSubstr("data.libsvm:3: found the index 0 in '0:1', expected indices from 1"));
-  EXPECT_THAT(Refusal("+1 3:1 2:1\n"), HasSubstr("data.libsvm:1: found the index 2 after 3, expected indices that incr"));
+  EXPECT_THAT(Refusal("+1 1:1\n\n-1 0:1\n"),
+              HasSubstr("data.libsvm:3: found the index 0 in '0:1', expected indices from 1"));
+  EXPECT_THAT(Refusal("+1 3:1 2:1\n"),
+              HasSubstr("data.libsvm:1: found the index 2 after 3, expected indices that incr"));
   EXPECT_THAT(Refusal("+1 3:1 3:1\n"), HasSubstr("found the index 3 after 3"));
   for (const char* pair : {"1", "1:", ":1", "a:1", "1:b", "-1:1", "1:inf", "1:1x", "1.5:2", "4294967296:1", "1:+-1"})
     EXPECT_THAT(Refusal("-1 1:1\n+1 " + std::string(pair) + "\n"),
-                HasSubstr("data.libsvm:2: found '" + std::string(pair) + "', expected index:value")) << pair;
+                HasSubstr("data.libsvm:2: found '" + std::string(pair) + "', expected index:value"))
+        << pair;
   EXPECT_THAT(Refusal("1 1:1\n2 1:1\n3 1:1\n"), HasSubstr("data.libsvm:3: found the label 3 after 1 and 2"));
 }
 

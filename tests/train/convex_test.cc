@@ -58,8 +58,8 @@ TEST(ConvexRun, RecordsFollowTheReference) {  // METHODS 0.4: QH, gradient desce
   const std::vector<Json> records = RunAndRead(kQh, {}, &terminal);
   ASSERT_EQ(records.size(), 5u);  // steps 0, 4, 8, 10 and the final one
   for (const Json& record : records)
-    for (const char* field : {"step", "wall_s", "f", "f_gap", "dist", "grad_norm", "bits_up", "bits_down", "bits_payload",
-                              "passes", "method", "compressor"})
+    for (const char* field : {"step", "wall_s", "f", "f_gap", "dist", "grad_norm", "bits_up", "bits_down",
+                              "bits_payload", "passes", "method", "compressor"})
       EXPECT_TRUE(record.contains(field)) << field;
   EXPECT_EQ(records[0]["step"], 0);
   EXPECT_NEAR(records[0]["grad_norm"], 6.285968343205568, 1e-12);
@@ -120,8 +120,8 @@ TEST(ConvexRun, LambdaAndTheRegulariserAreTheProblems) {
 
 TEST(ConvexRun, AProxIsPartOfTheProblem) {
   for (const char* kind : {"l1", "l2"}) {
-    const Json last = RunAndRead(kQh, {std::string("objective.prox=") + kind, "objective.prox_lambda=0.5",
-                                       "train.steps=100"}).back();
+    const Json last =
+        RunAndRead(kQh, {std::string("objective.prox=") + kind, "objective.prox_lambda=0.5", "train.steps=100"}).back();
     EXPECT_LT(last["dist"], 1e-10) << kind;
     EXPECT_LT(std::abs(last["f_gap"].get<double>()), 1e-12) << kind;
     EXPECT_LT(last["grad_norm"], 1e-9) << kind;  // that of the proximal step: grad f itself is not 0 there
@@ -137,13 +137,15 @@ TEST(ConvexRun, ADivergedRunEndsAndSaysSo) {
 }
 
 TEST(ConvexRun, MistakesAreRefusedByKeyAndPlace) {
-  EXPECT_THAT(Refusal(kQh, {"run.nproc=9"}),
-              HasSubstr("command line, 'run.nproc=9': run.nproc: found 9 ranks, expected 10, one for each worker of qh"));
+  EXPECT_THAT(
+      Refusal(kQh, {"run.nproc=9"}),
+      HasSubstr("command line, 'run.nproc=9': run.nproc: found 9 ranks, expected 10, one for each worker of qh"));
   EXPECT_THAT(Refusal(kLr, {"run.nproc=101"}), HasSubstr("objective.data: 100 samples for 101 workers"));
   EXPECT_THAT(Refusal(kLr, {"objective.data=no/such.libsvm"}),
               HasSubstr("'objective.data=no/such.libsvm': objective.data: no/such.libsvm: cannot be read"));
-  EXPECT_THAT(Refusal(kLr, {"objective.sampling=nice", "objective.estimator=sgd", "objective.batch=21"}),
-              HasSubstr("command line, 'objective.batch=21': objective.batch: found 21, expected at most the 20 samples"));
+  EXPECT_THAT(
+      Refusal(kLr, {"objective.sampling=nice", "objective.estimator=sgd", "objective.batch=21"}),
+      HasSubstr("command line, 'objective.batch=21': objective.batch: found 21, expected at most the 20 samples"));
   EXPECT_THAT(Refusal(kLr, {"objective.nonconvex=true", "objective.estimator=star"}),
               HasSubstr("'objective.estimator=star': objective.estimator: star needs x*"));
 }

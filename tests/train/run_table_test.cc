@@ -17,12 +17,14 @@ using testing::Not;
 class RunTableTest : public testing::Test {
  protected:
   void SetUp() override {
-    Write("fast", R"({"step":0,"wall_s":0.0,"f_gap":1.0,"grad_norm":2.0,"bits_up":0,"method":"none","compressor":"identity"}
+    Write("fast",
+          R"({"step":0,"wall_s":0.0,"f_gap":1.0,"grad_norm":2.0,"bits_up":0,"method":"none","compressor":"identity"}
 {"step":10,"wall_s":0.5,"f_gap":1e-4,"grad_norm":1e-2,"bits_up":1000,"method":"none","compressor":"identity"}
 {"step":20,"wall_s":1.0,"f_gap":1e-7,"grad_norm":1e-3,"bits_up":2000,"method":"none","compressor":"identity"}
 {"final":true,"step":20,"wall_s":1.0,"f_gap":1e-7,"grad_norm":1e-3,"bits_up":2000}
 )");
-    Write("slow,1", R"({"step":0,"wall_s":0.0,"f_gap":1.0,"grad_norm":2.0,"bits_up":0,"method":"ef","compressor":"topk:1"}
+    Write("slow,1",
+          R"({"step":0,"wall_s":0.0,"f_gap":1.0,"grad_norm":2.0,"bits_up":0,"method":"ef","compressor":"topk:1"}
 {"step":10,"wall_s":0.1,"f_gap":0.5,"grad_norm":1.0,"bits_up":100,"method":"ef","compressor":"topk:1"}
 {"step":20,"wall_s":0.2,"f_gap":0.25,"grad_norm":0.5,"bits_up":200,"method":"ef","compressor":"topk:1"}
 )");
@@ -132,7 +134,8 @@ TEST_F(RunTableTest, AFailedRunIsNamed) {
   EXPECT_THAT(Refusal({Folder("cut")}), HasSubstr("cut/metrics.jsonl:2: found '{\"step\":', expected a JSON object"));
   CompareOptions options;
   options.x = "miles";
-  EXPECT_THAT(Refusal(Both(), options), HasSubstr("--x: 'miles' is unknown; expected one of bits, payload_bits, steps"));
+  EXPECT_THAT(Refusal(Both(), options),
+              HasSubstr("--x: 'miles' is unknown; expected one of bits, payload_bits, steps"));
   options.x = "bits", options.y = "test_acc";
   EXPECT_THAT(Refusal(Both(), options), HasSubstr("fast: no record has both bits and test_acc"));
 }

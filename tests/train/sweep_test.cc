@@ -37,15 +37,14 @@ int RunWords(std::vector<std::string> words, std::string* out, std::string* err)
 
 TEST(Sweep, IsTheProductWithTheLastKeyFastest) {
   const ConfigFile file(kQ3);
-  const SweepPlan plan = PlanSweep(file.path(), {"comm.method=ef,dcgd", "run.seed=7", "optimizer.lr=0.1,0.2",
-                                                 "run.output_dir=/x"});
+  const SweepPlan plan =
+      PlanSweep(file.path(), {"comm.method=ef,dcgd", "run.seed=7", "optimizer.lr=0.1,0.2", "run.output_dir=/x"});
   std::vector<std::string> folders;
   for (const SweepRun& run : plan.runs) folders.push_back(run.folder);
   EXPECT_THAT(folders, ElementsAre("/x/method=ef,lr=0.1", "/x/method=ef,lr=0.2", "/x/method=dcgd,lr=0.1",
                                    "/x/method=dcgd,lr=0.2"));
-  EXPECT_THAT(plan.runs[2].arguments,
-              ElementsAre("gradwire", "train", file.path(), "comm.method=dcgd", "run.seed=7", "optimizer.lr=0.1",
-                          "run.output_dir=/x/method=dcgd,lr=0.1"));
+  EXPECT_THAT(plan.runs[2].arguments, ElementsAre("gradwire", "train", file.path(), "comm.method=dcgd", "run.seed=7",
+                                                  "optimizer.lr=0.1", "run.output_dir=/x/method=dcgd,lr=0.1"));
 }
 
 TEST(Sweep, CommasInBracketsDoNotSeparate) {
@@ -67,8 +66,11 @@ TEST(Program, SweepRunsAllAndComparesThem) {
   const TempFolder folder("sweep");
   const ConfigFile file(kQ3);
   std::string out, err;
-  ASSERT_EQ(RunWords({"sweep", file.path(), "comm.method=ef,dcgd", "run.output_dir=" + folder.path(), "--x", "steps", "--csv",
-                      folder.path() + "/t.csv", "log.every_steps=5"}, &out, &err), 0) << err;
+  ASSERT_EQ(RunWords({"sweep", file.path(), "comm.method=ef,dcgd", "run.output_dir=" + folder.path(), "--x", "steps",
+                      "--csv", folder.path() + "/t.csv", "log.every_steps=5"},
+                     &out, &err),
+            0)
+      << err;
   EXPECT_THAT(out, HasSubstr("run          final f_gap  at 20 steps"));
   for (const char* run : {"method=ef", "method=dcgd"}) {
     EXPECT_EQ(Records(folder.path() + "/" + run).size(), 6u) << run;  // steps 0, 5, .. 20 and the final one
