@@ -10,7 +10,7 @@ import posixpath
 import re
 import sys
 
-CORE = ["base", "kernels", "wire", "compress", "link", "collective", "exchange", "method"]
+CORE = ["base", "kernels", "wire", "compress", "link", "collective", "exchange", "method", "problem"]
 
 # What each layer may include besides itself.
 BELOW = {
@@ -21,7 +21,8 @@ BELOW = {
     "link": ["base", "kernels", "wire", "compress"],
     "collective": ["base"],
     "exchange": ["base", "kernels", "wire", "compress", "link", "collective"],
-    "method": CORE[:-1],
+    "method": CORE[:-2],
+    "problem": CORE[:-1],
     "c10d": CORE,
     "hooks": CORE + ["c10d"],
     "train": CORE + ["c10d", "hooks"],
@@ -29,13 +30,14 @@ BELOW = {
 
 # The layer of each header in include/gradwire/.
 PUBLIC = {
-    "base": ["error.h", "parameter.h", "philox.h", "piece.h", "site.h"],
+    "base": ["error.h", "parameter.h", "philox.h", "piece.h", "round.h", "site.h"],
     "wire": ["wire.h"],
     "compress": ["compressor.h"],
     "link": ["link.h", "state_store.h"],
     "collective": ["collective.h", "thread_collective.h"],
-    "exchange": ["bucket.h", "exchange.h", "exchange_thread.h"],
-    "method": ["comm_config.h", "cost.h", "method.h", "objective.h", "quadratic.h"],
+    "exchange": ["bucket.h", "exchange.h", "exchange_thread.h", "prox.h"],
+    "method": ["comm_config.h", "cost.h", "method.h", "objective.h"],
+    "problem": ["convex_worker.h", "estimator.h", "finite_sum.h", "libsvm.h", "problem.h"],
     "c10d": ["c10d_*.h"],
     "hooks": ["ddp*.h"],
 }

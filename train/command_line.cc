@@ -7,6 +7,22 @@
 
 namespace gradwire::train {
 
+namespace {
+
+void AddCompareOptions(CLI::App& command, CompareOptions& options) {
+  const auto names = [](const std::vector<Axis>& axes) {
+    std::string text;
+    for (const Axis& axis : axes) text += (text.empty() ? "" : "|") + std::string(axis.name);
+    return text;
+  };
+  command.add_option("--x", options.x, "What the runs are compared over")->option_text(names(XAxes()) + " [bits]");
+  command.add_option("--y", options.y, "What is compared")->option_text(names(YAxes()) + " [the first that all have]");
+  command.add_option("--plot", options.plot, "Picture to write")->type_name("FILE.svg");
+  command.add_option("--csv", options.csv, "Table of all records to write")->type_name("FILE.csv");
+}
+
+}  // namespace
+
 CommandLine Parse(int argc, const char* const* argv) {
   CommandLine line;
   std::string nproc;
@@ -24,6 +40,14 @@ CommandLine Parse(int argc, const char* const* argv) {
   train->add_option("--nproc", nproc, "Rank processes to start on this machine (run.nproc)")->type_name("N");
   train->add_flag("--print-config", line.print_config, "Print all settings as YAML, and start nothing");
   train->footer(KeysHelp());
+  CLI::App* sweep =
+      app.add_subcommand("sweep", "Train with every combination of values, one after another, and compare");
+  sweep->add_option("CONFIG", line.config_file, "YAML file")->required();
+  sweep->add_option("SETTINGS", line.words, "Keys and the values to try")->option_text("section.key=a,b,c ...");
+  AddCompareOptions(*sweep, line.compare);
+  CLI::App* compare = app.add_subcommand("compare", "Compare runs by what they wrote");
+  compare->add_option("RUN", line.words, "Output folders of runs")->required()->option_text("RUN ...");
+  AddCompareOptions(*compare, line.compare);
   CLI::App* list = app.add_subcommand("list", "Print the methods and compressors there are");
   CLI::App* keys = app.add_subcommand("keys", "Print configs/README.md: every configuration key");
 
@@ -37,6 +61,8 @@ CommandLine Parse(int argc, const char* const* argv) {
     std::cerr << app.help();
     line.exit_code = 2;
   }
+  if (sweep->parsed()) line.command = Command::kSweep;
+  if (compare->parsed()) line.command = Command::kCompare;
   if (list->parsed()) line.command = Command::kList;
   if (keys->parsed()) line.command = Command::kKeys;
   for (const std::string& word : words) line.overrides.push_back(ParseOverride(word));

@@ -6,16 +6,19 @@
 #include <vector>
 
 #include "train/config.h"
+#include "train/run_table.h"
 
 namespace gradwire::train {
 
-enum class Command { kTrain, kList, kKeys };
+enum class Command { kTrain, kSweep, kCompare, kList, kKeys };
 
 struct CommandLine {
   Command command = Command::kTrain;
   std::string config_file;
   std::vector<Override> overrides;  ///< --nproc N is one of run.nproc
   bool print_config = false;
+  std::vector<std::string> words;  ///< sweep: "section.key=a,b,c" each; compare: the runs
+  CompareOptions compare;          ///< of compare, and of the table at a sweep's end
   /// Set where there is nothing left to do but to exit with it: after --help, --version (0) and usage errors (2), whose
   /// text has been printed.
   std::optional<int> exit_code;

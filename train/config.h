@@ -18,6 +18,26 @@ struct RunConfig {
   uint64_t seed = 1;
   std::string output_dir;  // LoadConfig fills in runs/<config name>
   int nproc = 2;
+  std::string launch = "processes";
+};
+
+struct ObjectiveConfig {
+  std::string name = "network";
+  std::string data = "qh";
+  bool zero_based = false;
+  double lambda = 0;
+  bool nonconvex = false;
+  std::string estimator = "full";
+  std::string sampling = "uniform";
+  int64_t batch = 1;
+  int64_t anchor_period = 0;  // rounds
+  std::string coin = "own";
+  double ema = 1;
+  bool star_shift = false;
+  std::string prox = "none";
+  double prox_lambda = 0;
+
+  bool is_network() const { return name == "network"; }
 };
 
 struct DataConfig {
@@ -60,6 +80,7 @@ struct LogConfig {
 
 struct Config {
   RunConfig run;
+  ObjectiveConfig objective;
   DataConfig data;
   ModelConfig model;
   OptimizerConfig optimizer;

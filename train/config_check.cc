@@ -34,6 +34,32 @@ void CheckLrScheduler(const Config& config) {
                               config.train.epochs, config.PlaceOf("train.epochs")));
 }
 
+void CheckObjective(const Config& config) {
+  const ObjectiveConfig& objective = config.objective;
+  if (objective.is_network()) {
+    if (config.run.launch == "threads")
+      throw ErrorAt(config, "run.launch", "found threads, expected processes because objective.name is network");
+    return;
+  }
+  const bool named = objective.data == "q3" || objective.data == "qh";
+  if (named != (objective.name == "quadratic"))
+    throw ErrorAt(
+        config, "objective.data",
+        fmt::format("found {}, expected {} because objective.name is {} ({})", objective.data,
+                    named ? "lr, lr2 or a LIBSVM file" : "q3 or qh", objective.name, config.PlaceOf("objective.name")));
+  if (config.train.steps == 0)
+    throw ErrorAt(config, "train.steps",
+                  fmt::format("found 0, expected the number of rounds because objective.name is {}", objective.name));
+  if ((objective.prox == "none") != (objective.prox_lambda == 0))
+    throw ErrorAt(config, "objective.prox_lambda",
+                  fmt::format("found {} with objective.prox {}; expected a number > 0 for l1 and l2, and 0 for none",
+                              objective.prox_lambda, objective.prox));
+  if (config.lr_scheduler.name != "constant")
+    throw ErrorAt(config, "lr_scheduler.name",
+                  fmt::format("found {}, expected constant because objective.name is {}", config.lr_scheduler.name,
+                              objective.name));
+}
+
 }  // namespace
 
 std::string Config::PlaceOf(std::string_view key) const {
@@ -48,6 +74,7 @@ ConfigError ErrorAt(const Config& config, std::string_view key, std::string_view
 void CheckTogether(const Config& config) {
   CheckOptimizer(config);
   CheckLrScheduler(config);
+  CheckObjective(config);
   try {
     Check(config.comm);
   } catch (const ConfigError& error) {  // its message begins with the key: "comm.method: ..."

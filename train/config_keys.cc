@@ -40,9 +40,54 @@ std::vector<Key> RunKeys() {
           "folder for metrics.jsonl, config.yaml, the log and the weights"),
       Row("run.nproc", &Config::run, &R::nproc, Between(1, 1024),
           "rank processes that the program starts on this machine; under torchrun, WORLD_SIZE decides instead"),
+      Row("run.launch", &Config::run, &R::launch, OneOf{{"processes", "threads"}},
+          "threads: all ranks in one process, for objectives other than network"),
   };
   keys[1].default_text = "runs/<config name>";
   return keys;
+}
+
+std::vector<Key> ObjectiveKeys() {
+  using O = ObjectiveConfig;
+  constexpr auto kSection = &Config::objective;
+  return {
+      Row("objective.name", kSection, &O::name, OneOf{{"network", "quadratic", "logistic"}},
+          "what is minimised; network: the sections data and model; the others: a problem with a known solution, in "
+          "double "
+          "precision and always compressed, one rank a worker, train.steps rounds with the step size optimizer.lr, and "
+          "no "
+          "other key of data, model, optimizer or lr_scheduler"),
+      Row("objective.data", kSection, &O::data, NotEmpty{},
+          "quadratic: q3 (3 workers) or qh (10 workers); logistic: lr, lr2 or a file in the LIBSVM format, dealt to "
+          "the "
+          "workers in contiguous blocks"),
+      Row("objective.zero_based", kSection, &O::zero_based, AnyValue{},
+          "whether the LIBSVM file counts its columns from 0; the format says from 1"),
+      Row("objective.lambda", kSection, &O::lambda, AtLeast(0),
+          "weight of logistic's ridge, half the squared norm of x; 0: lr 0.1, lr2 0.01, a file L / 10000"),
+      Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
+          "logistic with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
+      Row("objective.estimator", kSection, &O::estimator, OneOf{{"full", "sgd", "star", "svrg", "lsvrg"}},
+          "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "
+          "(for "
+          "theory); svrg, lsvrg: sgd with the noise at an anchor taken off"),
+      Row("objective.sampling", kSection, &O::sampling, OneOf{{"uniform", "nice", "importance"}},
+          "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to the "
+          "samples' smoothness"),
+      Row("objective.batch", kSection, &O::batch, AtLeast(1), "samples a worker draws in a round"),
+      Row("objective.anchor_period", kSection, &O::anchor_period, AtLeast(0),
+          "svrg: rounds from anchor to anchor; lsvrg: their mean; 0: the number of a worker's samples"),
+      Row("objective.coin", kSection, &O::coin, OneOf{{"own", "common"}},
+          "lsvrg: whether each worker moves its anchor by itself or all at once"),
+      Row("objective.ema", kSection, &O::ema, Range{.min = 0, .max = 1, .open_min = true},
+          "b of the filter v <- (1 - b) v + b g on each worker's estimate, v starting at 0; 1: none"),
+      Row("objective.star_shift", kSection, &O::star_shift, AnyValue{},
+          "subtracts the worker's own gradient at the solution from its estimate (for theory)"),
+      Row("objective.prox", kSection, &O::prox, OneOf{{"none", "l1", "l2"}},
+          "regulariser outside the functions, by its proximal step; l1: the sum of magnitudes; l2: half the squared "
+          "norm"),
+      Row("objective.prox_lambda", kSection, &O::prox_lambda, AtLeast(0), "weight of that regulariser"),
+  };
 }
 
 std::vector<Key> DataKeys() {
@@ -159,8 +204,8 @@ std::vector<Key> LogKeys() {
 const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all;
-    for (std::vector<Key>& section : std::vector{RunKeys(), DataKeys(), ModelKeys(), OptimizerKeys(), LrSchedulerKeys(),
-                                                 TrainKeys(), CommKeys(), LogKeys()})
+    for (std::vector<Key>& section : std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(),
+                                                 LrSchedulerKeys(), TrainKeys(), CommKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;
   }();

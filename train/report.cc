@@ -66,22 +66,27 @@ void Report::Say(const std::string& text) {
   spdlog::info("{}", text);
 }
 
-void Report::Interval(const IntervalRecord& r) {
-  metrics_ << Json{{"step", r.step}, {"epoch", r.epoch}, {"wall_s", r.wall_s}, {"loss", r.loss}, {"acc", r.acc},
-                   {"lr", r.lr}, {"imgs_per_s", r.imgs_per_s}, {"world_size", r.world_size},
-                   {"bytes_sent", r.bytes_sent}, {"bytes_total", r.bytes_total}, {"dense_bytes", r.dense_bytes},
-                   {"ratio", r.ratio()}, {"t_step", r.t_step}, {"t_compute", r.t_compute}, {"t_encode", r.t_encode},
-                   {"t_wire", r.t_wire}, {"t_decode", r.t_decode}, {"residual_norm", r.residual_norm},
-                   {"method", method_}, {"compressor", compressor_}}
-           << std::endl;
-  const std::string line = fmt::format(
-      "epoch {:6.2f}  step {:5}/{}  loss {:.4f}  acc {:5.1f} %  lr {:.4g}  {:6.0f} img/s  {}/step  ratio {:.4f}", r.epoch,
-      r.step, r.total_steps, r.loss, 100 * r.acc, r.lr, r.imgs_per_s,
-      Bytes(static_cast<double>(r.bytes_sent) / static_cast<double>(r.steps)), r.ratio());
+void Report::Write(const std::string& json) { metrics_ << json << std::endl; }
+
+void Report::Progress(const std::string& line) {
   spdlog::info("{}", line);
   if (terminal_) std::cout << "\r\x1b[K" << line << std::flush;
   else std::cout << line << std::endl;
   line_open_ = terminal_;
+}
+
+void Report::Interval(const IntervalRecord& r) {
+  const Json json{{"step", r.step}, {"epoch", r.epoch}, {"wall_s", r.wall_s}, {"loss", r.loss}, {"acc", r.acc},
+                   {"lr", r.lr}, {"imgs_per_s", r.imgs_per_s}, {"world_size", r.world_size},
+                   {"bytes_sent", r.bytes_sent}, {"bytes_total", r.bytes_total}, {"dense_bytes", r.dense_bytes},
+                   {"ratio", r.ratio()}, {"t_step", r.t_step}, {"t_compute", r.t_compute}, {"t_encode", r.t_encode},
+                   {"t_wire", r.t_wire}, {"t_decode", r.t_decode}, {"residual_norm", r.residual_norm},
+                   {"method", method_}, {"compressor", compressor_}};
+  Write(json.dump());
+  Progress(fmt::format(
+      "epoch {:6.2f}  step {:5}/{}  loss {:.4f}  acc {:5.1f} %  lr {:.4g}  {:6.0f} img/s  {}/step  ratio {:.4f}", r.epoch,
+      r.step, r.total_steps, r.loss, 100 * r.acc, r.lr, r.imgs_per_s,
+      Bytes(static_cast<double>(r.bytes_sent) / static_cast<double>(r.steps)), r.ratio()));
   Accumulate(r);
 }
 
@@ -100,13 +105,13 @@ void Report::Accumulate(const IntervalRecord& r) {
 }
 
 void Report::Eval(const EvalRecord& record) {
-  metrics_ << ToJson(record, "eval") << std::endl;
+  Write(ToJson(record, "eval").dump());
   Say(fmt::format("epoch {:6.2f}  step {:5}  test loss {:.4f}  test accuracy {:.2f} %", record.epoch, record.step,
                   record.test_loss, 100 * record.test_acc));
 }
 
 void Report::Final(const EvalRecord& record) {
-  metrics_ << ToJson(record, "final") << std::endl;
+  Write(ToJson(record, "final").dump());
   const double steps = std::max<double>(1, static_cast<double>(sum_.steps));
   const auto row = [&](const char* name, const std::string& value) { Say(fmt::format("  {:<22}{}", name, value)); };
   const auto ms = [&](double total) { return fmt::format("{:.2f} ms a step", 1e3 * total / steps); };

@@ -49,6 +49,10 @@ class Report {
   ~Report();
 
   void Say(const std::string& text);
+  /// A line of metrics.jsonl.
+  void Write(const std::string& json);
+  /// A line of log.txt that the next one may overwrite on a terminal.
+  void Progress(const std::string& line);
   void Interval(const IntervalRecord& record);
   void Eval(const EvalRecord& record);
   /// The last line of metrics.jsonl and the table at the end of the run.

@@ -11,6 +11,7 @@
 #include "gradwire/compressor.h"
 #include "gradwire/link.h"
 #include "gradwire/piece.h"
+#include "gradwire/prox.h"
 #include "gradwire/round.h"
 #include "gradwire/state_store.h"
 
@@ -20,14 +21,6 @@ namespace gradwire {
 /// kSharded: every rank is the server of some pieces; it averages what all ranks send it, and sends the result, through
 /// the down link, back to all. kAllReduce: what linear operators send is summed on the way.
 enum class Topology { kAllGather, kSharded, kAllReduce };
-
-/// The regulariser R that an owner step takes into account: the result is (x - prox_{lr R}(x - lr g)) / lr, the step
-/// that a proximal gradient method makes, in units of a gradient.
-struct Prox {
-  enum class Kind { kNone, kL1, kL2 };  ///< weight ||x||_1, weight ||x||^2 / 2
-  Kind kind = Kind::kNone;
-  double weight = 0;
-};
 
 /// The parts that an exchange is made of; method.h makes them from a CommConfig.
 struct ExchangeParts {
@@ -40,6 +33,8 @@ struct ExchangeParts {
   Link down;      ///< of the way back; sharded only
   std::shared_ptr<const Compressor> down_compressor;
   Topology topology = Topology::kAllGather;
+  /// A regulariser R: the result is then (x - prox_{lr R}(x - lr g)) / lr, the step of the proximal gradient method in
+  /// units of a gradient, at the bucket's point x.
   Prox prox;
   PieceRule piece = PieceRule::kFixed;
   size_t min_compress_numel = 0;  ///< smaller parameters travel dense in the same message

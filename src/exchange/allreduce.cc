@@ -14,26 +14,31 @@ namespace {
 template <typename T>
 class DenseFlight final : public Flight<T> {
  public:
-  DenseFlight(ExchangeCore<T>& core, const Bucket<T>& bucket) : core_(core), values_(bucket.values) {
+  DenseFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket)
+      : core_(core), round_(round), bucket_(bucket) {
     CheckSegments(core.parameters, bucket);
   }
 
   void Start() override {
     const T scale = static_cast<T>(1.0 / core_.collective.size());
-    kernels::Scale(scale, values_);
+    kernels::Scale(scale, bucket_.values);
     const Timer timer(core_.stats.wire_s);
-    ticket_ = core_.collective.StartAllReduce(values_);
+    ticket_ = core_.collective.StartAllReduce(bucket_.values);
     core_.stats.payload_bytes += ticket_.bytes_sent;
   }
 
   void Finish() override {
-    const Timer timer(core_.stats.wire_s);
-    core_.collective.Finish(ticket_);
+    {
+      const Timer timer(core_.stats.wire_s);
+      core_.collective.Finish(ticket_);
+    }
+    OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
   }
 
  private:
   ExchangeCore<T>& core_;
-  const std::span<T> values_;
+  const Round round_;
+  const Bucket<T> bucket_;
   Ticket ticket_;
 };
 
@@ -67,6 +72,7 @@ class LinearFlight final : public Flight<T> {
     size_t at = 0;
     for (const PlannedPiece& planned : plan_->up[0].pieces) at += Decode(planned, at);
     if (sums_.back() != 0) std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
+    else OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
   }
 
  private:
@@ -105,18 +111,18 @@ class LinearFlight final : public Flight<T> {
 }  // namespace
 
 template <typename T>
-std::unique_ptr<Flight<T>> MakeDenseAllReduce(ExchangeCore<T>& core, const Bucket<T>& bucket) {
-  return std::make_unique<DenseFlight<T>>(core, bucket);
+std::unique_ptr<Flight<T>> MakeDenseAllReduce(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket) {
+  return std::make_unique<DenseFlight<T>>(core, round, bucket);
 }
 
 template <typename T>
 std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket) {
-  if (core.parts.compressor->spec() == "identity") return MakeDenseAllReduce(core, bucket);
+  if (core.parts.compressor->spec() == "identity") return MakeDenseAllReduce(core, round, bucket);
   return std::make_unique<LinearFlight<T>>(core, round, bucket);
 }
 
 #define GRADWIRE_INSTANTIATE(T)                                                                     \
-  template std::unique_ptr<Flight<T>> MakeDenseAllReduce(ExchangeCore<T>&, const Bucket<T>&);       \
+  template std::unique_ptr<Flight<T>> MakeDenseAllReduce(ExchangeCore<T>&, const Round&, const Bucket<T>&); \
   template std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>&, const Round&, const Bucket<T>&);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)

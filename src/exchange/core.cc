@@ -2,7 +2,6 @@
 #include "exchange/core.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "gradwire/error.h"
 #include "gradwire/philox.h"
@@ -15,14 +14,6 @@ double RefreshProbability(const ExchangeParts& parts, const std::vector<Paramete
   size_t largest = 1;
   for (const Parameter& parameter : parameters) largest = std::max(largest, parameter.numel());
   return parts.link.refresh->At(*parts.compressor, PieceAt(largest, parts.piece, 0));
-}
-
-/// prox_{step R}(x), element by element.
-template <typename T>
-T Proximal(const Prox& prox, T step, T x) {
-  const T weight = step * static_cast<T>(prox.weight);
-  if (prox.kind == Prox::Kind::kL2) return x / (1 + weight);
-  return std::copysign(std::max(std::abs(x) - weight, T{0}), x);
 }
 
 }  // namespace
@@ -49,11 +40,12 @@ std::shared_ptr<const BucketPlan> ExchangeCore<T>::PlanOf(const Bucket<T>& bucke
 
 template <typename T>
 void OwnerStep(const Prox& prox, const Round& round, std::span<const T> point, std::span<T> gradient) {
-  if (prox.kind == Prox::Kind::kNone) return;
+  if (!prox) return;
   if (point.size() != gradient.size()) throw Error("exchange: a regulariser needs the point where the gradient was taken");
   const T lr = static_cast<T>(round.lr);
-  for (size_t i = 0; i < gradient.size(); ++i)
-    gradient[i] = (point[i] - Proximal(prox, lr, point[i] - lr * gradient[i])) / lr;
+  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = point[i] - lr * gradient[i];
+  prox.Apply(round.lr, gradient);
+  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = (point[i] - gradient[i]) / lr;
 }
 
 template struct ExchangeCore<float>;

@@ -53,12 +53,12 @@ template <typename T>
 std::unique_ptr<Flight<T>> MakeSharded(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket);
 /// Dense whatever the operator: for the first start_iter steps.
 template <typename T>
-std::unique_ptr<Flight<T>> MakeDenseAllReduce(ExchangeCore<T>& core, const Bucket<T>& bucket);
+std::unique_ptr<Flight<T>> MakeDenseAllReduce(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket);
 template <typename T>
 std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket);
 
-/// The regularised step instead of the plain one: g <- (x - prox_{lr R}(x - lr g)) / lr, element by element. Throws Error
-/// where there is a regulariser and no point.
+/// The regularised step instead of the plain one: g <- (x - prox_{lr R}(x - lr g)) / lr, element by element; nothing
+/// without a regulariser. Throws Error where there is one and no point.
 template <typename T>
 void OwnerStep(const Prox& prox, const Round& round, std::span<const T> point, std::span<T> gradient);
 

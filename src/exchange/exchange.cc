@@ -28,7 +28,7 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
       parts.link.name, parts.link.numbers(), parts.compressor->spec(),
       parts.learner ? fmt::format("{}, {}", parts.learner->spec(), parts.learning.numbers()) : "none",
       parts.topology == Topology::kSharded ? fmt::format("{}, {}, {}", parts.down.name, parts.down_compressor->spec(), parts.down.numbers()) : "none",
-      NameOf(parts.topology), static_cast<int>(parts.prox.kind), parts.prox.weight,
+      NameOf(parts.topology), static_cast<int>(parts.prox.kind), parts.prox.lambda,
       parts.piece == PieceRule::kFixed ? "fixed" : "tensor", parts.min_compress_numel, parts.compress_1d,
       parts.start_iter, parts.seed, 8 * SizeOf(dtype));
   for (const Parameter& parameter : parameters)
@@ -49,7 +49,7 @@ void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& p
 
 template <typename T>
 std::unique_ptr<Flight<T>> MakeFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket) {
-  if (round.step < core.parts.start_iter) return MakeDenseAllReduce(core, bucket);
+  if (round.step < core.parts.start_iter) return MakeDenseAllReduce(core, round, bucket);
   switch (core.parts.topology) {
     case Topology::kAllGather: return MakeAllGather(core, round, bucket);
     case Topology::kSharded: return MakeSharded(core, round, bucket);

@@ -118,3 +118,39 @@ def test_fifty_runs_in_a_row_end_well(tmp_path):
         done = run(*ranks.tiny(tmp_path, "train.steps=2"))
         assert done.returncode == 0, f"run {i}: {done.stderr}"
         assert not re.search("terminate|abort", done.stderr), done.stderr
+
+
+CONVEX = ["run.nproc=3", "objective.name=quadratic", "objective.data=q3", "optimizer.lr=0.02", "train.steps=60",
+          "comm.method=ef", "comm.compressor=topk:1", "log.every_steps=20"]
+
+
+def test_convex_runs_are_the_same_with_threads_and_with_processes(tmp_path):
+    config = tmp_path / "empty.yaml"
+    config.write_text("")
+    seen = []
+    for launch in ["threads", "processes"]:
+        done = run("train", config, *CONVEX, f"run.launch={launch}", f"run.output_dir={tmp_path / launch}")
+        assert done.returncode == 0, done.stderr
+        seen.append([{k: v for k, v in line.items() if k != "wall_s"} for line in records(tmp_path / launch)])
+    assert seen[0] == seen[1] and seen[0][-1]["final"] is True and seen[0][-1]["step"] == 60
+
+
+def test_a_sweep_over_processes_compares_its_runs(tmp_path):
+    config = tmp_path / "empty.yaml"
+    config.write_text("")
+    words = [word for word in CONVEX if not word.startswith("comm.method")]
+    done = run("sweep", config, *words, "comm.method=ef,dcgd", f"run.output_dir={tmp_path}", "--x", "steps",
+               "--plot", tmp_path / "plot.svg")
+    assert done.returncode == 0, done.stderr
+    assert "final f_gap" in done.stdout and "at 60 steps" in done.stdout
+    assert ">method=dcgd</text>" in (tmp_path / "plot.svg").read_text()
+
+
+def test_runs_of_networks_compare_by_their_loss(tmp_path):
+    assert run(*ranks.tiny(tmp_path / "a", "train.steps=4", "log.every_steps=2")).returncode == 0
+    done = run("compare", tmp_path / "a", "--x", "bits", "--csv", tmp_path / "a.csv")
+    assert done.returncode == 0, done.stderr
+    lines = records(tmp_path / "a")
+    rows = (tmp_path / "a.csv").read_text().splitlines()
+    assert rows[0] == "run,method,compressor,bits,loss"
+    assert [float(row.split(",")[3]) for row in rows[1:]] == [8 * r["bytes_total"] for r in lines if "loss" in r]

@@ -45,6 +45,21 @@ TEST(CommandLine, OtherCommands) {
   EXPECT_EQ(ParseWords({"keys"}).command, Command::kKeys);
 }
 
+TEST(CommandLine, SweepTakesAFileAndWordsAndCompareTakesRuns) {
+  const CommandLine sweep = ParseWords({"sweep", "x.yaml", "comm.method=ef,dcgd", "--x", "steps"});
+  EXPECT_EQ(sweep.command, Command::kSweep);
+  EXPECT_EQ(sweep.config_file, "x.yaml");
+  EXPECT_EQ(sweep.words, std::vector<std::string>{"comm.method=ef,dcgd"});
+  EXPECT_EQ(sweep.compare.x, "steps");
+  const CommandLine compare = ParseWords({"compare", "a", "b", "--y", "dist", "--plot", "p.svg", "--csv", "t.csv"});
+  EXPECT_EQ(compare.command, Command::kCompare);
+  EXPECT_EQ(compare.words, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(compare.compare.x, "bits");
+  EXPECT_EQ(compare.compare.y, "dist");
+  EXPECT_EQ(compare.compare.plot, "p.svg");
+  EXPECT_EQ(compare.compare.csv, "t.csv");
+}
+
 TEST(CommandLine, HelpAndVersionExitWithZero) {
   EXPECT_THAT(ExpectExit(0, {"--help"}), HasSubstr("train"));
   EXPECT_THAT(ExpectExit(0, {"--version"}), HasSubstr("gradwire " GRADWIRE_VERSION));

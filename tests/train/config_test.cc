@@ -107,6 +107,9 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.lr_scheduler.name = "multistep";  // the only one with milestones
   config.comm = {};                        // "elsewhere" is no method
   config.comm.start_iter = 7;
+  config.objective = {};                   // a network alone takes milestones, and processes
+  config.objective.batch = 7;
+  config.run.launch = "processes";
   EXPECT_EQ(ToYaml(Load(ToYaml(config))), ToYaml(config));
 }
 

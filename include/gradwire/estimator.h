@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gradwire/problem.h"
+#include "gradwire/round.h"
+
+namespace gradwire {
+
+/// The random choices of a round. First-class, so that the same samples can be evaluated at several points.
+struct Handle {
+  std::vector<Draw> draws;
+  bool refresh = false;  ///< whether an anchor moves to this round's point
+};
+
+/// Estimates grad f_i(x) from some samples of one worker (Gorbunov, Hanzely, Richtarik, "A unified theory of SGD",
+/// AISTATS 2020, arXiv 1905.11261). Owns its memory: anchors, averages. Not thread-safe.
+class Estimator {
+ public:
+  virtual ~Estimator() = default;
+
+  /// The choices of a round: a pure function of (seed, worker, step).
+  virtual Handle Next(const Round& round) const = 0;
+  /// out = the estimate at x, d elements each, not overlapping; updates the memory. Call it once a round, in order.
+  virtual void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) = 0;
+  /// Gradients of single samples computed so far; m of them are one pass over the worker's data.
+  virtual uint64_t evaluations() const = 0;
+};
+
+/// Which estimator; see configs/README.md for the names' meaning.
+struct EstimatorConfig {
+  std::string name = "full";         ///< full, sgd, star, svrg or lsvrg
+  std::string sampling = "uniform";  ///< uniform (with replacement), nice (without), importance (p_l ~ L_il)
+  int64_t batch = 1;                 ///< samples drawn a round
+  int64_t anchor_period = 0;         ///< svrg: rounds between moves of the anchor; lsvrg: 1/p; 0: m
+  std::string coin = "own";          ///< lsvrg: own, or common to all workers
+  double ema = 1;                    ///< b in v <- (1 - b) v + b g, v starting at 0; 1: no filter
+  bool star_shift = false;           ///< subtracts grad f_i(x*), which all workers' mean does not have
+};
+
+/// The estimator of one worker. Throws ConfigError that begins with the key ("objective.batch: ...") where the problem
+/// cannot have it: too few samples, or an unknown x*.
+std::unique_ptr<Estimator> MakeEstimator(const EstimatorConfig& config, std::shared_ptr<const Problem> problem,
+                                         size_t worker, uint64_t seed);
+
+}  // namespace gradwire

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace gradwire {
+
+/// Samples with two classes, in compressed sparse rows: row l is the pairs (column[k], value[k]) for begin[l] <= k <
+/// begin[l + 1], columns counted from 0 and increasing.
+struct LabelledRows {
+  std::vector<size_t> begin{0};
+  std::vector<uint32_t> column;
+  std::vector<double> value;
+  std::vector<double> label;  ///< +1 or -1
+  size_t columns = 0;         ///< d
+
+  size_t rows() const { return label.size(); }
+};
+
+/// Reads the LIBSVM format: a line is a label and pairs index:value, indices increasing; the rest of a line after # and
+/// blank lines are skipped. The format counts indices from first_index = 1, some writers from 0. The file has two
+/// labels, whichever; the larger one becomes +1. Throws ConfigError "FILE:LINE: ..." for anything else.
+std::shared_ptr<const LabelledRows> ReadLibsvm(const std::string& file, uint32_t first_index = 1);
+/// The same from a stream; `name` stands for the file in errors.
+std::shared_ptr<const LabelledRows> ReadLibsvm(std::istream& in, const std::string& name, uint32_t first_index = 1);
+
+}  // namespace gradwire

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gradwire/convex_worker.h"
+
+#include <cmath>
+
+#include "gradwire/error.h"
+
+namespace gradwire {
+
+ConvexWorker::ConvexWorker(std::shared_ptr<const Problem> problem, size_t worker, std::unique_ptr<Estimator> estimator)
+    : problem_(std::move(problem)),
+      worker_(worker),
+      estimator_(estimator ? std::move(estimator) : MakeEstimator({}, problem_, worker, 0)),
+      x_(problem_->start),
+      gradient_(x_.size()),
+      parameters_{{"x", {static_cast<int64_t>(x_.size())}}},
+      segment_{0, 0, x_.size()} {}
+
+void ConvexWorker::Gradient(const Round& round, BucketSink<double>& sink) {
+  estimator_->Estimate(x_, estimator_->Next(round), gradient_);
+  PushAndWait(sink, round, {0, {&segment_, 1}, gradient_, x_});
+}
+
+void ConvexWorker::Step(double lr) {
+  for (size_t j = 0; j < x_.size(); ++j) x_[j] -= lr * gradient_[j];
+}
+
+double ConvexWorker::Distance() const {
+  if (!problem_->minimiser) throw Error("the distance to x* was asked of a problem whose x* is not known");
+  double sum = 0;
+  for (size_t j = 0; j < x_.size(); ++j) sum += std::pow(x_[j] - problem_->minimiser->x[j], 2);
+  return std::sqrt(sum);
+}
+
+double ConvexWorker::passes() const {
+  return static_cast<double>(estimator_->evaluations()) / static_cast<double>(problem_->workers[worker_]->samples());
+}
+
+}  // namespace gradwire

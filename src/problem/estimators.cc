@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "gradwire/error.h"
+#include "gradwire/estimator.h"
+#include "problem/filters.h"
+#include "problem/sampling.h"
+
+namespace gradwire {
+namespace {
+
+/// The key of the coin that all workers see; no worker has this number.
+constexpr uint64_t kEveryone = std::numeric_limits<uint32_t>::max();
+
+struct Streams {
+  uint64_t seed = 0;
+  uint64_t worker = 0;
+};
+
+/// An estimator that works on the samples of one worker: what all below have in common.
+class OverSamples : public Estimator {
+ public:
+  explicit OverSamples(std::shared_ptr<const FiniteSum> f) : f_(std::move(f)) {}
+  uint64_t evaluations() const override { return evaluations_; }
+
+ protected:
+  void Full(std::span<const double> x, std::span<double> out) {
+    f_->Gradient(x, out);
+    evaluations_ += f_->samples();
+  }
+  void Add(std::span<const Draw> draws, std::span<const double> x, std::span<double> out) {
+    f_->AddGradient(draws, x, out);
+    evaluations_ += draws.size();
+  }
+  /// The same samples with the sign changed.
+  static std::vector<Draw> Minus(std::span<const Draw> draws) {
+    std::vector<Draw> minus(draws.begin(), draws.end());
+    for (Draw& draw : minus) draw.weight = -draw.weight;
+    return minus;
+  }
+
+ private:
+  std::shared_ptr<const FiniteSum> f_;
+  uint64_t evaluations_ = 0;
+};
+
+/// grad f_i(x).
+class FullGradient : public OverSamples {
+ public:
+  using OverSamples::OverSamples;
+  Handle Next(const Round&) const override { return {}; }
+  void Estimate(std::span<const double> x, const Handle&, std::span<double> out) override { Full(x, out); }
+};
+
+/// sum_k w_k grad f_k(x).
+class Sgd : public OverSamples {
+ public:
+  Sgd(std::shared_ptr<const FiniteSum> f, std::unique_ptr<Sampling> sampling, Streams streams)
+      : OverSamples(std::move(f)), sampling_(std::move(sampling)), streams_(streams) {}
+
+  Handle Next(const Round& round) const override {
+    Philox random(streams_.seed, Purpose::kSample, streams_.worker, round.step);
+    Handle handle{sampling_->Next(random), false};
+    handle.refresh = Refreshes(round, random);
+    return handle;
+  }
+  void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
+    std::fill(out.begin(), out.end(), 0.0);
+    Add(handle.draws, x, out);
+  }
+
+ protected:
+  virtual bool Refreshes(const Round&, Philox&) const { return false; }
+  uint64_t seed() const { return streams_.seed; }
+
+ private:
+  std::unique_ptr<Sampling> sampling_;
+  Streams streams_;
+};
+
+/// sum_k w_k (grad f_k(x) - grad f_k(w)) + grad f_i(w) with an anchor w that never moves; at w = x* this is SGD-star.
+class Anchored : public Sgd {
+ public:
+  Anchored(std::shared_ptr<const FiniteSum> f, std::unique_ptr<Sampling> sampling, Streams streams,
+           std::span<const double> anchor)
+      : Sgd(std::move(f), std::move(sampling), streams) {
+    if (!anchor.empty()) Move(anchor);
+  }
+  void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
+    std::copy(full_.begin(), full_.end(), out.begin());
+    Add(handle.draws, x, out);
+    Add(Minus(handle.draws), anchor_, out);
+  }
+
+ protected:
+  bool has_anchor() const { return !anchor_.empty(); }
+  void Move(std::span<const double> x) {
+    anchor_.assign(x.begin(), x.end());
+    full_.resize(x.size());
+    Full(x, full_);
+  }
+
+ private:
+  std::vector<double> anchor_, full_;
+};
+
+/// SVRG: the anchor moves to x every `period` rounds, before the estimate (Johnson and Zhang, NeurIPS 2013).
+class Svrg : public Anchored {
+ public:
+  Svrg(std::shared_ptr<const FiniteSum> f, std::unique_ptr<Sampling> sampling, Streams streams, uint64_t period)
+      : Anchored(std::move(f), std::move(sampling), streams, {}), period_(period) {}
+  void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
+    if (handle.refresh || !has_anchor()) Move(x);
+    Anchored::Estimate(x, handle, out);
+  }
+
+ protected:
+  bool Refreshes(const Round& round, Philox&) const override { return round.step % period_ == 0; }
+
+ private:
+  uint64_t period_;
+};
+
+/// Loopless SVRG: the anchor moves to x with probability 1/period after the estimate, by the worker's own coin or by
+/// one that all workers see (Kovalev, Horvath, Richtarik, ALT 2020, arXiv 1901.08689).
+class Lsvrg : public Anchored {
+ public:
+  Lsvrg(std::shared_ptr<const FiniteSum> f, std::unique_ptr<Sampling> sampling, Streams streams, uint64_t period,
+        bool common)
+      : Anchored(std::move(f), std::move(sampling), streams, {}), period_(period), common_(common) {}
+  void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
+    if (!has_anchor()) Move(x);
+    Anchored::Estimate(x, handle, out);
+    if (handle.refresh) Move(x);
+  }
+
+ protected:
+  bool Refreshes(const Round& round, Philox& own) const override {
+    Philox shared(seed(), Purpose::kSample, kEveryone, round.step);
+    return (common_ ? shared : own).Uniform() * static_cast<double>(period_) < 1;
+  }
+
+ private:
+  uint64_t period_;
+  bool common_;
+};
+
+const std::vector<double>& KnownMinimiser(const Problem& problem, std::string_view key) {
+  if (problem.minimiser) return problem.minimiser->x;
+  throw ConfigError(
+      fmt::format("{} needs x*, which is not known for a non-convex objective; expected another one", key));
+}
+
+std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem& problem, const Streams& streams) {
+  const auto& f = problem.workers[streams.worker];
+  if (config.name == "full") return std::make_unique<FullGradient>(f);
+  std::unique_ptr<Sampling> sampling = MakeSampling(config, *f);
+  if (config.name == "sgd") return std::make_unique<Sgd>(f, std::move(sampling), streams);
+  if (config.name == "star")
+    return std::make_unique<Anchored>(f, std::move(sampling), streams,
+                                      KnownMinimiser(problem, "objective.estimator: star"));
+  // A common coin has to have one probability, though blocks of samples differ by one.
+  const bool common = config.coin == "common";
+  const size_t samples = (common ? problem.workers[0] : f)->samples();
+  const uint64_t period = config.anchor_period > 0 ? static_cast<uint64_t>(config.anchor_period) : samples;
+  if (config.name == "svrg") return std::make_unique<Svrg>(f, std::move(sampling), streams, period);
+  if (config.name == "lsvrg") return std::make_unique<Lsvrg>(f, std::move(sampling), streams, period, common);
+  throw ConfigError(
+      fmt::format("objective.estimator: '{}' is unknown; expected full, sgd, star, svrg or lsvrg", config.name));
+}
+
+}  // namespace
+
+std::unique_ptr<Estimator> MakeEstimator(const EstimatorConfig& config, std::shared_ptr<const Problem> problem,
+                                         size_t worker, uint64_t seed) {
+  std::unique_ptr<Estimator> estimator = MakeCore(config, *problem, {seed, worker});
+  if (config.star_shift) {
+    std::vector<double> h(problem->dimension());
+    problem->workers[worker]->Gradient(KnownMinimiser(*problem, "objective.star_shift: true"), h);
+    estimator = MakeShift(std::move(estimator), std::move(h));
+  }
+  if (config.ema != 1) estimator = MakeEma(std::move(estimator), config.ema);
+  return estimator;
+}
+
+}  // namespace gradwire

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "problem/filters.h"
+
+namespace gradwire {
+namespace {
+
+/// A filter around an estimator: out <- Change(out).
+class Filter : public Estimator {
+ public:
+  explicit Filter(std::unique_ptr<Estimator> inner) : inner_(std::move(inner)) {}
+  Handle Next(const Round& round) const override { return inner_->Next(round); }
+  void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
+    inner_->Estimate(x, handle, out);
+    Change(out);
+  }
+  uint64_t evaluations() const override { return inner_->evaluations(); }
+
+ protected:
+  virtual void Change(std::span<double> out) = 0;
+
+ private:
+  std::unique_ptr<Estimator> inner_;
+};
+
+class Ema : public Filter {
+ public:
+  Ema(std::unique_ptr<Estimator> inner, double b) : Filter(std::move(inner)), b_(b) {}
+
+ protected:
+  void Change(std::span<double> out) override {
+    v_.resize(out.size());
+    for (size_t j = 0; j < out.size(); ++j) out[j] = v_[j] = (1 - b_) * v_[j] + b_ * out[j];
+  }
+
+ private:
+  double b_;
+  std::vector<double> v_;
+};
+
+class Shift : public Filter {
+ public:
+  Shift(std::unique_ptr<Estimator> inner, std::vector<double> h) : Filter(std::move(inner)), h_(std::move(h)) {}
+
+ protected:
+  void Change(std::span<double> out) override {
+    for (size_t j = 0; j < out.size(); ++j) out[j] -= h_[j];
+  }
+
+ private:
+  std::vector<double> h_;
+};
+
+}  // namespace
+
+std::unique_ptr<Estimator> MakeEma(std::unique_ptr<Estimator> inner, double b) {
+  return std::make_unique<Ema>(std::move(inner), b);
+}
+
+std::unique_ptr<Estimator> MakeShift(std::unique_ptr<Estimator> inner, std::vector<double> h) {
+  return std::make_unique<Shift>(std::move(inner), std::move(h));
+}
+
+}  // namespace gradwire

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "gradwire/estimator.h"
+#include "gradwire/philox.h"
+
+namespace gradwire {
+
+/// Draws weighted samples such that E sum_k weight_k [sample_k = l] = 1/m for every sample l: any unbiased weighting of
+/// the sum ("arbitrary sampling", Gower et al. 2019, arXiv 1901.09401). Immutable.
+class Sampling {
+ public:
+  virtual ~Sampling() = default;
+  virtual std::vector<Draw> Next(Philox& random) const = 0;
+};
+
+/// Throws ConfigError that begins with the key.
+std::unique_ptr<Sampling> MakeSampling(const EstimatorConfig& config, const FiniteSum& f);
+
+}  // namespace gradwire

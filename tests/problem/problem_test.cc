@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The known answers of the deterministic problems (METHODS 0.4).
+#include "gradwire/problem.h"
+
+#include <cmath>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "gradwire/error.h"
+#include "problem/dense.h"
+#include "problem/quadratic.h"
+#include "support/convex.h"
+
+namespace gradwire {
+namespace {
+
+using testing::Comm;
+using testing::ConvexTrace;
+
+ConvexTrace Descend(Problem problem, double lr, int steps, const Prox& prox = {}) {
+  return testing::Run({std::make_shared<Problem>(std::move(problem)), Comm("none", "identity"), lr, steps, {}, prox});
+}
+
+/// grad f_i at x by central differences of the values.
+std::vector<double> Differences(const FiniteSum& f, std::vector<double> x) {
+  std::vector<double> gradient(x.size());
+  for (size_t j = 0; j < x.size(); ++j) {
+    const double h = 1e-6, middle = x[j];
+    x[j] = middle + h;
+    const double above = f.Value(x);
+    x[j] = middle - h;
+    gradient[j] = (above - f.Value(x)) / (2 * h);
+    x[j] = middle;
+  }
+  return gradient;
+}
+
+std::vector<double> SomePoint(size_t d) {
+  std::vector<double> x(d);
+  for (size_t j = 0; j < d; ++j) x[j] = std::cos(static_cast<double>(2 * j + 1));
+  return x;
+}
+
+Problem NonConvexLR() {
+  auto rows = std::make_shared<LabelledRows>();
+  rows->columns = 3;
+  rows->begin = {0, 2, 3, 5};
+  rows->column = {0, 2, 1, 0, 1};
+  rows->value = {0.5, -1, 2, 1, 1};
+  rows->label = {1, -1, 1};
+  return LogisticRegression(rows, 2, 0.3, Regulariser::kNonConvex);
+}
+
+TEST(Problem, Q3HasItsConstants) {
+  const Problem q3 = Q3();
+  EXPECT_NEAR(q3.smoothness, 103.0 / 6, 1e-12);
+  EXPECT_NEAR(q3.strong_convexity, 7.0 / 6, 1e-12);
+  for (const double smoothness : q3.worker_smoothness) EXPECT_NEAR(smoothness, 34.5, 1e-12);
+  EXPECT_EQ(q3.minimiser->x, std::vector<double>(3));
+  EXPECT_EQ(q3.minimiser->value, 0);
+  EXPECT_EQ(Heterogeneity(q3), 0);
+}
+
+TEST(Problem, QhHasItsConstants) {
+  const Problem qh = QH();
+  EXPECT_NEAR(qh.smoothness, 6.447368421052632, 1e-12);
+  EXPECT_NEAR(qh.strong_convexity, 4.552631578947368, 1e-12);
+  EXPECT_NEAR(qh.max_worker_smoothness(), 10, 1e-12);
+  EXPECT_NEAR(Norm(qh.minimiser->x), 1.2076515226342595, 1e-12);
+  EXPECT_NEAR(qh.minimiser->value, -3.7813668936928373, 1e-12);
+  EXPECT_NEAR(Heterogeneity(qh), 969.3836658457451, 1e-9);
+  EXPECT_NEAR(Norm(qh.Gradient(qh.start)), 6.285968343205568, 1e-12);
+}
+
+TEST(Problem, LrAndLr2HaveTheirConstants) {
+  const Problem lr = LR(), lr2 = LR2();
+  EXPECT_NEAR(lr.smoothness, 0.26326507044140746, 1e-12);
+  EXPECT_NEAR(lr.max_worker_smoothness(), 0.3606332251214762, 1e-12);
+  EXPECT_NEAR(lr.max_sample_smoothness, 2.264131689450833, 1e-12);
+  EXPECT_NEAR(lr.minimiser->value, 0.688069580986173, 1e-12);
+  EXPECT_NEAR(Norm(lr.minimiser->x), 0.22209567698600668, 1e-12);
+  EXPECT_EQ(lr.strong_convexity, 0.1);
+  EXPECT_NEAR(lr2.smoothness, 1.479385633972668, 1e-12);
+  EXPECT_NEAR(lr2.minimiser->value, 0.6832851782580623, 1e-12);
+  EXPECT_NEAR(Norm(lr2.minimiser->x), 0.14605615808173614, 1e-12);
+}
+
+TEST(Problem, ASingleNodeHasTheSameFunction) {
+  const Problem five = LR(5), one = LR(1);
+  ASSERT_EQ(one.workers.size(), 1u);
+  EXPECT_EQ(one.workers[0]->samples(), 100u);
+  const std::vector<double> x = SomePoint(10), gradient = five.Gradient(x), whole = one.Gradient(x);
+  EXPECT_NEAR(one.Value(x), five.Value(x), 1e-14);
+  for (size_t j = 0; j < x.size(); ++j) EXPECT_NEAR(whole[j], gradient[j], 1e-14);
+}
+
+TEST(Problem, GradientsAreThoseOfTheValues) {
+  for (const Problem& problem : {Q3(), QH(), LR(), LR2(), NonConvexLR()})
+    for (const auto& f : problem.workers) {
+      const std::vector<double> x = SomePoint(problem.dimension()), expected = Differences(*f, x);
+      std::vector<double> gradient(x.size());
+      f->Gradient(x, gradient);
+      for (size_t j = 0; j < x.size(); ++j) EXPECT_NEAR(gradient[j], expected[j], 1e-6);
+    }
+}
+
+TEST(Problem, HessiansAreThoseOfTheGradientsAndBelowTheCurvature) {
+  for (const Problem& problem : {Q3(), QH(), LR2(), NonConvexLR()})
+    for (const auto& f : problem.workers) {
+      const size_t d = problem.dimension();
+      std::vector<double> x = SomePoint(d), hessian(d * d), above(d), below(d);
+      f->AddHessian(x, 1, hessian);
+      for (size_t j = 0; j < d; ++j) {
+        const double middle = x[j];
+        x[j] = middle + 1e-5, f->Gradient(x, above);
+        x[j] = middle - 1e-5, f->Gradient(x, below);
+        x[j] = middle;
+        for (size_t i = 0; i < d; ++i) EXPECT_NEAR(hessian[i * d + j], (above[i] - below[i]) / 2e-5, 1e-7);
+      }
+      for (double& value : hessian) value = -value;
+      f->AddCurvature(1, hessian);
+      EXPECT_GE(ExtremeEigenvalues(hessian, d).first, -1e-12);
+    }
+}
+
+TEST(Problem, AWorkersGradientIsTheMeanOfItsSamples) {
+  for (const Problem& problem : {Q3(), QH(), LR(), NonConvexLR()})
+    for (const auto& f : problem.workers) {
+      const std::vector<double> x = SomePoint(problem.dimension());
+      std::vector<double> full(x.size()), mean(x.size());
+      f->Gradient(x, full);
+      for (uint32_t l = 0; l < f->samples(); ++l) {
+        const Draw draw{l, 1 / static_cast<double>(f->samples())};
+        f->AddGradient({&draw, 1}, x, mean);
+      }
+      for (size_t j = 0; j < x.size(); ++j) EXPECT_NEAR(mean[j], full[j], 1e-13);
+    }
+}
+
+TEST(Problem, SamplesAreDealtInContiguousBlocksThatDifferByOne) {
+  const Problem three = LR(3);
+  EXPECT_EQ(three.workers[0]->samples(), 34u);
+  EXPECT_EQ(three.workers[1]->samples(), 33u);
+  EXPECT_EQ(three.workers[2]->samples(), 33u);
+  const std::vector<double> x = SomePoint(10);
+  std::vector<double> first(10), expected(10), one(10);
+  for (uint32_t l = 0; l < 34; ++l) {
+    const Draw draw{l, 1.0 / 34};
+    LR(1).workers[0]->AddGradient({&draw, 1}, x, expected);
+  }
+  three.workers[0]->Gradient(x, first);
+  for (size_t j = 0; j < 10; ++j) EXPECT_NEAR(first[j], expected[j], 1e-14);
+  EXPECT_THROW(LR(101), ConfigError);
+}
+
+TEST(Problem, GradientDescentReachesTheMinimiser) {  // rate (1 - mu / L): LR2's condition number is 148
+  EXPECT_EQ(Descend(QH(), 1 / 6.447368421052632, 25).RoundsTo(1e-10), 19);  // METHODS M1
+  EXPECT_GT(Descend(LR(), 1 / 0.26326507044140746, 100).RoundsTo(1e-10), 0);
+  EXPECT_GT(Descend(LR2(), 1 / 1.479385633972668, 4000).RoundsTo(1e-10), 0);
+}
+
+TEST(Problem, ProximalGradientDescentReachesTheMinimiserOfTheSum) {
+  const Prox l1{Prox::Kind::kL1, 0.5}, l2{Prox::Kind::kL2, 0.5};
+  Problem qh = QH();
+  qh.minimiser = Minimise(qh, l1);
+  const auto nonzero = std::count_if(qh.minimiser->x.begin(), qh.minimiser->x.end(), [](double v) { return v != 0; });
+  EXPECT_EQ(nonzero, 17);  // METHODS M22: the solution of ISTA
+  EXPECT_GT(Descend(qh, 1 / qh.smoothness, 60, l1).RoundsTo(1e-10), 0);
+  qh.minimiser = Minimise(qh, l2);
+  EXPECT_GT(Descend(qh, 1 / qh.smoothness, 60, l2).RoundsTo(1e-10), 0);
+  // ISTA's fixed point satisfies grad f + lambda x = 0 for the ridge.
+  const std::vector<double> gradient = qh.Gradient(qh.minimiser->x);
+  for (size_t j = 0; j < gradient.size(); ++j) EXPECT_NEAR(gradient[j] + 0.5 * qh.minimiser->x[j], 0, 1e-12);
+}
+
+TEST(Problem, ANonConvexOneHasNoKnownMinimiser) {
+  const Problem problem = NonConvexLR();
+  EXPECT_FALSE(problem.minimiser);
+  EXPECT_EQ(problem.strong_convexity, 0);
+}
+
+TEST(Problem, OneWithoutAMinimiserIsRefused) {  // f(x) = -x
+  Problem linear;
+  linear.workers = {MakeQuadratic({0}, {1}, {0})};
+  linear.start = {0};
+  EXPECT_THROW(Minimise(linear), Error);
+}
+
+}  // namespace
+}  // namespace gradwire

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "gradwire/convex_worker.h"
+#include "gradwire/exchange_thread.h"
+#include "gradwire/method.h"
+#include "support/ranks.h"
+
+namespace gradwire::testing {
+
+/// A run of a method on a problem with one rank a worker.
+struct ConvexTrial {
+  std::shared_ptr<const Problem> problem;
+  CommConfig comm;
+  double lr = 0;
+  int steps = 0;
+  EstimatorConfig estimator = {};
+  Prox prox = {};
+  uint64_t seed = 1;
+};
+
+/// What was seen of it: ||x^k - x*|| for k = 0..steps, the last point, and rank 0's passes over its data.
+struct ConvexTrace {
+  std::vector<double> distances, x;
+  double passes = 0;
+  bool replicas_agree = true;
+
+  /// The first k with ||x^k - x*|| <= target; -1 where there is none.
+  int RoundsTo(double target) const {
+    for (size_t k = 0; k < distances.size(); ++k)
+      if (distances[k] <= target) return static_cast<int>(k);
+    return -1;
+  }
+};
+
+/// Sends every element, however few, compressed.
+inline CommConfig Comm(const char* method, const char* compressor) {
+  CommConfig comm;
+  comm.method = method;
+  comm.compressor = compressor;
+  comm.min_compress_numel = 0;
+  comm.compress_1d = true;
+  return comm;
+}
+
+inline ConvexTrace Run(const ConvexTrial& trial) {
+  ConvexTrace trace;
+  const size_t n = trial.problem->workers.size();
+  std::vector<std::vector<double>> points(n);
+  RunRanks(static_cast<int>(n), [&](Collective& collective) {
+    const auto rank = static_cast<size_t>(collective.rank());
+    ConvexWorker f(trial.problem, rank, MakeEstimator(trial.estimator, trial.problem, rank, trial.seed));
+    ExchangeParts parts = MakeParts(trial.comm, trial.seed);
+    parts.prox = trial.prox;
+    Exchange<double> exchange(collective, f.parameters(), parts);
+    DirectSink<double> sink(exchange);
+    for (int step = 0; step < trial.steps; ++step) {
+      if (rank == 0) trace.distances.push_back(f.Distance());
+      GradientRound<double>(f, sink, {static_cast<uint64_t>(step), trial.lr});
+    }
+    if (rank == 0) trace.distances.push_back(f.Distance()), trace.passes = f.passes();
+    points[rank] = f.x();
+  });
+  trace.x = points[0];
+  for (const auto& point : points) trace.replicas_agree = trace.replicas_agree && point == points[0];
+  return trace;
+}
+
+}  // namespace gradwire::testing

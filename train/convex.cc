@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/convex.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "gradwire/convex_worker.h"
+#include "gradwire/exchange_thread.h"
+#include "gradwire/method.h"
+#include "gradwire/thread_collective.h"
+#include "train/convex_report.h"
+
+namespace gradwire::train {
+namespace {
+
+double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+EstimatorConfig EstimatorOf(const ObjectiveConfig& o) {
+  return {o.estimator, o.sampling, o.batch, o.anchor_period, o.coin, o.ema, o.star_shift};
+}
+
+/// An error that begins with its key gets the key's place in front.
+template <typename Make>
+auto WithPlace(const Config& config, Make make) {
+  try {
+    return make();
+  } catch (const ConfigError& error) {
+    const std::string_view message = error.what();
+    throw ConfigError(fmt::format("{}: {}", config.PlaceOf(message.substr(0, message.find(':'))), message));
+  }
+}
+
+/// The point is one small parameter: what would leave it dense in a network does not apply.
+CommConfig AlwaysCompressed(CommConfig comm) {
+  comm.min_compress_numel = 0;
+  comm.compress_1d = true;
+  return comm;
+}
+
+ExchangeParts PartsOf(const Config& config, const ConvexSetup& setup) {
+  ExchangeParts parts = MakeParts(AlwaysCompressed(config.comm), config.run.seed);
+  parts.prox = setup.prox;
+  return parts;
+}
+
+/// One rank's run.
+class ConvexRun {
+ public:
+  ConvexRun(const Config& config, const ConvexSetup& setup, Collective& collective)
+      : config_(config),
+        setup_(setup),
+        collective_(collective),
+        worker_(setup.problem, static_cast<size_t>(collective.rank()),
+                WithPlace(config,
+                          [&] {
+                            return MakeEstimator(EstimatorOf(config.objective), setup.problem,
+                                                 static_cast<size_t>(collective.rank()), config.run.seed);
+                          })),
+        exchange_(collective, worker_.parameters(), PartsOf(config, setup)),
+        report_(collective.rank() == 0 ? std::make_unique<ConvexReport>(config) : nullptr) {}
+
+  void Run() {
+    Introduce();
+    DirectSink<double> sink(exchange_);
+    Log();
+    bool finite = true;
+    while (finite && step_ < config_.train.steps) {
+      const double begin = Now();
+      GradientRound<double>(worker_, sink, {static_cast<uint64_t>(step_), config_.optimizer.lr});
+      wall_s_ += Now() - begin;
+      ++step_;
+      finite = std::all_of(worker_.x().begin(), worker_.x().end(), [](double v) { return std::isfinite(v); });
+      if (finite && (step_ % config_.log.every_steps == 0 || step_ == config_.train.steps)) Log();
+    }
+    const ConvexRecord last = Measure();
+    if (report_) report_->Final(last, !finite);
+  }
+
+ private:
+  void Introduce() {
+    if (!report_) return;
+    const Problem& p = *setup_.problem;
+    report_->Say(fmt::format("{} {}: {} workers, d = {}, L = {:.6g}, max L_i = {:.6g}, max L_il = {:.6g}, mu = {:.6g}",
+                             config_.objective.name, config_.objective.data, p.workers.size(), p.dimension(),
+                             p.smoothness, p.max_worker_smoothness(), p.max_sample_smoothness, p.strong_convexity));
+    report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {}", config_.comm.method,
+                             config_.comm.compressor, config_.objective.estimator, config_.train.steps,
+                             config_.optimizer.lr));
+  }
+
+  void Log() {
+    const ConvexRecord record = Measure();
+    if (report_) report_->Interval(record);
+  }
+
+  ConvexRecord Measure() {
+    const ExchangeStats stats = exchange_.stats();
+    double sent = 8 * static_cast<double>(stats.bytes_sent());
+    collective_.Finish(collective_.StartAllReduce(std::span(&sent, 1)));
+    ConvexRecord r;
+    r.step = step_, r.wall_s = wall_s_;
+    r.bits_up = 8 * stats.bytes_sent(), r.bits_payload = 8 * stats.payload_bytes;
+    r.bits_down = sent / collective_.size();
+    r.passes = worker_.passes();
+    if (report_) Evaluate(r);  // the other ranks wait in their next exchange
+    return r;
+  }
+
+  void Evaluate(ConvexRecord& r) const {
+    const Problem& problem = *setup_.problem;
+    const std::vector<double>& x = worker_.x();
+    r.f = problem.Value(x) + setup_.prox.Value(x);
+    r.grad_norm = GradientNorm();
+    if (!problem.minimiser) return;
+    r.f_gap = r.f - problem.minimiser->value;
+    r.dist = worker_.Distance();
+  }
+
+  /// The length of the step that the method would make with exact gradients, over lr.
+  double GradientNorm() const {
+    const double lr = config_.optimizer.lr;
+    const std::vector<double>& x = worker_.x();
+    std::vector<double> gradient = setup_.problem->Gradient(x);
+    if (setup_.prox) {
+      std::vector<double> next = x;
+      for (size_t j = 0; j < x.size(); ++j) next[j] -= lr * gradient[j];
+      setup_.prox.Apply<double>(lr, next);
+      for (size_t j = 0; j < x.size(); ++j) gradient[j] = (x[j] - next[j]) / lr;
+    }
+    double square = 0;
+    for (const double value : gradient) square += value * value;
+    return std::sqrt(square);
+  }
+
+  const Config& config_;
+  const ConvexSetup& setup_;
+  Collective& collective_;
+  ConvexWorker worker_;
+  Exchange<double> exchange_;
+  std::unique_ptr<ConvexReport> report_;  // rank 0's
+
+  int64_t step_ = 0;
+  double wall_s_ = 0;
+};
+
+/// The first failure that is a cause and not the echo of another rank's; null where there is none.
+std::exception_ptr Cause(const std::vector<std::exception_ptr>& failures) {
+  std::exception_ptr echo;
+  for (const std::exception_ptr& failure : failures) {
+    if (!failure) continue;
+    try {
+      std::rethrow_exception(failure);
+    } catch (const PeerError&) {
+      if (!echo) echo = failure;
+    } catch (...) {
+      return failure;
+    }
+  }
+  return echo;
+}
+
+}  // namespace
+
+void RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective) {
+  ConvexRun(config, setup, collective).Run();
+}
+
+void RunConvexThreads(const Config& config) {
+  const auto n = static_cast<size_t>(config.run.nproc);
+  const ConvexSetup setup = PrepareConvex(config, n);
+  auto collectives = MakeThreadCollectives(
+      static_cast<int>(n), std::chrono::milliseconds(static_cast<int64_t>(config.comm.timeout_s * 1000)));
+  std::vector<std::exception_ptr> failures(n);
+  std::vector<std::thread> threads;
+  for (size_t rank = 0; rank < n; ++rank)
+    threads.emplace_back([&, rank] {
+      const std::unique_ptr<Collective> mine =
+          std::move(collectives[rank]);  // closed with the thread, so that others end
+      try {
+        RunConvexRank(config, setup, *mine);
+      } catch (...) {
+        failures[rank] = std::current_exception();
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  if (const std::exception_ptr cause = Cause(failures)) std::rethrow_exception(cause);
+}
+
+}  // namespace gradwire::train

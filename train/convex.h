@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "gradwire/collective.h"
+#include "gradwire/problem.h"
+#include "train/config.h"
+
+namespace gradwire::train {
+
+/// What objective.name quadratic or logistic stands for. Immutable: ranks that are threads share it.
+struct ConvexSetup {
+  std::shared_ptr<const Problem> problem;  ///< its minimiser is that of f + R
+  Prox prox;                               ///< R
+};
+
+/// Builds the problem for so many workers and solves it. Throws ConfigError, with the place of the key, where the data
+/// are not there, are malformed or do not fit the number of workers.
+ConvexSetup PrepareConvex(const Config& config, size_t workers);
+
+/// Runs all rounds as one rank of `collective`; rank 0 writes output_dir and the terminal. Between the exchange's
+/// rounds the collective sums a few metrics. A run whose point stops being finite ends there and says so.
+void RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective);
+
+/// Runs run.nproc ranks as threads of this process. Throws the first rank's error that is not about a peer.
+void RunConvexThreads(const Config& config);
+
+}  // namespace gradwire::train

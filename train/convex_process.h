@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "train/config.h"
+#include "train/rank_env.h"
+
+namespace gradwire::train {
+
+/// Runs a convex objective as one rank of the job, from joining the others to the last record. Throws what went wrong.
+void RunConvexAsRank(const Config& config, const RankEnv& env);
+
+}  // namespace gradwire::train

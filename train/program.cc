@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/program.h"
+
+#include <exception>
+#include <iostream>
+
+#include "train/command_line.h"
+#include "train/convex.h"
+#include "train/list.h"
+#include "train/sweep.h"
+
+namespace gradwire::train {
+namespace {
+
+constexpr int kBadConfig = 2;
+
+int Train(const CommandLine& line, int argc, const char* const* argv, const RunProcesses& run_processes) {
+  const Config config = LoadConfig(line.config_file, line.overrides);
+  if (line.print_config) {
+    std::cout << ToYaml(config);
+    return 0;
+  }
+  if (config.run.launch == "threads") {
+    RunConvexThreads(config);
+    return 0;
+  }
+  if (!run_processes)
+    throw ErrorAt(config, "run.launch",
+                  "found processes, which this build cannot start because it is without torch; "
+                  "expected threads and an objective.name other than network");
+  return run_processes(config, argc, argv);
+}
+
+int Sweep(const CommandLine& line, const RunProcesses& run_processes) {
+  const SweepPlan plan = PlanSweep(line.config_file, line.words);
+  std::vector<std::string> folders;
+  for (const SweepRun& run : plan.runs) {
+    std::cout << "== " << run.folder << std::endl;
+    std::vector<const char*> argv;
+    for (const std::string& word : run.arguments) argv.push_back(word.c_str());
+    argv.push_back(nullptr);
+    const int argc = static_cast<int>(run.arguments.size());
+    if (const int code = Train(Parse(argc, argv.data()), argc, argv.data(), run_processes)) return code;
+    folders.push_back(run.folder);
+  }
+  std::cout << "\n" << Compare(folders, line.compare);
+  return 0;
+}
+
+int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processes) {
+  const CommandLine line = Parse(argc, argv);
+  if (line.exit_code) return *line.exit_code;
+  switch (line.command) {
+    case Command::kTrain: return Train(line, argc, argv, run_processes);
+    case Command::kSweep: return Sweep(line, run_processes);
+    case Command::kCompare: std::cout << Compare(line.words, line.compare); return 0;
+    case Command::kList: std::cout << ListText(); return 0;
+    case Command::kKeys: std::cout << KeysMarkdown(); return 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int RunProgram(int argc, const char* const* argv, const RunProcesses& run_processes) {
+  try {
+    return Dispatch(argc, argv, run_processes);
+  } catch (const std::exception& error) {
+    std::cerr << "error: " << error.what() << std::endl;
+    return dynamic_cast<const ConfigError*>(&error) ? kBadConfig : 1;
+  }
+}
+
+}  // namespace gradwire::train

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+
+#include "train/config.h"
+
+namespace gradwire::train {
+
+/// Runs a configuration whose ranks are processes: starts them, or is one of them, and returns the exit code. The
+/// argument list is what a rank process would be started with again. Needs torch.
+using RunProcesses = std::function<int(const Config& config, int argc, const char* const* argv)>;
+
+/// The `gradwire` program. `run_processes` is empty in a build without torch, which then refuses such runs. Returns the
+/// exit code: 2 for a usage or configuration error, 1 for other failures, whose text is on stderr.
+int RunProgram(int argc, const char* const* argv, const RunProcesses& run_processes);
+
+}  // namespace gradwire::train
