@@ -98,7 +98,8 @@ inline std::optional<double> ContractionOf(double omega) {
   return omega < 1 ? std::optional(1 - omega) : std::nullopt;
 }
 
-/// One function per operator file; compressors.cc lists them. `argument` is what stands behind the colon, or empty.
+/// One function per operator file; compressors.cc lists them. `argument` is what stands behind the colon, or empty;
+/// `arguments` what stands in the parentheses.
 std::shared_ptr<const Compressor> MakeIdentity(std::string_view argument);
 std::shared_ptr<const Compressor> MakeFp16(std::string_view argument);
 std::shared_ptr<const Compressor> MakeBf16(std::string_view argument);
@@ -110,5 +111,16 @@ std::shared_ptr<const Compressor> MakeDithering(std::string_view argument);
 std::shared_ptr<const Compressor> MakeTernGrad(std::string_view argument);
 std::shared_ptr<const Compressor> MakeNatural(std::string_view argument);
 std::shared_ptr<const Compressor> MakeNaturalDithering(std::string_view argument);
+std::shared_ptr<const Compressor> MakeStochasticSign(std::string_view argument);
+std::shared_ptr<const Compressor> MakeNuRand1(std::string_view argument);
+std::shared_ptr<const Compressor> MakeNuRandK(std::string_view argument);
+std::shared_ptr<const Compressor> MakeBernoulli(std::string_view argument);
+std::shared_ptr<const Compressor> MakeThreshold(std::string_view argument);
+std::shared_ptr<const Compressor> MakeAdaptive(std::string_view argument);
+std::shared_ptr<const Compressor> MakeClip(std::string_view argument);
+std::shared_ptr<const Compressor> MakeInduced(std::string_view arguments);
+std::shared_ptr<const Compressor> MakeScaled(std::string_view arguments);
+std::shared_ptr<const Compressor> MakeUnscale(std::string_view arguments);
+std::shared_ptr<const Compressor> MakeCompose(std::string_view arguments);
 
 }  // namespace gradwire

@@ -77,6 +77,9 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
                        link.name, compressor.spec(), compressor.spec());
   }
   const bool contracts = compressor.contracts(piece);
+  if (link.kappa.rule == Coefficient::Rule::kDelta && contracts && !compressor.delta(piece))
+    return fmt::format("link {} takes delta as its share of memory, and {} has none; set comm.eta, or take method ef21",
+                       link.name, compressor.spec());
   if (link.remembers() && !contracts)
     return fmt::format("error feedback around {}, which does not contract, diverges: its memory grows without bound. "
                        "Take a contractive operator (sign, topk:1%{}), or a method without memory (dcgd)",

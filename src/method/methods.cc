@@ -162,10 +162,10 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   ExchangeParts parts;
   parts.link = FindLink(method.link);
   parts.compressor = CompressorOf(method, config);
-  CheckFit("compressor", parts.link, *parts.compressor);
   SetLearner(method, config, parts);
   SetDown(method, config, parts);
   SetCoefficients(method, config, parts);
+  CheckFit("compressor", parts.link, *parts.compressor);
   parts.topology = TopologyOf(config, parts);
   CheckSharded(parts);
   parts.piece = PieceRuleOf(config);

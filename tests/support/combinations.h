@@ -40,15 +40,16 @@ inline std::string NameOf(const Combination& c) {
   return name;
 }
 
-/// Every example of every operator, with each of these methods that takes it.
-inline std::vector<Combination> Combinations(const std::vector<std::string>& methods) {
+/// Every example of every operator, or only its first, with each of these methods that takes it.
+inline std::vector<Combination> Combinations(const std::vector<std::string>& methods, bool first_only = false) {
   std::vector<Combination> all;
   for (const std::string& method : methods)
     for (const CompressorInfo& info : Compressors())
       for (const std::string_view example : info.examples) {
+        if (first_only && example != info.examples.front()) continue;
         const Combination candidate{method, std::string(example)};
         try {
-          MakeParts(candidate.Config(), 0);
+          if (MakeParts(candidate.Config(), 0).compressor->scope() == Scope::kModel) continue;  // one parameter only
         } catch (const ConfigError&) {
           continue;  // they do not fit
         }

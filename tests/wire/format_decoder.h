@@ -17,10 +17,7 @@
 namespace gradwire::format {
 
 struct Settings {
-  std::string op;       ///< as the document's headings name it
-  std::string options;  ///< what stands behind the name and the amount
-  double count = 0;     ///< operators that keep some: elements of a parameter, or
-  double percent = 0;   ///< this share of them
+  std::string spec;     ///< of the compressor
   uint64_t seed = 0;    ///< of the job's random bits
   bool tensor = false;  ///< piece: tensor
   size_t min_compress_numel = 0;
@@ -30,33 +27,6 @@ struct Settings {
 struct Tensor {
   size_t numel, dimensions;
 };
-
-inline size_t Count(const Settings& settings, size_t numel) {
-  const double rounded = settings.percent > 0 ? std::floor(settings.percent * numel / 100 + 0.5) : settings.count;
-  return static_cast<size_t>(std::clamp(rounded, 1.0, static_cast<double>(numel)));
-}
-
-/// The shares of all pieces of a parameter.
-inline std::vector<size_t> Shares(size_t count, const std::vector<size_t>& pieces) {
-  if (pieces.size() == 1) return {count};
-  size_t numel = 0, given = 0;
-  for (const size_t n : pieces) numel += n;
-  std::vector<size_t> shares, order;
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    shares.push_back(count * pieces[i] / numel);
-    given += shares[i];
-    order.push_back(i);
-  }
-  const auto remainder = [&](size_t i) { return count * pieces[i] % numel; };
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return remainder(a) > remainder(b); });
-  if (shares.back() == 0) {
-    order.erase(std::find(order.begin(), order.end(), pieces.size() - 1));
-    order.insert(order.begin(), pieces.size() - 1);
-  }
-  for (size_t i = 0; given < count; ++i, ++given) ++shares[order[i]];
-  for (size_t& share : shares) share = std::max<size_t>(share, 1);
-  return shares;
-}
 
 /// The elements of a bucket as one rank sent them. `bucket`: ids of its parameters, in order.
 template <typename T>
@@ -78,12 +48,11 @@ std::vector<T> Bucket(const Message& message, const Settings& settings, const st
     const bool dense = tensor.numel < settings.min_compress_numel || (!settings.compress_1d && tensor.dimensions < 2);
     std::vector<size_t> pieces(settings.tensor ? 1 : tensor.numel / 65536, settings.tensor ? tensor.numel : 65536);
     if (!settings.tensor && tensor.numel % 65536) pieces.push_back(tensor.numel % 65536);
-    const std::vector<size_t> shares = Shares(Count(settings, tensor.numel), pieces);
     for (size_t i = 0; i < pieces.size(); ++i) {
       const size_t begin = at;
-      const Coded coded{dense ? "identity" : settings.op, settings.options, shares[i],
-                        Site{settings.seed, sender, step, id, static_cast<uint32_t>(i)}};
-      const std::vector<T> values = Piece<T>(message, at, coded, pieces[i]);
+      const Site site{settings.seed, sender, step, id, static_cast<uint32_t>(i)};
+      const Coded coded{dense ? "identity" : settings.spec, pieces, site};
+      const std::vector<T> values = Piece<T>(message, at, coded);
       layout.insert(layout.end(), {id, i, elements.size(), begin, at - begin});
       elements.insert(elements.end(), values.begin(), values.end());
       for (; at % 16; ++at) Require(Read<uint8_t>(message, at) == 0, "padding");
