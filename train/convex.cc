@@ -19,8 +19,16 @@ namespace {
 
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-EstimatorConfig EstimatorOf(const ObjectiveConfig& o) {
-  return {o.estimator, o.sampling, o.batch, o.anchor_period, o.coin, o.ema, o.star_shift};
+/// What the configuration leaves to the method is the method's.
+EstimatorConfig EstimatorOf(const Config& config) {
+  const ObjectiveConfig& o = config.objective;
+  EstimatorConfig estimator = UsualEstimator(FindMethod(config.comm.method));
+  if (o.estimator != "auto") estimator.name = o.estimator;
+  if (o.coin != "auto") estimator.coin = o.coin;
+  if (o.ema != 1) estimator.ema = o.ema;
+  if (o.star_shift) estimator.star_shift = true;
+  estimator.sampling = o.sampling, estimator.batch = o.batch, estimator.anchor_period = o.anchor_period;
+  return estimator;
 }
 
 /// An error that begins with its key gets the key's place in front.
@@ -57,7 +65,7 @@ class ConvexRun {
         worker_(setup.problem, static_cast<size_t>(collective.rank()),
                 WithPlace(config,
                           [&] {
-                            return MakeEstimator(EstimatorOf(config.objective), setup.problem,
+                            return MakeEstimator(EstimatorOf(config), setup.problem,
                                                  static_cast<size_t>(collective.rank()), config.run.seed);
                           })),
         exchange_(collective, worker_.parameters(), PartsOf(config, setup)),
@@ -88,7 +96,7 @@ class ConvexRun {
                              config_.objective.name, config_.objective.data, p.workers.size(), p.dimension(),
                              p.smoothness, p.max_worker_smoothness(), p.max_sample_smoothness, p.strong_convexity));
     report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {}", config_.comm.method,
-                             config_.comm.compressor, config_.objective.estimator, config_.train.steps,
+                             PartsOf(config_, setup_).compressor->spec(), EstimatorOf(config_).name, config_.train.steps,
                              config_.optimizer.lr));
   }
 
