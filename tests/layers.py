@@ -35,9 +35,9 @@ PUBLIC = {
     "compress": ["compressor.h"],
     "link": ["link.h", "state_store.h"],
     "collective": ["collective.h", "thread_collective.h"],
-    "exchange": ["bucket.h", "exchange.h", "exchange_thread.h"],
+    "exchange": ["bucket.h", "exchange.h", "exchange_thread.h", "prox.h"],
     "method": ["comm_config.h", "cost.h", "method.h", "objective.h"],
-    "problem": ["convex_worker.h", "estimator.h", "finite_sum.h", "libsvm.h", "problem.h", "prox.h"],
+    "problem": ["convex_worker.h", "estimator.h", "finite_sum.h", "libsvm.h", "problem.h"],
     "c10d": ["c10d_*.h"],
     "hooks": ["ddp*.h"],
 }

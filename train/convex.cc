@@ -41,6 +41,12 @@ CommConfig AlwaysCompressed(CommConfig comm) {
   return comm;
 }
 
+ExchangeParts PartsOf(const Config& config, const ConvexSetup& setup) {
+  ExchangeParts parts = MakeParts(AlwaysCompressed(config.comm), config.run.seed);
+  parts.prox = setup.prox;
+  return parts;
+}
+
 /// One rank's run.
 class ConvexRun {
  public:
@@ -53,9 +59,8 @@ class ConvexRun {
                           [&] {
                             return MakeEstimator(EstimatorOf(config.objective), setup.problem,
                                                  static_cast<size_t>(collective.rank()), config.run.seed);
-                          }),
-                setup.prox),
-        exchange_(collective, worker_.parameters(), MakeParts(AlwaysCompressed(config.comm), config.run.seed)),
+                          })),
+        exchange_(collective, worker_.parameters(), PartsOf(config, setup)),
         report_(collective.rank() == 0 ? std::make_unique<ConvexReport>(config) : nullptr) {}
 
   void Run() {
@@ -123,7 +128,7 @@ class ConvexRun {
     if (setup_.prox) {
       std::vector<double> next = x;
       for (size_t j = 0; j < x.size(); ++j) next[j] -= lr * gradient[j];
-      setup_.prox.Apply(lr, next);
+      setup_.prox.Apply<double>(lr, next);
       for (size_t j = 0; j < x.size(); ++j) gradient[j] = (x[j] - next[j]) / lr;
     }
     double square = 0;

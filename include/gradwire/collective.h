@@ -25,7 +25,7 @@ struct Ticket {
   uint64_t bytes_sent = 0;
 };
 
-/// Moves bytes between the ranks of one job. All ranks start the same operations in the same order. Buffers belong to
+/// Moves bytes between the ranks of one job. All ranks start the same operations, in the same order unless reserved. Buffers belong to
 /// the operation from Start* until its Finish returns. Not thread-safe: one thread at a time.
 ///
 /// Every wait ends within the timeout given at construction. A failure throws PeerError that names the rank to blame,
@@ -37,8 +37,14 @@ class Collective {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  /// Starts sending and receiving; returns without waiting for peers. No transfer is to or from this rank itself.
-  virtual Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) = 0;
+  /// The id of an operation that starts later. All ranks reserve in the same order, and may then start in any.
+  virtual uint64_t Reserve() = 0;
+  /// Starts sending and receiving; returns without waiting for peers. No transfer is to or from this rank itself. Called
+  /// twice with the same id where what comes in is known later than what goes out; one Finish waits for both.
+  virtual Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) = 0;
+  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) {
+    return Start(Reserve(), outgoing, incoming);
+  }
   /// Starts summing `values` (the same length on every rank) over all ranks, in place, the same bits on every rank.
   virtual Ticket StartAllReduce(std::span<float> values) = 0;
   virtual Ticket StartAllReduce(std::span<double> values) = 0;

@@ -45,12 +45,15 @@ class Compressor {
   virtual std::string spec() const = 0;
   /// Whether E C(x) = x.
   virtual bool unbiased() const = 0;
-  /// Whether C(x + y) = C(x) + C(y), so that messages of equal site can be summed on the way.
+  /// Whether C(x + y) = C(x) + C(y), whatever the sites' workers are, so that messages can be summed on the way: the
+  /// payload is then an array of T and nothing else, and payloads are summed element by element.
   virtual bool linear() const { return false; }
   /// omega for this piece; empty where the operator is not in any U(omega).
   virtual std::optional<double> omega(const Piece& piece) const = 0;
   /// delta for this piece; empty where the operator is not contractive.
   virtual std::optional<double> delta(const Piece& piece) const = 0;
+  /// Whether it contracts. Clipping does, by no constant delta.
+  virtual bool contracts(const Piece& piece) const { return delta(piece).value_or(0) > 0; }
 
   /// What one application sees. A kModel operator (clipping by the global norm) takes the whole gradient as one piece.
   virtual Scope scope() const { return Scope::kPiece; }

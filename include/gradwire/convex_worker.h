@@ -10,12 +10,11 @@
 namespace gradwire {
 
 /// One worker of a problem: hands its estimate of grad f_i(x) to the exchange as one bucket of one parameter, and steps
-/// x <- prox_{lr R}(x - lr g) along the result. Not thread-safe.
+/// x <- x - lr g along the result. A regulariser is the exchange's (ExchangeParts::prox). Not thread-safe.
 class ConvexWorker : public Objective<double> {
  public:
   /// `estimator` is this worker's own of `problem`; null: full gradients.
-  ConvexWorker(std::shared_ptr<const Problem> problem, size_t worker, std::unique_ptr<Estimator> estimator = nullptr,
-               Prox prox = {});
+  ConvexWorker(std::shared_ptr<const Problem> problem, size_t worker, std::unique_ptr<Estimator> estimator = nullptr);
 
   const std::vector<Parameter>& parameters() const override { return parameters_; }
   void Gradient(const Round& round, BucketSink<double>& sink) override;
@@ -31,7 +30,6 @@ class ConvexWorker : public Objective<double> {
   std::shared_ptr<const Problem> problem_;
   size_t worker_;
   std::unique_ptr<Estimator> estimator_;
-  Prox prox_;
   std::vector<double> x_, gradient_;
   std::vector<Parameter> parameters_;
   Segment segment_;

@@ -13,8 +13,9 @@ namespace gradwire {
 /// Bytes that a rank sends in one step of a dense ring all-reduce of float32 gradients: 2 (n-1)/n x 4 d.
 uint64_t DenseRingBytes(const std::vector<Parameter>& parameters, int world_size);
 
-/// Bytes that a rank sends in one step, all parameters in one float32 bucket: asked of the plan of that message.
-uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size);
+/// Bytes that a rank sends in a step that is not dense, all parameters in one float32 bucket: asked of the plan of its
+/// messages. An upper bound where payloads vary.
+uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size, int rank = 0);
 
 /// A sentence for the user where the parts send no less than dense gradients would; empty where they pay.
 std::optional<std::string> CostWarning(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size);

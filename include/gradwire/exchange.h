@@ -11,19 +11,31 @@
 #include "gradwire/compressor.h"
 #include "gradwire/link.h"
 #include "gradwire/piece.h"
+#include "gradwire/prox.h"
+#include "gradwire/round.h"
 #include "gradwire/state_store.h"
 
 namespace gradwire {
 
 /// How messages travel. kAllGather: every rank sends its message to every other one and averages all n of them.
-/// kAllReduce: the whole bucket, dense, is summed on the way.
-enum class Topology { kAllGather, kAllReduce };
+/// kSharded: every rank is the server of some pieces; it averages what all ranks send it, and sends the result, through
+/// the down link, back to all. kAllReduce: what linear operators send is summed on the way.
+enum class Topology { kAllGather, kSharded, kAllReduce };
 
 /// The parts that an exchange is made of; method.h makes them from a CommConfig.
 struct ExchangeParts {
-  const Link* link = nullptr;
+  Link link;
   std::shared_ptr<const Compressor> compressor;
+  /// Teaches a shift by messages of its own, so that the link is left with what the shift does not know (EC-*-DIANA):
+  /// v - h + mean h goes through the link, and v - h through this one.
+  std::shared_ptr<const Compressor> learner;
+  Link learning;  ///< of the learner; unused without one
+  Link down;      ///< of the way back; sharded only
+  std::shared_ptr<const Compressor> down_compressor;
   Topology topology = Topology::kAllGather;
+  /// A regulariser R: the result is then (x - prox_{lr R}(x - lr g)) / lr, the step of the proximal gradient method in
+  /// units of a gradient, at the bucket's point x.
+  Prox prox;
   PieceRule piece = PieceRule::kFixed;
   size_t min_compress_numel = 0;  ///< smaller parameters travel dense in the same message
   bool compress_1d = true;        ///< otherwise 1-D parameters travel dense as well

@@ -12,30 +12,90 @@
 
 namespace gradwire {
 
-/// A link is what a sender does so that a receiver knows v, with memory of what it could not send:
-///     u = v + kappa e;   C(u) -> wire;   e <- (lambda - kappa) e + (u - C(u))
-/// A link is a row of numbers, not a class. `e` lives in the StateStore under the name "e".
-struct Link {
-  std::string_view name;
-  double kappa;   ///< share of the memory that joins the message
-  double lambda;  ///< share of the memory that is kept in all; kappa == lambda in both links so far
-  std::string_view summary;
-  std::string_view source;
+/// A coefficient of a link: a number, or what the operator's constants give for a piece.
+struct Coefficient {
+  enum class Rule {
+    kNumber,
+    kDelta,        ///< delta
+    kDamping,      ///< 1 / (1 + omega)
+    kHalfDamping,  ///< 1 / (2 (1 + omega))
+    kDoreEta,      ///< the share of memory that DORE's theory allows beside beta = 1 / (2 (1 + omega))
+  };
+  Coefficient(double number = 0) : number(number) {}           // NOLINT(google-explicit-constructor)
+  Coefficient(Rule rule) : rule(rule), number(0) {}            // NOLINT(google-explicit-constructor)
 
-  bool remembers() const { return kappa != 0; }
+  double At(const Compressor& compressor, const Piece& piece) const;
+  std::string text() const;  ///< "0.5", "delta", "1/(1+omega)"
+
+  Rule rule = Rule::kNumber;
+  double number;
 };
 
-/// raw: no memory. ef: error feedback with the step size outside (EF_OUT).
+/// What the message is a difference to.
+enum class Reference {
+  kZero,      ///< v itself
+  kShift,     ///< the shift h, a vector that both ends move by what was sent
+  kPrevious,  ///< the sender's v of the round before (MARINA)
+};
+
+/// A link is what a sender does so that a receiver knows v, with memory on both ends. With s = the step size where it
+/// is inside, else 1, and r = 0, h or the previous v:
+///     u = s (v - r) + kappa e;   m = C(u) -> wire;   e <- (lambda - kappa) e + (u - m);   h <- h + alpha m / s
+/// and the receiver, who keeps the mean of its senders' shifts, takes h + beta m / s with the old h, or the new h.
+/// A link is a row of numbers, not a class. The vectors live in StateStores: "e", "h", "y" (previous v) at the sender,
+/// "mean h" at the receiver.
+struct Link {
+  std::string_view name;
+  Reference reference = Reference::kZero;
+  Coefficient alpha = 0;   ///< share of the message that moves the shift
+  Coefficient beta = 1;    ///< share of the message that the receiver takes
+  Coefficient kappa = 0;   ///< share of the memory that joins the message
+  Coefficient lambda = 0;  ///< share of the memory that is kept in all
+  bool takes_shift = false;   ///< the receiver takes the new shift
+  bool step_inside = false;   ///< v enters times the step size, and the memory is in its units
+  bool for_unbiased = false;  ///< operators need a known omega; else, with memory or a shift, they must contract
+  bool opens_dense = false;   ///< the first message is v itself, uncompressed, and the shift starts there
+  std::optional<Coefficient> refresh = std::nullopt;  ///< probability of a dense round, one coin for all ranks
+  std::string_view summary = {};
+  std::string_view source = {};
+
+  bool remembers() const { return kappa.rule != Coefficient::Rule::kNumber || kappa.number != 0 || lambda.number != 0; }
+  bool shifts() const { return reference != Reference::kZero; }
+  /// Its numbers, for people and for the settings check.
+  std::string numbers() const;
+};
+
+/// Links of the way to the owner of a piece, or to all ranks.
 const std::vector<Link>& Links();
+/// Links of the way back.
+const std::vector<Link>& DownLinks();
 const Link& FindLink(std::string_view name);
+const Link& FindDownLink(std::string_view name);
 
 /// Why this operator cannot ride this link, with a choice that works; empty where they fit.
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece);
 
-/// Encodes v (site.piece.numel finite elements) into `out` and updates the link's memory in `state`.
-/// `v` is left as it is. T is float or double.
+/// Encodes v (site.piece.numel finite elements) into `out` and updates the sender's memory in `state`. Returns the
+/// bytes of the payload. `v` is left as it is. `step_size` > 0 matters where it is inside. T is float or double.
 template <typename T>
-void Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
-          std::span<const T> v, std::span<std::byte> out);
+size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
+            double step_size, std::span<const T> v, std::span<std::byte> out);
+
+/// The same for a dense round: `out` gets v itself (identity's payload), and shift and previous v become v.
+template <typename T>
+void SendDense(const Link& link, const Site& site, Lane& lane, StateStore<T>& state, std::span<const T> v,
+               std::span<std::byte> out);
+
+/// The weight of each sender's payload for ReceiveMean: 1 / (senders s).
+double ReceiveWeight(const Link& link, double step_size, int senders);
+
+/// `mean`, the weighted sum of the senders' payloads, becomes what the receiver takes; its shift moves in `state`.
+template <typename T>
+void ReceiveMean(const Link& link, const Compressor& compressor, const Site& site, StateStore<T>& state,
+                 std::span<T> mean);
+
+/// The same for a dense round, where `mean` is what the receiver takes already.
+template <typename T>
+void ReceiveDense(const Link& link, const Site& site, StateStore<T>& state, std::span<const T> mean);
 
 }  // namespace gradwire

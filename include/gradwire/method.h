@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -12,14 +13,23 @@ namespace gradwire {
 /// A method is a named row of parts.
 struct Method {
   std::string_view name;
-  std::string_view link;        ///< a row of Links()
-  std::string_view compressor;  ///< the only one that the method takes; empty: the user's
+  std::string_view link;                 ///< a row of Links()
+  std::string_view compressor;           ///< the usual one, which `comm.compressor: auto` is
+  bool only = false;                     ///< the method takes no other
+  std::string_view down = "none";        ///< a row of DownLinks(), which makes the topology sharded
+  std::string_view down_compressor = ""; ///< the usual one of the way back; empty: that of the way up
+  std::string_view learner = "";         ///< the usual operator that teaches a shift beside the link; empty: no shift
+  std::optional<Coefficient> alpha = {};       ///< in place of the link's
+  std::string_view estimator = "full";   ///< what a worker sends on convex problems; a network has its mini-batch
   std::string_view summary;
   std::string_view source;
 };
 
 /// Every method there is.
 const std::vector<Method>& Methods();
+
+/// Throws ConfigError ("comm.method: ...") that names the nearest.
+const Method& FindMethod(std::string_view name);
 
 /// The parts that a configuration names. Throws ConfigError that begins with the key: "comm.method: ...".
 ExchangeParts MakeParts(const CommConfig& config, uint64_t seed);

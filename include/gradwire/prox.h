@@ -15,7 +15,8 @@ struct Prox {
   /// R(x).
   double Value(std::span<const double> x) const;
   /// x <- argmin_z R(z) + ||z - x||^2 / (2 lr).
-  void Apply(double lr, std::span<double> x) const;
+  template <typename T>
+  void Apply(double lr, std::span<T> x) const;
 };
 
 }  // namespace gradwire

@@ -21,6 +21,7 @@ struct Site {
   uint64_t step = 0;
   uint32_t parameter = 0;
   Piece piece;
+  uint32_t part = 0;  ///< which operator within a combined one; 0 outside of combinations
 };
 
 /// Scratch memory that is allocated once and reused: Take() hands out stretches, a Frame gives back what was taken

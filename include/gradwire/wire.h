@@ -17,6 +17,7 @@ struct Frame {
   static constexpr uint32_t kMagic = 0x31525747;  // "GWR1" as bytes
   static constexpr uint16_t kVersion = 1;
   static constexpr uint16_t kPoisoned = 1;  ///< flag: the sender's bucket had a non-finite element
+  static constexpr uint16_t kDown = 2;      ///< flag: an owner's result on its way back, not a worker's gradient
 
   uint32_t magic = kMagic;
   uint16_t version = kVersion;
@@ -36,7 +37,7 @@ static_assert(sizeof(Frame) == 64 && sizeof(Frame) % kPayloadAlignment == 0);
 /// Fills size and checksum from `message` (frame and payloads) and writes `frame` at its start.
 void Seal(Frame frame, std::span<std::byte> message);
 
-/// The frame of a received message, after every field was compared with what was expected (flags excepted). Throws
+/// The frame of a received message, after every field was compared with what was expected (except whether it is poisoned). Throws
 /// PeerError naming the sender, the bucket, the field, what it holds and what was expected.
 Frame Open(std::span<const std::byte> message, const Frame& expected);
 

@@ -36,8 +36,11 @@ class C10dCollective final : public Collective {
   int rank() const override { return backend_->getRank(); }
   int size() const override { return backend_->getSize(); }
 
-  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
-    Ticket ticket{next_++, 0};
+  using Collective::Start;
+  uint64_t Reserve() override { return next_++; }
+
+  Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+    Ticket ticket{id, 0};
     const int tag = static_cast<int>(ticket.id % (1u << 30));
     std::vector<Pending>& pending = pending_[ticket.id];
     for (const Incoming& message : incoming)

@@ -42,15 +42,18 @@ class ThreadCollective final : public Collective {
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(hub_->alive.size()); }
 
-  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
-    Ticket ticket{next_++, 0};
+  using Collective::Start;
+  uint64_t Reserve() override { return next_++; }
+
+  Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+    Ticket ticket{id, 0};
     for (const Outgoing& message : outgoing) {
       Post(message.peer, ticket.id, message.bytes);
       ticket.bytes_sent += message.bytes.size();
     }
-    pending_[ticket.id] = [this, id = ticket.id, wanted = std::vector<Incoming>(incoming.begin(), incoming.end())] {
+    pending_[id].push_back([this, id, wanted = std::vector<Incoming>(incoming.begin(), incoming.end())] {
       for (const Incoming& message : wanted) Receive(message.peer, id, message.bytes);
-    };
+    });
     return ticket;
   }
 
@@ -59,7 +62,8 @@ class ThreadCollective final : public Collective {
 
   void Finish(const Ticket& ticket) override {
     const auto pending = pending_.extract(ticket.id);
-    if (!pending.empty()) pending.mapped()();
+    if (pending.empty()) return;
+    for (const auto& part : pending.mapped()) part();
   }
 
   std::vector<std::string> GatherText(std::string_view text) override {
@@ -87,7 +91,7 @@ class ThreadCollective final : public Collective {
     Ticket ticket{next_++, 0};
     ForPeers([&](int peer) { Post(peer, ticket.id, std::as_bytes(values)); });
     ticket.bytes_sent = values.size_bytes() * static_cast<size_t>(size() - 1);
-    pending_[ticket.id] = [this, id = ticket.id, values] {
+    pending_[ticket.id].push_back([this, id = ticket.id, values] {
       const std::vector<T> own(values.begin(), values.end());
       std::vector<T> theirs(values.size());
       for (int peer = 0; peer < size(); ++peer) {
@@ -95,7 +99,7 @@ class ThreadCollective final : public Collective {
         const std::vector<T>& term = peer == rank_ ? own : theirs;
         for (size_t i = 0; i < values.size(); ++i) values[i] = peer == 0 ? term[i] : values[i] + term[i];
       }
-    };
+    });
     return ticket;
   }
 
@@ -133,7 +137,7 @@ class ThreadCollective final : public Collective {
   std::shared_ptr<Hub> hub_;
   int rank_;
   uint64_t next_ = 0;
-  std::map<uint64_t, std::function<void()>> pending_;
+  std::map<uint64_t, std::vector<std::function<void()>>> pending_;
 };
 
 }  // namespace

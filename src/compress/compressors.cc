@@ -11,6 +11,9 @@ struct Entry {
   std::string_view name;
   std::shared_ptr<const Compressor> (*make)(std::string_view argument);
   CompressorInfo info;
+
+  /// Whether its arguments are operators, in parentheses.
+  bool combines() const { return info.syntax.find('(') != info.syntax.npos; }
 };
 
 /// The list of operators: a new one is its file and one entry here.
@@ -23,11 +26,59 @@ const std::vector<Entry>& Entries() {
        {"bf16", "bfloat16 with a power-of-two scale a piece: 2 bytes an element", "Kalamkar et al. 2019, arXiv 1905.12322",
         {"bf16"}}},
       {"sign", MakeSign,
-       {"sign", "sign, times the mean magnitude of 1,024 elements: 1.03 bits an element",
-        "Karimireddy et al. 2019, arXiv 1901.09847", {"sign"}}},
+       {"sign[:exact | :plain]", "sign, times the mean magnitude of 1,024 elements (exact: of the piece; plain: 1): 1.03 bits an element",
+        "Karimireddy et al. 2019, arXiv 1901.09847; Bernstein et al. 2018, arXiv 1802.04434", {"sign", "sign:exact", "sign:plain"}}},
+      {"ssign", MakeStochasticSign,
+       {"ssign[:norm]", "a sign drawn so that its mean is the direction, or with norm the vector: 1 bit an element",
+        "Safaryan & Richtarik 2021, arXiv 1905.12938", {"ssign", "ssign:norm"}}},
       {"topk", MakeTopK,
        {"topk:K | topk:P%", "the K (or P %) largest elements of each parameter: 6 bytes each",
         "Aji & Heafield 2017, arXiv 1704.05021", {"topk:1%", "topk:5", "topk:100%"}}},
+      {"randk", MakeRandK,
+       {"randk:K | randk:P% [:common] [:unscaled]", "K (or P %) elements of each parameter, drawn at random: 4 bytes each",
+        "Stich et al. 2018, arXiv 1809.07599", {"randk:10%", "randk:5", "randk:10%:common", "randk:75%:common:unscaled"}}},
+      {"qsgd", MakeQsgd,
+       {"qsgd:S", "random rounding to S levels of the 2-norm: qsgd:7 4 bits an element, qsgd:127 8",
+        "Alistarh et al. 2017, arXiv 1610.02132", {"qsgd:7", "qsgd:127"}}},
+      {"dithering", MakeDithering,
+       {"dithering:P:S", "random rounding to S levels of the P-norm, P = 1, 2 or inf",
+        "Mishchenko et al. 2019, arXiv 1901.09269", {"dithering:inf:7", "dithering:1:4", "dithering:2:1"}}},
+      {"terngrad", MakeTernGrad,
+       {"terngrad[:clip]", "-1, 0 or 1 times the largest magnitude, clip: at most 2.5 deviations; 1.6 bits an element",
+        "Wen et al. 2017, arXiv 1705.07878", {"terngrad", "terngrad:clip"}}},
+      {"natural", MakeNatural,
+       {"natural", "random rounding to a power of two: 9 bits an element", "Horvath et al. 2022, arXiv 1905.10988",
+        {"natural"}}},
+      {"natural_dithering", MakeNaturalDithering,
+       {"natural_dithering:P:S", "random rounding to P-norm times 1, 1/2, ..., 2^(1-S) or 0: S = 7 takes 4 bits an element",
+        "Horvath et al. 2022, arXiv 1905.10988", {"natural_dithering:2:7"}}},
+      {"nu_rand1", MakeNuRand1,
+       {"nu_rand1", "one element of each piece, drawn by its magnitude", "Horvath & Richtarik 2021, arXiv 2006.11077",
+        {"nu_rand1"}}},
+      {"nu_randk", MakeNuRandK,
+       {"nu_randk:K | nu_randk:P%", "about K (or P %) elements, drawn by their magnitudes: 6 bytes each",
+        "Wangni et al. 2018, arXiv 1710.09854", {"nu_randk:10%"}}},
+      {"bernoulli", MakeBernoulli,
+       {"bernoulli:P", "all elements with probability P, else nothing", "Richtarik et al. 2022, arXiv 2202.00998", {"bernoulli:0.25"}}},
+      {"threshold", MakeThreshold,
+       {"threshold:L", "the elements of magnitude L or more: 6 bytes each", "Dutta et al. 2020, arXiv 1911.08250",
+        {"threshold:0.5"}}},
+      {"adaptive", MakeAdaptive,
+       {"adaptive:L", "the elements of at least L times the largest magnitude, L up to 1: 6 bytes each",
+        "Islamov et al. 2022, arXiv 2206.03588", {"adaptive:0.5"}}},
+      {"clip", MakeClip,
+       {"clip:T", "the whole gradient, shortened to the norm T: 4 bytes an element", "Khirirat et al. 2023, arXiv 2305.18929",
+        {"clip:1"}}},
+      {"induced", MakeInduced,
+       {"induced(A,B)", "A, then unbiased B of what A leaves out: unbiased", "Horvath & Richtarik 2021, arXiv 2006.11077",
+        {"induced(topk:10%,randk:10%)", "induced(sign,qsgd:7)"}}},
+      {"scaled", MakeScaled, {"scaled(A,c)", "c times A", "", {"scaled(topk:10%,0.5)"}}},
+      {"unscale", MakeUnscale,
+       {"unscale(A)", "unbiased A over 1 + omega: contractive", "Beznosikov et al. 2023, arXiv 2002.12410",
+        {"unscale(qsgd:7)"}}},
+      {"compose", MakeCompose,
+       {"compose(A,B)", "A of what B gives", "",
+        {"compose(qsgd:7,randk:10%)", "compose(unscale(qsgd:7),topk:10%)", "compose(fp16,topk:10%)"}}},
   };
   return entries;
 }
@@ -44,13 +95,18 @@ const std::vector<CompressorInfo>& Compressors() {
 }
 
 std::shared_ptr<const Compressor> ParseCompressor(std::string_view spec) {
-  const size_t colon = spec.find(':');
-  const std::string_view name = spec.substr(0, colon);
-  const std::string_view argument = colon == spec.npos ? "" : spec.substr(colon + 1);
+  const size_t end = spec.find_first_of(":(");
+  const std::string_view name = spec.substr(0, end);
+  const bool combines = end != spec.npos && spec[end] == '(';
+  std::string_view argument = end == spec.npos ? "" : spec.substr(end + 1);
   std::vector<std::string_view> names;
   for (const Entry& entry : Entries()) {
-    if (entry.name == name) return entry.make(argument);
     names.push_back(entry.name);
+    if (entry.name != name) continue;
+    if (combines != entry.combines() || (combines && !argument.ends_with(')')))
+      throw ConfigError(fmt::format("compressor '{}': expected {}", spec, entry.info.syntax));
+    if (combines) argument.remove_suffix(1);
+    return entry.make(argument);
   }
   const std::string_view near = Nearest(name, names);
   throw ConfigError(fmt::format("compressor '{}': unknown{}; expected one of {}", spec,

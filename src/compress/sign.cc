@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/sign.h"
 #include "compress/operator.h"
 #include "compress/spec.h"
-#include "kernels/sign.h"
 
 namespace gradwire {
 namespace {
 
 using kernels::kSignBlock;
 
-/// Scaled sign by blocks of 1,024 elements: C(x) = (||x||_1 / B) sign(x) in each block, sign(0) = +1 (METHODS O4;
-/// Karimireddy et al., "Error feedback fixes SignSGD", ICML 2019, with a scale a block).
+/// Scaled sign: C(x) = (||x||_1 / B) sign(x) in each block of B elements, sign(0) = +1 (METHODS O4; Karimireddy et al.,
+/// "Error feedback fixes SignSGD", ICML 2019). A block has 1,024 elements, or, with `exact`, the whole piece, as in the
+/// paper.
 /// Payload: a scale (T) per block, then one bit an element.
 class Sign final : public Operator<Sign> {
  public:
-  std::string spec() const override { return "sign"; }
+  explicit Sign(bool exact) : exact_(exact) {}
+
+  std::string spec() const override { return exact_ ? "sign:exact" : "sign"; }
   bool unbiased() const override { return false; }
   std::optional<double> omega(const Piece&) const override { return std::nullopt; }
   /// ||x||_1^2 / (B ||x||^2) >= 1/B, attained by one non-zero element.
   std::optional<double> delta(const Piece& piece) const override {
-    return 1.0 / static_cast<double>(std::clamp<size_t>(piece.numel, 1, kSignBlock));
+    return 1.0 / static_cast<double>(std::clamp<size_t>(piece.numel, 1, Block(piece.numel)));
   }
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
     return Blocks(piece.numel) * SizeOf(dtype) + (piece.numel + 7) / 8;
@@ -27,8 +30,8 @@ class Sign final : public Operator<Sign> {
   template <typename T>
   void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
     const std::span<std::byte> bits = out.subspan(Blocks(u.size()) * sizeof(T));
-    for (size_t block = 0, at = 0; at < u.size(); ++block, at += kSignBlock) {
-      const std::span<T> part = u.subspan(at, std::min(kSignBlock, u.size() - at));
+    for (size_t block = 0, at = 0; at < u.size(); ++block, at += Block(u.size())) {
+      const std::span<T> part = u.subspan(at, std::min(Block(u.size()), u.size() - at));
       const T scale = kernels::MeanMagnitude<T>(part);
       StoreAt(out, block, scale);
       kernels::PackSigns<T>(part, reinterpret_cast<uint8_t*>(bits.data()) + at / 8);
@@ -39,24 +42,59 @@ class Sign final : public Operator<Sign> {
   template <typename T>
   void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
     const auto* bits = reinterpret_cast<const uint8_t*>(payload.data()) + Blocks(out.size()) * sizeof(T);
-    for (size_t block = 0, at = 0; at < out.size(); ++block, at += kSignBlock) {
+    for (size_t block = 0, at = 0; at < out.size(); ++block, at += Block(out.size())) {
       const T scale = LoadAt<T>(payload, block);
       if (!(scale >= 0 && scale <= std::numeric_limits<T>::max()))
         throw PayloadError("sign payload whose scale of block " + std::to_string(block) + " is " +
                            std::to_string(scale) + ", expected finite and not negative");
-      kernels::AddSigns(bits + at / 8, weight * scale, out.subspan(at, std::min(kSignBlock, out.size() - at)));
+      kernels::AddSigns(bits + at / 8, weight * scale, out.subspan(at, std::min(Block(out.size()), out.size() - at)));
     }
   }
 
  private:
-  static size_t Blocks(size_t numel) { return (numel + kSignBlock - 1) / kSignBlock; }
+  size_t Block(size_t numel) const { return exact_ ? std::max<size_t>(numel, 1) : kSignBlock; }
+  size_t Blocks(size_t numel) const { return (numel + Block(numel) - 1) / Block(numel); }
+
+  bool exact_;
+};
+
+/// sign(x) without a scale, sign(0) = +1, but 0 for a piece of zeros (METHODS O2; Bernstein et al., "signSGD", ICML
+/// 2018). No contraction: its length does not depend on x. Payload: a byte, 0 for zeros, else 1; then one bit an
+/// element.
+class PlainSign final : public Operator<PlainSign> {
+ public:
+  std::string spec() const override { return "sign:plain"; }
+  bool unbiased() const override { return false; }
+  std::optional<double> omega(const Piece&) const override { return std::nullopt; }
+  std::optional<double> delta(const Piece&) const override { return std::nullopt; }
+  size_t Bytes(const Piece& piece, Dtype) const override { return piece.numel ? 1 + (piece.numel + 7) / 8 : 0; }
+
+  template <typename T>
+  void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
+    if (u.empty()) return;
+    const bool any = std::any_of(u.begin(), u.end(), [](T x) { return x != 0; });
+    out[0] = std::byte{any};
+    kernels::PackSigns<T>(u, reinterpret_cast<uint8_t*>(out.data()) + 1);
+    if (any) kernels::SubtractSigns(u, T{1});
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    if (out.empty()) return;
+    if (payload[0] > std::byte{1}) throw PayloadError("sign:plain payload whose first byte is neither 0 nor 1");
+    if (payload[0] == std::byte{0}) return;
+    kernels::AddSigns(reinterpret_cast<const uint8_t*>(payload.data()) + 1, weight, out);
+  }
 };
 
 }  // namespace
 
 std::shared_ptr<const Compressor> MakeSign(std::string_view argument) {
-  RefuseArgument("sign", argument);
-  return std::make_shared<Sign>();
+  if (argument == "plain") return std::make_shared<PlainSign>();
+  if (!argument.empty() && argument != "exact")
+    throw BadArgument("sign", argument,
+                      "sign (a scale a block), sign:exact (a scale a piece) or sign:plain (no scale)");
+  return std::make_shared<Sign>(!argument.empty());
 }
 
 }  // namespace gradwire

@@ -9,8 +9,6 @@
 
 #include <fmt/format.h>
 
-#include "gradwire/error.h"
-
 namespace gradwire {
 namespace {
 
@@ -29,9 +27,10 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 }
 
 template <typename N>
-bool ParseNumber(std::string_view text, N& number) {
+std::optional<N> Read(std::string_view text) {
+  N number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} && end == text.data() + text.size();
+  return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace
@@ -45,17 +44,38 @@ size_t Amount::Of(size_t parameter_numel) const {
 
 std::string Amount::text() const { return percent_ > 0 ? fmt::format("{}%", percent_) : fmt::format("{}", count_); }
 
-Amount ParseAmount(std::string_view op, std::string_view argument) {
-  if (argument.ends_with('%')) {
-    double percent = 0;
-    if (ParseNumber(argument.substr(0, argument.size() - 1), percent) && percent > 0 && percent <= 100)
-      return Amount::Percent(percent);
-  } else {
-    size_t count = 0;
-    if (ParseNumber(argument, count) && count > 0) return Amount::Count(count);
+std::optional<double> ReadNumber(std::string_view text) {
+  const auto number = Read<double>(text);
+  return number && std::isfinite(*number) ? number : std::nullopt;
+}
+
+std::optional<size_t> ReadCount(std::string_view text) { return Read<size_t>(text); }
+
+std::vector<std::string_view> Split(std::string_view text, char at) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const size_t end = text.find(at);
+    parts.push_back(text.substr(0, end));
+    if (end == text.npos) return parts;
+    text.remove_prefix(end + 1);
   }
-  throw ConfigError(fmt::format("compressor '{0}:{1}': expected a number of elements per parameter ({0}:5000) or a "
-                                "percentage above 0 and up to 100 ({0}:1%)", op, argument));
+}
+
+ConfigError BadArgument(std::string_view op, std::string_view argument, std::string_view expected) {
+  return ConfigError(fmt::format("compressor '{}:{}': expected {}", op, argument, expected));
+}
+
+Amount ParseAmount(std::string_view op, std::string_view amount, std::string_view argument) {
+  if (amount.ends_with('%')) {
+    const auto percent = ReadNumber(amount.substr(0, amount.size() - 1));
+    if (percent && *percent > 0 && *percent <= 100) return Amount::Percent(*percent);
+  } else if (const auto count = ReadCount(amount); count && *count > 0) {
+    return Amount::Count(*count);
+  }
+  throw BadArgument(op, argument,
+                    fmt::format("a number of elements per parameter ({0}:5000) or a percentage above 0 and up to 100 "
+                                "({0}:1%)",
+                                op));
 }
 
 void RefuseArgument(std::string_view op, std::string_view argument) {

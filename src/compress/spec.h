@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "gradwire/error.h"
 
 namespace gradwire {
 
@@ -25,8 +28,18 @@ class Amount {
   double percent_;  // 0: count_ holds
 };
 
-/// Reads the argument of an operator that keeps some elements. Throws ConfigError.
-Amount ParseAmount(std::string_view op, std::string_view argument);
+/// A number that is all of the text, finite; empty otherwise.
+std::optional<double> ReadNumber(std::string_view text);
+std::optional<size_t> ReadCount(std::string_view text);
+
+/// "1%:common" at ':' -> {"1%", "common"}; an empty text is one empty part.
+std::vector<std::string_view> Split(std::string_view text, char at);
+
+/// "compressor 'op:argument': expected ...".
+ConfigError BadArgument(std::string_view op, std::string_view argument, std::string_view expected);
+
+/// Reads the part `amount` of the argument of an operator that keeps some elements. Throws ConfigError.
+Amount ParseAmount(std::string_view op, std::string_view amount, std::string_view argument);
 
 /// Throws ConfigError unless the argument is empty.
 void RefuseArgument(std::string_view op, std::string_view argument);

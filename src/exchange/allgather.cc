@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
-#include <fmt/format.h>
-
-#include "exchange/core.h"
-#include "exchange/pack.h"
-#include "gradwire/error.h"
-#include "gradwire/wire.h"
+#include "exchange/mail.h"
 
 namespace gradwire {
 namespace {
@@ -16,121 +12,51 @@ namespace {
 template <typename T>
 class AllGatherFlight final : public Flight<T> {
  public:
-  AllGatherFlight(ExchangeCore<T>& core, uint64_t step, const Bucket<T>& bucket, std::shared_ptr<const BucketPlan> plan)
-      : core_(core), step_(step), bucket_(bucket), plan_(std::move(plan)) {
-    for (int r = 0; r < core.collective.size(); ++r) messages_.push_back(TakeBuffer());
-  }
-
-  ~AllGatherFlight() override {
-    if (under_way_) return;
-    for (auto& buffer : messages_) core_.free_buffers.emplace(plan_->message_bytes, std::move(buffer));
-  }
+  AllGatherFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket)
+      : core_(core), round_(round), bucket_(bucket), dense_(core.IsDense(round.step)), plan_(core.PlanOf(bucket, dense_)),
+        mail_(core, round, bucket.index, 0) {}
 
   void Start() override {
-    PackOwn();
-    Send();
+    std::vector<int> all(static_cast<size_t>(core_.collective.size()));
+    std::iota(all.begin(), all.end(), 0);
+    for (const int rank : all) mail_.Expect(rank, plan_->up[0]);
+    {
+      const Timer timer(core_.stats.encode_s);
+      mail_.Compose(plan_->up[0], all, [&](std::span<std::byte> message) {
+        return Pack<T>(core_, UpChannel(core_, dense_), plan_->up[0], round_, bucket_.values, message);
+      });
+    }
+    mail_.Start();
   }
 
   void Finish() override {
-    {
-      const Timer timer(core_.stats.wire_s);
-      core_.collective.Finish(ticket_);
-    }
-    under_way_ = false;
+    const bool poisoned = mail_.Finish();
     const Timer timer(core_.stats.decode_s);
-    if (OpenAll()) std::fill(bucket_.values.begin(), bucket_.values.end(), std::numeric_limits<T>::quiet_NaN());
-    else Average();
+    std::vector<From> messages;
+    for (int rank = 0; rank < core_.collective.size(); ++rank) messages.push_back(mail_.Read(rank));
+    // Poisoned or not: shifts on both ends move by what was sent.
+    Unpack<T>(core_, UpChannel(core_, dense_), plan_->up[0], bucket_.index, round_, messages, bucket_.values);
+    if (poisoned) std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
+    else OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
   }
 
  private:
-  int size() const { return core_.collective.size(); }
-  int rank() const { return core_.collective.rank(); }
-
-  std::unique_ptr<std::byte[]> TakeBuffer() {
-    const auto found = core_.free_buffers.extract(plan_->message_bytes);
-    if (!found.empty()) return std::move(found.mapped());
-    return std::make_unique_for_overwrite<std::byte[]>(plan_->message_bytes);
-  }
-
-  std::span<std::byte> Message(int r) { return {messages_[static_cast<size_t>(r)].get(), plan_->message_bytes}; }
-
-  Frame FrameOf(int sender) const {
-    Frame frame;
-    frame.token = core_.token;
-    frame.step = step_;
-    frame.bucket = bucket_.index;
-    frame.sender = static_cast<uint32_t>(sender);
-    frame.layout = plan_->layout;
-    frame.payloads = static_cast<uint32_t>(plan_->pieces.size());
-    return frame;
-  }
-
-  void PackOwn() {
-    const Timer timer(core_.stats.encode_s);
-    Frame frame = FrameOf(rank());
-    if (Pack<T>(core_, *plan_, step_, bucket_.values, Message(rank()))) frame.flags |= Frame::kPoisoned;
-    Seal(frame, Message(rank()));
-  }
-
-  void Send() {
-    const Timer timer(core_.stats.wire_s);
-    std::vector<Outgoing> outgoing;
-    std::vector<Incoming> incoming;
-    for (int peer = 0; peer < size(); ++peer) {
-      if (peer == rank()) continue;
-      outgoing.push_back({peer, Message(rank())});
-      incoming.push_back({peer, Message(peer)});
-    }
-    under_way_ = true;
-    ticket_ = core_.collective.Start(outgoing, incoming);
-    core_.stats.frame_bytes += sizeof(Frame) * outgoing.size();
-    core_.stats.payload_bytes += ticket_.bytes_sent - sizeof(Frame) * outgoing.size();
-  }
-
-  /// Checks every frame; returns whether any rank's bucket was poisoned.
-  bool OpenAll() {
-    bool poisoned = false;
-    for (int r = 0; r < size(); ++r) poisoned |= (Open(Message(r), FrameOf(r)).flags & Frame::kPoisoned) != 0;
-    return poisoned;
-  }
-
-  void Average() {
-    std::vector<std::span<const std::byte>> messages;
-    for (int r = 0; r < size(); ++r) messages.push_back(Message(r));
-    const std::vector<T> weights(messages.size(), static_cast<T>(1.0 / size()));
-    Unpack<T>(core_, *plan_, step_, messages, weights, bucket_.values);
-  }
-
   ExchangeCore<T>& core_;
-  const uint64_t step_;
+  const Round round_;
   const Bucket<T> bucket_;
+  const bool dense_;
   const std::shared_ptr<const BucketPlan> plan_;
-  std::vector<std::unique_ptr<std::byte[]>> messages_;  // by rank
-  Ticket ticket_;
-  bool under_way_ = false;
+  Mail<T> mail_;
 };
-
-template <typename T>
-std::shared_ptr<const BucketPlan> PlanFor(ExchangeCore<T>& core, const Bucket<T>& bucket) {
-  std::shared_ptr<const BucketPlan>& plan = core.plans[bucket.index];
-  const auto same = [](const Segment& a, const Segment& b) {
-    return a.parameter == b.parameter && a.offset == b.offset && a.numel == b.numel;
-  };
-  if (!plan || !std::ranges::equal(plan->segments, bucket.segments, same)) {
-    plan = std::make_shared<BucketPlan>(MakePlan(core.parts, core.parameters, bucket));
-    core.free_buffers.clear();  // sizes of the old layout
-  }
-  return plan;
-}
 
 }  // namespace
 
 template <typename T>
-std::unique_ptr<Flight<T>> MakeAllGather(ExchangeCore<T>& core, uint64_t step, const Bucket<T>& bucket) {
-  return std::make_unique<AllGatherFlight<T>>(core, step, bucket, PlanFor(core, bucket));
+std::unique_ptr<Flight<T>> MakeAllGather(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket) {
+  return std::make_unique<AllGatherFlight<T>>(core, round, bucket);
 }
 
-template std::unique_ptr<Flight<float>> MakeAllGather(ExchangeCore<float>&, uint64_t, const Bucket<float>&);
-template std::unique_ptr<Flight<double>> MakeAllGather(ExchangeCore<double>&, uint64_t, const Bucket<double>&);
+template std::unique_ptr<Flight<float>> MakeAllGather(ExchangeCore<float>&, const Round&, const Bucket<float>&);
+template std::unique_ptr<Flight<double>> MakeAllGather(ExchangeCore<double>&, const Round&, const Bucket<double>&);
 
 }  // namespace gradwire

@@ -15,19 +15,25 @@ namespace gradwire {
 template <typename T>
 struct ExchangeCore {
   ExchangeCore(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts)
-      : collective(collective), parameters(std::move(parameters)), parts(std::move(parts)), state(this->parameters) {}
+      : collective(collective), parameters(std::move(parameters)), parts(std::move(parts)), state(this->parameters), down_state(this->parameters) {}
   ExchangeCore(const ExchangeCore&) = delete;  // state points to parameters
 
   Collective& collective;
   const std::vector<Parameter> parameters;
   const ExchangeParts parts;
   const std::shared_ptr<const Compressor> dense = ParseCompressor("identity");
-  StateStore<T> state;
+  StateStore<T> state;       ///< of this rank as a sender, and as a receiver of all pieces or of those that it owns
+  StateStore<T> down_state;  ///< of the way back
   Lane lane;
   ExchangeStats stats;
   uint64_t token = 0;
-  std::map<uint32_t, std::shared_ptr<const BucketPlan>> plans;    // by bucket index; replaced when a layout changes
-  std::multimap<size_t, std::unique_ptr<std::byte[]>> free_buffers;  // by size
+  std::map<std::pair<uint32_t, bool>, std::shared_ptr<const BucketPlan>> plans;  // by bucket and whether dense
+  std::multimap<size_t, std::unique_ptr<std::byte[]>> free_buffers;              // by size
+
+  /// Whether all pieces travel dense in this round: the first one of some links, and the refreshed ones of MARINA.
+  bool IsDense(uint64_t step) const;
+  /// Replaced when a layout changes.
+  std::shared_ptr<const BucketPlan> PlanOf(const Bucket<T>& bucket, bool dense);
 };
 
 /// A bucket under way: Start sends it, Finish puts the mean in place. Where either throws, the transport may still write
@@ -42,9 +48,19 @@ class Flight {
 
 // One function per topology.
 template <typename T>
-std::unique_ptr<Flight<T>> MakeAllGather(ExchangeCore<T>& core, uint64_t step, const Bucket<T>& bucket);
+std::unique_ptr<Flight<T>> MakeAllGather(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket);
 template <typename T>
-std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>& core, const Bucket<T>& bucket);
+std::unique_ptr<Flight<T>> MakeSharded(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket);
+/// Dense whatever the operator: for the first start_iter steps.
+template <typename T>
+std::unique_ptr<Flight<T>> MakeDenseAllReduce(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket);
+template <typename T>
+std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket);
+
+/// The regularised step instead of the plain one: g <- (x - prox_{lr R}(x - lr g)) / lr, element by element; nothing
+/// without a regulariser. Throws Error where there is one and no point.
+template <typename T>
+void OwnerStep(const Prox& prox, const Round& round, std::span<const T> point, std::span<T> gradient);
 
 /// Adds its lifetime, in seconds, to a total.
 class Timer {

@@ -12,11 +12,23 @@
 namespace gradwire {
 namespace {
 
+std::string_view NameOf(Topology topology) {
+  switch (topology) {
+    case Topology::kAllGather: return "allgather";
+    case Topology::kSharded: return "sharded";
+    case Topology::kAllReduce: return "allreduce";
+  }
+  throw Error("no such topology");
+}
+
 std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& parameters, Dtype dtype) {
   std::string text = fmt::format(
-      "link: {}\ncompressor: {}\ntopology: {}\npiece: {}\nmin_compress_numel: {}\ncompress_1d: {}\nstart_iter: {}\n"
-      "seed: {}\ndtype: float{}\n",
-      parts.link->name, parts.compressor->spec(), parts.topology == Topology::kAllGather ? "allgather" : "allreduce",
+      "link: {}\nits numbers: {}\ncompressor: {}\nlearner: {}\ndown: {}\ntopology: {}\nprox: {} {}\npiece: {}\nmin_compress_numel: {}\n"
+      "compress_1d: {}\nstart_iter: {}\nseed: {}\ndtype: float{}\n",
+      parts.link.name, parts.link.numbers(), parts.compressor->spec(),
+      parts.learner ? fmt::format("{}, {}", parts.learner->spec(), parts.learning.numbers()) : "none",
+      parts.topology == Topology::kSharded ? fmt::format("{}, {}, {}", parts.down.name, parts.down_compressor->spec(), parts.down.numbers()) : "none",
+      NameOf(parts.topology), static_cast<int>(parts.prox.kind), parts.prox.lambda,
       parts.piece == PieceRule::kFixed ? "fixed" : "tensor", parts.min_compress_numel, parts.compress_1d,
       parts.start_iter, parts.seed, 8 * SizeOf(dtype));
   for (const Parameter& parameter : parameters)
@@ -24,11 +36,34 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
   return text;
 }
 
+/// An operator that must see the whole gradient gets it where that is one piece.
+void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
+  const bool one_piece = parameters.size() == 1 && PieceCount(parameters[0].numel(), parts.piece) == 1;
+  for (const auto& compressor : {parts.compressor, parts.learner, parts.down_compressor})
+    if (compressor && compressor->scope() == Scope::kModel && !one_piece)
+      throw ConfigError(fmt::format(
+          "comm.compressor: {} acts on the whole gradient at once, and this model has {} parameters; expected a model "
+          "of one parameter and one piece (comm.piece: tensor), as the convex problems are",
+          compressor->spec(), parameters.size()));
+}
+
+template <typename T>
+std::unique_ptr<Flight<T>> MakeFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket) {
+  if (round.step < core.parts.start_iter) return MakeDenseAllReduce(core, round, bucket);
+  switch (core.parts.topology) {
+    case Topology::kAllGather: return MakeAllGather(core, round, bucket);
+    case Topology::kSharded: return MakeSharded(core, round, bucket);
+    case Topology::kAllReduce: return MakeAllReduce(core, round, bucket);
+  }
+  throw Error("no such topology");
+}
+
 }  // namespace
 
 template <typename T>
 Exchange<T>::Exchange(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts)
     : core_(std::make_unique<ExchangeCore<T>>(collective, std::move(parameters), std::move(parts))) {
+  CheckModelScope(core_->parts, core_->parameters);
   core_->token = Agree(collective, Settings(core_->parts, core_->parameters, kDtypeOf<T>));
 }
 
@@ -37,8 +72,7 @@ Exchange<T>::~Exchange() = default;
 
 template <typename T>
 typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>& bucket) {
-  const bool dense = round.step < core_->parts.start_iter || core_->parts.topology == Topology::kAllReduce;
-  auto flight = dense ? MakeAllReduce(*core_, bucket) : MakeAllGather(*core_, round.step, bucket);
+  auto flight = MakeFlight(*core_, round, bucket);
   flights_.emplace(next_, std::move(flight)).first->second->Start();  // where it throws, the flight stays
   return next_++;
 }

@@ -2,6 +2,7 @@
 #include "exchange/pack.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "gradwire/error.h"
 #include "gradwire/wire.h"
@@ -10,65 +11,112 @@
 namespace gradwire {
 namespace {
 
-template <typename T>
-Site SiteOf(const ExchangeCore<T>& core, uint64_t step, const PlannedPiece& planned) {
-  return {core.parts.seed,  Purpose::kCompress,  static_cast<uint32_t>(core.collective.rank()), step,
-          planned.parameter, planned.piece};
-}
+const Link kPlain{.name = "raw"};
 
-/// One piece; returns whether it was poisoned.
 template <typename T>
-bool PackPiece(ExchangeCore<T>& core, const PlannedPiece& planned, uint64_t step, std::span<const T> v,
-               std::span<std::byte> out) {
-  const Site site = SiteOf(core, step, planned);
-  const Compressor& compressor = planned.dense ? *core.dense : *core.parts.compressor;
-  if (!kernels::AllFinite(v)) {
-    compressor.Encode(site, core.lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
-    return true;
+class Packer {
+ public:
+  Packer(ExchangeCore<T>& core, const Channel<T>& channel, const MessagePlan& plan, const Round& round)
+      : core_(core), channel_(channel), plan_(plan), round_(round) {}
+
+  Packed Run(std::span<const T> values, std::span<std::byte> message) {
+    for (const PlannedPiece& planned : plan_.pieces) {
+      const auto v = values.subspan(planned.values, planned.piece.numel);
+      const auto out = message.subspan(planned.payload, planned.bytes);
+      const auto lesson = message.subspan(planned.lesson, planned.lesson_bytes);
+      if (!kernels::AllFinite(v)) Zeros(planned, out, lesson);
+      else if (channel_.dense || planned.dense) Dense(planned, v, out);
+      else if (channel_.learner) Taught(planned, v, out, lesson);
+      else sizes_.push_back(Send(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, v, out));
+    }
+    return {plan_.variable ? Tighten(message) : Pad(message), poisoned_};
   }
-  Send(planned.dense ? FindLink("raw") : *core.parts.link, compressor, site, core.lane, core.state, v, out);
-  return false;
-}
+
+ private:
+  Site SiteOf(const PlannedPiece& planned) const {
+    return {core_.parts.seed,  channel_.purpose,  static_cast<uint32_t>(core_.collective.rank()), round_.step,
+            planned.parameter, planned.piece};
+  }
+
+  void Zeros(const PlannedPiece& planned, std::span<std::byte> out, std::span<std::byte> lesson) {
+    const auto encode = [&](const Compressor& compressor, std::span<std::byte> room) {
+      sizes_.push_back(compressor.Encode(SiteOf(planned), core_.lane, std::span<const T>{}, T{1}, std::span<const T>{},
+                                         std::span<T>{}, room));
+    };
+    encode(channel_.dense || planned.dense ? *core_.dense : channel_.compressor, out);
+    if (planned.lesson_bytes > 0) encode(*channel_.learner, lesson);
+    poisoned_ = true;
+  }
+
+  void Dense(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out) {
+    SendDense(planned.dense ? kPlain : channel_.link, SiteOf(planned), core_.lane, channel_.state, v, out);
+    sizes_.push_back(out.size());
+  }
+
+  /// v - h + mean h through the link, v - h to the learner (METHODS M11).
+  void Taught(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out, std::span<std::byte> lesson) {
+    const Scratch::Frame frame(core_.lane.scratch);
+    const std::span<T> unknown = core_.lane.scratch.template Take<T>(v.size());
+    const auto memory = [&](const char* name) {
+      return channel_.state.Vector(planned.parameter, name).subspan(planned.piece.begin, planned.piece.numel);
+    };
+    kernels::Subtract<T>(v, memory("h"), unknown);
+    kernels::Add<T>(memory("mean h"), unknown);
+    Site site = SiteOf(planned);
+    sizes_.push_back(Send<T>(channel_.link, channel_.compressor, site, core_.lane, channel_.state, round_.lr, unknown, out));
+    site.purpose = Purpose::kLearn;  // independent bits
+    sizes_.push_back(Send<T>(*channel_.learning, *channel_.learner, site, core_.lane, channel_.state, round_.lr, v, lesson));
+  }
+
+  size_t Pad(std::span<std::byte> message) const {
+    const auto pad = [&](size_t at, size_t bytes) {
+      std::fill_n(message.data() + at + bytes, AlignPayload(bytes) - bytes, std::byte{0});
+    };
+    for (const PlannedPiece& planned : plan_.pieces) {
+      pad(planned.payload, planned.bytes);
+      if (planned.lesson_bytes > 0) pad(planned.lesson, planned.lesson_bytes);
+    }
+    return message.size();
+  }
+
+  /// Writes the table of sizes, and moves the payloads up to each other.
+  size_t Tighten(std::span<std::byte> message) const {
+    const size_t table = AlignPayload(sizes_.size() * sizeof(uint32_t));
+    std::fill_n(message.data() + sizeof(Frame), table, std::byte{0});
+    size_t next = sizeof(Frame) + table, i = 0;
+    const auto move = [&](size_t from) {
+      const auto bytes = static_cast<uint32_t>(sizes_[i]);
+      std::memcpy(message.data() + sizeof(Frame) + i++ * sizeof(uint32_t), &bytes, sizeof(bytes));
+      std::memmove(message.data() + next, message.data() + from, bytes);
+      std::fill_n(message.data() + next + bytes, AlignPayload(bytes) - bytes, std::byte{0});
+      next += AlignPayload(bytes);
+    };
+    for (const PlannedPiece& planned : plan_.pieces) {
+      move(planned.payload);
+      if (planned.lesson_bytes > 0) move(planned.lesson);
+    }
+    return next;
+  }
+
+  ExchangeCore<T>& core_;
+  const Channel<T>& channel_;
+  const MessagePlan& plan_;
+  const Round& round_;
+  std::vector<size_t> sizes_;  // of the payloads, in order
+  bool poisoned_ = false;
+};
 
 }  // namespace
 
 template <typename T>
-bool Pack(ExchangeCore<T>& core, const BucketPlan& plan, uint64_t step, std::span<const T> values,
-          std::span<std::byte> message) {
-  bool poisoned = false;
-  for (const PlannedPiece& planned : plan.pieces) {
-    const auto v = values.subspan(planned.values, planned.piece.numel);
-    poisoned |= PackPiece(core, planned, step, v, message.subspan(planned.payload, planned.bytes));
-    const size_t padding = AlignPayload(planned.bytes) - planned.bytes;
-    std::fill_n(message.begin() + static_cast<std::ptrdiff_t>(planned.payload + planned.bytes), padding, std::byte{0});
-  }
-  return poisoned;
+Packed Pack(ExchangeCore<T>& core, const Channel<T>& channel, const MessagePlan& plan, const Round& round,
+            std::span<const T> values, std::span<std::byte> message) {
+  return Packer<T>(core, channel, plan, round).Run(values, message);
 }
 
-template <typename T>
-void Unpack(ExchangeCore<T>& core, const BucketPlan& plan, uint64_t step,
-            std::span<const std::span<const std::byte>> messages, std::span<const T> weights, std::span<T> values) {
-  std::vector<Payload> payloads(messages.size());
-  for (const PlannedPiece& planned : plan.pieces) {
-    for (size_t r = 0; r < messages.size(); ++r)
-      payloads[r] = {messages[r].subspan(planned.payload, planned.bytes), static_cast<uint32_t>(r)};
-    const auto out = values.subspan(planned.values, planned.piece.numel);
-    const Compressor& compressor = planned.dense ? *core.dense : *core.parts.compressor;
-    try {
-      compressor.Decode(SiteOf(core, step, planned), core.lane, payloads, weights, false, out);
-    } catch (const PeerError& error) {
-      throw PeerError(error.rank(), "step " + std::to_string(step) + ", bucket " + std::to_string(plan.bucket) +
-                                        ", parameter " + core.parameters[planned.parameter].name + ", piece " +
-                                        std::to_string(planned.piece.index) + ": " + error.what());
-    }
-  }
-}
-
-template bool Pack(ExchangeCore<float>&, const BucketPlan&, uint64_t, std::span<const float>, std::span<std::byte>);
-template bool Pack(ExchangeCore<double>&, const BucketPlan&, uint64_t, std::span<const double>, std::span<std::byte>);
-template void Unpack(ExchangeCore<float>&, const BucketPlan&, uint64_t, std::span<const std::span<const std::byte>>,
-                     std::span<const float>, std::span<float>);
-template void Unpack(ExchangeCore<double>&, const BucketPlan&, uint64_t, std::span<const std::span<const std::byte>>,
-                     std::span<const double>, std::span<double>);
+template Packed Pack(ExchangeCore<float>&, const Channel<float>&, const MessagePlan&, const Round&,
+                     std::span<const float>, std::span<std::byte>);
+template Packed Pack(ExchangeCore<double>&, const Channel<double>&, const MessagePlan&, const Round&,
+                     std::span<const double>, std::span<std::byte>);
 
 }  // namespace gradwire

@@ -5,15 +5,48 @@
 
 namespace gradwire {
 
-/// A bucket becomes payloads through the link: `values` -> `message` behind the frame, padding zeroed. Returns whether
-/// a piece held a non-finite element; such a piece is sent as zeros and its memory stays as it was.
+/// What a message goes through, in one direction, on this rank.
 template <typename T>
-bool Pack(ExchangeCore<T>& core, const BucketPlan& plan, uint64_t step, std::span<const T> values,
-          std::span<std::byte> message);
+struct Channel {
+  const Link& link;
+  const Compressor& compressor;
+  const Compressor* learner;  ///< null: nothing is learned
+  const Link* learning;
+  Purpose purpose;            ///< of the operators' random bits
+  StateStore<T>& state;
+  bool dense;  ///< a dense round
+};
 
-/// The weighted sum of the messages, by rank, into `values`. Throws PeerError naming rank, bucket and parameter.
 template <typename T>
-void Unpack(ExchangeCore<T>& core, const BucketPlan& plan, uint64_t step,
-            std::span<const std::span<const std::byte>> messages, std::span<const T> weights, std::span<T> values);
+Channel<T> UpChannel(ExchangeCore<T>& core, bool dense) {
+  return {core.parts.link, *core.parts.compressor, core.parts.learner.get(), &core.parts.learning,
+          Purpose::kCompress, core.state, dense};
+}
+template <typename T>
+Channel<T> DownChannel(ExchangeCore<T>& core) {
+  return {core.parts.down, *core.parts.down_compressor, nullptr, nullptr, Purpose::kDown, core.down_state, false};
+}
+
+struct Packed {
+  size_t bytes = 0;       ///< of the message
+  bool poisoned = false;  ///< a piece held a non-finite element: it was sent as zeros, and its memory is as it was
+};
+
+/// The planned pieces of `values`, a bucket, become payloads behind the frame of `message` (plan.bytes), padding zeroed.
+template <typename T>
+Packed Pack(ExchangeCore<T>& core, const Channel<T>& channel, const MessagePlan& plan, const Round& round,
+            std::span<const T> values, std::span<std::byte> message);
+
+/// A received message and who sent it.
+struct From {
+  std::span<const std::byte> message;
+  uint32_t sender;
+};
+
+/// What a receiver takes of the mean of these messages, into the planned pieces of `values`; other pieces stay. Throws
+/// PeerError naming rank, bucket and parameter.
+template <typename T>
+void Unpack(ExchangeCore<T>& core, const Channel<T>& channel, const MessagePlan& plan, uint32_t bucket,
+            const Round& round, std::span<const From> messages, std::span<T> values);
 
 }  // namespace gradwire

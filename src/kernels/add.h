@@ -22,6 +22,24 @@ void ScaleAdd(std::span<const T> v, T scale, std::span<const T> owed, std::span<
   }
 }
 
+/// out = a - b; `out` may be either.
+template <typename T>
+void Subtract(std::span<const T> a, std::span<const T> b, std::span<T> out) {
+  for (size_t i = 0; i < out.size(); ++i) out[i] = a[i] - b[i];
+}
+
+/// out += v.
+template <typename T>
+void Add(std::span<const T> v, std::span<T> out) {
+  for (size_t i = 0; i < out.size(); ++i) out[i] += v[i];
+}
+
+/// out *= factor.
+template <typename T>
+void Scale(T factor, std::span<T> out) {
+  for (T& x : out) x *= factor;
+}
+
 template <typename T>
 struct Bits;
 template <>

@@ -1,46 +1,168 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gradwire/link.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
 #include "gradwire/error.h"
+#include "kernels/add.h"
 
 namespace gradwire {
+namespace {
 
-const std::vector<Link>& Links() {
-  static const std::vector<Link> links = {
-      {"raw", 0, 0, "no memory: what the operator leaves out is lost", "Alistarh et al. 2017, arXiv 1610.02132"},
-      {"ef", 1, 1, "error feedback: what was left out joins the next message", "Seide et al. 2014; arXiv 1901.09847"},
-  };
-  return links;
+template <typename T>
+std::span<T> MemoryOf(StateStore<T>& state, const Site& site, std::string_view name) {
+  return state.Vector(site.parameter, name).subspan(site.piece.begin, site.piece.numel);
 }
 
-const Link& FindLink(std::string_view name) {
-  for (const Link& link : Links())
-    if (link.name == name) return link;
-  throw ConfigError("link '" + std::string(name) + "': unknown");
+/// Encodes scale * v + the link's share of its memory, and keeps what is left of both.
+template <typename T>
+size_t EncodeWithMemory(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, std::span<T> e,
+                        std::span<const T> v, T scale, std::span<std::byte> out) {
+  const T kappa = static_cast<T>(link.kappa.At(compressor, site.piece)),
+          lambda = static_cast<T>(link.lambda.At(compressor, site.piece));
+  if (kappa == lambda) {
+    if (kappa != 1) kernels::Scale(kappa, e);
+    return compressor.Encode(site, lane, v, scale, e, e, out);
+  }
+  const Scratch::Frame frame(lane.scratch);
+  const std::span<T> left = lane.scratch.Take<T>(e.size());
+  std::copy(e.begin(), e.end(), left.begin());
+  kernels::Scale(kappa, left);
+  const size_t bytes = compressor.Encode(site, lane, v, scale, left, left, out);
+  kernels::Scale(lambda - kappa, e);
+  kernels::Add<T>(left, e);
+  return bytes;
+}
+
+}  // namespace
+
+double Coefficient::At(const Compressor& compressor, const Piece& piece) const {
+  switch (rule) {
+    case Rule::kNumber: return number;
+    case Rule::kDelta: return compressor.delta(piece).value();
+    case Rule::kDamping: return 1 / (1 + compressor.omega(piece).value());
+    case Rule::kHalfDamping: return 1 / (2 * (1 + compressor.omega(piece).value()));
+    case Rule::kDoreEta: {  // Liu et al. 2020, theorem 1, with (omega + 1) beta = 1/2; at most 1
+      const double omega = compressor.omega(piece).value();
+      return std::min(1.0, (std::sqrt(omega * omega + 2) - omega) / std::max(2 * omega, 1e-300));
+    }
+  }
+  throw Error("Coefficient: no such rule");
+}
+
+std::string Coefficient::text() const {
+  switch (rule) {
+    case Rule::kNumber: return fmt::format("{}", number);
+    case Rule::kDelta: return "delta";
+    case Rule::kDamping: return "1/(1+omega)";
+    case Rule::kHalfDamping: return "1/(2(1+omega))";
+    case Rule::kDoreEta: return "DORE's eta";
+  }
+  throw Error("Coefficient: no such rule");
+}
+
+std::string Link::numbers() const {
+  return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}", alpha.text(), beta.text(), kappa.text(),
+                     lambda.text(), refresh ? ", p " + refresh->text() : "", opens_dense ? ", opens dense" : "");
 }
 
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece) {
-  if (link.remembers() && compressor.delta(piece).value_or(0) <= 0)
-    return "error feedback around " + compressor.spec() +
-           ", which does not contract, diverges: its memory grows without bound. Take a contractive operator (sign, "
-           "topk:1%), or a method without memory (dcgd)";
+  if (link.for_unbiased) {
+    if (compressor.omega(piece)) return std::nullopt;
+    return fmt::format("link {} needs an unbiased operator, and {} is biased. Take randk:1%, qsgd:7 or "
+                       "induced({},randk:1%), or method ef21, which is for biased ones",
+                       link.name, compressor.spec(), compressor.spec());
+  }
+  const bool contracts = compressor.contracts(piece);
+  if (link.kappa.rule == Coefficient::Rule::kDelta && contracts && !compressor.delta(piece))
+    return fmt::format("link {} takes delta as its share of memory, and {} has none; set comm.eta, or take method ef21",
+                       link.name, compressor.spec());
+  if (link.remembers() && !contracts)
+    return fmt::format("error feedback around {}, which does not contract, diverges: its memory grows without bound. "
+                       "Take a contractive operator (sign, topk:1%{}), or a method without memory (dcgd)",
+                       compressor.spec(), compressor.unbiased() ? ", unscale(" + compressor.spec() + ")" : "");
+  if (link.takes_shift && !contracts)
+    return fmt::format("link {} needs an operator that contracts, and {} does not. Take sign or topk:1%{}", link.name,
+                       compressor.spec(),
+                       compressor.unbiased() ? ", unscale(" + compressor.spec() + "), or method diana" : "");
   return std::nullopt;
 }
 
 template <typename T>
-void Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
-          std::span<const T> v, std::span<std::byte> out) {
-  if (!link.remembers()) {
-    compressor.Encode(site, lane, v, T{1}, {}, {}, out);
-    return;
+size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
+            double step_size, std::span<const T> v, std::span<std::byte> out) {
+  const Scratch::Frame frame(lane.scratch);
+  const T scale = link.step_inside ? static_cast<T>(step_size) : T{1};
+  std::span<const T> difference = v;
+  if (link.shifts()) {
+    const std::span<T> reference = MemoryOf(state, site, link.reference == Reference::kShift ? "h" : "y");
+    const std::span<T> to = lane.scratch.Take<T>(v.size());
+    kernels::Subtract<T>(v, reference, to);
+    if (link.reference == Reference::kPrevious) std::copy(v.begin(), v.end(), reference.begin());
+    difference = to;
   }
-  const auto error = state.Vector(site.parameter, "e").subspan(site.piece.begin, site.piece.numel);
-  compressor.Encode(site, lane, v, T{1}, error, error, out);
+  size_t bytes;
+  if (link.remembers()) {
+    bytes = EncodeWithMemory<T>(link, compressor, site, lane, MemoryOf(state, site, "e"), difference, scale, out);
+  } else {
+    bytes = compressor.Encode(site, lane, difference, scale, {}, {}, out);
+  }
+  if (link.reference == Reference::kShift) {  // by what the receiver will decode, so that both ends hold the same bits
+    const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece));
+    const Payload own{out.first(bytes), site.worker};
+    compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), /*keep=*/true, MemoryOf(state, site, "h"));
+  }
+  return bytes;
 }
 
-template void Send(const Link&, const Compressor&, const Site&, Lane&, StateStore<float>&, std::span<const float>,
-                   std::span<std::byte>);
-template void Send(const Link&, const Compressor&, const Site&, Lane&, StateStore<double>&, std::span<const double>,
-                   std::span<std::byte>);
+template <typename T>
+void SendDense(const Link& link, const Site& site, Lane& lane, StateStore<T>& state, std::span<const T> v,
+               std::span<std::byte> out) {
+  static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
+  identity->Encode(site, lane, v, T{1}, {}, {}, out);
+  if (link.shifts())
+    std::ranges::copy(v, MemoryOf(state, site, link.reference == Reference::kShift ? "h" : "y").begin());
+}
+
+double ReceiveWeight(const Link& link, double step_size, int senders) {
+  if (!link.step_inside) return 1.0 / senders;
+  if (!(step_size > 0)) throw Error(fmt::format("link {} has the step size inside: it must be above 0, and is {}", link.name, step_size));
+  return 1.0 / (senders * step_size);
+}
+
+template <typename T>
+void ReceiveMean(const Link& link, const Compressor& compressor, const Site& site, StateStore<T>& state,
+                 std::span<T> mean) {
+  const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece)),
+          beta = static_cast<T>(link.beta.At(compressor, site.piece));
+  if (!link.shifts()) {
+    if (beta != 1) kernels::Scale(beta, mean);
+    return;
+  }
+  const std::span<T> shift = MemoryOf(state, site, "mean h");
+  for (size_t i = 0; i < mean.size(); ++i) {
+    const T old = shift[i];
+    shift[i] = old + alpha * mean[i];
+    mean[i] = link.takes_shift ? shift[i] : old + beta * mean[i];
+  }
+}
+
+template <typename T>
+void ReceiveDense(const Link& link, const Site& site, StateStore<T>& state, std::span<const T> mean) {
+  if (link.shifts()) std::ranges::copy(mean, MemoryOf(state, site, "mean h").begin());
+}
+
+#define GRADWIRE_INSTANTIATE(T)                                                                                        \
+  template size_t Send(const Link&, const Compressor&, const Site&, Lane&, StateStore<T>&, double, std::span<const T>, \
+                       std::span<std::byte>);                                                                          \
+  template void SendDense(const Link&, const Site&, Lane&, StateStore<T>&, std::span<const T>, std::span<std::byte>);  \
+  template void ReceiveMean(const Link&, const Compressor&, const Site&, StateStore<T>&, std::span<T>);                \
+  template void ReceiveDense(const Link&, const Site&, StateStore<T>&, std::span<const T>);
+GRADWIRE_INSTANTIATE(float)
+GRADWIRE_INSTANTIATE(double)
+#undef GRADWIRE_INSTANTIATE
 
 }  // namespace gradwire

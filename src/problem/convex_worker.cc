@@ -7,12 +7,10 @@
 
 namespace gradwire {
 
-ConvexWorker::ConvexWorker(std::shared_ptr<const Problem> problem, size_t worker, std::unique_ptr<Estimator> estimator,
-                           Prox prox)
+ConvexWorker::ConvexWorker(std::shared_ptr<const Problem> problem, size_t worker, std::unique_ptr<Estimator> estimator)
     : problem_(std::move(problem)),
       worker_(worker),
       estimator_(estimator ? std::move(estimator) : MakeEstimator({}, problem_, worker, 0)),
-      prox_(prox),
       x_(problem_->start),
       gradient_(x_.size()),
       parameters_{{"x", {static_cast<int64_t>(x_.size())}}},
@@ -25,7 +23,6 @@ void ConvexWorker::Gradient(const Round& round, BucketSink<double>& sink) {
 
 void ConvexWorker::Step(double lr) {
   for (size_t j = 0; j < x_.size(); ++j) x_[j] -= lr * gradient_[j];
-  prox_.Apply(lr, x_);
 }
 
 double ConvexWorker::Distance() const {

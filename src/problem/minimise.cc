@@ -58,7 +58,7 @@ std::vector<double> ProximalGradient(const Problem& problem, const Prox& prox) {
   std::vector<double> x = problem.start, y = x;
   for (int step = 0; step < 200000; ++step) {
     std::vector<double> next = Plus(y, -lr, problem.Gradient(y));
-    prox.Apply(lr, next);
+    prox.Apply<double>(lr, next);
     const double moved = Norm(Plus(next, -1, y));
     y = Plus(next, momentum, Plus(next, -1, x));
     x = std::move(next);

@@ -53,7 +53,8 @@ Frame Open(std::span<const std::byte> message, const Frame& expected) {
   Match(expected, "layout", frame.layout, expected.layout, "the ranks' buckets hold different parameters");
   Match(expected, "payloads", frame.payloads, expected.payloads, "the ranks' buckets are cut differently");
   Match(expected, "reserved", frame.reserved, uint32_t{0}, "a newer format");
-  Match(expected, "flags", static_cast<uint16_t>(frame.flags & ~Frame::kPoisoned), uint16_t{0}, "a newer format");
+  Match(expected, "flags", static_cast<uint16_t>(frame.flags & ~Frame::kPoisoned), expected.flags,
+        "another direction, or a newer format");
   Match(expected, "size", frame.size, static_cast<uint64_t>(message.size() - sizeof(Frame)), "truncated or too long");
   Match(expected, "checksum", frame.checksum, Checksum(message, frame.flags), "the bytes were damaged on the way");
   return frame;

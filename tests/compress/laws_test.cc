@@ -90,7 +90,8 @@ TEST(Compressors, EachIsListedWithAnExampleOfEachFormOfItsSyntax) {
     EXPECT_FALSE(info.syntax.empty() || info.summary.empty());
     EXPECT_FALSE(info.examples.empty()) << info.syntax;
     for (const std::string_view example : info.examples)
-      EXPECT_EQ(example.substr(0, example.find(':')), info.syntax.substr(0, info.syntax.find_first_of(": ")))
+      EXPECT_EQ(example.substr(0, example.find_first_of(":(")),
+                info.syntax.substr(0, info.syntax.find_first_of(":([ ")))
           << example;
   }
 }

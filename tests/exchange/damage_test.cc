@@ -38,8 +38,8 @@ class DamagingCollective : public testing::ForwardingCollective {
  public:
   DamagingCollective(Collective& inner, Damage damage) : ForwardingCollective(inner), damage_(std::move(damage)) {}
 
-  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
-    const Ticket ticket = ForwardingCollective::Start(outgoing, incoming);
+  Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+    const Ticket ticket = ForwardingCollective::Start(id, outgoing, incoming);
     if (started_++ == kBucket) damaged_ = ticket.id, incoming_.assign(incoming.begin(), incoming.end());
     return ticket;
   }

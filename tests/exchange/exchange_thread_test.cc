@@ -61,10 +61,10 @@ class WaitingCollective : public testing::ForwardingCollective {
  public:
   WaitingCollective(Collective& inner, std::future<void> go) : ForwardingCollective(inner), go_(std::move(go)) {}
 
-  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+  Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
     if (go_.valid()) go_.get();
     events_ += 'S';
-    return ForwardingCollective::Start(outgoing, incoming);
+    return ForwardingCollective::Start(id, outgoing, incoming);
   }
   void Finish(const Ticket& ticket) override {
     events_ += 'F';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a rank sends for a piece depends on its gradient alone: not on the bucket cap, not on the world size.
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <string>
 #include <tuple>
@@ -68,16 +69,25 @@ void FillGradients(const std::vector<Parameter>& parameters, int rank, uint64_t 
 /// The payload of each (step, parameter, piece).
 using Payloads = std::map<std::tuple<uint64_t, uint32_t, size_t>, std::vector<std::byte>>;
 
-/// Cuts a message by the order of the bucket's pieces and Compressor::Bytes.
+/// Cuts a message by the order of the bucket's pieces and Compressor::Bytes, or the table of sizes where they vary.
 void Cut(const ExchangeParts& parts, const std::vector<Parameter>& parameters, const std::vector<uint32_t>& bucket,
          uint64_t step, std::span<const std::byte> message, Payloads& payloads) {
   const auto identity = ParseCompressor("identity");
-  size_t at = sizeof(Frame);
+  size_t pieces = 0, next = 0;
+  for (const uint32_t p : bucket) pieces += PieceCount(parameters[p].numel(), parts.piece);
+  const bool varies = parts.compressor->variable();
+  size_t at = sizeof(Frame) + (varies ? AlignPayload(pieces * sizeof(uint32_t)) : 0);
   for (const uint32_t p : bucket) {
     const size_t numel = parameters[p].numel();
     const bool dense = numel < parts.min_compress_numel || (!parts.compress_1d && parameters[p].shape.size() == 1);
     for (size_t i = 0; i < PieceCount(numel, parts.piece); ++i) {
-      const size_t bytes = (dense ? identity : parts.compressor)->Bytes(PieceAt(numel, parts.piece, i), Dtype::kF32);
+      size_t bytes = (dense ? identity : parts.compressor)->Bytes(PieceAt(numel, parts.piece, i), Dtype::kF32);
+      if (varies) {
+        uint32_t size = 0;
+        std::memcpy(&size, message.data() + sizeof(Frame) + next++ * sizeof(size), sizeof(size));
+        ASSERT_LE(size, bytes);
+        bytes = size;
+      }
       ASSERT_LE(at + bytes, message.size());
       const auto payload = message.subspan(at, bytes);
       payloads[{step, p, i}].assign(payload.begin(), payload.end());

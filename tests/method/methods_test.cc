@@ -52,8 +52,8 @@ TEST(Methods, AreCompleteRows) {
     }
     EXPECT_FALSE(method.summary.empty());
     EXPECT_FALSE(method.source.empty());
-    const auto parts = MakeParts(Config(std::string(method.name), "identity"), 0);
-    EXPECT_EQ(parts.link->name, method.link);
+    const auto parts = MakeParts(Config(std::string(method.name), "auto"), 0);
+    EXPECT_EQ(parts.link.name, method.link);
   }
 }
 
@@ -71,7 +71,7 @@ TEST(Methods, CompressorsThatAreUnknownAreNamedWithTheNearest) {
 }
 
 TEST(Methods, NoneTakesIdentityOnly) {
-  EXPECT_THAT(Refusal(Config("none", "sign")), AllOf(StartsWith("comm.compressor: "), HasSubstr("expected identity")));
+  EXPECT_THAT(Refusal(Config("none", "sign")), AllOf(StartsWith("comm.compressor: "), HasSubstr("expected auto or identity")));
   EXPECT_EQ(Refusal(Config("none", "identity")), "accepted");
 }
 
@@ -86,13 +86,25 @@ TEST(Methods, AllReduceIsForLinearOperatorsWithoutMemory) {
     EXPECT_THAT(Refusal(config),
                 AllOf(StartsWith("comm.topology: allreduce sums"), HasSubstr("expected allgather or auto")));
   EXPECT_THAT(Refusal(Config("ef", "sign", "ring")),
-              AllOf(StartsWith("comm.topology: 'ring'"), HasSubstr("auto, allgather or allreduce")));
+              AllOf(StartsWith("comm.topology: 'ring'"), HasSubstr("auto, allgather, sharded or allreduce")));
 }
 
 TEST(Methods, OtherKeysAreCheckedByName) {
   EXPECT_EQ(RefusalOf([](CommConfig&) {}), "accepted");
-  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.down = "ef"; }),
-              AllOf(StartsWith("comm.down: 'ef'"), HasSubstr("expected none")));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.down = "diana"; }),
+              AllOf(StartsWith("comm.down: 'diana'"), HasSubstr("none, raw, ef, dore")));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.topology = "sharded", c.down = "none"; }), StartsWith("comm.down: none"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.topology = "allgather", c.down = "ef"; }),
+              AllOf(StartsWith("comm.topology: allgather"), HasSubstr("expected sharded")));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.down_compressor = "sign"; }), StartsWith("comm.down_compressor: sign"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.learner = "sign"; }), StartsWith("comm.learner: method ef"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.alpha = "0.5"; }),
+              AllOf(StartsWith("comm.alpha: method ef"), HasSubstr("expected auto")));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.method = "ef21", c.alpha = "2"; }), StartsWith("comm.alpha: '2'"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.eta = "0.5"; }), StartsWith("comm.eta: method ef"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.beta = "0.5"; }), StartsWith("comm.beta: method ef"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.p = "0.5"; }), StartsWith("comm.p: method ef"));
+  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.opening = "dense"; }), StartsWith("comm.opening: method ef"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.piece = "layer"; }),
               AllOf(StartsWith("comm.piece: 'layer'"), HasSubstr("expected fixed (65,536 elements) or tensor")));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.min_compress_numel = -1; }), StartsWith("comm.min_compress_numel: -1"));

@@ -115,7 +115,7 @@ def test_torchrun_starts_it(tmp_path):
 @pytest.mark.slow
 def test_fifty_runs_in_a_row_end_well(tmp_path):
     for i in range(50):
-        done = run(*ranks.tiny(tmp_path, "train.steps=2", "data.batch_size=2"))
+        done = run(*ranks.tiny(tmp_path, "train.steps=2"))
         assert done.returncode == 0, f"run {i}: {done.stderr}"
         assert not re.search("terminate|abort", done.stderr), done.stderr
 

@@ -55,12 +55,12 @@ class Buckets {
   Bucket<T> At(size_t i) { return {static_cast<uint32_t>(i), stored_[i].segments, stored_[i].values}; }
 
   /// Hands all buckets over, then waits for all of them.
-  void Exchange(BucketSink<T>& sink, uint64_t step) {
+  void Exchange(BucketSink<T>& sink, const Round& round) {
     std::vector<std::future<void>> results;
     for (size_t i = 0; i < size(); ++i) {
       const auto done = std::make_shared<std::promise<void>>();
       results.push_back(done->get_future());
-      sink.Push(step, At(i), [done](std::exception_ptr failure) {
+      sink.Push(round, At(i), [done](std::exception_ptr failure) {
         if (failure) done->set_exception(failure);
         else done->set_value();
       });

@@ -12,8 +12,10 @@ class ForwardingCollective : public Collective {
 
   int rank() const override { return inner_.rank(); }
   int size() const override { return inner_.size(); }
-  Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
-    return inner_.Start(outgoing, incoming);
+  using Collective::Start;
+  uint64_t Reserve() override { return inner_.Reserve(); }
+  Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+    return inner_.Start(id, outgoing, incoming);
   }
   Ticket StartAllReduce(std::span<float> values) override { return inner_.StartAllReduce(values); }
   Ticket StartAllReduce(std::span<double> values) override { return inner_.StartAllReduce(values); }

@@ -12,12 +12,16 @@ double Prox::Value(std::span<const double> x) const {
   return kind == Kind::kNone ? 0 : lambda * sum;
 }
 
-void Prox::Apply(double lr, std::span<double> x) const {
-  const double t = lr * lambda;
-  for (double& value : x) {
-    if (kind == Kind::kL1) value = std::copysign(std::max(std::abs(value) - t, 0.0), value);
+template <typename T>
+void Prox::Apply(double lr, std::span<T> x) const {
+  const T t = static_cast<T>(lr * lambda);
+  for (T& value : x) {
+    if (kind == Kind::kL1) value = std::copysign(std::max(std::abs(value) - t, T{0}), value);
     if (kind == Kind::kL2) value /= 1 + t;
   }
 }
+
+template void Prox::Apply(double, std::span<float>) const;
+template void Prox::Apply(double, std::span<double>) const;
 
 }  // namespace gradwire

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "compress/operator.h"
+#include "compress/spec.h"
+#include "kernels/norm.h"
+
+namespace gradwire {
+namespace {
+
+/// min(1, tau / ||x||_2) x (METHODS O15; Khirirat et al., "Clip21: error feedback for gradient clipping", 2023), with
+/// the norm over the whole model. ||C(x) - x|| = max(0, ||x|| - tau): contractive, but with a delta that depends on
+/// ||x||, so none is declared. Nothing is saved on the wire. Payload: the clipped elements (T).
+class Clip final : public Operator<Clip> {
+ public:
+  explicit Clip(double tau) : tau_(tau) {}
+
+  std::string spec() const override { return fmt::format("clip:{}", tau_); }
+  bool unbiased() const override { return false; }
+  std::optional<double> omega(const Piece&) const override { return std::nullopt; }
+  std::optional<double> delta(const Piece&) const override { return std::nullopt; }
+  bool contracts(const Piece&) const override { return true; }
+  Scope scope() const override { return Scope::kModel; }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
+
+  template <typename T>
+  void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
+    const kernels::ScaledNorm norm = kernels::NormScaled<T>(u, kernels::Norm::kL2);
+    const double limit = tau_ * norm.scale, factor = norm.value > limit ? limit / norm.value : 1;
+    for (size_t i = 0; i < u.size(); ++i) {
+      const T clipped = static_cast<T>(factor * static_cast<double>(u[i]));
+      StoreAt(out, i, clipped);
+      u[i] -= clipped;
+    }
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    for (size_t i = 0; i < out.size(); ++i) out[i] += weight * LoadAt<T>(payload, i);
+  }
+
+ private:
+  double tau_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Compressor> MakeClip(std::string_view argument) {
+  const auto tau = ReadNumber(argument);
+  if (!tau || *tau <= 0) throw BadArgument("clip", argument, "a norm above 0 (clip:1)");
+  return std::make_shared<Clip>(*tau);
+}
+
+}  // namespace gradwire

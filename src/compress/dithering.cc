@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compress/dither.h"
+#include "compress/spec.h"
+
+namespace gradwire {
+namespace {
+
+using kernels::Norm;
+
+/// 1/s, 2/s, ..., 1.
+struct UniformLevels {
+  uint32_t s;
+  uint32_t count() const { return s; }
+  template <typename T>
+  T Fraction(uint32_t l) const {
+    return static_cast<T>(l) / static_cast<T>(s);
+  }
+  uint32_t Below(double y) const { return static_cast<uint32_t>(std::min(y * s, s - 1.0)); }
+};
+
+/// Random dithering (METHODS O8): |x_j| / ||x||_p is rounded at random to one of its two neighbours among 0, 1/s,
+/// ..., 1. QSGD is p = 2 (Alistarh et al., NeurIPS 2017), TernGrad p = inf with s = 1 (Wen et al., NeurIPS 2017).
+///
+/// omega. With r = ||x||_p, y_j = s |x_j| / r and f_j = frac(y_j) the error is exactly (r/s)^2 sum f_j (1 - f_j).
+/// (a) f (1 - f) <= y (1 - y/s) for y in [0, s]: with y = k + f the difference is k - k^2/s - 2kf/s + f^2 (1 - 1/s),
+/// whose
+///     minimum over f, at f = k/(s - 1), is k (1 - k/(s - 1)) >= 0. So the error is at most (r ||x||_1 - ||x||^2) / s:
+///     the exact error of one level, divided by s. Its supremum over x is d - 1, sqrt(d) - 1 and (sqrt(d) - 1) / 2 for
+///     p = 1, 2 and inf, attained for s = 1.
+/// (b) f (1 - f) <= 1/4: the error is at most (r / ||x||)^2 d / (4 s^2), and (r / ||x||)^2 <= d for p = 1, else <= 1.
+class Dithering final : public Operator<Dithering> {
+ public:
+  Dithering(std::string spec, Norm norm, uint32_t s, bool clip = false)
+      : spec_(std::move(spec)), norm_(norm), s_(s), clip_(clip), body_(UniformLevels{s}) {}
+
+  std::string spec() const override { return spec_; }
+  bool unbiased() const override { return !clip_; }
+  std::optional<double> omega(const Piece& piece) const override {
+    return clip_ ? std::nullopt : std::optional(Omega(static_cast<double>(std::max<size_t>(piece.numel, 1))));
+  }
+  std::optional<double> delta(const Piece& piece) const override {
+    return clip_ ? std::nullopt : ContractionOf(*omega(piece));
+  }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override { return body_.Bytes(piece, dtype); }
+
+  template <typename T>
+  void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
+    T norm = kernels::NormOf<T>(u, norm_);
+    if (clip_) norm = std::min(norm, ClipAt<T>(u));
+    body_.Compress(site, lane, norm, u, out);
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane& lane, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    body_.Add(lane, payload, weight, out);
+  }
+
+ private:
+  double Omega(double d) const {
+    const double s = s_, one_level = norm_ == Norm::kL1   ? d - 1
+                                     : norm_ == Norm::kL2 ? std::sqrt(d) - 1
+                                                          : (std::sqrt(d) - 1) / 2;
+    return std::min(one_level / s, (norm_ == Norm::kL1 ? d : 1) * d / (4 * s * s));
+  }
+
+  /// 2.5 standard deviations. About zero, where the paper's are about the mean: a constant piece is then not all cut
+  /// off.
+  template <typename T>
+  static T ClipAt(std::span<const T> u) {
+    const kernels::ScaledNorm norm = kernels::NormScaled(u, Norm::kL2);
+    const double at = 2.5 * (norm.value / std::sqrt(static_cast<double>(u.size()))) / norm.scale;
+    return static_cast<T>(std::min(at, static_cast<double>(std::numeric_limits<T>::max())));
+  }
+
+  std::string spec_;
+  Norm norm_;
+  uint32_t s_;
+  bool clip_;
+  Dither<UniformLevels> body_;
+};
+
+/// Up to 2^15 - 1, so that a code fits 16 bits.
+std::optional<uint32_t> ReadLevels(std::string_view text) {
+  const auto s = ReadCount(text);
+  return s && *s >= 1 && *s <= 32767 ? std::optional(static_cast<uint32_t>(*s)) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Norm> ReadNorm(std::string_view text) {
+  for (const Norm norm : {Norm::kL1, Norm::kL2, Norm::kMax})
+    if (text == NameOf(norm)) return norm;
+  return std::nullopt;
+}
+
+std::string_view NameOf(Norm norm) { return norm == Norm::kL1 ? "1" : norm == Norm::kL2 ? "2" : "inf"; }
+
+std::shared_ptr<const Compressor> MakeQsgd(std::string_view argument) {
+  const auto s = ReadLevels(argument);
+  if (!s) throw BadArgument("qsgd", argument, "a number of levels from 1 to 32767 (qsgd:127 has codes of 8 bits)");
+  return std::make_shared<Dithering>("qsgd:" + std::to_string(*s), Norm::kL2, *s);
+}
+
+std::shared_ptr<const Compressor> MakeDithering(std::string_view argument) {
+  const std::vector<std::string_view> parts = Split(argument, ':');
+  const auto norm = ReadNorm(parts[0]);
+  const auto s = parts.size() == 2 ? ReadLevels(parts[1]) : std::nullopt;
+  if (!norm || !s)
+    throw BadArgument("dithering", argument,
+                      "a norm (1, 2 or inf) and a number of levels from 1 to 32767 (dithering:inf:7)");
+  return std::make_shared<Dithering>("dithering:" + std::string(NameOf(*norm)) + ":" + std::to_string(*s), *norm, *s);
+}
+
+std::shared_ptr<const Compressor> MakeTernGrad(std::string_view argument) {
+  if (!argument.empty() && argument != "clip")
+    throw BadArgument("terngrad", argument, "no argument, or clip (terngrad:clip)");
+  const bool clip = !argument.empty();
+  return std::make_shared<Dithering>(clip ? "terngrad:clip" : "terngrad", Norm::kMax, 1, clip);
+}
+
+}  // namespace gradwire

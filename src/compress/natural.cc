@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compress/dither.h"
+#include "compress/spec.h"
+
+namespace gradwire {
+namespace {
+
+using kernels::Norm;
+
+/// Natural compression (METHODS O9; Horvath et al., "Natural compression for distributed deep learning", MSML 2022):
+/// |x| is rounded at random to one of the two powers of two around it, with its mean kept. On the bits that is: the
+/// exponent grows by one with probability mantissa / 2^23 (2^52 for double), exactly. Payload: sign and biased exponent
+/// of each element in 9 bits (double: 12), packed.
+///
+/// Denormals have no code: they become 0 or the smallest normal number, with their mean kept. omega holds for normal
+/// numbers; denormals add at most (smallest normal)^2 an element. In the uppermost binade, where the upper power of two
+/// is beyond T, elements are rounded down.
+class Natural final : public Operator<Natural> {
+ public:
+  std::string spec() const override { return "natural"; }
+  bool unbiased() const override { return true; }
+  /// Attained by |x| = (4/3) 2^a.
+  std::optional<double> omega(const Piece&) const override { return 0.125; }
+  std::optional<double> delta(const Piece&) const override { return 0.875; }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override {
+    return dtype == Dtype::kF32 ? Space<float>().bytes(piece.numel) : Space<double>().bytes(piece.numel);
+  }
+
+  template <typename T>
+  void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
+    using Bits = kernels::Bits<T>;
+    using Word = typename Bits::Word;
+    constexpr Word kMantissa = (Word{1} << Bits::kMantissa) - 1, kLargest = (Bits::kInfinity >> Bits::kMantissa) - 1;
+    Philox random = StreamOf(site);
+    kernels::CodeWriter codes(Space<T>(), out.data());
+    for (T& x : u) {
+      const Word magnitude = kernels::MagnitudeBits(x);
+      const bool up = Draw<T>(random) < (magnitude & kMantissa);
+      const Word exponent = std::min<Word>((magnitude >> Bits::kMantissa) + up, kLargest);
+      const uint32_t negative = std::signbit(x) && exponent > 0 ? kLargest + 2 : 0;
+      codes.Put(static_cast<uint32_t>(exponent) | negative);
+      x -= Value<T>(static_cast<uint32_t>(exponent) | negative);
+    }
+    codes.Finish();
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    kernels::CodeReader codes(Space<T>(), payload.data());
+    for (size_t i = 0; i < out.size(); ++i) {
+      const T value = Value<T>(codes.Next());
+      if (!std::isfinite(value)) throw PayloadError("natural payload with an infinite element " + std::to_string(i));
+      out[i] += weight * value;
+    }
+  }
+
+ private:
+  template <typename T>
+  static constexpr kernels::CodeSpace Space() {
+    return kernels::CodeSpace(1u << (8 * sizeof(T) - kernels::Bits<T>::kMantissa));
+  }
+
+  /// As many uniform bits as a mantissa has.
+  template <typename T>
+  static typename kernels::Bits<T>::Word Draw(Philox& random) {
+    if constexpr (sizeof(T) == 4)
+      return random.Next() >> 9;
+    else
+      return static_cast<uint64_t>(random.Uniform() * 0x1p53) >> 1;
+  }
+
+  /// The number whose sign and exponent bits are the code's.
+  template <typename T>
+  static T Value(uint32_t code) {
+    using Word = typename kernels::Bits<T>::Word;
+    return std::bit_cast<T>(static_cast<Word>(static_cast<Word>(code) << kernels::Bits<T>::kMantissa));
+  }
+};
+
+/// 2^-(s-1), ..., 1/2, 1.
+struct BinaryLevels {
+  uint32_t s;
+  uint32_t count() const { return s; }
+  template <typename T>
+  T Fraction(uint32_t l) const {
+    return static_cast<T>(std::ldexp(1.0, static_cast<int>(l) - static_cast<int>(s)));
+  }
+  uint32_t Below(double y) const {
+    if (y == 0) return 0;
+    return static_cast<uint32_t>(std::clamp(std::ilogb(y) + static_cast<int>(s), 0, static_cast<int>(s) - 1));
+  }
+};
+
+/// Natural dithering (METHODS O10; the same paper): as dithering, with levels 2^-(s-1), ..., 1/2, 1 of ||x||_p.
+class NaturalDithering final : public Operator<NaturalDithering> {
+ public:
+  NaturalDithering(Norm norm, uint32_t s) : norm_(norm), s_(s), body_(BinaryLevels{s}) {}
+
+  std::string spec() const override {
+    return "natural_dithering:" + std::string(NameOf(norm_)) + ":" + std::to_string(s_);
+  }
+  bool unbiased() const override { return true; }
+  /// The paper's bound: 1/8 + c min(1, c) with c = d^(1/min(p, 2)) / 2^(s-1).
+  std::optional<double> omega(const Piece& piece) const override {
+    const double d = static_cast<double>(piece.numel), root = norm_ == Norm::kL1 ? d : std::sqrt(d);
+    const double c = std::ldexp(root, 1 - static_cast<int>(s_));
+    return 0.125 + c * std::min(1.0, c);
+  }
+  std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override { return body_.Bytes(piece, dtype); }
+
+  template <typename T>
+  void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
+    body_.Compress(site, lane, kernels::NormOf<T>(u, norm_), u, out);
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane& lane, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    body_.Add(lane, payload, weight, out);
+  }
+
+ private:
+  Norm norm_;
+  uint32_t s_;
+  Dither<BinaryLevels> body_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Compressor> MakeNatural(std::string_view argument) {
+  RefuseArgument("natural", argument);
+  return std::make_shared<Natural>();
+}
+
+std::shared_ptr<const Compressor> MakeNaturalDithering(std::string_view argument) {
+  const std::vector<std::string_view> parts = Split(argument, ':');
+  const auto norm = ReadNorm(parts[0]);
+  const auto s = parts.size() == 2 ? ReadCount(parts[1]) : std::nullopt;
+  if (!norm || !s || *s < 1 || *s > 64)
+    throw BadArgument("natural_dithering", argument,
+                      "a norm (1, 2 or inf) and a number of levels from 1 to 64 (natural_dithering:2:7)");
+  return std::make_shared<NaturalDithering>(*norm, static_cast<uint32_t>(*s));
+}
+
+}  // namespace gradwire

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
+#include "compress/sparse.h"
+#include "compress/spec.h"
+#include "compress/stream.h"
+#include "kernels/norm.h"
+
+namespace gradwire {
+namespace {
+
+using kernels::Norm;
+
+/// One element j, drawn with probability |x_j| / ||x||_1, as ||x||_1 sign(x_j) (METHODS O7): unbiased with the error
+/// ||x||_1^2 - ||x||^2 exactly, whose supremum is (d - 1) ||x||^2.
+/// Payload: the value (T) and its position; of a piece of zeros value 0 at position 0.
+class NuRand1 final : public Operator<NuRand1> {
+ public:
+  std::string spec() const override { return "nu_rand1"; }
+  bool unbiased() const override { return true; }
+  /// Attained by equal magnitudes.
+  std::optional<double> omega(const Piece& piece) const override {
+    return static_cast<double>(std::max<size_t>(piece.numel, 1)) - 1;
+  }
+  std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override {
+    return piece.numel ? SizeOf(dtype) + SparseLayout(piece.numel).position_bytes : 0;
+  }
+
+  template <typename T>
+  void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
+    if (u.empty()) return;
+    const size_t at = Draw<T>(StreamOf(site), u);
+    const T norm = kernels::NormOf<T>(u, Norm::kL1), value = u[at] < 0 ? -norm : norm;
+    SparseLayout(u.size()).Store(out, 1, 0, value, at);
+    u[at] -= value;
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    if (!out.empty()) SparseLayout(out.size()).Add(*this, payload, 1, weight, out);
+  }
+
+ private:
+  /// Goes along the magnitudes until their sum passes a uniform share of the whole.
+  template <typename T>
+  static size_t Draw(Philox random, std::span<const T> u) {
+    const kernels::ScaledNorm norm = kernels::NormScaled(u, Norm::kL1);
+    double left = random.Uniform() * norm.value;
+    size_t last = 0;  // a non-zero element, where rounding leaves a rest
+    for (size_t i = 0; i < u.size(); ++i) {
+      if (u[i] == 0) continue;
+      last = i;
+      left -= std::abs(static_cast<double>(u[i])) * norm.scale;
+      if (left < 0) break;
+    }
+    return last;
+  }
+};
+
+/// Element j with probability p_j, independently, as x_j / p_j (METHODS O7; Wangni et al., "Gradient sparsification for
+/// communication-efficient distributed optimization", NeurIPS 2018, algorithm 3). p = min(k |x| / ||x||_1, 1); up to
+/// four times what the ones do not use is shared out among the others in proportion. The error is sum x_j^2 (1/p_j - 1)
+/// exactly, the expected number of elements sum p_j, about k. omega: p_j >= min(k |x_j| / ||x||_1, 1), so the error is
+/// at most ||x||_1^2 / k <= (d/k) ||x||^2; with k = d nothing is left out. Payload: the kept elements, as many as its
+/// size says.
+class NuRandK final : public Operator<NuRandK> {
+ public:
+  explicit NuRandK(Amount amount) : amount_(amount) {}
+
+  std::string spec() const override { return "nu_randk:" + amount_.text(); }
+  bool unbiased() const override { return true; }
+  std::optional<double> omega(const Piece& piece) const override {
+    const size_t k = K(piece);
+    return k >= piece.numel ? 0 : static_cast<double>(piece.numel) / static_cast<double>(k);
+  }
+  std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
+  bool variable() const override { return true; }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override {
+    return piece.numel * (SizeOf(dtype) + SparseLayout(piece.numel).position_bytes);
+  }
+
+  template <typename T>
+  size_t Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
+    const std::span<double> p = lane.scratch.Take<double>(u.size());
+    const std::span<size_t> kept = lane.scratch.Take<size_t>(u.size());
+    Probabilities<T>(u, K(site.piece), p);
+    Philox random = StreamOf(site);
+    size_t k = 0;
+    for (size_t i = 0; i < u.size(); ++i)
+      if (random.Uniform() < p[i]) kept[k++] = i;
+    const SparseLayout layout(u.size());
+    for (size_t j = 0; j < k; ++j) {
+      const size_t i = kept[j];
+      const T value = static_cast<T>(static_cast<double>(u[i]) / p[i]);
+      layout.Store(out, k, j, value, i);
+      u[i] -= value;
+    }
+    return layout.Bytes<T>(k);
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    const SparseLayout layout(out.size());
+    layout.Add(*this, payload, layout.CountIn<T>(*this, payload), weight, out);
+  }
+
+ private:
+  size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece.parameter_numel), piece); }
+
+  template <typename T>
+  static void Probabilities(std::span<const T> u, size_t k, std::span<double> p) {
+    const kernels::ScaledNorm norm = kernels::NormScaled(u, Norm::kL1);
+    for (size_t i = 0; i < u.size(); ++i) {
+      const double share = std::abs(static_cast<double>(u[i])) * norm.scale / norm.value;
+      p[i] = u[i] == 0 ? 0 : k >= u.size() ? 1 : std::min(static_cast<double>(k) * share, 1.0);
+    }
+    for (int round = 0; round < 4; ++round) {
+      const auto ones = static_cast<double>(std::count(p.begin(), p.end(), 1.0));
+      const double others = kernels::LaneSum(p.size(), [&](size_t i) { return p[i] < 1 ? p[i] : 0; });
+      const double c = others > 0 ? (static_cast<double>(k) - ones) / others : 0;
+      if (c <= 1) return;
+      for (double& x : p) x = std::min(c * x, 1.0);
+    }
+  }
+
+  Amount amount_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Compressor> MakeNuRand1(std::string_view argument) {
+  RefuseArgument("nu_rand1", argument);
+  return std::make_shared<NuRand1>();
+}
+
+std::shared_ptr<const Compressor> MakeNuRandK(std::string_view argument) {
+  return std::make_shared<NuRandK>(ParseAmount("nu_randk", argument, argument));
+}
+
+}  // namespace gradwire

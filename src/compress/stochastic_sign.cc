@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compress/operator.h"
+#include "compress/spec.h"
+#include "compress/stream.h"
+#include "kernels/norm.h"
+#include "kernels/sign.h"
+
+namespace gradwire {
+namespace {
+
+/// Stochastic sign (METHODS O3; Safaryan & Richtarik, "Stochastic sign descent methods", ICML 2021): +1 with
+/// probability 1/2 + x_j / (2 ||x||_2), else -1; 0 for a piece of zeros. Its mean is the direction x / ||x||, not x.
+/// With `norm` it is multiplied by ||x||, and unbiased: ||C(x)||^2 = d ||x||^2 in every draw, so omega = d - 1 exactly.
+/// Payload: the factor, 0 for zeros: with `norm` ||x|| (T), else a byte, 0 or 1; then one bit an element.
+class StochasticSign final : public Operator<StochasticSign> {
+ public:
+  explicit StochasticSign(bool norm) : norm_(norm) {}
+
+  std::string spec() const override { return norm_ ? "ssign:norm" : "ssign"; }
+  bool unbiased() const override { return norm_; }
+  std::optional<double> omega(const Piece& piece) const override {
+    return norm_ ? std::optional(static_cast<double>(std::max<size_t>(piece.numel, 1)) - 1) : std::nullopt;
+  }
+  std::optional<double> delta(const Piece& piece) const override {
+    return norm_ ? ContractionOf(*omega(piece)) : std::nullopt;
+  }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override {
+    return piece.numel ? (norm_ ? SizeOf(dtype) : 1) + (piece.numel + 7) / 8 : 0;
+  }
+
+  template <typename T>
+  void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
+    if (u.empty()) return;
+    const T norm = kernels::NormOf<T>(u, kernels::Norm::kL2), factor = norm_ ? norm : T(norm > 0);
+    if (norm_)
+      StoreAt(out, 0, factor);
+    else
+      StoreAt(out, 0, static_cast<uint8_t>(factor));
+    const std::span<T> signs = lane.scratch.Take<T>(u.size());
+    Philox random = StreamOf(site);
+    for (size_t i = 0; i < u.size(); ++i) {
+      const double share = norm > 0 ? static_cast<double>(u[i]) / static_cast<double>(norm) : 1;
+      signs[i] = Happens<T>(random, 0.5 + 0.5 * share) ? T(1) : T(-1);
+      u[i] -= factor * signs[i];
+    }
+    kernels::PackSigns<T>(signs, Bits<T>(out.data()));
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    if (out.empty()) return;
+    const T factor = norm_ ? LoadAt<T>(payload, 0) : static_cast<T>(LoadAt<uint8_t>(payload, 0));
+    if (!(factor >= 0 && factor <= (norm_ ? std::numeric_limits<T>::max() : T{1})))
+      throw PayloadError(spec() + " payload whose factor is " + std::to_string(factor) + ", expected " +
+                         (norm_ ? "finite and not negative" : "0 or 1"));
+    kernels::AddSigns(Bits<T>(payload.data()), weight * factor, out);
+  }
+
+ private:
+  /// Where the bits begin.
+  template <typename T, typename Byte>
+  auto Bits(Byte* payload) const {
+    using To = std::conditional_t<std::is_const_v<Byte>, const uint8_t, uint8_t>;
+    return reinterpret_cast<To*>(payload) + (norm_ ? sizeof(T) : 1);
+  }
+
+  bool norm_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Compressor> MakeStochasticSign(std::string_view argument) {
+  if (!argument.empty() && argument != "norm")
+    throw BadArgument("ssign", argument, "ssign (a direction) or ssign:norm (unbiased)");
+  return std::make_shared<StochasticSign>(!argument.empty());
+}
+
+}  // namespace gradwire

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exchange/core.h"
+
+#include <algorithm>
+
+#include "gradwire/error.h"
+#include "gradwire/philox.h"
+
+namespace gradwire {
+namespace {
+
+/// The coin is one for the whole model: its probability is that of the largest parameter's first piece.
+double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
+  size_t largest = 1;
+  for (const Parameter& parameter : parameters) largest = std::max(largest, parameter.numel());
+  return parts.link.refresh->At(*parts.compressor, PieceAt(largest, parts.piece, 0));
+}
+
+}  // namespace
+
+template <typename T>
+bool ExchangeCore<T>::IsDense(uint64_t step) const {
+  if (parts.link.opens_dense && step == parts.start_iter) return true;
+  if (!parts.link.refresh) return false;
+  return Philox(parts.seed, Purpose::kCoin, 0, step).Uniform() < RefreshProbability(parts, parameters);
+}
+
+template <typename T>
+std::shared_ptr<const BucketPlan> ExchangeCore<T>::PlanOf(const Bucket<T>& bucket, bool dense) {
+  std::shared_ptr<const BucketPlan>& plan = plans[{bucket.index, dense}];
+  const auto same = [](const Segment& a, const Segment& b) {
+    return a.parameter == b.parameter && a.offset == b.offset && a.numel == b.numel;
+  };
+  if (!plan || !std::ranges::equal(plan->segments, bucket.segments, same)) {
+    plan = std::make_shared<BucketPlan>(MakePlan(parts, parameters, bucket, collective.size(), dense));
+    free_buffers.clear();  // sizes of the old layout
+  }
+  return plan;
+}
+
+template <typename T>
+void OwnerStep(const Prox& prox, const Round& round, std::span<const T> point, std::span<T> gradient) {
+  if (!prox) return;
+  if (point.size() != gradient.size()) throw Error("exchange: a regulariser needs the point where the gradient was taken");
+  const T lr = static_cast<T>(round.lr);
+  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = point[i] - lr * gradient[i];
+  prox.Apply(round.lr, gradient);
+  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = (point[i] - gradient[i]) / lr;
+}
+
+template struct ExchangeCore<float>;
+template struct ExchangeCore<double>;
+template void OwnerStep(const Prox&, const Round&, std::span<const float>, std::span<float>);
+template void OwnerStep(const Prox&, const Round&, std::span<const double>, std::span<double>);
+
+}  // namespace gradwire

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every link keeps on every topology, with every operator that fits: replicas get the same bits; a receiver's shift
+// is the mean of its senders' shifts; and a rank sends the bytes that the plan declares.
+#include <cmath>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "gradwire/cost.h"
+#include "gradwire/exchange_thread.h"
+#include "gradwire/method.h"
+#include "gradwire/philox.h"
+#include "support/buckets.h"
+#include "support/combinations.h"
+#include "support/ranks.h"
+
+namespace gradwire {
+namespace {
+
+constexpr int kWorkers = 3;
+constexpr uint64_t kSteps = 12;
+constexpr double kLr = 0.25;
+const std::vector<Parameter> kParameters = {{"weight", {50, 31}}, {"bias", {50}}, {"small", {5, 5}}, {"other", {1200, 1}}};
+
+/// What one rank has seen and holds in the end.
+struct Trace {
+  std::vector<std::vector<float>> results;  // by step and parameter
+  std::vector<std::vector<float>> shifts, means;  // by parameter
+  uint64_t sent = 0;
+};
+
+/// Which step rank 1 puts an infinity into the bucket of parameters 0, 1 and 2.
+constexpr uint64_t kNever = kSteps;
+
+Trace RunRank(const testing::Combination& combination, Collective& collective, uint64_t poisoned) {
+  Exchange<float> exchange(collective, kParameters, MakeParts(combination.Config(), /*seed=*/5));
+  DirectSink<float> sink(exchange);
+  testing::Buckets<float> buckets(kParameters, {{3}, {2, 0, 1}});
+  Trace trace;
+  for (uint64_t step = 0; step < kSteps; ++step) {
+    Philox random(/*seed=*/9, Purpose::kSynthetic, static_cast<uint64_t>(collective.rank()), step);
+    for (uint32_t p = 0; p < kParameters.size(); ++p)
+      for (float& x : buckets.Of(p)) x = static_cast<float>(random.Uniform() - 0.3);
+    if (step == poisoned && collective.rank() == 1) buckets.Of(0)[7] = std::numeric_limits<float>::infinity();
+    buckets.Exchange(sink, {step, kLr});
+    for (uint32_t p = 0; p < kParameters.size(); ++p) trace.results.emplace_back(buckets.Of(p).begin(), buckets.Of(p).end());
+  }
+  for (uint32_t p = 0; p < kParameters.size(); ++p) {
+    const auto copy = [&](const char* name) {
+      const std::span<float> v = exchange.state().Vector(p, name);
+      return std::vector<float>(v.begin(), v.end());
+    };
+    trace.shifts.push_back(copy("h")), trace.means.push_back(copy("mean h"));
+  }
+  trace.sent = exchange.stats().bytes_sent();
+  return trace;
+}
+
+std::vector<Trace> TracesOf(const testing::Combination& combination, uint64_t poisoned = kNever) {
+  std::vector<Trace> traces(kWorkers);
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    traces[static_cast<size_t>(collective.rank())] = RunRank(combination, collective, poisoned);
+  });
+  return traces;
+}
+
+ExchangeParts PartsOf(const testing::Combination& combination) { return MakeParts(combination.Config(), /*seed=*/5); }
+
+std::vector<testing::Combination> Those(bool (*wanted)(const ExchangeParts&)) {
+  std::vector<testing::Combination> list = testing::EveryCombination();
+  std::erase_if(list, [&](const testing::Combination& c) { return !wanted(PartsOf(c)); });
+  return list;
+}
+
+bool HasShift(const ExchangeParts& parts) { return parts.link.reference == Reference::kShift || parts.learner; }
+
+/// Not where some rounds are dense, payloads are of any size, or the transport sums.
+bool IsPlanned(const ExchangeParts& parts) {
+  return !parts.link.opens_dense && !parts.link.refresh && !parts.compressor->variable() &&
+         parts.topology != Topology::kAllReduce;
+}
+
+class Ends : public ::testing::TestWithParam<testing::Combination> {};
+class EndsWithShifts : public Ends {};
+class EndsWithFrames : public Ends {};
+class EndsWithPlannedBytes : public Ends {};
+
+TEST_P(Ends, ResultsAreTheSameBitsOnAllRanks) {
+  const auto traces = TracesOf(GetParam());
+  for (const Trace& trace : traces) EXPECT_EQ(trace.results, traces[0].results);
+  for (const auto& result : traces[0].results)
+    for (const float x : result) ASSERT_TRUE(std::isfinite(x));
+}
+
+void ExpectEqualShifts(const testing::Combination& combination, const std::vector<Trace>& traces) {
+  const bool sharded = PartsOf(combination).topology == Topology::kSharded;
+  for (uint32_t p = 0; p < kParameters.size(); ++p)
+    for (int rank = 0; rank < kWorkers; ++rank) {
+      if (sharded && static_cast<int>(p) % kWorkers != rank) continue;  // one piece each: its owner alone receives
+      for (size_t i = 0; i < kParameters[p].numel(); ++i) {
+        double mean = 0, size = 0;
+        for (const Trace& trace : traces) mean += trace.shifts[p][i] / kWorkers, size += std::abs(trace.shifts[p][i]);
+        ASSERT_NEAR(traces[static_cast<size_t>(rank)].means[p][i], mean, 1e-5 * (1 + size)) << kParameters[p].name << " " << i;
+      }
+    }
+}
+
+/// A receiver adds alpha times the mean of what its senders add alpha times each: equal but for rounding, which grows
+/// by a unit a step.
+TEST_P(EndsWithShifts, AReceiversShiftIsTheMeanOfTheSenders) { ExpectEqualShifts(GetParam(), TracesOf(GetParam())); }
+
+TEST_P(EndsWithShifts, APoisonedRoundLeavesThemEqual) {
+  for (const uint64_t poisoned : {0, 5}) ExpectEqualShifts(GetParam(), TracesOf(GetParam(), poisoned));
+}
+
+/// Identity over an all-reduce does what DDP does: only the element itself is not finite.
+bool HasFrames(const ExchangeParts& parts) { return parts.topology != Topology::kAllReduce || parts.compressor->spec() != "identity"; }
+
+TEST_P(EndsWithFrames, APoisonedBucketIsNanOnAllRanksForOneRound) {
+  for (const Trace& trace : TracesOf(GetParam(), /*poisoned=*/5))
+    for (size_t i = 0; i < trace.results.size(); ++i) {
+      const bool poisoned = i / kParameters.size() == 5 && i % kParameters.size() != 3;
+      for (const float x : trace.results[i]) ASSERT_EQ(std::isnan(x), poisoned) << "step " << i / kParameters.size();
+    }
+}
+
+/// Two buckets a step, where SentBytes plans one: a frame more to every peer, each way.
+TEST_P(EndsWithPlannedBytes, AreThoseThatWereSent) {
+  const ExchangeParts parts = PartsOf(GetParam());
+  const uint64_t frames_more = (kWorkers - 1) * 64ull * (parts.topology == Topology::kSharded ? 2 : 1);
+  const auto traces = TracesOf(GetParam());
+  for (int rank = 0; rank < kWorkers; ++rank)
+    EXPECT_EQ(traces[static_cast<size_t>(rank)].sent,
+              kSteps * (SentBytes(parts, kParameters, kWorkers, rank) + frames_more));
+}
+
+constexpr auto kName = [](const auto& info) { return testing::NameOf(info.param); };
+INSTANTIATE_TEST_SUITE_P(, Ends, ::testing::ValuesIn(testing::EveryCombination()), kName);
+INSTANTIATE_TEST_SUITE_P(, EndsWithShifts, ::testing::ValuesIn(Those(HasShift)), kName);
+INSTANTIATE_TEST_SUITE_P(, EndsWithFrames, ::testing::ValuesIn(Those(HasFrames)), kName);
+INSTANTIATE_TEST_SUITE_P(, EndsWithPlannedBytes, ::testing::ValuesIn(Those(IsPlanned)), kName);
+
+}  // namespace
+}  // namespace gradwire

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each method's acceptance number on QH and Q3 (the references of METHODS.md), and the equalities between methods.
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/convex.h"
+
+namespace gradwire {
+namespace {
+
+using testing::Comm;
+
+constexpr double kMaxL = 10, kWorkers = 10;  // of QH
+constexpr double kDianaStep = 1 / (kMaxL * (1 + 6 * 9 / kWorkers));  // Rand-2 of 20: omega = 9
+
+/// The middle of the steps that DORE's theory allows on QH (mu_i >= 1, L_i <= 10), for its alpha, beta and eta.
+double DoreStep(double omega) {
+  const double mu = 1, c_alpha = 2 * omega / kWorkers, eta = (std::sqrt(omega * omega + 2) - omega) / (2 * omega);
+  return (eta * (mu + kMaxL) / (2 * (1 + eta) * mu * kMaxL) + 2 / ((1 + c_alpha) * (mu + kMaxL))) / 2;
+}
+
+/// gamma = 1 / (L (1 + sqrt((1 - p) omega / (p n)))), L^2 the mean of L_i^2 (at most 10 each).
+double MarinaStep(double omega) { return 1 / (kMaxL * (1 + std::sqrt(omega * omega / kWorkers))); }
+
+testing::ConvexTrace Descend(const CommConfig& comm, double lr, int steps, Problem problem = QH()) {
+  const auto trace = testing::Run({std::make_shared<Problem>(std::move(problem)), comm, lr, steps});
+  EXPECT_TRUE(trace.replicas_agree);
+  return trace;
+}
+
+CommConfig With(const char* method, const char* compressor, std::string CommConfig::*key, const char* value) {
+  CommConfig comm = Comm(method, compressor);
+  comm.*key = value;
+  return comm;
+}
+
+/// A method reaches 1e-10 in about so many rounds. The deterministic ones within `slack` rounds; those that draw random
+/// bits between a third of them and three times as many.
+struct Acceptance {
+  const char* name;
+  CommConfig comm;
+  double lr;
+  int rounds;
+  int slack = -1;
+};
+
+void PrintTo(const Acceptance& a, std::ostream* out) { *out << a.comm.method << " " << a.comm.compressor; }
+
+class Rows : public ::testing::TestWithParam<Acceptance> {};
+
+TEST_P(Rows, ReachTheSolutionInTheRoundsOfTheReference) {
+  const Acceptance& a = GetParam();
+  const int least = a.slack >= 0 ? a.rounds - a.slack : a.rounds / 3, most = a.slack >= 0 ? a.rounds + a.slack : 3 * a.rounds;
+  const int found = Descend(a.comm, a.lr, most + 1).RoundsTo(1e-10);
+  EXPECT_GE(found, least);
+  EXPECT_LE(found, most);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , Rows,
+    ::testing::Values(
+        Acceptance{"ef21", Comm("ef21", "topk:2"), 0.02, 185, 0},
+        Acceptance{"ef21_compressed_opening", With("ef21", "topk:2", &CommConfig::opening, "compressed"), 0.02, 183, 0},
+        Acceptance{"econtrol", Comm("econtrol", "topk:2"), 0.02, 310, 1},
+        Acceptance{"econtrol_small_eta", With("econtrol", "topk:2", &CommConfig::eta, "0.01"), 0.02, 1995, 1},
+        Acceptance{"diana_randk", Comm("diana", "randk:2"), kDianaStep, 402},
+        Acceptance{"diana_ternary_2", Comm("diana", "dithering:2:1"), 1 / (kMaxL * (1 + 6 * (std::sqrt(20) - 1) / kWorkers)), 168},
+        Acceptance{"diana_ternary_inf", Comm("diana", "terngrad"), 1 / (kMaxL * (1 + 3 * (std::sqrt(20) - 1) / kWorkers)), 91},
+        Acceptance{"diana_natural", Comm("diana", "natural"), 1 / (kMaxL * (1 + 0.75 / kWorkers)), 40},
+        Acceptance{"diana_dq", With("diana_dq", "randk:2", &CommConfig::down_compressor, "randk:10"), 1.0 / 128, 660},
+        Acceptance{"marina", Comm("marina", "randk:2"), MarinaStep(9), 297},
+        Acceptance{"ec_diana", With("ec_diana", "topk:2", &CommConfig::learner, "randk:2"), 0.02, 304},
+        Acceptance{"dore_rand10", Comm("dore", "randk:10"), DoreStep(1), 129},
+        Acceptance{"dore_rand2", Comm("dore", "randk:2"), DoreStep(9), 2826},
+        Acceptance{"dore_ternary", Comm("dore", "terngrad"), 0.10225, 251},
+        Acceptance{"dore_natural", Comm("dore", "natural"), DoreStep(0.125), 52}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(RowsOnQh, Ef21FollowsTheReferenceToTheLastDigits) {  // METHODS M17, round 50
+  EXPECT_NEAR(Descend(Comm("ef21", "topk:2"), 0.02, 50).distances.back(), 1.1189261495958588e-3, 1e-13);
+}
+
+TEST(RowsOnQh, EControlNeedsItsControl) {  // METHODS M16: eta = 1 blows up by round 130
+  EXPECT_GT(Descend(With("econtrol", "topk:2", &CommConfig::eta, "1"), 0.02, 130).distances.back(), 1e3);
+}
+
+TEST(RowsOnQh, DcgdKeepsTheNoiseThatDianaRemoves) {  // METHODS M2 (ii): stays near 1.3
+  const auto stalled = Descend(Comm("dcgd", "randk:2"), 1 / (kMaxL * (1 + 2 * 9 / kWorkers)), 20000);
+  EXPECT_EQ(stalled.RoundsTo(1e-3), -1);
+  EXPECT_GT(stalled.distances.back(), 0.3);
+}
+
+TEST(RowsOnQh, CommonCoinsAreAnotherMethod) {  // METHODS O6, M18: they diverge at the step that own coins take
+  EXPECT_GT(Descend(Comm("diana", "randk:2:common"), kDianaStep, 1200).distances.back(), 1e3);
+}
+
+TEST(RowsOnQh, DoubleSqueezeStalls) {  // METHODS M15: ref 0.29 at gamma = 0.01
+  const auto trace = Descend(Comm("doublesqueeze", "topk:2"), 0.01, 4000);
+  const double mean = std::accumulate(trace.distances.end() - 1000, trace.distances.end(), 0.0) / 1000;
+  EXPECT_NEAR(mean, 0.29, 0.12);
+}
+
+TEST(RowsOnQ3, UnbiasedDcgdConvergesWhereAllGradientsVanish) {  // METHODS M2 (iii): ref 4040 rounds
+  const int rounds = Descend(Comm("dcgd", "randk:1"), 0.005, 12000, Q3()).RoundsTo(1e-10);
+  EXPECT_GT(rounds, 1300);
+}
+
+// Equalities (METHODS 10.5). Those of the same arithmetic hold bit for bit.
+
+TEST(RowsAreEqual, EControlWithoutItsMemoryToEf21) {
+  EXPECT_EQ(Descend(With("econtrol", "topk:2", &CommConfig::eta, "0"), 0.02, 200).x,
+            Descend(Comm("ef21", "topk:2"), 0.02, 200).x);
+}
+
+TEST(RowsAreEqual, DianaWithoutShiftsToDcgd) {
+  EXPECT_EQ(Descend(With("diana", "randk:2", &CommConfig::alpha, "0"), 0.02, 100).x,
+            Descend(Comm("dcgd", "randk:2"), 0.02, 100).x);
+}
+
+TEST(RowsAreEqual, EcDianaWithoutShiftsToEc) {
+  CommConfig comm = With("ec_diana", "topk:2", &CommConfig::learner, "randk:2");
+  comm.alpha = "0";
+  EXPECT_EQ(Descend(comm, 0.02, 200).x, Descend(Comm("ec", "topk:2"), 0.02, 200).x);
+}
+
+TEST(RowsAreEqual, MarinaOfDenseRoundsToGradientDescent) {
+  const auto plain = With("none", "identity", &CommConfig::topology, "allgather");
+  EXPECT_EQ(Descend(With("marina", "randk:2", &CommConfig::p, "1"), 0.1, 20).x, Descend(plain, 0.1, 20).x);
+}
+
+TEST(RowsAreEqual, EcOfIdentityToGradientDescentWhereTheStepIsAPowerOfTwo) {
+  const auto plain = With("none", "identity", &CommConfig::topology, "allgather");
+  EXPECT_EQ(Descend(Comm("ec", "identity"), 0x1p-6, 50).x, Descend(plain, 0x1p-6, 50).x);
+}
+
+TEST(RowsAreEqual, DianaDqOfIdentityToDiana) {
+  EXPECT_EQ(Descend(With("diana_dq", "randk:2", &CommConfig::down_compressor, "identity"), 1.0 / 128, 300).x,
+            Descend(Comm("diana", "randk:2"), 1.0 / 128, 300).x);
+}
+
+/// Ten steps with gamma = 0.1 end at this distance.
+constexpr double kGradientDescent = 1.4322620843962705e-3;
+
+TEST(RowsAreEqual, RowsOfIdentityToGradientDescentButForRounding) {
+  CommConfig dore = Comm("dore", "identity");
+  dore.alpha = "0.3", dore.beta = "1", dore.eta = "0.7";
+  for (const CommConfig& comm : {Comm("diana", "identity"), Comm("doublesqueeze", "identity"), Comm("ef21", "identity"),
+                                 Comm("ef", "identity"), Comm("ec", "identity"), Comm("marina", "identity"), dore})
+    EXPECT_NEAR(Descend(comm, 0.1, 10).distances.back(), kGradientDescent, 1e-13) << comm.method;
+}
+
+TEST(RowsAreEqual, EcWithTheStepInsideToEfWhereTheStepIsConstant) {  // METHODS M8 (iii), for homogeneous operators
+  EXPECT_NEAR(Descend(Comm("ec", "topk:2"), 0.02, 10).distances.back(), 0.7152104549953866, 1e-12);
+}
+
+}  // namespace
+}  // namespace gradwire

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The operators of src/wire/FORMAT.md, decoded as the document says: part of format_decoder.h.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wire/format_random.h"
+
+namespace gradwire::format {
+
+using Message = std::vector<unsigned char>;
+
+template <typename V>
+V Read(const Message& message, size_t at) {
+  if (at + sizeof(V) > message.size()) throw std::runtime_error("read beyond the message");
+  V value;
+  std::memcpy(&value, &message[at], sizeof(V));
+  return value;
+}
+
+inline void Require(bool condition, const char* what) {
+  if (!condition) throw std::runtime_error(what);
+}
+
+/// How a piece was encoded.
+struct Coded {
+  std::string spec;
+  std::vector<size_t> pieces;  ///< elements of all pieces of its parameter
+  Site site;
+
+  size_t numel() const { return pieces[site.piece]; }
+  std::string op() const { return spec.substr(0, spec.find_first_of(":(")); }
+  /// What stands behind the i-th colon; empty if there is none.
+  std::string option(size_t i) const {
+    size_t begin = 0;
+    for (; i > 0; --i, ++begin)
+      if ((begin = spec.find(':', begin)) == std::string::npos) return "";
+    return spec.substr(begin, spec.find(':', begin) - begin);
+  }
+  bool has(const std::string& word) const { return spec.find(":" + word) != std::string::npos; }
+};
+
+/// The count "5" or "1%" of a parameter.
+inline size_t Count(const std::string& amount, size_t numel) {
+  const double number = std::stod(amount),
+               rounded = amount.back() == '%' ? std::floor(number * numel / 100 + 0.5) : number;
+  return static_cast<size_t>(std::clamp(rounded, 1.0, static_cast<double>(numel)));
+}
+
+/// The shares of all pieces of a parameter.
+inline std::vector<size_t> Shares(size_t count, const std::vector<size_t>& pieces) {
+  if (pieces.size() == 1) return {count};
+  size_t numel = 0, given = 0;
+  for (const size_t n : pieces) numel += n;
+  std::vector<size_t> shares, order;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    shares.push_back(count * pieces[i] / numel);
+    given += shares[i];
+    order.push_back(i);
+  }
+  const auto remainder = [&](size_t i) { return count * pieces[i] % numel; };
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return remainder(a) > remainder(b); });
+  if (shares.back() == 0) {
+    order.erase(std::find(order.begin(), order.end(), pieces.size() - 1));
+    order.insert(order.begin(), pieces.size() - 1);
+  }
+  for (size_t i = 0; given < count; ++i, ++given) ++shares[order[i]];
+  for (size_t& share : shares) share = std::max<size_t>(share, 1);
+  return shares;
+}
+
+/// Operators that keep some: how many of this piece.
+inline size_t Share(const Coded& coded) {
+  size_t numel = 0;
+  for (const size_t n : coded.pieces) numel += n;
+  return Shares(Count(coded.option(1), numel), coded.pieces)[coded.site.piece];
+}
+
+inline double Binary16(uint16_t code) {
+  const int exponent = code >> 10 & 31, fraction = code & 1023;
+  Require(exponent != 31, "a code that is infinite or NaN");
+  const double magnitude = exponent ? std::ldexp(1024 + fraction, exponent - 25) : std::ldexp(fraction, -24);
+  return code >> 15 ? -magnitude : magnitude;
+}
+
+inline double UpperHalf(uint16_t code) {
+  Require((code >> 7 & 255) != 255, "a code that is infinite or NaN");
+  const uint32_t bits = static_cast<uint32_t>(code) << 16;
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+// Each operator: fills `values` from the payload at byte `at`, and returns the byte behind it.
+
+template <typename T>
+size_t Identity(const Message& message, size_t at, std::vector<T>& values) {
+  for (size_t i = 0; i < values.size(); ++i) values[i] = Read<T>(message, at + i * sizeof(T));
+  return at + values.size() * sizeof(T);
+}
+
+template <typename T>
+size_t Cast(const Message& message, size_t at, double (*value_of)(uint16_t), std::vector<T>& values) {
+  const int32_t e = Read<int32_t>(message, at);
+  Require(e >= -1100 && e <= 1100, "an impossible exponent");
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<T>(std::ldexp(value_of(Read<uint16_t>(message, at + 4 + 2 * i)), -e));
+  return at + 4 + 2 * values.size();
+}
+
+template <typename T>
+size_t Sign(const Message& message, size_t at, size_t block, std::vector<T>& values) {
+  const size_t n = values.size(), signs = at + (n + block - 1) / block * sizeof(T);
+  for (size_t i = 0; i < n; ++i) {
+    const T scale = Read<T>(message, at + i / block * sizeof(T));
+    Require(scale >= 0 && std::isfinite(scale), "an impossible scale");
+    values[i] = Read<uint8_t>(message, signs + i / 8) >> (i % 8) & 1 ? -scale : scale;
+  }
+  return signs + (n + 7) / 8;
+}
+
+/// Plain and stochastic signs: a factor of the type Factor, then bits.
+template <typename Factor, typename T>
+size_t UnitSigns(const Message& message, size_t at, std::vector<T>& values) {
+  if (values.empty()) return at;
+  const Factor factor = Read<Factor>(message, at);
+  Require(sizeof(Factor) == 1 ? factor <= 1 : factor >= 0 && std::isfinite(factor), "an impossible factor");
+  at += sizeof(Factor);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = Read<uint8_t>(message, at + i / 8) >> (i % 8) & 1 ? -static_cast<T>(factor) : static_cast<T>(factor);
+  return at + (values.size() + 7) / 8;
+}
+
+/// k kept elements: values, then positions.
+template <typename T>
+size_t Sparse(const Message& message, size_t at, size_t k, std::vector<T>& values) {
+  const size_t width = values.size() <= 65536 ? 2 : 4, positions = at + k * sizeof(T);
+  for (size_t j = 0, next = 0; j < k; ++j) {
+    const size_t place = positions + j * width;
+    const size_t position = width == 2 ? Read<uint16_t>(message, place) : Read<uint32_t>(message, place);
+    Require(position >= next && position < values.size(), "a position out of place");
+    values[position] = Read<T>(message, at + j * sizeof(T));
+    next = position + 1;
+  }
+  return positions + k * width;
+}
+
+/// k of n positions, ascending.
+inline std::vector<size_t> Positions(Coins coins, size_t n, size_t k) {
+  std::set<size_t> positions;
+  for (size_t j = n - k; j < n; ++j) {
+    const size_t drawn = coins.Below(static_cast<uint32_t>(j + 1));
+    positions.insert(positions.count(drawn) ? j : drawn);
+  }
+  return {positions.begin(), positions.end()};
+}
+
+template <typename T>
+size_t RandK(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
+  Site site = coded.site;
+  if (coded.has("common")) site.worker = 0xffffffff;
+  const size_t n = values.size(), k = Share(coded);
+  const T scale = coded.has("unscaled") ? 1 : static_cast<T>(static_cast<double>(n) / static_cast<double>(k));
+  for (const size_t position : Positions(Coins(site), n, k)) {
+    values[position] = scale * Read<T>(message, at);
+    at += sizeof(T);
+  }
+  return at;
+}
+
+/// n packed codes of `symbols` different ones.
+inline std::vector<uint32_t> Codes(const Message& message, size_t& at, size_t n, uint32_t symbols) {
+  std::vector<uint32_t> codes(n);
+  if (symbols == 3) {
+    for (size_t i = 0; i < n; ++i) {
+      unsigned byte = Read<uint8_t>(message, at + i / 5);
+      Require(byte < 243, "five digits in base 3");
+      for (size_t digit = 0; digit < i % 5; ++digit) byte /= 3;
+      codes[i] = byte % 3;
+    }
+    at += (n + 4) / 5;
+    return codes;
+  }
+  size_t width = 0;
+  while (uint32_t{1} << width < symbols) ++width;
+  for (size_t i = 0; i < n; ++i)
+    for (size_t bit = 0; bit < width; ++bit) {
+      const size_t place = i * width + bit;
+      codes[i] |= (Read<uint8_t>(message, at + place / 8) >> place % 8 & 1u) << bit;
+    }
+  at += (n * width + 7) / 8;
+  return codes;
+}
+
+inline int Levels(const Coded& coded) {
+  return coded.op() == "terngrad" ? 1 : std::stoi(coded.option(coded.op() == "qsgd" ? 1 : 2));
+}
+
+template <typename T>
+size_t Dithering(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
+  if (values.empty()) return at;
+  const int s = Levels(coded);
+  const T norm = Read<T>(message, at);
+  Require(norm >= 0 && std::isfinite(norm), "an impossible norm");
+  at += sizeof(T);
+  const std::vector<uint32_t> codes = Codes(message, at, values.size(), static_cast<uint32_t>(2 * s + 1));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int signed_level = static_cast<int>(codes[i]) - s, level = std::abs(signed_level);
+    Require(level <= s, "an impossible level");
+    const T fraction = coded.op() == "natural_dithering" ? static_cast<T>(std::ldexp(1.0, level - s)) : T(level) / T(s);
+    const T magnitude = level == 0 ? T(0) : norm * fraction;
+    values[i] = signed_level < 0 ? -magnitude : magnitude;
+  }
+  return at;
+}
+
+template <typename T>
+size_t Natural(const Message& message, size_t at, std::vector<T>& values) {
+  constexpr int kWidth = sizeof(T) == 4 ? 9 : 12;
+  const std::vector<uint32_t> codes = Codes(message, at, values.size(), 1u << kWidth);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint64_t bits = static_cast<uint64_t>(codes[i]) << (8 * sizeof(T) - kWidth);
+    std::memcpy(&values[i], &bits, sizeof(T));  // little-endian
+    Require(std::isfinite(values[i]), "an infinite element");
+  }
+  return at;
+}
+
+/// As many kept elements as the rest of the message has.
+template <typename T>
+size_t AllSparse(const Message& message, size_t at, std::vector<T>& values) {
+  const size_t each = sizeof(T) + (values.size() <= 65536 ? 2 : 4);
+  Require((message.size() - at) % each == 0, "a part of an element");
+  return Sparse(message, at, (message.size() - at) / each, values);
+}
+
+template <typename T>
+size_t Bernoulli(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
+  const double p = std::stod(coded.option(1));
+  if (values.empty() || !(Coins(coded.site).Uniform() < p)) return at;
+  at = Identity(message, at, values);
+  for (T& x : values) x *= static_cast<T>(1 / p);
+  return at;
+}
+
+/// Both arguments of a combination; the second is empty where there is one only.
+inline std::pair<std::string, std::string> Arguments(const std::string& spec) {
+  const size_t open = spec.find('(');
+  int depth = 0;
+  for (size_t i = open + 1; i < spec.size(); ++i) {
+    depth += (spec[i] == '(') - (spec[i] == ')');
+    if (depth == 0 && spec[i] == ',')
+      return {spec.substr(open + 1, i - open - 1), spec.substr(i + 1, spec.size() - i - 2)};
+  }
+  return {spec.substr(open + 1, spec.size() - open - 2), ""};
+}
+
+/// omega of the operators that the tests put into unscale().
+inline double Omega(const Coded& coded) {
+  const double d = static_cast<double>(coded.numel()), s = coded.op() == "qsgd" ? Levels(coded) : 0;
+  Require(s > 0, "omega");
+  return std::min((std::sqrt(d) - 1) / s, d / (4 * s * s));
+}
+
+template <typename T>
+std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded);
+
+template <typename T>
+std::vector<T> Combined(const Message& message, size_t& at, const Coded& coded) {
+  const auto [first, second] = Arguments(coded.spec);
+  const auto part = [&](const std::string& spec, uint32_t index) {
+    Coded other = coded;
+    other.spec = spec, other.site.part = 2 * coded.site.part + 1 + index;
+    return other;
+  };
+  std::vector<T> values = Piece<T>(message, at, part(first, 0));
+  if (coded.op() == "induced") {
+    for (; at % 16; ++at) Require(Read<uint8_t>(message, at) == 0, "padding within induced()");
+    const std::vector<T> more = Piece<T>(message, at, part(second, 1));
+    for (size_t i = 0; i < values.size(); ++i) values[i] += more[i];
+  } else if (coded.op() != "compose") {
+    const double c = coded.op() == "scaled" ? std::stod(second) : 1 / (1 + Omega(part(first, 0)));
+    for (T& x : values) x *= static_cast<T>(c);
+  }
+  return values;
+}
+
+/// The piece at byte `at`, which moves behind it.
+template <typename T>
+std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded) {
+  const std::string op = coded.op();
+  if (coded.spec.find('(') != std::string::npos) return Combined<T>(message, at, coded);
+  std::vector<T> values(coded.numel());
+  if (op == "identity" || op == "clip")
+    at = Identity(message, at, values);
+  else if (op == "fp16")
+    at = Cast(message, at, Binary16, values);
+  else if (op == "bf16")
+    at = Cast(message, at, UpperHalf, values);
+  else if (coded.spec == "sign:plain" || coded.spec == "ssign")
+    at = UnitSigns<uint8_t>(message, at, values);
+  else if (coded.spec == "ssign:norm")
+    at = UnitSigns<T>(message, at, values);
+  else if (op == "sign")
+    at = Sign(message, at, coded.has("exact") ? std::max<size_t>(values.size(), 1) : 1024, values);
+  else if (op == "topk")
+    at = Sparse(message, at, Share(coded), values);
+  else if (op == "nu_rand1")
+    at = Sparse(message, at, values.empty() ? 0 : 1, values);
+  else if (op == "nu_randk" || op == "threshold" || op == "adaptive")
+    at = AllSparse(message, at, values);
+  else if (op == "bernoulli")
+    at = Bernoulli(message, at, coded, values);
+  else if (op == "randk")
+    at = RandK(message, at, coded, values);
+  else if (op == "qsgd" || op == "dithering" || op == "terngrad" || op == "natural_dithering")
+    at = Dithering(message, at, coded, values);
+  else if (op == "natural")
+    at = Natural(message, at, values);
+  else
+    throw std::runtime_error("operator " + op + ": describe it in FORMAT.md and decode it here");
+  return values;
+}
+
+}  // namespace gradwire::format
