@@ -94,19 +94,19 @@ class Picture {
                         y2);
   }
 
-  /// What x is divided by, so that its ticks have few digits: 1, or 1e6, 1e9 and so on.
-  double XUnit() const { return x_.high < 1e5 ? 1 : std::pow(10, 3 * std::floor(std::log10(x_.high) / 3)); }
+  /// The power of ten that x is divided by, so that its ticks have few digits.
+  int XExponent() const { return x_.high < 1e5 ? 0 : 3 * static_cast<int>(std::log10(x_.high) / 3); }
   std::string XLabel() const {
-    return XUnit() == 1 ? std::string(table_.x->label)
-                        : fmt::format("{}, in units of {:.0e}", table_.x->label, XUnit());
+    return XExponent() == 0 ? std::string(table_.x->label)
+                            : fmt::format("{}, in units of 1e{}", table_.x->label, XExponent());
   }
 
   void XTicks() {
-    const double step = TickStep(x_.high - x_.low, 7);
+    const double step = TickStep(x_.high - x_.low, 8);
     for (double k = std::ceil(x_.low / step); k * step <= x_.high * (1 + 1e-12); ++k) {
       const double at = Px(k * step);
       Grid(at, kTop, at, kHeight - kBottom);
-      Text(at, kHeight - kBottom + 18, "middle", fmt::format("{:.6g}", k * step / XUnit()));
+      Text(at, kHeight - kBottom + 18, "middle", fmt::format("{:.6g}", k * step / std::pow(10, XExponent())));
     }
   }
 

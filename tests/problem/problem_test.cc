@@ -174,6 +174,18 @@ TEST(Problem, ProximalGradientDescentReachesTheMinimiserOfTheSum) {
   for (size_t j = 0; j < gradient.size(); ++j) EXPECT_NEAR(gradient[j] + 0.5 * qh.minimiser->x[j], 0, 1e-12);
 }
 
+TEST(Problem, TheMinimiserWithL1SatisfiesItsOptimalityConditions) {  // 0 in grad f + lambda d||x||_1
+  for (const auto& [problem, lambda] : {std::pair{QH(), 0.5}, std::pair{LR2(), 0.01}}) {
+    const std::vector<double> x = Minimise(problem, {Prox::Kind::kL1, lambda}).x, gradient = problem.Gradient(x);
+    for (size_t j = 0; j < x.size(); ++j) {
+      if (x[j] == 0)
+        EXPECT_LE(std::abs(gradient[j]), lambda);
+      else
+        EXPECT_NEAR(gradient[j], std::copysign(lambda, -x[j]), 1e-12);
+    }
+  }
+}
+
 TEST(Problem, ANonConvexOneHasNoKnownMinimiser) {
   const Problem problem = NonConvexLR();
   EXPECT_FALSE(problem.minimiser);

@@ -76,6 +76,15 @@ TEST_F(RunTableTest, PictureHasACurveAndALegendForEveryRun) {
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
 }
 
+TEST_F(RunTableTest, PictureGivesLargeNumbersAUnit) {
+  Write("large", R"({"step":0,"bits_up":0,"f_gap":1.0}
+{"step":1,"bits_up":2000000,"f_gap":0.1}
+)");
+  const std::string svg = ToSvg(ReadRuns({Folder("large")}, {}));
+  EXPECT_THAT(svg, HasSubstr(">bits sent by a rank, in units of 1e6</text>"));
+  EXPECT_THAT(svg, HasSubstr(">1.5</text>"));
+}
+
 TEST_F(RunTableTest, PictureLeavesOutWhatHasNoLogarithmAndEscapesNames) {
   Write("a<b&c", R"({"step":0,"bits_up":0,"f_gap":1.0}
 {"step":1,"bits_up":8,"f_gap":0.0}
