@@ -96,7 +96,7 @@ class ConvexRun {
                              config_.objective.name, config_.objective.data, p.workers.size(), p.dimension(),
                              p.smoothness, p.max_worker_smoothness(), p.max_sample_smoothness, p.strong_convexity));
     report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {}", config_.comm.method,
-                             PartsOf(config_, setup_).compressor->spec(), EstimatorOf(config_).name, config_.train.steps,
+                             config_.comm.compressor, EstimatorOf(config_).name, config_.train.steps,
                              config_.optimizer.lr));
   }
 
