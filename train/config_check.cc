@@ -39,6 +39,8 @@ void CheckObjective(const Config& config) {
   if (objective.is_network()) {
     if (config.run.launch == "threads")
       throw ErrorAt(config, "run.launch", "found threads, expected processes because objective.name is network");
+    if (config.optimizer.lr.is_theory)
+      throw ErrorAt(config, "optimizer.lr", "found theory, expected a number because objective.name is network");
     return;
   }
   const bool named = objective.data == "q3" || objective.data == "qh";
