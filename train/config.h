@@ -27,11 +27,11 @@ struct ObjectiveConfig {
   bool zero_based = false;
   double lambda = 0;
   bool nonconvex = false;
-  std::string estimator = "full";
+  std::string estimator = "auto";
   std::string sampling = "uniform";
   int64_t batch = 1;
   int64_t anchor_period = 0;  // rounds
-  std::string coin = "own";
+  std::string coin = "auto";
   double ema = 1;
   bool star_shift = false;
   std::string prox = "none";

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "gradwire/method.h"
 #include "train/config.h"
 
 namespace gradwire::train {
@@ -41,6 +42,10 @@ void CheckObjective(const Config& config) {
       throw ErrorAt(config, "run.launch", "found threads, expected processes because objective.name is network");
     if (config.optimizer.lr.is_theory)
       throw ErrorAt(config, "optimizer.lr", "found theory, expected a number because objective.name is network");
+    if (FindMethod(config.comm.method).star_shift)
+      throw ErrorAt(config, "comm.method", fmt::format("found {}, which knows the gradients at the solution; expected a "
+                                                       "method that does without (ec), or a convex objective",
+                                                       config.comm.method));
     return;
   }
   const bool named = objective.data == "q3" || objective.data == "qh";

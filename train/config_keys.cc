@@ -67,7 +67,7 @@ std::vector<Key> ObjectiveKeys() {
           "weight of logistic's ridge, half the squared norm of x; 0: lr 0.1, lr2 0.01, a file L / 10000"),
       Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
           "logistic with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
-      Row("objective.estimator", kSection, &O::estimator, OneOf{{"full", "sgd", "star", "svrg", "lsvrg"}},
+      Row("objective.estimator", kSection, &O::estimator, OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg"}},
           "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "
           "(for "
           "theory); svrg, lsvrg: sgd with the noise at an anchor taken off"),
@@ -77,7 +77,7 @@ std::vector<Key> ObjectiveKeys() {
       Row("objective.batch", kSection, &O::batch, AtLeast(1), "samples a worker draws in a round"),
       Row("objective.anchor_period", kSection, &O::anchor_period, AtLeast(0),
           "svrg: rounds from anchor to anchor; lsvrg: their mean; 0: the number of a worker's samples"),
-      Row("objective.coin", kSection, &O::coin, OneOf{{"own", "common"}},
+      Row("objective.coin", kSection, &O::coin, OneOf{{"auto", "own", "common"}},
           "lsvrg: whether each worker moves its anchor by itself or all at once"),
       Row("objective.ema", kSection, &O::ema, Range{.min = 0, .max = 1, .open_min = true},
           "b of the filter v <- (1 - b) v + b g on each worker's estimate, v starting at 0; 1: none"),
@@ -175,6 +175,8 @@ std::vector<Key> CommKeys() {
           "share of the memory that joins a message (econtrol, dore), 0 to 1; auto: the method's"),
       Row("comm.beta", &Config::comm, &C::beta, NotEmpty{},
           "share of an owner's message that the model takes (dore), 0 to 1; auto: the method's"),
+      Row("comm.noise", &Config::comm, &C::noise, AtLeast(0),
+          "standard deviation of Gaussian noise on every number that is sent, for differential privacy (clip, identity)"),
       Row("comm.opening", &Config::comm, &C::opening, OneOf{{"auto", "dense", "compressed"}},
           "first message of a link with a shift, which starts at what was sent; auto: the method's"),
       Row("comm.p", &Config::comm, &C::p, NotEmpty{},

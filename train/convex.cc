@@ -20,8 +20,16 @@ namespace {
 
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-EstimatorConfig EstimatorOf(const ObjectiveConfig& o) {
-  return {o.estimator, o.sampling, o.batch, o.anchor_period, o.coin, o.ema, o.star_shift};
+/// What the configuration leaves to the method is the method's.
+EstimatorConfig EstimatorOf(const Config& config) {
+  const ObjectiveConfig& o = config.objective;
+  EstimatorConfig estimator = UsualEstimator(FindMethod(config.comm.method));
+  if (o.estimator != "auto") estimator.name = o.estimator;
+  if (o.coin != "auto") estimator.coin = o.coin;
+  if (o.ema != 1) estimator.ema = o.ema;
+  if (o.star_shift) estimator.star_shift = true;
+  estimator.sampling = o.sampling, estimator.batch = o.batch, estimator.anchor_period = o.anchor_period;
+  return estimator;
 }
 
 /// An error that begins with its key gets the key's place in front.
@@ -52,7 +60,7 @@ double StepSizeOf(const Config& config, const ConvexSetup& setup) {
   if (!config.optimizer.lr.is_theory) return config.optimizer.lr;
   return WithPlace(config, [&] {
     return TheoryStep(FindMethod(config.comm.method), PartsOf(config, setup), *setup.problem,
-                      EstimatorOf(config.objective));
+                      EstimatorOf(config));
   });
 }
 
@@ -67,7 +75,7 @@ class ConvexRun {
         worker_(setup.problem, static_cast<size_t>(collective.rank()),
                 WithPlace(config,
                           [&] {
-                            return MakeEstimator(EstimatorOf(config.objective), setup.problem,
+                            return MakeEstimator(EstimatorOf(config), setup.problem,
                                                  static_cast<size_t>(collective.rank()), config.run.seed);
                           })),
         exchange_(collective, worker_.parameters(), PartsOf(config, setup)),
@@ -97,8 +105,9 @@ class ConvexRun {
     report_->Say(fmt::format("{} {}: {} workers, d = {}, L = {:.6g}, max L_i = {:.6g}, max L_il = {:.6g}, mu = {:.6g}",
                              config_.objective.name, config_.objective.data, p.workers.size(), p.dimension(),
                              p.smoothness, p.max_worker_smoothness(), p.max_sample_smoothness, p.strong_convexity));
-    report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}", config_.comm.method,
-                             config_.comm.compressor, config_.objective.estimator, config_.train.steps, lr_,
+    report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}",
+                             config_.comm.method, PartsOf(config_, setup_).compressor->spec(),
+                             EstimatorOf(config_).name, config_.train.steps, lr_,
                              config_.optimizer.lr.is_theory ? " by theory" : ""));
   }
 

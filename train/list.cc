@@ -12,13 +12,16 @@ namespace {
 
 constexpr const char* kRow = "  {:<18}{}  [{}]\n";
 
-/// Constants for one full piece, and exact bytes.
+/// Constants for one full piece, and its bytes.
 std::string Facts(const Compressor& compressor) {
   const Piece piece = Piece::Whole(kPieceNumel);
-  const double bits = 8.0 * static_cast<double>(compressor.Bytes(piece, Dtype::kF32)) / static_cast<double>(piece.numel);
-  std::string text = fmt::format("{}, {:.4g} bits an element", compressor.unbiased() ? "unbiased" : "biased", bits);
+  const double bits =
+      8.0 * static_cast<double>(compressor.Bytes(piece, Dtype::kF32)) / static_cast<double>(piece.numel);
+  std::string text = fmt::format("{}, {}{:.4g} bits an element", compressor.unbiased() ? "unbiased" : "biased",
+                                 compressor.variable() ? "at most " : "", bits);
   if (const auto omega = compressor.omega(piece)) text += fmt::format(", omega {:.4g}", *omega);
   if (const auto delta = compressor.delta(piece)) text += fmt::format(", delta {:.4g}", *delta);
+  if (compressor.scope() == Scope::kModel) text += ", of the whole model";
   return text + (compressor.linear() ? ", linear" : "");
 }
 

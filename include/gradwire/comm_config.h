@@ -17,6 +17,7 @@ struct CommConfig {
   std::string alpha = "auto";            ///< share of a message that moves the shift; auto: the method's
   std::string eta = "auto";              ///< share of the memory that joins a message (econtrol, dore); auto: the method's
   std::string beta = "auto";             ///< share of an owner's message that the model takes (dore); auto: the method's
+  double noise = 0;                      ///< standard deviation of Gaussian noise on every number sent (clip, identity)
   std::string opening = "auto";          ///< first message of a link with a shift: dense or compressed; auto: the method's
   std::string p = "auto";                ///< probability of a dense round (marina); auto: the method's
   std::string piece = "fixed";           ///< fixed: 65,536 elements of one parameter; tensor: the whole parameter

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gradwire/method.h"
 #include "gradwire/problem.h"
 #include "gradwire/round.h"
 
@@ -42,6 +43,9 @@ struct EstimatorConfig {
   double ema = 1;                    ///< b in v <- (1 - b) v + b g, v starting at 0; 1: no filter
   bool star_shift = false;           ///< subtracts grad f_i(x*), which all workers' mean does not have
 };
+
+/// What a method's workers send unless told otherwise.
+EstimatorConfig UsualEstimator(const Method& method);
 
 /// The estimator of one worker. Throws ConfigError that begins with the key ("objective.batch: ...") where the problem
 /// cannot have it: too few samples, or an unknown x*.

@@ -55,6 +55,7 @@ struct Link {
   bool step_inside = false;   ///< v enters times the step size, and the memory is in its units
   bool for_unbiased = false;  ///< operators need a known omega; else, with memory or a shift, they must contract
   bool opens_dense = false;   ///< the first message is v itself, uncompressed, and the shift starts there
+  double noise = 0;           ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
   std::optional<Coefficient> refresh = std::nullopt;  ///< probability of a dense round, one coin for all ranks
   std::string_view summary = {};
   std::string_view source = {};

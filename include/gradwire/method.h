@@ -20,7 +20,11 @@ struct Method {
   std::string_view down_compressor = ""; ///< the usual one of the way back; empty: that of the way up
   std::string_view learner = "";         ///< the usual operator that teaches a shift beside the link; empty: no shift
   std::optional<Coefficient> alpha = {};       ///< in place of the link's
-  std::string_view estimator = "full";   ///< what a worker sends on convex problems; a network has its mini-batch
+  // What a worker sends on convex problems (objective.*: auto); a network has its mini-batch.
+  std::string_view estimator = "full";
+  std::string_view coin = "own";         ///< of lsvrg
+  double ema = 1;                        ///< momentum b in v <- (1 - b) v + b g
+  bool star_shift = false;               ///< subtracts grad f_i(x*): for theory, and not for a network
   std::string_view summary;
   std::string_view source;
 };

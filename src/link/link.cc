@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <numbers>
 
 #include <fmt/format.h>
 
+#include "compress/stream.h"
 #include "gradwire/error.h"
 #include "kernels/add.h"
 
@@ -37,6 +40,20 @@ size_t EncodeWithMemory(const Link& link, const Compressor& compressor, const Si
   return bytes;
 }
 
+/// Independent N(0, deviation^2) on each number of a payload that is the elements themselves (Box-Muller).
+template <typename T>
+void AddNoise(double deviation, Site site, std::span<std::byte> payload) {
+  site.purpose = Purpose::kNoise;
+  Philox random = StreamOf(site);
+  for (size_t i = 0; i < site.piece.numel; ++i) {
+    const double radius = std::sqrt(-2 * std::log1p(-random.Uniform())), angle = 2 * std::numbers::pi * random.Uniform();
+    T value;
+    std::memcpy(&value, payload.data() + i * sizeof(T), sizeof(T));
+    value += static_cast<T>(deviation * radius * std::cos(angle));
+    std::memcpy(payload.data() + i * sizeof(T), &value, sizeof(T));
+  }
+}
+
 }  // namespace
 
 double Coefficient::At(const Compressor& compressor, const Piece& piece) const {
@@ -65,8 +82,9 @@ std::string Coefficient::text() const {
 }
 
 std::string Link::numbers() const {
-  return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}", alpha.text(), beta.text(), kappa.text(),
-                     lambda.text(), refresh ? ", p " + refresh->text() : "", opens_dense ? ", opens dense" : "");
+  return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}{}", alpha.text(), beta.text(), kappa.text(),
+                     lambda.text(), refresh ? ", p " + refresh->text() : "", opens_dense ? ", opens dense" : "",
+                     noise > 0 ? fmt::format(", noise {}", noise) : "");
 }
 
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece) {
@@ -115,6 +133,7 @@ size_t Send(const Link& link, const Compressor& compressor, const Site& site, La
     const Payload own{out.first(bytes), site.worker};
     compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), /*keep=*/true, MemoryOf(state, site, "h"));
   }
+  if (link.noise > 0) AddNoise<T>(link.noise, site, out);
   return bytes;
 }
 

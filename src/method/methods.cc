@@ -102,8 +102,16 @@ void SetCoefficients(const Method& method, const CommConfig& config, ExchangePar
   if (parts.link.refresh) parts.link.refresh = p;
 }
 
+void SetNoise(const CommConfig& config, ExchangeParts& parts) {
+  const Piece piece = Piece::Whole(kPieceNumel);
+  if (config.noise > 0 && parts.compressor->Bytes(piece, Dtype::kF32) != piece.numel * sizeof(float))
+    throw ConfigError(fmt::format("comm.noise: {} does not send its elements as numbers; expected clip or identity, or 0",
+                                  parts.compressor->spec()));
+  parts.link.noise = config.noise;
+}
+
 Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts) {
-  const bool summable = parts.compressor->linear() && !parts.link.remembers() && !parts.link.shifts();
+  const bool summable = parts.compressor->linear() && parts.link.noise == 0 && !parts.link.remembers() && !parts.link.shifts();
   const bool sharded = parts.down_compressor != nullptr;
   if (config.topology == "auto") return sharded ? Topology::kSharded : summable ? Topology::kAllReduce : Topology::kAllGather;
   if (config.topology == "sharded") return Topology::kSharded;
@@ -137,6 +145,7 @@ void CheckRanges(const CommConfig& config) {
   const auto at_least = [](const char* key, double value, double least) {
     if (!(value >= least)) throw ConfigError(fmt::format("comm.{}: {} is out of range; expected at least {}", key, value, least));
   };
+  at_least("noise", config.noise, 0);
   at_least("min_compress_numel", static_cast<double>(config.min_compress_numel), 0);
   at_least("start_iter", static_cast<double>(config.start_iter), 0);
   at_least("bucket_cap_mb", config.bucket_cap_mb, 1e-3);
@@ -166,6 +175,7 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   SetDown(method, config, parts);
   SetCoefficients(method, config, parts);
   CheckFit("compressor", parts.link, *parts.compressor);
+  SetNoise(config, parts);
   parts.topology = TopologyOf(config, parts);
   CheckSharded(parts);
   parts.piece = PieceRuleOf(config);

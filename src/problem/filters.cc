@@ -52,6 +52,15 @@ class Shift : public Filter {
 
 }  // namespace
 
+EstimatorConfig UsualEstimator(const Method& method) {
+  EstimatorConfig config;
+  config.name = method.estimator;
+  config.coin = method.coin;
+  config.ema = method.ema;
+  config.star_shift = method.star_shift;
+  return config;
+}
+
 std::unique_ptr<Estimator> MakeEma(std::unique_ptr<Estimator> inner, double b) {
   return std::make_unique<Ema>(std::move(inner), b);
 }

@@ -27,7 +27,8 @@ double DoreStep(double omega) {
 double MarinaStep(double omega) { return 1 / (kMaxL * (1 + std::sqrt(omega * omega / kWorkers))); }
 
 testing::ConvexTrace Descend(const CommConfig& comm, double lr, int steps, Problem problem = QH()) {
-  const auto trace = testing::Run({std::make_shared<Problem>(std::move(problem)), comm, lr, steps});
+  const EstimatorConfig estimator = UsualEstimator(FindMethod(comm.method));
+  const auto trace = testing::Run({std::make_shared<Problem>(std::move(problem)), comm, lr, steps, estimator});
   EXPECT_TRUE(trace.replicas_agree);
   return trace;
 }
@@ -38,6 +39,9 @@ CommConfig With(const char* method, const char* compressor, std::string CommConf
   return comm;
 }
 
+constexpr double kLij = 2.264131689450833;  // of LR
+Problem Lr() { return LR(); }
+
 /// A method reaches 1e-10 in about so many rounds. The deterministic ones within `slack` rounds; those that draw random
 /// bits between a third of them and three times as many.
 struct Acceptance {
@@ -46,6 +50,7 @@ struct Acceptance {
   double lr;
   int rounds;
   int slack = -1;
+  Problem (*problem)() = QH;
 };
 
 void PrintTo(const Acceptance& a, std::ostream* out) { *out << a.comm.method << " " << a.comm.compressor; }
@@ -55,7 +60,7 @@ class Rows : public ::testing::TestWithParam<Acceptance> {};
 TEST_P(Rows, ReachTheSolutionInTheRoundsOfTheReference) {
   const Acceptance& a = GetParam();
   const int least = a.slack >= 0 ? a.rounds - a.slack : a.rounds / 3, most = a.slack >= 0 ? a.rounds + a.slack : 3 * a.rounds;
-  const int found = Descend(a.comm, a.lr, most + 1).RoundsTo(1e-10);
+  const int found = Descend(a.comm, a.lr, most + 1, a.problem()).RoundsTo(1e-10);
   EXPECT_GE(found, least);
   EXPECT_LE(found, most);
 }
@@ -77,7 +82,12 @@ INSTANTIATE_TEST_SUITE_P(
         Acceptance{"dore_rand10", Comm("dore", "randk:10"), DoreStep(1), 129},
         Acceptance{"dore_rand2", Comm("dore", "randk:2"), DoreStep(9), 2826},
         Acceptance{"dore_ternary", Comm("dore", "terngrad"), 0.10225, 251},
-        Acceptance{"dore_natural", Comm("dore", "natural"), DoreStep(0.125), 52}),
+        Acceptance{"dore_natural", Comm("dore", "natural"), DoreStep(0.125), 52},
+        Acceptance{"ec_star", Comm("ec_star", "topk:2"), 0.02, 201, 1},
+        Acceptance{"ec_lsvrg_star", Comm("ec_lsvrg_star", "topk:1"), 0.1 / kLij, 2420, -1, Lr},
+        Acceptance{"ec_lsvrg_diana", With("ec_lsvrg_diana", "topk:1", &CommConfig::learner, "randk:1"), 0.1 / kLij, 2417, -1, Lr},
+        Acceptance{"vr_diana", Comm("vr_diana", "randk:2"), 1 / (6 * kLij * (1 + 4.0 / 5)), 2661, -1, Lr},
+        Acceptance{"clip21", Comm("clip21", "clip:1"), 0.02, 252, 1}),
     [](const auto& info) { return info.param.name; });
 
 TEST(RowsOnQh, Ef21FollowsTheReferenceToTheLastDigits) {  // METHODS M17, round 50
@@ -102,6 +112,31 @@ TEST(RowsOnQh, DoubleSqueezeStalls) {  // METHODS M15: ref 0.29 at gamma = 0.01
   const auto trace = Descend(Comm("doublesqueeze", "topk:2"), 0.01, 4000);
   const double mean = std::accumulate(trace.distances.end() - 1000, trace.distances.end(), 0.0) / 1000;
   EXPECT_NEAR(mean, 0.29, 0.12);
+}
+
+TEST(RowsOnQh, ClippingNeedsItsFeedback) {  // METHODS M26: without it ref 0.96
+  EXPECT_NEAR(Descend(Comm("dcgd", "clip:1"), 0.02, 2000).distances.back(), 0.96, 0.1);
+}
+
+/// METHODS M27, full gradients without noise: ref 275, 242 and 2023 rounds, deterministic.
+TEST(RowsOnQh, Clip21OfMomentaFollowsTheReference) {
+  struct Case {
+    double beta;
+    const char* beta_hat;
+    int rounds;
+  };
+  for (const Case& c : {Case{1, "0.5", 275}, Case{0.5, "0.5", 242}, Case{0.1, "0.1", 2023}}) {
+    testing::ConvexTrial trial{std::make_shared<Problem>(QH()), With("clip21_sgd2m", "clip:1", &CommConfig::alpha, c.beta_hat),
+                               0.02, c.rounds + 5};
+    trial.estimator.ema = c.beta;
+    EXPECT_NEAR(testing::Run(trial).RoundsTo(1e-10), c.rounds, 1) << c.beta << " " << c.beta_hat;
+  }
+}
+
+TEST(RowsOnLr, EcOfVarianceReducedGradientsStallsWhereWorkersDisagree) {  // METHODS M12: ref 9.8e-3
+  const auto trace = Descend(Comm("ec_lsvrg", "topk:1"), 0.1 / kLij, 7000, LR());
+  EXPECT_EQ(trace.RoundsTo(1e-3), -1);
+  EXPECT_LT(trace.distances.back(), 5e-2);
 }
 
 TEST(RowsOnQ3, UnbiasedDcgdConvergesWhereAllGradientsVanish) {  // METHODS M2 (iii): ref 4040 rounds
@@ -140,6 +175,11 @@ TEST(RowsAreEqual, EcOfIdentityToGradientDescentWhereTheStepIsAPowerOfTwo) {
 TEST(RowsAreEqual, DianaDqOfIdentityToDiana) {
   EXPECT_EQ(Descend(With("diana_dq", "randk:2", &CommConfig::down_compressor, "identity"), 1.0 / 128, 300).x,
             Descend(Comm("diana", "randk:2"), 1.0 / 128, 300).x);
+}
+
+TEST(RowsAreEqual, Clip21OfWideBallsToGradientDescent) {  // METHODS M26
+  const auto plain = With("none", "identity", &CommConfig::topology, "allgather");
+  EXPECT_NEAR(Descend(Comm("clip21", "clip:1e9"), 0.1, 20).distances.back(), Descend(plain, 0.1, 20).distances.back(), 1e-14);
 }
 
 /// Ten steps with gamma = 0.1 end at this distance.

@@ -49,6 +49,13 @@ TEST(Theory, FormulasAreThoseOfThePapers) {  // numbers by hand
   near("dcgd", "randk:2", sgd, 0.005);                     // 1 / (2 * 10 * 10)
   near("ef", "topk:2", full, 0.1 / 180.5263157894737);     // 0.1 / (28 L)
   near("ec", "topk:2", full, 0.1 / 180.5263157894737);     // the same
+  near("ec_star", "topk:2", full, 0.1 / 180.5263157894737);  // the same
+  near("ec_lsvrg", "topk:2", lsvrg, 0.01);                   // 0.1 / 10
+  near("ec_lsvrg_star", "topk:2", lsvrg, 0.01);
+  near("ec_lsvrg_diana", "topk:2", lsvrg, 0.01);
+  near("qsgd", "randk:2", sgd, 0.005);                       // 1 / (2 * 10 * 10)
+  near("terngrad", "terngrad", sgd, 1 / 54.72135954999579);  // omega = (sqrt(20) - 1) / 2
+  near("vr_diana", "randk:2", lsvrg, 1.0 / 114);             // 1 / (60 (1 + 9 / 10))
   near("ef21", "topk:2", full, 1 / 191.3156982263342);     // sqrt(0.9) / (1 - sqrt(0.9)) = 18.48683298050514
   near("econtrol", "topk:2", full, 1 / 191.3156982263342); // ef21's
   near("diana", "randk:2", full, 0.015625);                // 1 / (10 (1 + 54 / 10))
@@ -73,10 +80,12 @@ TEST(Theory, DianaKnowsNonConvexProblems) {  // Rand-2 of 10: omega 4; n = 5
   EXPECT_NEAR(StepOf(Comm("diana", "randk:2"), problem), 1 / (10 * std::sqrt(square) * std::sqrt(1.8) * 6), 1e-12);
 }
 
-TEST(Theory, EveryFormulaIsOfAKnownEstimator) {
-  for (const Theory& theory : Theories())
-    EXPECT_NO_THROW(MakeEstimator(Named(std::string(theory.estimator).c_str()), std::make_shared<Problem>(LR()), 0, 1))
-        << theory.method;
+TEST(Theory, EveryFormulaIsOfAMethodAndAnEstimatorThatThereAre) {
+  const auto problem = std::make_shared<Problem>(LR());
+  for (const Theory& theory : Theories()) {
+    EXPECT_NO_THROW(FindMethod(theory.method)) << theory.method;
+    EXPECT_NO_THROW(MakeEstimator(Named(std::string(theory.estimator).c_str()), problem, 0, 1)) << theory.method;
+  }
 }
 
 TEST(Theory, WhatHasNoneIsRefused) {

@@ -73,8 +73,9 @@ std::string ErrorIsWithin(const Compressor& compressor, const PieceCase<T>& c, d
     error.Add(sum);
   }
   const long double norm = SquaredNorm(c.x);
-  const long double rounding =
-      64 * (1 + bound) * std::numeric_limits<T>::epsilon() * norm + DenormalError<T>(compressor, c);
+  const long double absolute = DenormalError<T>(compressor, c),
+                    rounding = 64 * (1 + bound) * std::numeric_limits<T>::epsilon() * norm + absolute +
+                               2 * std::sqrt(bound * norm * absolute);
   if (error.mean() <= bound * norm + 5 * error.error() + rounding) return {};
   return "E||C(x)-x||^2 = " + std::to_string(error.mean() / norm) + " ||x||^2, declared " + std::to_string(bound);
 }
