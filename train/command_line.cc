@@ -43,7 +43,8 @@ CommandLine Parse(int argc, const char* const* argv) {
   CLI::App* sweep =
       app.add_subcommand("sweep", "Train with every combination of values, one after another, and compare");
   sweep->add_option("CONFIG", line.config_file, "YAML file")->required();
-  sweep->add_option("SETTINGS", line.words, "Keys and the values to try")->option_text("section.key=a,b,c ...");
+  sweep->add_option("SETTINGS", line.words, "Keys and the values to try; keys that vary together: k1,k2=a1,a2;b1,b2")
+      ->option_text("section.key=a,b,c ...");
   AddCompareOptions(*sweep, line.compare);
   CLI::App* compare = app.add_subcommand("compare", "Compare runs by what they wrote");
   compare->add_option("RUN", line.words, "Output folders of runs")->required()->option_text("RUN ...");

@@ -53,8 +53,17 @@ struct ModelConfig {
   std::string init;
 };
 
+/// A number, or the word theory: what the problem's constants give (gradwire/theory.h).
+struct StepSize {
+  StepSize(double number = 0.1) : number(number) {}  // NOLINT(google-explicit-constructor)
+  operator double() const { return number; }         // NOLINT(google-explicit-constructor)
+
+  double number;
+  bool is_theory = false;
+};
+
 struct OptimizerConfig {
-  double lr = 0.1;
+  StepSize lr;
   double momentum = 0.9;
   bool nesterov = true;
   double weight_decay = 5e-4;

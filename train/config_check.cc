@@ -40,6 +40,8 @@ void CheckObjective(const Config& config) {
   if (objective.is_network()) {
     if (config.run.launch == "threads")
       throw ErrorAt(config, "run.launch", "found threads, expected processes because objective.name is network");
+    if (config.optimizer.lr.is_theory)
+      throw ErrorAt(config, "optimizer.lr", "found theory, expected a number because objective.name is network");
     if (FindMethod(config.comm.method).star_shift)
       throw ErrorAt(config, "comm.method", fmt::format("found {}, which knows the gradients at the solution; expected a "
                                                        "method that does without (ec), or a convex objective",

@@ -21,6 +21,11 @@ bool ReadValue(const YAML::Node& node, double& value) {
   return error == std::errc{} && end == text.data() + text.size() && std::isfinite(value);
 }
 
+bool ReadValue(const YAML::Node& node, StepSize& value) {
+  value.is_theory = IsPlainScalar(node) && node.Scalar() == "theory";
+  return value.is_theory || ReadValue(node, value.number);
+}
+
 bool ReadValue(const YAML::Node& node, std::string& value) {
   if (!node.IsScalar() && !node.IsNull()) return false;
   value = node.IsNull() ? "" : node.Scalar();
@@ -44,6 +49,8 @@ std::string PrintValue(double value) {
     text.insert(e, ".0");
   return text;
 }
+
+std::string PrintValue(const StepSize& value) { return value.is_theory ? "theory" : PrintValue(value.number); }
 
 std::string PrintValue(const std::string& value) {
   YAML::Emitter out;

@@ -10,6 +10,8 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include "train/config.h"
+
 namespace gradwire::train {
 
 // How one value is read, judged and printed.
@@ -20,6 +22,7 @@ bool IsPlainScalar(const YAML::Node& node);
 // ReadValue returns false where the node is not of the type. Numbers are decimal: YAML 1.1 would take 064 as octal.
 bool ReadValue(const YAML::Node& node, bool& value);
 bool ReadValue(const YAML::Node& node, double& value);
+bool ReadValue(const YAML::Node& node, StepSize& value);
 bool ReadValue(const YAML::Node& node, std::string& value);
 bool ReadValue(const YAML::Node& node, std::vector<double>& value);
 
@@ -34,6 +37,7 @@ bool ReadValue(const YAML::Node& node, N& value) {
 // YAML that ReadValue turns back into the same value.
 std::string PrintValue(bool value);
 std::string PrintValue(double value);
+std::string PrintValue(const StepSize& value);
 std::string PrintValue(const std::string& value);
 std::string PrintValue(const std::vector<double>& value);
 
@@ -51,6 +55,7 @@ struct TypeName {
 };
 inline TypeName NameOf(bool) { return {"boolean", "true or false"}; }
 inline TypeName NameOf(double) { return {"number", "a number"}; }
+inline TypeName NameOf(const StepSize&) { return {"number or theory", "theory or a number"}; }
 inline TypeName NameOf(const std::string&) { return {"text", "text"}; }
 inline TypeName NameOf(const std::vector<double>&) { return {"list of numbers", "a list of numbers"}; }
 inline TypeName NameOf(std::integral auto) { return {"integer", "an integer"}; }

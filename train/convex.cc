@@ -11,6 +11,7 @@
 #include "gradwire/convex_worker.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
+#include "gradwire/theory.h"
 #include "gradwire/thread_collective.h"
 #include "train/convex_report.h"
 
@@ -55,6 +56,14 @@ ExchangeParts PartsOf(const Config& config, const ConvexSetup& setup) {
   return parts;
 }
 
+double StepSizeOf(const Config& config, const ConvexSetup& setup) {
+  if (!config.optimizer.lr.is_theory) return config.optimizer.lr;
+  return WithPlace(config, [&] {
+    return TheoryStep(FindMethod(config.comm.method), PartsOf(config, setup), *setup.problem,
+                      EstimatorOf(config));
+  });
+}
+
 /// One rank's run.
 class ConvexRun {
  public:
@@ -62,6 +71,7 @@ class ConvexRun {
       : config_(config),
         setup_(setup),
         collective_(collective),
+        lr_(StepSizeOf(config, setup)),
         worker_(setup.problem, static_cast<size_t>(collective.rank()),
                 WithPlace(config,
                           [&] {
@@ -78,7 +88,7 @@ class ConvexRun {
     bool finite = true;
     while (finite && step_ < config_.train.steps) {
       const double begin = Now();
-      GradientRound<double>(worker_, sink, {static_cast<uint64_t>(step_), config_.optimizer.lr});
+      GradientRound<double>(worker_, sink, {static_cast<uint64_t>(step_), lr_});
       wall_s_ += Now() - begin;
       ++step_;
       finite = std::all_of(worker_.x().begin(), worker_.x().end(), [](double v) { return std::isfinite(v); });
@@ -95,9 +105,10 @@ class ConvexRun {
     report_->Say(fmt::format("{} {}: {} workers, d = {}, L = {:.6g}, max L_i = {:.6g}, max L_il = {:.6g}, mu = {:.6g}",
                              config_.objective.name, config_.objective.data, p.workers.size(), p.dimension(),
                              p.smoothness, p.max_worker_smoothness(), p.max_sample_smoothness, p.strong_convexity));
-    report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {}", config_.comm.method,
-                             config_.comm.compressor, EstimatorOf(config_).name, config_.train.steps,
-                             config_.optimizer.lr));
+    report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}",
+                             config_.comm.method, config_.comm.compressor,
+                             EstimatorOf(config_).name, config_.train.steps, lr_,
+                             config_.optimizer.lr.is_theory ? " by theory" : ""));
   }
 
   void Log() {
@@ -110,7 +121,7 @@ class ConvexRun {
     double sent = 8 * static_cast<double>(stats.bytes_sent());
     collective_.Finish(collective_.StartAllReduce(std::span(&sent, 1)));
     ConvexRecord r;
-    r.step = step_, r.wall_s = wall_s_;
+    r.step = step_, r.lr = lr_, r.wall_s = wall_s_;
     r.bits_up = 8 * stats.bytes_sent(), r.bits_payload = 8 * stats.payload_bytes;
     r.bits_down = sent / collective_.size();
     r.passes = worker_.passes();
@@ -130,14 +141,13 @@ class ConvexRun {
 
   /// The length of the step that the method would make with exact gradients, over lr.
   double GradientNorm() const {
-    const double lr = config_.optimizer.lr;
     const std::vector<double>& x = worker_.x();
     std::vector<double> gradient = setup_.problem->Gradient(x);
     if (setup_.prox) {
       std::vector<double> next = x;
-      for (size_t j = 0; j < x.size(); ++j) next[j] -= lr * gradient[j];
-      setup_.prox.Apply<double>(lr, next);
-      for (size_t j = 0; j < x.size(); ++j) gradient[j] = (x[j] - next[j]) / lr;
+      for (size_t j = 0; j < x.size(); ++j) next[j] -= lr_ * gradient[j];
+      setup_.prox.Apply<double>(lr_, next);
+      for (size_t j = 0; j < x.size(); ++j) gradient[j] = (x[j] - next[j]) / lr_;
     }
     double square = 0;
     for (const double value : gradient) square += value * value;
@@ -147,6 +157,7 @@ class ConvexRun {
   const Config& config_;
   const ConvexSetup& setup_;
   Collective& collective_;
+  const double lr_;
   ConvexWorker worker_;
   Exchange<double> exchange_;
   std::unique_ptr<ConvexReport> report_;  // rank 0's

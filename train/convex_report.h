@@ -11,6 +11,7 @@ namespace gradwire::train {
 /// The state of a convex run after `step` rounds, as it stands in metrics.jsonl.
 struct ConvexRecord {
   int64_t step = 0;
+  double lr = 0;                ///< step size
   double wall_s = 0;            ///< of the rounds; taking these measurements is not counted
   double f = 0;                 ///< f(x) + R(x), over all workers' data
   std::optional<double> f_gap;  ///< f(x) + R(x) less its minimum; empty where that is not known

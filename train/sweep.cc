@@ -13,24 +13,41 @@ namespace {
 
 constexpr size_t kMaxRuns = 10000;
 
+/// One word: keys that vary together, and the values that they take.
 struct Setting {
-  std::string key;
-  std::vector<std::string> values;
+  std::vector<std::string> keys;
+  std::vector<std::vector<std::string>> choices;  ///< of as many values as keys
 };
 
-/// Splits at the commas outside of brackets.
-std::vector<std::string> Split(const std::string& text) {
+/// Splits at the separators outside of brackets.
+std::vector<std::string> Split(const std::string& text, char separator) {
   std::vector<std::string> values(1);
   int depth = 0;
   for (const char c : text) {
-    if (c == '[') ++depth;
-    if (c == ']') --depth;
-    if (c == ',' && depth == 0)
+    if (c == '[' || c == '(') ++depth;
+    if (c == ']' || c == ')') --depth;
+    if (c == separator && depth == 0)
       values.emplace_back();
     else
       values.back() += c;
   }
   return values;
+}
+
+Setting ParseSetting(const std::string& word) {
+  const Override override = ParseOverride(word);
+  Setting setting{Split(override.key, ','), {}};
+  if (setting.keys.size() == 1) {
+    for (std::string& value : Split(override.value, ',')) setting.choices.push_back({std::move(value)});
+    return setting;
+  }
+  for (const std::string& choice : Split(override.value, ';')) {
+    setting.choices.push_back(Split(choice, ','));
+    if (const size_t found = setting.choices.back().size(); found != setting.keys.size())
+      throw ConfigError(fmt::format("command line, '{}': found {} values in '{}', expected {}, one for each key", word,
+                                    found, choice, setting.keys.size()));
+  }
+  return setting;
 }
 
 /// A value as part of a folder's name.
@@ -42,19 +59,23 @@ std::string FolderName(const std::string& key, std::string value) {
 /// The configuration's output folder.
 std::string BaseFolder(const std::string& config_file, const std::vector<Setting>& settings) {
   std::vector<Override> first;
-  for (const Setting& setting : settings) first.push_back(ParseOverride(setting.key + "=" + setting.values[0]));
+  for (const Setting& setting : settings)
+    for (size_t k = 0; k < setting.keys.size(); ++k)
+      first.push_back(ParseOverride(setting.keys[k] + "=" + setting.choices[0][k]));
   return LoadConfig(config_file, first).run.output_dir;
 }
 
 SweepRun MakeRun(const std::string& config_file, const std::string& base, const std::vector<Setting>& settings,
                  size_t index) {
-  std::vector<std::string> words(settings.size()), names;
+  std::vector<std::string> words, names;
   for (size_t s = settings.size(); s-- > 0;) {
     const Setting& setting = settings[s];
-    const std::string& value = setting.values[index % setting.values.size()];
-    index /= setting.values.size();
-    words[s] = setting.key + "=" + value;
-    if (setting.values.size() > 1) names.insert(names.begin(), FolderName(setting.key, value));
+    const std::vector<std::string>& values = setting.choices[index % setting.choices.size()];
+    index /= setting.choices.size();
+    for (size_t k = setting.keys.size(); k-- > 0;) {
+      words.insert(words.begin(), setting.keys[k] + "=" + values[k]);
+      if (setting.choices.size() > 1) names.insert(names.begin(), FolderName(setting.keys[k], values[k]));
+    }
   }
   SweepRun run{names.empty() ? base : fmt::format("{}/{}", base, fmt::join(names, ",")),
                {"gradwire", "train", config_file}};
@@ -70,12 +91,12 @@ SweepPlan PlanSweep(const std::string& config_file, const std::vector<std::strin
   std::vector<Setting> settings;
   size_t count = 1;
   for (const std::string& word : words) {
-    const Override override = ParseOverride(word);
-    settings.push_back({override.key, Split(override.value)});
-    if (override.key == "run.output_dir" && settings.back().values.size() > 1)
+    settings.push_back(ParseSetting(word));
+    const Setting& setting = settings.back();
+    if (setting.choices.size() > 1 && std::ranges::count(setting.keys, "run.output_dir") > 0)
       throw ConfigError(
           fmt::format("command line, '{}': expected one folder, which gets one below it for each run", word));
-    count *= settings.back().values.size();
+    count *= setting.choices.size();
     if (count > kMaxRuns)
       throw ConfigError(fmt::format("command line, '{}': makes more than {} runs, expected fewer", word, kMaxRuns));
   }

@@ -28,6 +28,7 @@ struct Problem {
   std::vector<double> worker_smoothness;  ///< L_i of f_i
   double max_sample_smoothness = 0;       ///< the largest L_il
   double strong_convexity = 0;            ///< mu of f; 0 where f need not be convex
+  double min_worker_convexity = 0;        ///< the smallest mu_i of f_i; 0 where f_i need not be convex
   std::optional<Minimiser> minimiser;     ///< empty where f need not be convex
 
   size_t dimension() const { return start.size(); }

@@ -32,7 +32,10 @@ Problem Describe(Workers workers, std::vector<double> start) {
   problem.start = std::move(start);
   std::tie(problem.strong_convexity, problem.smoothness) = Spectrum(problem.workers);
   for (const auto& f : problem.workers) {
-    problem.worker_smoothness.push_back(Spectrum({&f, 1}).second);
+    const auto [convexity, smoothness] = Spectrum({&f, 1});
+    problem.worker_smoothness.push_back(smoothness);
+    problem.min_worker_convexity =
+        f == problem.workers[0] ? convexity : std::min(problem.min_worker_convexity, convexity);
     for (size_t l = 0; l < f->samples(); ++l)
       problem.max_sample_smoothness = std::max(problem.max_sample_smoothness, f->SampleSmoothness(l));
   }
@@ -147,7 +150,7 @@ Problem LogisticRegression(std::shared_ptr<const LabelledRows> rows, size_t work
                     rows->columns, kMaxColumns));
   if (lambda == 0) lambda = Spectrum(Deal(rows, workers, 0, regulariser)).second / 1e4;
   Problem problem = Describe(Deal(rows, workers, lambda, regulariser), std::vector<double>(rows->columns));
-  problem.strong_convexity = regulariser == Regulariser::kRidge ? lambda : 0;
+  problem.strong_convexity = problem.min_worker_convexity = regulariser == Regulariser::kRidge ? lambda : 0;
   return regulariser == Regulariser::kRidge ? Solved(std::move(problem)) : problem;
 }
 

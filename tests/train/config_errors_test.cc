@@ -57,6 +57,11 @@ std::vector<BadConfig> BadFiles() {
 
 std::vector<BadConfig> BadValues() {
   return {
+      {"TheoryOfANetwork",
+       "optimizer:\n  lr: theory\n",
+       {},
+       {".yaml:2: optimizer.lr: found theory, expected a number because objective.name is network"}},
+      {"StepSizeIsAWord", "optimizer:\n  lr: theorem\n", {}, {"found 'theorem', expected theory or a number >= 0"}},
       {"IntegerIsAWord",
        "data:\n  batch_size: many\n",
        {},

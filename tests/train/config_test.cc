@@ -81,7 +81,7 @@ TEST(Config, CommandLineTextIsTakenAsItIs) {
 /// A value that the key allows and that is not its default.
 YAML::Node AnotherValue(const Key& key) {
   if (key.type == "boolean") return YAML::Node(key.default_text == "true" ? "false" : "true");
-  if (key.type == "number") return YAML::Node("0.12345");
+  if (key.type.starts_with("number")) return YAML::Node("0.12345");
   if (key.type == "integer") return YAML::Node("7");
   if (key.is_list) return YAML::Load("[0.5, 7]");
   const size_t last = key.range.rfind(' ');  // "one of a, b, c"
@@ -132,6 +132,13 @@ TEST(Keys, AnyNumberSurvivesPrintingAndLoading) {
     config.optimizer.lr = number;
     EXPECT_EQ(Load(ToYaml(config)).optimizer.lr, number);
   }
+}
+
+TEST(Keys, TheoryIsAStepSize) {
+  const char* yaml = "{objective: {name: quadratic}, train: {steps: 1}, optimizer: {lr: theory}}";
+  EXPECT_TRUE(Load(yaml).optimizer.lr.is_theory);
+  EXPECT_THAT(ToYaml(Load(yaml)), HasSubstr("lr: theory\n"));
+  EXPECT_FALSE(Load(yaml, {"optimizer.lr=0.5"}).optimizer.lr.is_theory);
 }
 
 TEST(Keys, SmallNumbersArePrintedWithThePointThatPythonsYamlNeeds) {

@@ -75,6 +75,17 @@ TEST(ConvexRun, RecordsFollowTheReference) {  // METHODS 0.4: QH, gradient desce
   EXPECT_THAT(terminal, HasSubstr("1.432e-03"));
 }
 
+TEST(ConvexRun, TheoryStepIsRecordedAndDescends) {  // 1 / L
+  std::string terminal;
+  const std::vector<Json> records = RunAndRead(kQh, {"optimizer.lr=theory", "log.every_steps=1"}, &terminal);
+  EXPECT_THAT(terminal, HasSubstr("with step size 0.155102 by theory"));
+  for (size_t k = 0; k < 10; ++k) {
+    EXPECT_NEAR(records[k]["lr"], 0.1551020408163265, 1e-15);
+    EXPECT_LT(records[k + 1]["f_gap"], records[k]["f_gap"]);
+  }
+  EXPECT_EQ(RunAndRead(kQh)[0]["lr"], 0.1);
+}
+
 TEST(ConvexRun, BitsAreThoseThatWereSent) {
   const std::vector<Json> records = RunAndRead(kQh, {"comm.method=ef", "comm.compressor=topk:2"});
   const Json& last = records.back();
@@ -140,6 +151,8 @@ TEST(ConvexRun, MistakesAreRefusedByKeyAndPlace) {
   EXPECT_THAT(
       Refusal(kQh, {"run.nproc=9"}),
       HasSubstr("command line, 'run.nproc=9': run.nproc: found 9 ranks, expected 10, one for each worker of qh"));
+  EXPECT_THAT(Refusal(kQh, {"optimizer.lr=theory", "comm.method=doublesqueeze", "comm.compressor=topk:2"}),
+              HasSubstr("'optimizer.lr=theory': optimizer.lr: theory: no theory for doublesqueeze"));
   EXPECT_THAT(Refusal(kLr, {"run.nproc=101"}), HasSubstr("objective.data: 100 samples for 101 workers"));
   EXPECT_THAT(Refusal(kLr, {"objective.data=no/such.libsvm"}),
               HasSubstr("'objective.data=no/such.libsvm': objective.data: no/such.libsvm: cannot be read"));

@@ -52,6 +52,23 @@ TEST(Sweep, CommasInBracketsDoNotSeparate) {
   const SweepPlan plan = PlanSweep(file.path(), {"lr_scheduler.milestones=[1,2],[2,4]"});
   ASSERT_EQ(plan.runs.size(), 2u);
   EXPECT_EQ(plan.runs[1].arguments[3], "lr_scheduler.milestones=[2,4]");
+  const ConfigFile q3(kQ3);
+  const SweepPlan nested = PlanSweep(q3.path(), {"comm.method=dcgd", "comm.compressor=induced(topk:1,randk:1),topk:1"});
+  ASSERT_EQ(nested.runs.size(), 2u);
+  EXPECT_EQ(nested.runs[0].arguments[4], "comm.compressor=induced(topk:1,randk:1)");
+}
+
+TEST(Sweep, KeysOfOneWordVaryTogether) {
+  const ConfigFile file(kQ3);
+  const SweepPlan plan =
+      PlanSweep(file.path(), {"comm.method,comm.compressor=ef,topk:1;dcgd,induced(topk:1,randk:1)", "run.seed=1,2",
+                              "run.output_dir=/x"});
+  ASSERT_EQ(plan.runs.size(), 4u);
+  EXPECT_EQ(plan.runs[1].folder, "/x/method=ef,compressor=topk:1,seed=2");
+  EXPECT_THAT(plan.runs[2].arguments,
+              ElementsAre("gradwire", "train", file.path(), "comm.method=dcgd",
+                          "comm.compressor=induced(topk:1,randk:1)", "run.seed=1",
+                          "run.output_dir=/x/method=dcgd,compressor=induced(topk:1,randk:1),seed=1"));
 }
 
 TEST(Sweep, AMistakeInTheLastRunShowsBeforeTheFirstBegins) {
@@ -60,6 +77,8 @@ TEST(Sweep, AMistakeInTheLastRunShowsBeforeTheFirstBegins) {
   EXPECT_THROW(PlanSweep(file.path(), {"optimizer.lr=0.1,0.1"}), ConfigError);
   EXPECT_THROW(PlanSweep(file.path(), {"run.output_dir=a,b"}), ConfigError);
   EXPECT_THROW(PlanSweep(file.path(), {"optimizer.lr"}), ConfigError);
+  EXPECT_THROW(PlanSweep(file.path(), {"comm.method,comm.compressor=ef;dcgd,sign"}), ConfigError);
+  EXPECT_THROW(PlanSweep(file.path(), {"comm.method,comm.compresor=ef,sign"}), ConfigError);
 }
 
 TEST(Program, SweepRunsAllAndComparesThem) {
