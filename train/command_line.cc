@@ -49,7 +49,10 @@ CommandLine Parse(int argc, const char* const* argv) {
   CLI::App* compare = app.add_subcommand("compare", "Compare runs by what they wrote");
   compare->add_option("RUN", line.words, "Output folders of runs")->required()->option_text("RUN ...");
   AddCompareOptions(*compare, line.compare);
-  CLI::App* list = app.add_subcommand("list", "Print the methods and compressors there are");
+  CLI::App* list = app.add_subcommand("list", "Print the parts there are, all or one section");
+  list->add_option("SECTION", line.words, "methods, operators, links, estimators or topologies")
+      ->expected(0, 1)
+      ->option_text("[SECTION]");
   CLI::App* keys = app.add_subcommand("keys", "Print configs/README.md: every configuration key");
 
   try {

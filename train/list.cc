@@ -1,47 +1,131 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/list.h"
 
+#include <vector>
+
 #include <fmt/format.h>
 
+#include "compress/spec.h"
 #include "gradwire/compressor.h"
+#include "gradwire/error.h"
+#include "gradwire/estimator.h"
 #include "gradwire/link.h"
 #include "gradwire/method.h"
+#include "gradwire/theory.h"
 
 namespace gradwire::train {
 namespace {
 
-constexpr const char* kRow = "  {:<18}{}  [{}]\n";
+std::string Row(std::string_view name, std::string_view summary, std::string_view source) {
+  return fmt::format("  {:<18}{}  [{}]\n", name, summary, source.empty() ? "-" : source);
+}
 
-/// Constants for one full piece, and its bytes.
+std::string Below(std::string_view text) { return fmt::format("  {:<18}{}\n", "", text); }
+
+/// Of a piece of so many floats that is as large as pieces are.
+std::string Bits(const Compressor& compressor) {
+  const size_t bytes = compressor.Bytes(Piece::Whole(kPieceNumel), Dtype::kF32);
+  return fmt::format("{}{:.4g} bits an element", compressor.variable() ? "at most " : "",
+                     8.0 * static_cast<double>(bytes) / kPieceNumel);
+}
+
 std::string Facts(const Compressor& compressor) {
   const Piece piece = Piece::Whole(kPieceNumel);
-  const double bits =
-      8.0 * static_cast<double>(compressor.Bytes(piece, Dtype::kF32)) / static_cast<double>(piece.numel);
-  std::string text = fmt::format("{}, {}{:.4g} bits an element", compressor.unbiased() ? "unbiased" : "biased",
-                                 compressor.variable() ? "at most " : "", bits);
+  std::string text = fmt::format("{}, {}", compressor.unbiased() ? "unbiased" : "biased", Bits(compressor));
   if (const auto omega = compressor.omega(piece)) text += fmt::format(", omega {:.4g}", *omega);
   if (const auto delta = compressor.delta(piece)) text += fmt::format(", delta {:.4g}", *delta);
   if (compressor.scope() == Scope::kModel) text += ", of the whole model";
   return text + (compressor.linear() ? ", linear" : "");
 }
 
+std::string WithBits(std::string_view spec) {
+  return fmt::format("{} ({})", spec, Bits(*ParseCompressor(std::string(spec))));
+}
+
+/// The parts in the order of comm's keys, as `comm.method` alone picks them.
+std::string PartsOf(const Method& method) {
+  std::string text = fmt::format("link {}, {}", method.link, WithBits(method.compressor));
+  if (!method.learner.empty()) text += fmt::format(", learner {}", WithBits(method.learner));
+  if (method.down != "none")
+    text += fmt::format(", back {}, {}", method.down,
+                        WithBits(method.down_compressor.empty() ? method.compressor : method.down_compressor));
+  return text;
+}
+
+std::string EstimatorText(const Method& method) {
+  std::string text = fmt::format("estimator {}", method.estimator);
+  if (method.ema != 1) text += fmt::format(" with momentum {:g}", method.ema);
+  if (method.star_shift) return text + " less the gradient at the solution; not for networks";
+  return text + "; networks: the gradient of the mini-batch";
+}
+
+std::string MethodsText() {
+  std::string text = "Methods (comm.method), their usual operators and bits an element of a large parameter\n";
+  for (const Method& method : Methods()) {
+    text += Row(method.name, method.summary, method.source);
+    text += Below(PartsOf(method)) + Below(EstimatorText(method));
+    for (const Theory& theory : Theories())
+      if (theory.method == method.name)
+        text += Below(fmt::format("optimizer.lr theory, {}: {}  [{}]", theory.estimator, theory.formula, theory.source));
+  }
+  return text;
+}
+
+std::string OperatorsText() {
+  std::string text = "Operators (comm.compressor); facts for a piece of 65,536 floats\n";
+  for (const CompressorInfo& info : Compressors())
+    text += Row(info.syntax, info.summary, info.source) +
+            Below(fmt::format("{}: {}", info.examples[0], Facts(*ParseCompressor(info.examples[0]))));
+  return text;
+}
+
+std::string LinksText() {
+  std::string text = "Links, which a method picks, with their coefficients\n";
+  for (const Link& link : Links()) text += Row(link.name, link.summary, link.source) + Below(link.numbers());
+  text += "Links of the way back (comm.down)\n";
+  for (const Link& link : DownLinks()) text += Row(link.name, link.summary, link.source) + Below(link.numbers());
+  return text;
+}
+
+std::string EstimatorsText() {
+  std::string text = "Estimators (objective.estimator) of a worker's gradient on convex problems\n";
+  for (const EstimatorInfo& info : Estimators()) text += Row(info.name, info.summary, info.source);
+  return text;
+}
+
+std::string TopologiesText() {
+  return "Topologies (comm.topology); a rank's bytes are for n ranks, messages of c bytes up and c' back, d floats\n"
+         "  allgather         every rank sends its message to every other one and averages all: (n-1) c\n"
+         "  sharded           every rank is the server of the pieces it owns: (n-1)/n (c + c')\n"
+         "  allreduce         dense or linear messages, summed on the way: 2(n-1)/n x 4d for dense ones\n";
+}
+
+struct Section {
+  std::string_view name;
+  std::string (*text)();
+};
+
+constexpr Section kSections[] = {{"methods", MethodsText},
+                                 {"operators", OperatorsText},
+                                 {"links", LinksText},
+                                 {"estimators", EstimatorsText},
+                                 {"topologies", TopologiesText}};
+
 }  // namespace
 
-std::string ListText() {
-  std::string text = "Methods (comm.method)\n";
-  for (const Method& method : Methods())
-    text += fmt::format(kRow, method.name, fmt::format("{}; link {}", method.summary, method.link), method.source);
-  text += "\nCompressors (comm.compressor); facts for a piece of 65,536 floats\n";
-  for (const CompressorInfo& info : Compressors()) {
-    text += fmt::format(kRow, info.syntax, info.summary, info.source.empty() ? "-" : info.source);
-    text += fmt::format("  {:<18}{}: {}\n", "", info.examples[0], Facts(*ParseCompressor(info.examples[0])));
+std::string ListText(std::string_view section) {
+  std::string all;
+  std::vector<std::string_view> names;
+  for (const Section& known : kSections) {
+    if (known.name == section) return known.text();
+    names.push_back(known.name);
+    if (!all.empty()) all += '\n';
+    all += known.text();
   }
-  text += "\nLinks\n";
-  for (const Link& link : Links()) text += fmt::format(kRow, link.name, link.summary, link.source);
-  text += "\nTopologies (comm.topology)\n";
-  text += "  allgather         every rank sends its message to every other one and averages all\n";
-  text += "  allreduce         dense or linear messages, summed on the way\n";
-  return text;
+  if (section.empty()) return all;
+  const std::string_view near = Nearest(section, names);
+  throw ConfigError(fmt::format("gradwire list: found '{}'{}; expected one of {}, or nothing for all", section,
+                                near.empty() ? "" : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", ")));
 }
 
 }  // namespace gradwire::train

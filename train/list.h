@@ -2,10 +2,12 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace gradwire::train {
 
-/// What `gradwire list` prints: the methods and the compressors there are.
-std::string ListText();
+/// What `gradwire list [SECTION]` prints: methods, operators, links, estimators or topologies; all where `section` is
+/// empty. Throws ConfigError with the nearest for another word.
+std::string ListText(std::string_view section = "");
 
 }  // namespace gradwire::train

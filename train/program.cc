@@ -54,7 +54,7 @@ int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processe
     case Command::kTrain: return Train(line, argc, argv, run_processes);
     case Command::kSweep: return Sweep(line, run_processes);
     case Command::kCompare: std::cout << Compare(line.words, line.compare); return 0;
-    case Command::kList: std::cout << ListText(); return 0;
+    case Command::kList: std::cout << ListText(line.words.empty() ? "" : line.words[0]); return 0;
     case Command::kKeys: std::cout << KeysMarkdown(); return 0;
   }
   return 0;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gradwire/method.h"
@@ -32,6 +33,12 @@ class Estimator {
   /// Gradients of single samples computed so far; m of them are one pass over the worker's data.
   virtual uint64_t evaluations() const = 0;
 };
+
+/// An estimator as `gradwire list` shows it.
+struct EstimatorInfo {
+  std::string_view name, summary, source;
+};
+const std::vector<EstimatorInfo>& Estimators();
 
 /// Which estimator; see configs/README.md for the names' meaning.
 struct EstimatorConfig {

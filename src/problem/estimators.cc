@@ -174,6 +174,19 @@ std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem
 
 }  // namespace
 
+const std::vector<EstimatorInfo>& Estimators() {
+  static const std::vector<EstimatorInfo> estimators = {
+      {"full", "the gradient, from all samples", "gradient descent"},
+      {"sgd", "of a batch drawn by objective.sampling", "Robbins & Monro 1951"},
+      {"star", "sgd with the noise at the solution taken off; for theory", "Gorbunov et al. 2020, arXiv 1905.11261"},
+      {"svrg", "sgd with the noise at an anchor taken off, which moves every anchor_period rounds",
+       "Johnson & Zhang 2013"},
+      {"lsvrg", "svrg whose anchor moves by a coin, once in anchor_period rounds",
+       "Kovalev et al. 2020, arXiv 1901.08689"},
+  };
+  return estimators;
+}
+
 std::unique_ptr<Estimator> MakeEstimator(const EstimatorConfig& config, std::shared_ptr<const Problem> problem,
                                          size_t worker, uint64_t seed) {
   std::unique_ptr<Estimator> estimator = MakeCore(config, *problem, {seed, worker});

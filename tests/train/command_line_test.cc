@@ -42,6 +42,7 @@ TEST(CommandLine, TrainTakesAFileAndSettingsInAnyOrder) {
 
 TEST(CommandLine, OtherCommands) {
   EXPECT_EQ(ParseWords({"list"}).command, Command::kList);
+  EXPECT_EQ(ParseWords({"list", "links"}).words, std::vector<std::string>{"links"});
   EXPECT_EQ(ParseWords({"keys"}).command, Command::kKeys);
 }
 
@@ -71,7 +72,7 @@ TEST(CommandLine, UsageErrorsExitWithTwo) {
   EXPECT_THAT(ExpectExit(2, {"trian", "x.yaml"}), HasSubstr("trian"));
   EXPECT_THAT(ExpectExit(2, {"train"}), HasSubstr("CONFIG"));
   EXPECT_THAT(ExpectExit(2, {"train", "x.yaml", "--nprocs", "3"}), HasSubstr("--nprocs"));
-  EXPECT_THAT(ExpectExit(2, {"list", "more"}), HasSubstr("more"));
+  EXPECT_THAT(ExpectExit(2, {"list", "links", "more"}), HasSubstr("more"));
 }
 
 TEST(CommandLine, AWordThatIsNoSettingIsAConfigError) {

@@ -71,6 +71,13 @@ TEST(Sweep, KeysOfOneWordVaryTogether) {
                           "run.output_dir=/x/method=dcgd,compressor=induced(topk:1,randk:1),seed=1"));
 }
 
+TEST(Sweep, AutoStandsInNoNameOfKeysThatVaryTogether) {
+  const ConfigFile file(kQ3);
+  const SweepPlan plan = PlanSweep(file.path(), {"comm.method,comm.eta=ef,auto;econtrol,0.5", "run.output_dir=/x"});
+  EXPECT_EQ(plan.runs[0].folder, "/x/method=ef");
+  EXPECT_EQ(plan.runs[1].folder, "/x/method=econtrol,eta=0.5");
+}
+
 TEST(Sweep, AMistakeInTheLastRunShowsBeforeTheFirstBegins) {
   const ConfigFile file(kQ3);
   EXPECT_THROW(PlanSweep(file.path(), {"comm.method=ef,dcgd,eff"}), ConfigError);

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/list.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gradwire/compressor.h"
+#include "gradwire/error.h"
+#include "gradwire/estimator.h"
+#include "gradwire/method.h"
+
+namespace gradwire::train {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(List, HasEveryRowInItsSection) {
+  for (const Method& m : Methods()) EXPECT_THAT(ListText("methods"), HasSubstr("\n  " + std::string(m.name) + " "));
+  for (const CompressorInfo& c : Compressors())
+    EXPECT_THAT(ListText("operators"), HasSubstr("\n  " + std::string(c.syntax)));
+  for (const Link& l : Links()) EXPECT_THAT(ListText("links"), HasSubstr("\n  " + std::string(l.name) + " "));
+  for (const EstimatorInfo& e : Estimators())
+    EXPECT_THAT(ListText("estimators"), HasSubstr("\n  " + std::string(e.name) + " "));
+  EXPECT_THAT(ListText("topologies"), AllOf(HasSubstr("allgather"), HasSubstr("sharded"), HasSubstr("allreduce")));
+}
+
+TEST(List, IsAllSectionsWhereNoneIsNamed) {
+  for (const char* section : {"methods", "operators", "links", "estimators", "topologies"})
+    EXPECT_THAT(ListText(), HasSubstr(ListText(section))) << section;
+  EXPECT_THAT(ListText("links"), Not(HasSubstr("Methods")));
+}
+
+TEST(List, AMethodShowsItsPartsTheirCostAndWhetherItIsForNetworks) {
+  const std::string text = ListText("methods");
+  EXPECT_THAT(text, HasSubstr("link ef_in, topk:1% (0.4797 bits"));  // 6 bytes for each of 655 elements of 65,536
+  EXPECT_THAT(text, HasSubstr(", learner randk:1% (0.3198 bits"));   // 4 bytes
+  EXPECT_THAT(text, HasSubstr("link ef, topk:1% (0.4797 bits an element), back ef, topk:1%"));
+  EXPECT_THAT(text, HasSubstr("estimator lsvrg less the gradient at the solution; not for networks"));
+  EXPECT_THAT(text, HasSubstr("optimizer.lr theory, full: 1/(L + 2 omega Lmax/n)"));
+}
+
+TEST(List, AnUnknownSectionIsRefusedWithTheNearest) {
+  try {
+    ListText("method");
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("found 'method', did you mean 'methods'?; expected one of methods, operators"));
+  }
+}
+
+TEST(List, EveryEstimatorOfTheListCanBeMade) {
+  for (const EstimatorInfo& info : Estimators()) {
+    EstimatorConfig config;
+    config.name = info.name;
+    EXPECT_NO_THROW(MakeEstimator(config, std::make_shared<Problem>(LR()), 0, 1)) << info.name;
+  }
+}
+
+}  // namespace
+}  // namespace gradwire::train
