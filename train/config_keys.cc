@@ -67,10 +67,11 @@ std::vector<Key> ObjectiveKeys() {
           "weight of logistic's ridge, half the squared norm of x; 0: lr 0.1, lr2 0.01, a file L / 10000"),
       Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
           "logistic with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
-      Row("objective.estimator", kSection, &O::estimator, OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg"}},
+      Row("objective.estimator", kSection, &O::estimator, OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "diff"}},
           "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "
           "(for "
-          "theory); svrg, lsvrg: sgd with the noise at an anchor taken off"),
+          "theory); svrg, lsvrg: sgd with the noise at an anchor taken off; diff: the last estimate and the change of a batch, "
+          "for marina"),
       Row("objective.sampling", kSection, &O::sampling, OneOf{{"uniform", "nice", "importance"}},
           "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to the "
           "samples' smoothness"),

@@ -50,17 +50,22 @@ CommConfig AlwaysCompressed(CommConfig comm) {
   return comm;
 }
 
-ExchangeParts PartsOf(const Config& config, const ConvexSetup& setup) {
-  ExchangeParts parts = MakeParts(AlwaysCompressed(config.comm), config.run.seed);
-  parts.prox = setup.prox;
+struct ConvexParts {
+  ExchangeParts exchange;
+  EstimatorConfig estimator;
+};
+
+ConvexParts PartsOf(const Config& config, const ConvexSetup& setup) {
+  ConvexParts parts{MakeParts(AlwaysCompressed(config.comm), config.run.seed), EstimatorOf(config)};
+  parts.exchange.prox = setup.prox;
+  ShareCoin(*setup.problem, config.comm.p == "auto", parts.estimator, parts.exchange);
   return parts;
 }
 
-double StepSizeOf(const Config& config, const ConvexSetup& setup) {
+double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts) {
   if (!config.optimizer.lr.is_theory) return config.optimizer.lr;
   return WithPlace(config, [&] {
-    return TheoryStep(FindMethod(config.comm.method), PartsOf(config, setup), *setup.problem,
-                      EstimatorOf(config));
+    return TheoryStep(FindMethod(config.comm.method), parts.exchange, *setup.problem, parts.estimator);
   });
 }
 
@@ -71,14 +76,15 @@ class ConvexRun {
       : config_(config),
         setup_(setup),
         collective_(collective),
-        lr_(StepSizeOf(config, setup)),
+        parts_(PartsOf(config, setup)),
+        lr_(StepSizeOf(config, setup, parts_)),
         worker_(setup.problem, static_cast<size_t>(collective.rank()),
                 WithPlace(config,
                           [&] {
-                            return MakeEstimator(EstimatorOf(config), setup.problem,
+                            return MakeEstimator(parts_.estimator, setup.problem,
                                                  static_cast<size_t>(collective.rank()), config.run.seed);
                           })),
-        exchange_(collective, worker_.parameters(), PartsOf(config, setup)),
+        exchange_(collective, worker_.parameters(), parts_.exchange),
         report_(collective.rank() == 0 ? std::make_unique<ConvexReport>(config) : nullptr) {}
 
   void Run() {
@@ -107,7 +113,7 @@ class ConvexRun {
                              p.smoothness, p.max_worker_smoothness(), p.max_sample_smoothness, p.strong_convexity));
     report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}",
                              config_.comm.method, config_.comm.compressor,
-                             EstimatorOf(config_).name, config_.train.steps, lr_,
+                             parts_.estimator.name, config_.train.steps, lr_,
                              config_.optimizer.lr.is_theory ? " by theory" : ""));
   }
 
@@ -157,6 +163,7 @@ class ConvexRun {
   const Config& config_;
   const ConvexSetup& setup_;
   Collective& collective_;
+  const ConvexParts parts_;
   const double lr_;
   ConvexWorker worker_;
   Exchange<double> exchange_;

@@ -42,17 +42,22 @@ const std::vector<EstimatorInfo>& Estimators();
 
 /// Which estimator; see configs/README.md for the names' meaning.
 struct EstimatorConfig {
-  std::string name = "full";         ///< full, sgd, star, svrg or lsvrg
+  std::string name = "full";         ///< full, sgd, star, svrg, lsvrg or diff
   std::string sampling = "uniform";  ///< uniform (with replacement), nice (without), importance (p_l ~ L_il)
   int64_t batch = 1;                 ///< samples drawn a round
   int64_t anchor_period = 0;         ///< svrg: rounds between moves of the anchor; lsvrg: 1/p; 0: m
   std::string coin = "own";          ///< lsvrg: own, or common to all workers
   double ema = 1;                    ///< b in v <- (1 - b) v + b g, v starting at 0; 1: no filter
+  double refresh = 1;                ///< diff: probability of a full gradient, by the coin of the exchange's dense rounds
   bool star_shift = false;           ///< subtracts grad f_i(x*), which all workers' mean does not have
 };
 
 /// What a method's workers send unless told otherwise.
 EstimatorConfig UsualEstimator(const Method& method);
+
+/// diff and MARINA's link toss one coin. Where the user leaves its probability to the method (`is_auto`) it is the smaller
+/// of the link's, zeta / d, and b / (m + b) for batches of b (Gorbunov et al. 2021, arXiv 2102.07845, theorem 3.2).
+void ShareCoin(const Problem& problem, bool is_auto, EstimatorConfig& config, ExchangeParts& parts);
 
 /// The estimator of one worker. Throws ConfigError that begins with the key ("objective.batch: ...") where the problem
 /// cannot have it: too few samples, or an unknown x*.

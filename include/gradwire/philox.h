@@ -56,4 +56,9 @@ class Philox {
   unsigned used_ = 4;
 };
 
+/// A coin of a round that all ranks toss alike: heads with probability p.
+inline bool SharedCoin(uint64_t seed, uint64_t step, double p) {
+  return Philox(seed, Purpose::kCoin, 0, step).Uniform() < p;
+}
+
 }  // namespace gradwire

@@ -7,22 +7,18 @@
 #include "gradwire/philox.h"
 
 namespace gradwire {
-namespace {
 
-/// The coin is one for the whole model: its probability is that of the largest parameter's first piece.
 double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
+  if (!parts.link.refresh) return 0;
   size_t largest = 1;
   for (const Parameter& parameter : parameters) largest = std::max(largest, parameter.numel());
   return parts.link.refresh->At(*parts.compressor, PieceAt(largest, parts.piece, 0));
 }
 
-}  // namespace
-
 template <typename T>
 bool ExchangeCore<T>::IsDense(uint64_t step) const {
   if (parts.link.opens_dense && step == parts.start_iter) return true;
-  if (!parts.link.refresh) return false;
-  return Philox(parts.seed, Purpose::kCoin, 0, step).Uniform() < RefreshProbability(parts, parameters);
+  return parts.link.refresh && SharedCoin(parts.seed, step, RefreshProbability(parts, parameters));
 }
 
 template <typename T>

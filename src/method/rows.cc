@@ -41,6 +41,8 @@ const std::vector<Method>& Methods() {
       {.name = "marina", .link = "marina", .compressor = "randk:1%",
        .summary = "compressed changes of the gradient, and a dense round where the shared coin says so",
        .source = "Gorbunov et al. 2021, arXiv 2102.07845"},
+      {.name = "vr_marina", .link = "marina", .compressor = "randk:1%", .estimator = "diff",
+       .summary = "marina of the changes of a batch's gradient", .source = "Gorbunov et al. 2021, arXiv 2102.07845"},
       {.name = "qsgd", .link = "raw", .compressor = "qsgd:127", .estimator = "sgd",
        .summary = "quantised stochastic gradients", .source = "Alistarh et al. 2017, arXiv 1610.02132"},
       {.name = "terngrad", .link = "raw", .compressor = "terngrad", .only = true, .estimator = "sgd",

@@ -148,6 +148,32 @@ class Lsvrg : public Anchored {
   bool common_;
 };
 
+/// v + sum_k w_k (grad f_k(x) - grad f_k(y)) with the estimate v and the point y of the round before; now and then, where
+/// the exchange has a dense round, grad f_i(x) (VR-MARINA, Gorbunov et al. 2021, arXiv 2102.07845).
+class Diff : public Sgd {
+ public:
+  Diff(std::shared_ptr<const FiniteSum> f, std::unique_ptr<Sampling> sampling, Streams streams, double p)
+      : Sgd(std::move(f), std::move(sampling), streams), p_(p) {}
+  void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
+    if (handle.refresh || v_.empty()) {
+      v_.resize(x.size());
+      Full(x, v_);
+    } else {
+      Add(handle.draws, x, v_);
+      Add(Minus(handle.draws), y_, v_);
+    }
+    y_.assign(x.begin(), x.end());
+    std::copy(v_.begin(), v_.end(), out.begin());
+  }
+
+ protected:
+  bool Refreshes(const Round& round, Philox&) const override { return SharedCoin(seed(), round.step, p_); }
+
+ private:
+  double p_;
+  std::vector<double> v_, y_;
+};
+
 const std::vector<double>& KnownMinimiser(const Problem& problem, std::string_view key) {
   if (problem.minimiser) return problem.minimiser->x;
   throw ConfigError(
@@ -162,6 +188,7 @@ std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem
   if (config.name == "star")
     return std::make_unique<Anchored>(f, std::move(sampling), streams,
                                       KnownMinimiser(problem, "objective.estimator: star"));
+  if (config.name == "diff") return std::make_unique<Diff>(f, std::move(sampling), streams, config.refresh);
   // A common coin has to have one probability, though blocks of samples differ by one.
   const bool common = config.coin == "common";
   const size_t samples = (common ? problem.workers[0] : f)->samples();
@@ -169,7 +196,7 @@ std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem
   if (config.name == "svrg") return std::make_unique<Svrg>(f, std::move(sampling), streams, period);
   if (config.name == "lsvrg") return std::make_unique<Lsvrg>(f, std::move(sampling), streams, period, common);
   throw ConfigError(
-      fmt::format("objective.estimator: '{}' is unknown; expected full, sgd, star, svrg or lsvrg", config.name));
+      fmt::format("objective.estimator: '{}' is unknown; expected full, sgd, star, svrg, lsvrg or diff", config.name));
 }
 
 }  // namespace
@@ -183,6 +210,8 @@ const std::vector<EstimatorInfo>& Estimators() {
        "Johnson & Zhang 2013"},
       {"lsvrg", "svrg whose anchor moves by a coin, once in anchor_period rounds",
        "Kovalev et al. 2020, arXiv 1901.08689"},
+      {"diff", "the last estimate and the change of a batch's gradient; all samples in marina's dense rounds",
+       "Gorbunov et al. 2021, arXiv 2102.07845"},
   };
   return estimators;
 }

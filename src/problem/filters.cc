@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "problem/filters.h"
 
+#include <algorithm>
+
 namespace gradwire {
 namespace {
 
@@ -59,6 +61,16 @@ EstimatorConfig UsualEstimator(const Method& method) {
   config.ema = method.ema;
   config.star_shift = method.star_shift;
   return config;
+}
+
+void ShareCoin(const Problem& problem, bool is_auto, EstimatorConfig& config, ExchangeParts& parts) {
+  if (config.name != "diff") return;
+  const Parameter x{"x", {static_cast<int64_t>(problem.dimension())}};
+  const double batch = static_cast<double>(config.batch), samples = static_cast<double>(problem.workers[0]->samples());
+  config.refresh = RefreshProbability(parts, {x});
+  if (!is_auto) return;
+  config.refresh = std::min(config.refresh, batch / (samples + batch));
+  parts.link.refresh = config.refresh;
 }
 
 std::unique_ptr<Estimator> MakeEma(std::unique_ptr<Estimator> inner, double b) {

@@ -209,6 +209,17 @@ TEST(RowsAreEqual, Clip21OfWideBallsToGradientDescent) {  // METHODS M26
   EXPECT_NEAR(Descend(Comm("clip21", "clip:1e9"), 0.1, 20).distances.back(), Descend(plain, 0.1, 20).distances.back(), 1e-14);
 }
 
+/// METHODS M24: LR, Rand-2, batches of 4 of 20 (p = 1/6), ref 324 rounds; with whole batches, MARINA's trajectory.
+TEST(RowsOnLr, VrMarinaConvergesAndOfWholeBatchesIsMarina) {
+  testing::ConvexTrial trial{std::make_shared<Problem>(LR()), Comm("vr_marina", "randk:2"), 0.33414, 1000};
+  trial.estimator = UsualEstimator(FindMethod("vr_marina"));
+  trial.estimator.batch = 4, trial.estimator.sampling = "nice";
+  EXPECT_GT(testing::Run(trial).RoundsTo(1e-10), 108);
+  trial.comm.p = "0.2", trial.steps = 100, trial.estimator.batch = 20;
+  const auto whole = testing::Run(trial).x, marina = Descend(With("marina", "randk:2", &CommConfig::p, "0.2"), 0.33414, 100, LR()).x;
+  for (size_t j = 0; j < whole.size(); ++j) EXPECT_NEAR(whole[j], marina[j], 1e-12);
+}
+
 TEST(RowsOnQh, DoreWithARegulariserReachesItsSolution) {  // METHODS M22: R = ||x||_1 / 2, ref 251 rounds, 17 non-zeros
   Problem problem = QH();
   const Prox prox{Prox::Kind::kL1, 0.5};

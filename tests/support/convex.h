@@ -53,9 +53,11 @@ inline ConvexTrace Run(const ConvexTrial& trial) {
   std::vector<std::vector<double>> points(n);
   RunRanks(static_cast<int>(n), [&](Collective& collective) {
     const auto rank = static_cast<size_t>(collective.rank());
-    ConvexWorker f(trial.problem, rank, MakeEstimator(trial.estimator, trial.problem, rank, trial.seed));
     ExchangeParts parts = MakeParts(trial.comm, trial.seed);
     parts.prox = trial.prox;
+    EstimatorConfig estimator = trial.estimator;
+    ShareCoin(*trial.problem, trial.comm.p == "auto", estimator, parts);
+    ConvexWorker f(trial.problem, rank, MakeEstimator(estimator, trial.problem, rank, trial.seed));
     Exchange<double> exchange(collective, f.parameters(), parts);
     DirectSink<double> sink(exchange);
     for (int step = 0; step < trial.steps; ++step) {
