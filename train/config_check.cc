@@ -81,13 +81,13 @@ ConfigError ErrorAt(const Config& config, std::string_view key, std::string_view
 void CheckTogether(const Config& config) {
   CheckOptimizer(config);
   CheckLrScheduler(config);
-  CheckObjective(config);
   try {
     Check(config.comm);
   } catch (const ConfigError& error) {  // its message begins with the key: "comm.method: ..."
     const std::string_view message = error.what();
     throw ConfigError(fmt::format("{}: {}", config.PlaceOf(message.substr(0, message.find(':'))), message));
   }
+  CheckObjective(config);
 }
 
 }  // namespace gradwire::train

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "gradwire/method.h"
 #include "train/config.h"
 #include "train/config_keys.h"
 #include "train/config_value.h"
@@ -157,6 +158,7 @@ Config LoadConfig(const std::string& file, const std::vector<Override>& override
   Apply(config, overrides);
   if (config.run.output_dir.empty()) config.run.output_dir = "runs/" + std::filesystem::path(file).stem().string();
   CheckTogether(config);
+  config.comm.compressor = MakeParts(config.comm, 0).compressor->spec();  // records name it, where it was auto
   return config;
 }
 

@@ -17,9 +17,10 @@ struct CommConfig {
   std::string alpha = "auto";            ///< share of a message that moves the shift; auto: the method's
   std::string eta = "auto";              ///< share of the memory that joins a message (econtrol, dore); auto: the method's
   std::string beta = "auto";             ///< share of an owner's message that the model takes (dore); auto: the method's
+  std::string zeta = "auto";             ///< how wrong an estimate may become before a lazy gate opens; auto: the method's
   double noise = 0;                      ///< standard deviation of Gaussian noise on every number sent (clip, identity)
   std::string opening = "auto";          ///< first message of a link with a shift: dense or compressed; auto: the method's
-  std::string p = "auto";                ///< probability of a dense round (marina); auto: the method's
+  std::string p = "auto";                ///< probability of a dense round (marina), or that a piece is sent (cbag); auto: the method's
   std::string piece = "fixed";           ///< fixed: 65,536 elements of one parameter; tensor: the whole parameter
   int64_t min_compress_numel = 1024;     ///< parameters with fewer elements travel dense in the same message
   bool compress_1d = false;              ///< whether 1-D parameters (biases, norms) are compressed as well

@@ -38,6 +38,13 @@ enum class Reference {
   kPrevious,  ///< the sender's v of the round before (MARINA)
 };
 
+/// Whether a piece is sent at all this round. Where it is not, its payload is empty, and both ends keep their shifts.
+enum class Gate {
+  kOpen,
+  kLazy,  ///< where ||v - h||^2 > zeta ||v - y||^2, y being the v of the round before (LAG)
+  kCoin,  ///< with probability p, each worker and piece by itself (CBAG)
+};
+
 /// A link is what a sender does so that a receiver knows v, with memory on both ends. With s = the step size where it
 /// is inside, else 1, and r = 0, h or the previous v:
 ///     u = s (v - r) + kappa e;   m = C(u) -> wire;   e <- (lambda - kappa) e + (u - m);   h <- h + alpha m / s
@@ -55,6 +62,9 @@ struct Link {
   bool step_inside = false;   ///< v enters times the step size, and the memory is in its units
   bool for_unbiased = false;  ///< operators need a known omega; else, with memory or a shift, they must contract
   bool opens_dense = false;   ///< the first message is v itself, uncompressed, and the shift starts there
+  Gate gate = Gate::kOpen;
+  double gate_level = 0;      ///< zeta or p
+  bool moves_h = false;       ///< the sender moves its h, though the reference is another (the first message of 3PCv2)
   double noise = 0;           ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
   std::optional<Coefficient> refresh = std::nullopt;  ///< probability of a dense round, one coin for all ranks
   std::string_view summary = {};
@@ -62,6 +72,7 @@ struct Link {
 
   bool remembers() const { return kappa.rule != Coefficient::Rule::kNumber || kappa.number != 0 || lambda.number != 0; }
   bool shifts() const { return reference != Reference::kZero; }
+  bool holds_h() const { return reference == Reference::kShift || moves_h; }
   /// Its numbers, for people and for the settings check.
   std::string numbers() const;
 };

@@ -19,6 +19,7 @@ struct Method {
   std::string_view down = "none";        ///< a row of DownLinks(), which makes the topology sharded
   std::string_view down_compressor = ""; ///< the usual one of the way back; empty: that of the way up
   std::string_view learner = "";         ///< the usual operator that teaches a shift beside the link; empty: no shift
+  bool teaches_change = false;           ///< the learner's message is of v - y and comes first (3PCv2)
   std::optional<Coefficient> alpha = {};       ///< in place of the link's
   // What a worker sends on convex problems (objective.*: auto); a network has its mini-batch.
   std::string_view estimator = "full";

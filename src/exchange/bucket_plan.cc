@@ -36,10 +36,11 @@ uint64_t Layout(const std::vector<PlannedPiece>& pieces) {
 class MessagePlanner {
  public:
   /// What compressed pieces go through.
-  MessagePlanner(std::shared_ptr<const Compressor> compressor, std::shared_ptr<const Compressor> learner, Dtype dtype)
+  MessagePlanner(std::shared_ptr<const Compressor> compressor, std::shared_ptr<const Compressor> learner, Dtype dtype,
+                 bool gated)
       : compressor_(std::move(compressor)), learner_(std::move(learner)), dtype_(dtype) {
     plan_.bytes = sizeof(Frame);
-    plan_.variable = compressor_->variable() || (learner_ && learner_->variable());
+    plan_.variable = gated || compressor_->variable() || (learner_ && learner_->variable());
   }
 
   void Append(uint32_t parameter, const Piece& piece, bool dense, size_t values) {
@@ -104,9 +105,10 @@ BucketPlan MakePlan(const ExchangeParts& parts, const std::vector<Parameter>& pa
   static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
   const bool sharded = parts.topology == Topology::kSharded;
   std::vector<MessagePlanner> up(sharded ? static_cast<size_t>(ranks) : 1,
-                                 {dense ? identity : parts.compressor, dense ? nullptr : parts.learner, kDtypeOf<T>});
+                                 {dense ? identity : parts.compressor, dense ? nullptr : parts.learner, kDtypeOf<T>,
+                                  !dense && parts.link.gate != Gate::kOpen});
   std::vector<MessagePlanner> down;
-  if (sharded) down.assign(static_cast<size_t>(ranks), {parts.down_compressor, nullptr, kDtypeOf<T>});
+  if (sharded) down.assign(static_cast<size_t>(ranks), {parts.down_compressor, nullptr, kDtypeOf<T>, false});
   for (const Segment& segment : bucket.segments) {
     const bool travels_dense = TravelsDense(parts, parameters[segment.parameter]);
     for (size_t i = 0; i < PieceCount(segment.numel, parts.piece); ++i) {

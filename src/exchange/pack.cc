@@ -26,6 +26,7 @@ class Packer {
       const auto lesson = message.subspan(planned.lesson, planned.lesson_bytes);
       if (!kernels::AllFinite(v)) Zeros(planned, out, lesson);
       else if (channel_.dense || planned.dense) Dense(planned, v, out);
+      else if (channel_.learner && channel_.learning->moves_h) Changed(planned, v, out, lesson);
       else if (channel_.learner) Taught(planned, v, out, lesson);
       else sizes_.push_back(Send(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, v, out));
     }
@@ -50,6 +51,7 @@ class Packer {
 
   void Dense(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out) {
     SendDense(planned.dense ? kPlain : channel_.link, SiteOf(planned), core_.lane, channel_.state, v, out);
+    if (channel_.learner && !planned.dense) SendDense(*channel_.learning, SiteOf(planned), core_.lane, channel_.state, v, out);
     sizes_.push_back(out.size());
   }
 
@@ -62,10 +64,21 @@ class Packer {
     };
     kernels::Subtract<T>(v, memory("h"), unknown);
     kernels::Add<T>(memory("mean h"), unknown);
+    sizes_.push_back(Send<T>(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, unknown, out));
+    sizes_.push_back(Teach(planned, v, lesson));
+  }
+
+  /// The first message moves h, the second is the link's of what is left (3PCv2); on the wire they stand as ever.
+  void Changed(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out, std::span<std::byte> lesson) {
+    const size_t taught = Teach(planned, v, lesson);
+    sizes_.push_back(Send(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, v, out));
+    sizes_.push_back(taught);
+  }
+
+  size_t Teach(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> lesson) {
     Site site = SiteOf(planned);
-    sizes_.push_back(Send<T>(channel_.link, channel_.compressor, site, core_.lane, channel_.state, round_.lr, unknown, out));
     site.purpose = Purpose::kLearn;  // independent bits
-    sizes_.push_back(Send<T>(*channel_.learning, *channel_.learner, site, core_.lane, channel_.state, round_.lr, v, lesson));
+    return Send<T>(*channel_.learning, *channel_.learner, site, core_.lane, channel_.state, round_.lr, v, lesson);
   }
 
   size_t Pad(std::span<std::byte> message) const {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -77,14 +78,18 @@ class Unpacker {
     const std::span<T> lesson = core_.lane.scratch.template Take<T>(out.size());
     Decode(site, *channel_.learner, Weight(*channel_.learning), lesson);
     ReceiveMean<T>(*channel_.learning, *channel_.learner, site, channel_.state, lesson);
+    if (channel_.learning->takes_shift) std::ranges::copy(lesson, out.begin());
   }
 
   double Weight(const Link& link) const { return ReceiveWeight(link, round_.lr, static_cast<int>(messages_.size())); }
 
-  /// The weighted sum of the next payload of each message.
+  /// The weighted sum of the next payload of each message; a gate that was closed left an empty one.
   void Decode(const Site& site, const Compressor& compressor, double weight, std::span<T> out) {
     std::vector<Payload> payloads;
-    for (size_t i = 0; i < messages_.size(); ++i) payloads.push_back({payloads_[i][next_], messages_[i].sender});
+    for (size_t i = 0; i < messages_.size(); ++i) {
+      const Bytes bytes = payloads_[i][next_];
+      if (!bytes.empty() || channel_.link.gate == Gate::kOpen) payloads.push_back({bytes, messages_[i].sender});
+    }
     ++next_;
     const std::vector<T> weights(payloads.size(), static_cast<T>(weight));
     compressor.Decode(site, core_.lane, payloads, std::span<const T>(weights), false, out);

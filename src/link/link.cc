@@ -54,6 +54,27 @@ void AddNoise(double deviation, Site site, std::span<std::byte> payload) {
   }
 }
 
+template <typename T>
+double SquaredDistance(std::span<const T> a, std::span<const T> b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i] - b[i]) * static_cast<double>(a[i] - b[i]);
+  return sum;
+}
+
+/// Whether the piece is sent; a lazy gate remembers v.
+template <typename T>
+bool Opens(const Link& link, Site site, StateStore<T>& state, std::span<const T> v) {
+  if (link.gate == Gate::kCoin) {
+    site.purpose = Purpose::kCoin;
+    return StreamOf(site).Uniform() < link.gate_level;
+  }
+  const std::span<T> previous = MemoryOf(state, site, "y");
+  const bool opens =
+      SquaredDistance<T>(v, MemoryOf(state, site, "h")) > link.gate_level * SquaredDistance<T>(v, previous);
+  std::ranges::copy(v, previous.begin());
+  return opens;
+}
+
 }  // namespace
 
 double Coefficient::At(const Compressor& compressor, const Piece& piece) const {
@@ -82,8 +103,9 @@ std::string Coefficient::text() const {
 }
 
 std::string Link::numbers() const {
-  return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}{}", alpha.text(), beta.text(), kappa.text(),
+  return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}{}{}", alpha.text(), beta.text(), kappa.text(),
                      lambda.text(), refresh ? ", p " + refresh->text() : "", opens_dense ? ", opens dense" : "",
+                     gate == Gate::kOpen ? "" : fmt::format(", gate {}", gate_level),
                      noise > 0 ? fmt::format(", noise {}", noise) : "");
 }
 
@@ -113,6 +135,7 @@ template <typename T>
 size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
             double step_size, std::span<const T> v, std::span<std::byte> out) {
   const Scratch::Frame frame(lane.scratch);
+  if (link.gate != Gate::kOpen && !Opens(link, site, state, v)) return 0;
   const T scale = link.step_inside ? static_cast<T>(step_size) : T{1};
   std::span<const T> difference = v;
   if (link.shifts()) {
@@ -128,7 +151,7 @@ size_t Send(const Link& link, const Compressor& compressor, const Site& site, La
   } else {
     bytes = compressor.Encode(site, lane, difference, scale, {}, {}, out);
   }
-  if (link.reference == Reference::kShift) {  // by what the receiver will decode, so that both ends hold the same bits
+  if (link.holds_h()) {  // by what the receiver will decode, so that both ends hold the same bits
     const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece));
     const Payload own{out.first(bytes), site.worker};
     compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), /*keep=*/true, MemoryOf(state, site, "h"));
@@ -142,8 +165,9 @@ void SendDense(const Link& link, const Site& site, Lane& lane, StateStore<T>& st
                std::span<std::byte> out) {
   static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
   identity->Encode(site, lane, v, T{1}, {}, {}, out);
-  if (link.shifts())
-    std::ranges::copy(v, MemoryOf(state, site, link.reference == Reference::kShift ? "h" : "y").begin());
+  if (link.holds_h()) std::ranges::copy(v, MemoryOf(state, site, "h").begin());
+  if (link.reference == Reference::kPrevious || link.gate == Gate::kLazy)
+    std::ranges::copy(v, MemoryOf(state, site, "y").begin());
 }
 
 double ReceiveWeight(const Link& link, double step_size, int senders) {

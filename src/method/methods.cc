@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,8 @@
 
 namespace gradwire {
 namespace {
+
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
 std::shared_ptr<const Compressor> Parse(const char* key, const std::string& spec) {
   try {
@@ -39,13 +42,25 @@ std::shared_ptr<const Compressor> CompressorOf(const Method& method, const CommC
   return compressor;
 }
 
-/// "auto" leaves the coefficient as it is; a number in [0, 1] replaces it. `has`: whether the method has it at all.
-void Override(const char* key, const std::string& text, bool has, const Method& method, Coefficient& coefficient) {
+/// The first message of 3PCv2: Q(v - y), which moves both ends' shifts.
+const Link kChange{.name = "change",
+                   .reference = Reference::kPrevious,
+                   .alpha = 1,
+                   .takes_shift = true,
+                   .for_unbiased = true,
+                   .moves_h = true,
+                   .summary = "",
+                   .source = ""};
+
+/// "auto" leaves the coefficient as it is; a number from 0 to `most` replaces it. `has`: whether the method has it at all.
+void Override(const char* key, const std::string& text, bool has, const Method& method, Coefficient& coefficient,
+              double most = 1) {
   if (text == "auto") return;
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || !(number >= 0 && number <= 1))
-    throw ConfigError(fmt::format("comm.{}: '{}': expected auto or a number from 0 to 1", key, text));
+  if (error != std::errc{} || end != text.data() + text.size() || !(number >= 0 && number <= most))
+    throw ConfigError(fmt::format("comm.{}: '{}': expected auto or a number from 0{}", key, text,
+                                  most < kUnbounded ? fmt::format(" to {}", most) : ""));
   if (!has) throw ConfigError(fmt::format("comm.{}: method {} has no such coefficient; expected auto", key, method.name));
   coefficient = number;
 }
@@ -57,7 +72,7 @@ void SetLearner(const Method& method, const CommConfig& config, ExchangeParts& p
     throw ConfigError(fmt::format("comm.learner: method {} learns no shift; expected auto, none, or method ec_diana",
                                   method.name));
   parts.learner = Parse("learner", spec);
-  parts.learning = FindLink("diana");
+  parts.learning = method.teaches_change ? kChange : FindLink("diana");
   CheckFit("learner", parts.learning, *parts.learner);
 }
 
@@ -97,9 +112,12 @@ void SetCoefficients(const Method& method, const CommConfig& config, ExchangePar
       throw ConfigError(fmt::format("comm.opening: method {} has no shift to start; expected auto", method.name));
     parts.link.opens_dense = config.opening == "dense";
   }
-  Coefficient p = parts.link.refresh.value_or(0);
-  Override("p", config.p, parts.link.refresh.has_value(), method, p);
+  const bool tosses = parts.link.gate == Gate::kCoin, is_lazy = parts.link.gate == Gate::kLazy;
+  Coefficient level = parts.link.gate_level, p = tosses ? level : parts.link.refresh.value_or(0);
+  Override("p", config.p, tosses || parts.link.refresh.has_value(), method, p);
+  Override("zeta", config.zeta, is_lazy, method, level, kUnbounded);
   if (parts.link.refresh) parts.link.refresh = p;
+  if (tosses || is_lazy) parts.link.gate_level = (tosses ? p : level).number;
 }
 
 void SetNoise(const CommConfig& config, ExchangeParts& parts) {

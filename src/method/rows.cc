@@ -69,6 +69,16 @@ const std::vector<Method>& Methods() {
       {.name = "clip21_sgd2m", .link = "damped", .compressor = "clip:1", .alpha = 0.5, .estimator = "sgd", .ema = 0.1,
        .summary = "clip21 of momenta with a damped shift; with comm.noise differentially private",
        .source = "Islamov et al. 2025, arXiv 2502.11682"},
+      {.name = "lag", .link = "lag", .compressor = "identity",
+       .summary = "lazily aggregated gradients: a piece is sent where its estimate has become too wrong",
+       .source = "Chen et al. 2018, arXiv 1805.09965"},
+      {.name = "clag", .link = "lag", .compressor = "topk:1%",
+       .summary = "ef21 with lazy aggregation", .source = "Richtarik et al. 2022, arXiv 2202.00998"},
+      {.name = "cbag", .link = "cbag", .compressor = "topk:1%",
+       .summary = "ef21 with Bernoulli aggregation", .source = "Islamov et al. 2022, arXiv 2206.03588"},
+      {.name = "3pcv2", .link = "ef21", .compressor = "topk:1%", .learner = "randk:1%", .teaches_change = true,
+       .summary = "the change of the gradient by an unbiased operator, then ef21 of what that leaves",
+       .source = "Richtarik et al. 2022, arXiv 2202.00998"},
   };
   return methods;
 }

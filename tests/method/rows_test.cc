@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each method's acceptance number on QH and Q3 (the references of METHODS.md), and the equalities between methods.
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
@@ -87,6 +88,11 @@ INSTANTIATE_TEST_SUITE_P(
         Acceptance{"ec_lsvrg_star", Comm("ec_lsvrg_star", "topk:1"), 0.1 / kLij, 2420, -1, Lr},
         Acceptance{"ec_lsvrg_diana", With("ec_lsvrg_diana", "topk:1", &CommConfig::learner, "randk:1"), 0.1 / kLij, 2417, -1, Lr},
         Acceptance{"vr_diana", Comm("vr_diana", "randk:2"), 1 / (6 * kLij * (1 + 4.0 / 5)), 2661, -1, Lr},
+        // No references: about as fast as ef21, whose rate their theory shares.
+        Acceptance{"lag", Comm("lag", "identity"), 0.1, 35},
+        Acceptance{"clag", Comm("clag", "topk:2"), 0.02, 185},
+        Acceptance{"cbag", Comm("cbag", "topk:2"), 0.02, 185},
+        Acceptance{"3pcv2", With("3pcv2", "topk:2", &CommConfig::learner, "randk:2"), 0.02, 185},
         Acceptance{"clip21", Comm("clip21", "clip:1"), 0.02, 252, 1}),
     [](const auto& info) { return info.param.name; });
 
@@ -139,6 +145,21 @@ TEST(RowsOnLr, EcOfVarianceReducedGradientsStallsWhereWorkersDisagree) {  // MET
   EXPECT_LT(trace.distances.back(), 5e-2);
 }
 
+TEST(RowsOnQh, LazyWorkersSendLess) {
+  const auto bytes = [](const char* zeta) {
+    uint64_t sent = 0;
+    testing::RunRanks(10, [&](Collective& collective) {
+      ConvexWorker f(std::make_shared<Problem>(QH()), static_cast<size_t>(collective.rank()));
+      Exchange<double> exchange(collective, f.parameters(), MakeParts(With("lag", "identity", &CommConfig::zeta, zeta), 1));
+      DirectSink<double> sink(exchange);
+      for (uint64_t step = 0; step < 100; ++step) GradientRound<double>(f, sink, {step, 0.05});
+      if (collective.rank() == 0) sent = exchange.stats().payload_bytes;
+    });
+    return sent;
+  };
+  EXPECT_LT(bytes("4"), 0.6 * static_cast<double>(bytes("0")));  // after a message the next two changes may be left out
+}
+
 TEST(RowsOnQ3, UnbiasedDcgdConvergesWhereAllGradientsVanish) {  // METHODS M2 (iii): ref 4040 rounds
   const int rounds = Descend(Comm("dcgd", "randk:1"), 0.005, 12000, Q3()).RoundsTo(1e-10);
   EXPECT_GT(rounds, 1300);
@@ -149,6 +170,12 @@ TEST(RowsOnQ3, UnbiasedDcgdConvergesWhereAllGradientsVanish) {  // METHODS M2 (i
 TEST(RowsAreEqual, EControlWithoutItsMemoryToEf21) {
   EXPECT_EQ(Descend(With("econtrol", "topk:2", &CommConfig::eta, "0"), 0.02, 200).x,
             Descend(Comm("ef21", "topk:2"), 0.02, 200).x);
+}
+
+TEST(RowsAreEqual, LazyAggregationThatIsNeverLazyToEf21) {  // METHODS O21, 10.5 (18)
+  const auto ef21 = Descend(Comm("ef21", "topk:2"), 0.02, 200).x;
+  EXPECT_EQ(Descend(With("clag", "topk:2", &CommConfig::zeta, "0"), 0.02, 200).x, ef21);
+  EXPECT_EQ(Descend(With("cbag", "topk:2", &CommConfig::p, "1"), 0.02, 200).x, ef21);
 }
 
 TEST(RowsAreEqual, DianaWithoutShiftsToDcgd) {
@@ -180,6 +207,19 @@ TEST(RowsAreEqual, DianaDqOfIdentityToDiana) {
 TEST(RowsAreEqual, Clip21OfWideBallsToGradientDescent) {  // METHODS M26
   const auto plain = With("none", "identity", &CommConfig::topology, "allgather");
   EXPECT_NEAR(Descend(Comm("clip21", "clip:1e9"), 0.1, 20).distances.back(), Descend(plain, 0.1, 20).distances.back(), 1e-14);
+}
+
+TEST(RowsOnQh, DoreWithARegulariserReachesItsSolution) {  // METHODS M22: R = ||x||_1 / 2, ref 251 rounds, 17 non-zeros
+  Problem problem = QH();
+  const Prox prox{Prox::Kind::kL1, 0.5};
+  problem.minimiser = Minimise(problem, prox);
+  const auto zero = [](double x) { return x == 0; };
+  EXPECT_EQ(20 - std::ranges::count_if(problem.minimiser->x, zero), 17);
+  testing::ConvexTrial trial{std::make_shared<Problem>(problem), Comm("dore", "terngrad"), 0.10225, 750};
+  trial.prox = prox;
+  const int rounds = testing::Run(trial).RoundsTo(1e-10);
+  EXPECT_GT(rounds, 84);
+  EXPECT_LE(rounds, 750);
 }
 
 /// Ten steps with gamma = 0.1 end at this distance.
