@@ -59,8 +59,7 @@ ExchangeParts PartsOf(const Config& config, const ConvexSetup& setup) {
 double StepSizeOf(const Config& config, const ConvexSetup& setup) {
   if (!config.optimizer.lr.is_theory) return config.optimizer.lr;
   return WithPlace(config, [&] {
-    return TheoryStep(FindMethod(config.comm.method), PartsOf(config, setup), *setup.problem,
-                      EstimatorOf(config));
+    return TheoryStep(FindMethod(config.comm.method), PartsOf(config, setup), *setup.problem, EstimatorOf(config));
   });
 }
 
