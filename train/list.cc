@@ -55,8 +55,8 @@ std::string PartsOf(const Method& method) {
 std::string EstimatorText(const Method& method) {
   std::string text = fmt::format("estimator {}", method.estimator);
   if (method.ema != 1) text += fmt::format(" with momentum {:g}", method.ema);
-  if (method.star_shift) return text + " less the gradient at the solution; not for networks";
-  return text + "; networks: the gradient of the mini-batch";
+  if (method.star_shift) text += " less the gradient at the solution";
+  return text + (method.runs_on_network() ? "; networks: the gradient of the mini-batch" : "; not for networks");
 }
 
 std::string MethodsText() {

@@ -28,6 +28,9 @@ struct Method {
   bool star_shift = false;               ///< subtracts grad f_i(x*): for theory, and not for a network
   std::string_view summary;
   std::string_view source;
+
+  /// A network has no estimator but its mini-batch: no anchors, no momentum before the exchange, no known solution.
+  bool runs_on_network() const { return (estimator == "full" || estimator == "sgd") && ema == 1 && !star_shift; }
 };
 
 /// Every method there is.
