@@ -119,7 +119,7 @@ std::vector<Key> ModelKeys() {
 std::vector<Key> OptimizerKeys() {
   using O = OptimizerConfig;
   return {
-      Row("optimizer.lr", &Config::optimizer, &O::lr, AtLeast(0),
+      Row("optimizer.lr", &Config::optimizer, &O::lr, OrTheory{AtLeast(0)},
           "learning rate of SGD, used as it is: not scaled by the number of ranks; theory: what the constants of a convex "
           "problem allow the method (`gradwire list methods`)"),
       Row("optimizer.momentum", &Config::optimizer, &O::momentum, Range{.min = 0, .max = 1, .open_max = true},

@@ -55,7 +55,7 @@ struct TypeName {
 };
 inline TypeName NameOf(bool) { return {"boolean", "true or false"}; }
 inline TypeName NameOf(double) { return {"number", "a number"}; }
-inline TypeName NameOf(const StepSize&) { return {"number or theory", "theory or a number"}; }
+inline TypeName NameOf(const StepSize&) { return {"number or theory", "a number"}; }
 inline TypeName NameOf(const std::string&) { return {"text", "text"}; }
 inline TypeName NameOf(const std::vector<double>&) { return {"list of numbers", "a list of numbers"}; }
 inline TypeName NameOf(std::integral auto) { return {"integer", "an integer"}; }
@@ -92,6 +92,15 @@ struct Range {
   bool Allows(const std::vector<double>& values) const;
   std::string text() const;
   std::string Expected(std::string_view phrase) const { return std::string(phrase) + " " + text(); }
+};
+
+/// A range, or the word theory.
+struct OrTheory {
+  Range range;
+
+  bool Allows(const StepSize& value) const { return value.is_theory || range.Allows(value.number); }
+  std::string text() const { return range.text(); }
+  std::string Expected(std::string_view phrase) const { return range.Expected(phrase) + " or theory"; }
 };
 
 inline Range AtLeast(double min) { return {.min = min}; }

@@ -66,7 +66,8 @@ std::string MethodsText() {
     text += Below(PartsOf(method)) + Below(EstimatorText(method));
     for (const Theory& theory : Theories())
       if (theory.method == method.name)
-        text += Below(fmt::format("optimizer.lr theory, {}: {}  [{}]", theory.estimator, theory.formula, theory.source));
+        text +=
+            Below(fmt::format("optimizer.lr theory, {}: {}  [{}]", theory.estimator, theory.formula, theory.source));
   }
   return text;
 }

@@ -75,7 +75,8 @@ SweepRun MakeRun(const std::string& config_file, const std::string& base, const 
     for (size_t k = setting.keys.size(); k-- > 0;) {
       words.insert(words.begin(), setting.keys[k] + "=" + values[k]);
       const bool says_nothing = setting.keys.size() > 1 && values[k] == "auto";  // long names hide what differs
-      if (setting.choices.size() > 1 && !says_nothing) names.insert(names.begin(), FolderName(setting.keys[k], values[k]));
+      if (setting.choices.size() > 1 && !says_nothing)
+        names.insert(names.begin(), FolderName(setting.keys[k], values[k]));
     }
   }
   SweepRun run{names.empty() ? base : fmt::format("{}/{}", base, fmt::join(names, ",")),

@@ -14,15 +14,15 @@ namespace gradwire {
 struct TheoryConstants {
   const Problem& problem;
   const ExchangeParts& parts;
-  Piece piece;  ///< the point as the operators see it
-  double n = 1; ///< workers whose operators draw independently: 1 where all draw alike
+  Piece piece;   ///< the point as the operators see it
+  double n = 1;  ///< workers whose operators draw independently: 1 where all draw alike
 };
 
 /// A constant step size for a method with an estimator: proven by its source, or what its authors ran.
 struct Theory {
   std::string_view method;     ///< a row of Methods()
   std::string_view estimator;  ///< EstimatorConfig::name
-  std::string_view formula;    ///< for people; L: of f, Lmax: the largest L_i, Lrms^2: the mean of L_i^2, Lil: of samples
+  std::string_view formula;  ///< for people; L: of f, Lmax: the largest L_i, Lrms^2: the mean of L_i^2, Lil: of samples
   std::string_view source;
   double (*step)(const TheoryConstants& constants) = nullptr;
 };

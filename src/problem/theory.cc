@@ -66,8 +66,10 @@ double Dore(const C& c) {
   const double mu = c.problem.min_worker_convexity, l = Lmax(c), c_alpha = 4 * omega * (omega + 1) / c.n * alpha;
   const double low = eta * (mu + l) / (2 * (1 + eta) * mu * l), high = 2 / ((1 + c_alpha) * (mu + l));
   if (low <= high) return (low + high) / 2;  // false for mu = 0
-  throw Refusal(fmt::format("DORE's steps go from {:.3g} to {:.3g}, an empty interval: comm.eta = {:.3g} is too large "
-                            "for mu / L = {:.3g}", low, high, eta, mu / l));
+  throw Refusal(
+      fmt::format("DORE's steps go from {:.3g} to {:.3g}, an empty interval: comm.eta = {:.3g} is too large "
+                  "for mu / L = {:.3g}",
+                  low, high, eta, mu / l));
 }
 
 constexpr std::string_view kKhirirat = "Khirirat et al. 2018, arXiv 1806.06573";
@@ -102,7 +104,8 @@ const std::vector<Theory>& Theories() {
        Diana},
       {"diana", "lsvrg", "1/(6 Lil (1 + omega/n))", "Horvath et al. 2019, arXiv 1904.05115", VrDiana},
       {"vr_diana", "lsvrg", "1/(6 Lil (1 + omega/n))", "Horvath et al. 2019, arXiv 1904.05115", VrDiana},
-      {"dore", "full", "the middle of eta (mu + L)/(2 (1 + eta) mu L) and 2/((1 + 4 omega (1 + omega) alpha/n) (mu + L))",
+      {"dore", "full",
+       "the middle of eta (mu + L)/(2 (1 + eta) mu L) and 2/((1 + 4 omega (1 + omega) alpha/n) (mu + L))",
        "Liu et al. 2020, arXiv 1910.07561, theorem 1", Dore},
       {"marina", "full", "1/(Lrms (1 + sqrt((1 - p) omega/(p n))))", "Gorbunov et al. 2021, arXiv 2102.07845", Marina},
   };
@@ -117,8 +120,8 @@ double TheoryStep(const Method& method, const ExchangeParts& parts, const Proble
     throw Refusal(fmt::format("no theory for {} with estimator {}{}", method.name, estimator.name,
                               estimator.ema != 1 ? " and objective.ema" : ""));
   const bool common = parts.compressor->linear();  // one draw for all workers, whose errors then do not cancel
-  return found->step({problem, parts, Piece::Whole(problem.dimension()),
-                      common ? 1.0 : static_cast<double>(problem.workers.size())});
+  return found->step(
+      {problem, parts, Piece::Whole(problem.dimension()), common ? 1.0 : static_cast<double>(problem.workers.size())});
 }
 
 }  // namespace gradwire

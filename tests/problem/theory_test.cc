@@ -41,14 +41,14 @@ TEST(Theory, FormulasAreThoseOfThePapers) {  // numbers by hand
   const auto near = [&](const char* method, const char* compressor, const EstimatorConfig& estimator, double expected) {
     EXPECT_NEAR(StepOf(Comm(method, compressor), qh, estimator), expected, 1e-9 * expected) << method << compressor;
   };
-  near("none", "identity", full, 0.1551020408163265);      // 1 / 6.447368421052632
-  near("none", "identity", sgd, 0.05);                     // 1 / 20
-  near("none", "identity", Named("star"), 0.05);           // 1 / 20
-  near("none", "identity", lsvrg, 1.0 / 60);               // 1 / (6 * 10)
-  near("dcgd", "randk:2", full, 1 / 24.447368421052632);   // 1 / (L + 2 * 9 * 10 / 10)
-  near("dcgd", "randk:2", sgd, 0.005);                     // 1 / (2 * 10 * 10)
-  near("ef", "topk:2", full, 0.1 / 180.5263157894737);     // 0.1 / (28 L)
-  near("ec", "topk:2", full, 0.1 / 180.5263157894737);     // the same
+  near("none", "identity", full, 0.1551020408163265);        // 1 / 6.447368421052632
+  near("none", "identity", sgd, 0.05);                       // 1 / 20
+  near("none", "identity", Named("star"), 0.05);             // 1 / 20
+  near("none", "identity", lsvrg, 1.0 / 60);                 // 1 / (6 * 10)
+  near("dcgd", "randk:2", full, 1 / 24.447368421052632);     // 1 / (L + 2 * 9 * 10 / 10)
+  near("dcgd", "randk:2", sgd, 0.005);                       // 1 / (2 * 10 * 10)
+  near("ef", "topk:2", full, 0.1 / 180.5263157894737);       // 0.1 / (28 L)
+  near("ec", "topk:2", full, 0.1 / 180.5263157894737);       // the same
   near("ec_star", "topk:2", full, 0.1 / 180.5263157894737);  // the same
   near("ec_lsvrg", "topk:2", lsvrg, 0.01);                   // 0.1 / 10
   near("ec_lsvrg_star", "topk:2", lsvrg, 0.01);
@@ -56,11 +56,11 @@ TEST(Theory, FormulasAreThoseOfThePapers) {  // numbers by hand
   near("qsgd", "randk:2", sgd, 0.005);                       // 1 / (2 * 10 * 10)
   near("terngrad", "terngrad", sgd, 1 / 54.72135954999579);  // omega = (sqrt(20) - 1) / 2
   near("vr_diana", "randk:2", lsvrg, 1.0 / 114);             // 1 / (60 (1 + 9 / 10))
-  near("ef21", "topk:2", full, 1 / 191.3156982263342);     // sqrt(0.9) / (1 - sqrt(0.9)) = 18.48683298050514
-  near("econtrol", "topk:2", full, 1 / 191.3156982263342); // ef21's
-  near("diana", "randk:2", full, 0.015625);                // 1 / (10 (1 + 54 / 10))
-  near("diana", "randk:2", lsvrg, 1.0 / 114);              // 1 / (60 (1 + 9 / 10))
-  near("marina", "randk:2", full, 1 / 38.46049894151541);  // 10 (1 + sqrt(0.9 * 9 / (0.1 * 10))), sqrt(8.1)
+  near("ef21", "topk:2", full, 1 / 191.3156982263342);       // sqrt(0.9) / (1 - sqrt(0.9)) = 18.48683298050514
+  near("econtrol", "topk:2", full, 1 / 191.3156982263342);   // ef21's
+  near("diana", "randk:2", full, 0.015625);                  // 1 / (10 (1 + 54 / 10))
+  near("diana", "randk:2", lsvrg, 1.0 / 114);                // 1 / (60 (1 + 9 / 10))
+  near("marina", "randk:2", full, 1 / 38.46049894151541);    // 10 (1 + sqrt(0.9 * 9 / (0.1 * 10))), sqrt(8.1)
   // omega = (sqrt(20) - 1) / 2, eta = 0.144900: the middle of 0.06961 and 2 / (11 (1 + 2 omega / 10)) = 0.13496
   near("dore", "terngrad", full, 0.1022837326007978);
 }
@@ -89,8 +89,9 @@ TEST(Theory, EveryFormulaIsOfAMethodAndAnEstimatorThatThereAre) {
 }
 
 TEST(Theory, WhatHasNoneIsRefused) {
-  EXPECT_THAT(Why(Comm("doublesqueeze", "topk:2"), QH()),
-              HasSubstr("optimizer.lr: theory: no theory for doublesqueeze with estimator full; give optimizer.lr a number"));
+  EXPECT_THAT(
+      Why(Comm("doublesqueeze", "topk:2"), QH()),
+      HasSubstr("optimizer.lr: theory: no theory for doublesqueeze with estimator full; give optimizer.lr a number"));
   EXPECT_THAT(Why(Comm("ef21", "topk:2"), QH(), Named("sgd")), HasSubstr("no theory for ef21 with estimator sgd"));
   EXPECT_THAT(Why(Comm("dcgd", "topk:2"), QH()), HasSubstr("topk:2 has no omega"));
   EXPECT_THAT(Why(Comm("dore", "randk:2"), LogisticRegression(LRSamples(1), 5, 0.1, Regulariser::kNonConvex)),
@@ -129,7 +130,8 @@ EstimatorConfig StarShift() {
 // Rounds: about twice what they took; randomised ones three times.
 INSTANTIATE_TEST_SUITE_P(
     , TheoryReaches,
-    ::testing::Values(Reach{"none", Comm("none", "identity"), QH, 40}, Reach{"diana", Comm("diana", "randk:2"), QH, 1200},
+    ::testing::Values(Reach{"none", Comm("none", "identity"), QH, 40},
+                      Reach{"diana", Comm("diana", "randk:2"), QH, 1200},
                       Reach{"marina", Comm("marina", "randk:2"), QH, 900},
                       Reach{"dore", Comm("dore", "terngrad"), QH, 750}, Reach{"ef21", Comm("ef21", "topk:2"), QH, 1500},
                       Reach{"econtrol", Comm("econtrol", "topk:2"), QH, 2000},

@@ -61,7 +61,7 @@ std::vector<BadConfig> BadValues() {
        "optimizer:\n  lr: theory\n",
        {},
        {".yaml:2: optimizer.lr: found theory, expected a number because objective.name is network"}},
-      {"StepSizeIsAWord", "optimizer:\n  lr: theorem\n", {}, {"found 'theorem', expected theory or a number >= 0"}},
+      {"StepSizeIsAWord", "optimizer:\n  lr: theorem\n", {}, {"found 'theorem', expected a number >= 0 or theory"}},
       {"IntegerIsAWord",
        "data:\n  batch_size: many\n",
        {},

@@ -60,15 +60,14 @@ TEST(Sweep, CommasInBracketsDoNotSeparate) {
 
 TEST(Sweep, KeysOfOneWordVaryTogether) {
   const ConfigFile file(kQ3);
-  const SweepPlan plan =
-      PlanSweep(file.path(), {"comm.method,comm.compressor=ef,topk:1;dcgd,induced(topk:1,randk:1)", "run.seed=1,2",
-                              "run.output_dir=/x"});
+  const SweepPlan plan = PlanSweep(file.path(), {"comm.method,comm.compressor=ef,topk:1;dcgd,induced(topk:1,randk:1)",
+                                                 "run.seed=1,2", "run.output_dir=/x"});
   ASSERT_EQ(plan.runs.size(), 4u);
   EXPECT_EQ(plan.runs[1].folder, "/x/method=ef,compressor=topk:1,seed=2");
-  EXPECT_THAT(plan.runs[2].arguments,
-              ElementsAre("gradwire", "train", file.path(), "comm.method=dcgd",
-                          "comm.compressor=induced(topk:1,randk:1)", "run.seed=1",
-                          "run.output_dir=/x/method=dcgd,compressor=induced(topk:1,randk:1),seed=1"));
+  EXPECT_THAT(
+      plan.runs[2].arguments,
+      ElementsAre("gradwire", "train", file.path(), "comm.method=dcgd", "comm.compressor=induced(topk:1,randk:1)",
+                  "run.seed=1", "run.output_dir=/x/method=dcgd,compressor=induced(topk:1,randk:1),seed=1"));
 }
 
 TEST(Sweep, AutoStandsInNoNameOfKeysThatVaryTogether) {
