@@ -319,6 +319,28 @@ std::vector<T> Combined(const Message& message, size_t& at, const Coded& coded) 
   return values;
 }
 
+/// The operator whose payload is that of a combination, or of which it is the only part that may vary.
+inline std::string VaryingPart(const std::string& spec) {
+  if (spec.find('(') == std::string::npos) return spec;
+  const std::string op = spec.substr(0, spec.find('('));
+  const auto [first, second] = Arguments(spec);
+  return VaryingPart(op == "induced" || op == "then" ? second : first);
+}
+
+/// Whether payloads vary in size.
+inline bool Varies(const std::string& spec) {
+  const std::string part = VaryingPart(spec), op = part.substr(0, part.find(':'));
+  return op == "nu_randk" || op == "threshold" || op == "adaptive" || op == "bernoulli";
+}
+
+/// The largest size of a payload that varies.
+template <typename T>
+size_t Largest(const Coded& coded) {
+  Require(coded.op() != "induced" && coded.op() != "then", "the size of the first part: no test needs it");
+  const size_t n = coded.numel();
+  return VaryingPart(coded.spec).starts_with("bernoulli") ? n * sizeof(T) : 4 + n * sizeof(T) + (n + 7) / 8;
+}
+
 /// The piece at byte `at`, which moves behind it.
 template <typename T>
 std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded) {
