@@ -11,20 +11,35 @@ std::optional<double> RelativeError(const Compressor& compressor, const Piece& p
   return compressor.omega(piece);
 }
 
-/// C(x) = A(x) + B(x - A(x)), A any operator, B unbiased: unbiased, and better than B alone by what A has taken
-/// (METHODS O14; Horvath & Richtarik, "A better alternative to error feedback", ICLR 2021). E||C(x) - x||^2 <= omega_B
-/// E||x - A(x)||^2, so omega = omega_B (1 - delta_A), or omega_B omega_A where A is unbiased. Payload: A's, zeros up to
-/// a multiple of 16 bytes, B's.
-class Induced final : public Combination<Induced> {
- public:
-  Induced(Part a, Part b) : a_(std::move(a)), b_(std::move(b)) {}
+/// What C(x) = A(x) + B(x - A(x)) is made for. Payload of both: A's, zeros up to a multiple of 16 bytes, B's.
+///
+/// kInduced: A any operator, B unbiased: unbiased, and better than B alone by what A has taken (METHODS O14; Horvath &
+/// Richtarik, "A better alternative to error feedback", ICLR 2021). E||C(x) - x||^2 <= omega_B E||x - A(x)||^2, so
+/// omega = omega_B (1 - delta_A), or omega_B omega_A where A is unbiased.
+///
+/// kThen: both contractive, as in 3PCv4 (Richtarik et al., "3PC: three point compressors for communication-efficient
+/// distributed training and a better theory for lazy aggregation", ICML 2022). With r = x - A(x), x - C(x) = r - B(r).
+/// B draws bits of its own, so for any r that A leaves E||r - B(r)||^2 <= (1 - delta_B) ||r||^2; over A's bits
+/// E||r||^2 <= (1 - delta_A) ||x||^2. So 1 - delta = (1 - delta_A)(1 - delta_B).
+enum class Kind { kInduced, kThen };
 
-  std::string spec() const override { return "induced(" + a_->spec() + "," + b_->spec() + ")"; }
-  bool unbiased() const override { return true; }
+class Successive final : public Combination<Successive> {
+ public:
+  Successive(Kind kind, Part a, Part b) : kind_(kind), a_(std::move(a)), b_(std::move(b)) {}
+
+  std::string spec() const override {
+    return std::string(kind_ == Kind::kThen ? "then(" : "induced(") + a_->spec() + "," + b_->spec() + ")";
+  }
+  bool unbiased() const override { return kind_ == Kind::kInduced; }
   std::optional<double> omega(const Piece& piece) const override {
+    if (kind_ == Kind::kThen) return std::nullopt;
     return RelativeError(*a_, piece).value() * b_->omega(piece).value();
   }
-  std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
+  std::optional<double> delta(const Piece& piece) const override {
+    if (kind_ == Kind::kInduced) return ContractionOf(*omega(piece));
+    const auto of_a = a_->delta(piece), of_b = b_->delta(piece);
+    return of_a && of_b ? std::optional(1 - (1 - *of_a) * (1 - *of_b)) : std::nullopt;
+  }
   Scope scope() const override { return std::max(a_->scope(), b_->scope()); }
   bool variable() const override { return b_->variable(); }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return Begin(piece, dtype) + b_->Bytes(piece, dtype); }
@@ -53,24 +68,45 @@ class Induced final : public Combination<Induced> {
   /// Where B's payload begins.
   size_t Begin(const Piece& piece, Dtype dtype) const { return AlignPayload(a_->Bytes(piece, dtype)); }
 
+  Kind kind_;
   Part a_, b_;
 };
+
+/// A and B. Throws ConfigError; a receiver finds B's payload only behind one of fixed size.
+std::pair<Part, Part> Parts(std::string_view op, std::string_view arguments, std::string_view syntax) {
+  const auto parts = CutArguments(op, arguments, 2, syntax);
+  Part a = ParsePart(op, arguments, parts[0]), b = ParsePart(op, arguments, parts[1]);
+  if (a->variable())
+    throw BadCombination(op, arguments,
+                         "payloads of the first operator have to be of fixed size, which those of " + a->spec() +
+                             " are not");
+  return {std::move(a), std::move(b)};
+}
 
 }  // namespace
 
 std::shared_ptr<const Compressor> MakeInduced(std::string_view arguments) {
-  const auto parts = CutArguments("induced", arguments, 2, "two operators (induced(topk:1%,randk:1%))");
-  const auto refuse = [&](const std::string& reason) { return BadCombination("induced", arguments, reason); };
-  Part a = ParsePart("induced", arguments, parts[0]), b = ParsePart("induced", arguments, parts[1]);
+  const auto [a, b] = Parts("induced", arguments, "two operators (induced(topk:1%,randk:1%))");
   const Piece piece = Piece::Whole(kPieceNumel);
   if (!b->unbiased() || !b->omega(piece))
-    throw refuse("the second operator has to be unbiased, which " + b->spec() + " is not; expected e.g. randk:1%");
+    throw BadCombination("induced", arguments,
+                         "the second operator has to be unbiased, which " + b->spec() +
+                             " is not; expected e.g. randk:1%");
   if (!RelativeError(*a, piece))
-    throw refuse("the error of the first operator has to be bounded, which that of " + a->spec() +
-                 " is not, so there is no omega; expected e.g. topk:1%");
-  if (a->variable())
-    throw refuse("payloads of the first operator have to be of fixed size, which those of " + a->spec() + " are not");
-  return std::make_shared<Induced>(std::move(a), std::move(b));
+    throw BadCombination("induced", arguments,
+                         "the error of the first operator has to be bounded, which that of " + a->spec() +
+                             " is not, so there is no omega; expected e.g. topk:1%");
+  return std::make_shared<Successive>(Kind::kInduced, a, b);
+}
+
+std::shared_ptr<const Compressor> MakeThen(std::string_view arguments) {
+  const auto [a, b] = Parts("then", arguments, "two operators (then(topk:1%,sign))");
+  for (const Part& part : {a, b})
+    if (!part->delta(Piece::Whole(kPieceNumel)))
+      throw BadCombination("then", arguments,
+                           "both operators have to be contractive, which " + part->spec() +
+                               " is not; expected e.g. topk:1%; induced(A,B) takes an unbiased B");
+  return std::make_shared<Successive>(Kind::kThen, a, b);
 }
 
 }  // namespace gradwire

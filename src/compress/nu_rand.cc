@@ -24,7 +24,7 @@ class NuRand1 final : public Operator<NuRand1> {
   }
   std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return piece.numel ? SizeOf(dtype) + SparseLayout(piece.numel).position_bytes : 0;
+    return SparseBytes(piece.numel ? 1 : 0, piece.numel, dtype);
   }
 
   template <typename T>
@@ -32,13 +32,13 @@ class NuRand1 final : public Operator<NuRand1> {
     if (u.empty()) return;
     const size_t at = Draw<T>(StreamOf(site), u);
     const T norm = kernels::NormOf<T>(u, Norm::kL1), value = u[at] < 0 ? -norm : norm;
-    SparseLayout(u.size()).Store(out, 1, 0, value, at);
+    SparseWriter<T>(1, u.size(), out).Put(value, at);
     u[at] -= value;
   }
 
   template <typename T>
   void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    if (!out.empty()) SparseLayout(out.size()).Add(*this, payload, 1, weight, out);
+    AddSparse(*this, payload, out.empty() ? 0 : 1, weight, out);
   }
 
  private:
@@ -62,8 +62,7 @@ class NuRand1 final : public Operator<NuRand1> {
 /// communication-efficient distributed optimization", NeurIPS 2018, algorithm 3). p = min(k |x| / ||x||_1, 1); up to
 /// four times what the ones do not use is shared out among the others in proportion. The error is sum x_j^2 (1/p_j - 1)
 /// exactly, the expected number of elements sum p_j, about k. omega: p_j >= min(k |x_j| / ||x||_1, 1), so the error is
-/// at most ||x||_1^2 / k <= (d/k) ||x||^2; with k = d nothing is left out. Payload: the kept elements, as many as its
-/// size says.
+/// at most ||x||_1^2 / k <= (d/k) ||x||^2; with k = d nothing is left out. Payload: the kept elements and their number.
 class NuRandK final : public Operator<NuRandK> {
  public:
   explicit NuRandK(Amount amount) : amount_(amount) {}
@@ -77,7 +76,7 @@ class NuRandK final : public Operator<NuRandK> {
   std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
   bool variable() const override { return true; }
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return piece.numel * (SizeOf(dtype) + SparseLayout(piece.numel).position_bytes);
+    return CountedMostBytes(piece.numel, dtype);
   }
 
   template <typename T>
@@ -89,20 +88,19 @@ class NuRandK final : public Operator<NuRandK> {
     size_t k = 0;
     for (size_t i = 0; i < u.size(); ++i)
       if (random.Uniform() < p[i]) kept[k++] = i;
-    const SparseLayout layout(u.size());
+    SparseWriter<T> writer = CountedWriter<T>(k, u.size(), out);
     for (size_t j = 0; j < k; ++j) {
       const size_t i = kept[j];
       const T value = static_cast<T>(static_cast<double>(u[i]) / p[i]);
-      layout.Store(out, k, j, value, i);
+      writer.Put(value, i);
       u[i] -= value;
     }
-    return layout.Bytes<T>(k);
+    return CountedBytes(k, u.size(), kDtypeOf<T>);
   }
 
   template <typename T>
   void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    const SparseLayout layout(out.size());
-    layout.Add(*this, payload, layout.CountIn<T>(*this, payload), weight, out);
+    AddCounted(*this, payload, weight, out);
   }
 
  private:

@@ -119,6 +119,7 @@ std::shared_ptr<const Compressor> MakeThreshold(std::string_view argument);
 std::shared_ptr<const Compressor> MakeAdaptive(std::string_view argument);
 std::shared_ptr<const Compressor> MakeClip(std::string_view argument);
 std::shared_ptr<const Compressor> MakeInduced(std::string_view arguments);
+std::shared_ptr<const Compressor> MakeThen(std::string_view arguments);
 std::shared_ptr<const Compressor> MakeScaled(std::string_view arguments);
 std::shared_ptr<const Compressor> MakeUnscale(std::string_view arguments);
 std::shared_ptr<const Compressor> MakeCompose(std::string_view arguments);

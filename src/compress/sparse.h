@@ -4,56 +4,81 @@
 #include <string>
 
 #include "compress/operator.h"
+#include "wire/positions.h"
 
 namespace gradwire {
 
-/// Payloads of kept elements: k values (T) in ascending order of position, then k positions of 16 bits, or of 32 in
-/// pieces above 65,536.
-struct SparseLayout {
-  explicit SparseLayout(size_t numel) : numel(numel), position_bytes(numel > 65536 ? 4 : 2) {}
+// Payloads of kept elements: k values (T) in ascending order of position, then the positions (wire/positions.h).
 
-  template <typename T>
-  size_t Bytes(size_t k) const {
-    return k * (sizeof(T) + position_bytes);
+inline size_t SparseBytes(size_t k, size_t numel, Dtype dtype) {
+  return k * SizeOf(dtype) + PositionCode(k, numel).bytes();
+}
+
+/// Writes k of `numel` elements, in ascending order of position, to the begin of `out`.
+template <typename T>
+class SparseWriter {
+ public:
+  SparseWriter(size_t k, size_t numel, std::span<std::byte> out) : SparseWriter(PositionCode(k, numel), out) {}
+
+  void Put(T value, size_t position) {
+    StoreAt(out_, taken_++, value);
+    positions_.Put(position);
   }
 
-  /// Writes element j of k.
-  template <typename T>
-  void Store(std::span<std::byte> out, size_t k, size_t j, T value, size_t position) const {
-    StoreAt(out, j, value);
-    const std::span<std::byte> positions = out.subspan(k * sizeof(T));
-    if (position_bytes == 2)
-      StoreAt(positions, j, static_cast<uint16_t>(position));
-    else
-      StoreAt(positions, j, static_cast<uint32_t>(position));
-  }
+ private:
+  SparseWriter(const PositionCode& code, std::span<std::byte> out)
+      : out_(out), positions_(code, out.subspan(code.k * sizeof(T), code.bytes())) {}
 
-  /// out += weight * the elements. Throws PayloadError, which begins with the operator's spec, unless positions ascend
-  /// and are below numel.
-  template <typename T>
-  void Add(const Compressor& op, std::span<const std::byte> payload, size_t k, T weight, std::span<T> out) const {
-    const std::span<const std::byte> positions = payload.subspan(k * sizeof(T));
-    size_t next = 0;  // the smallest position that may come
-    for (size_t j = 0; j < k; ++j) {
-      const size_t at = position_bytes == 2 ? LoadAt<uint16_t>(positions, j) : LoadAt<uint32_t>(positions, j);
-      if (at < next || at >= numel)
-        throw PayloadError(op.spec() + " payload whose position " + std::to_string(j) + " is " + std::to_string(at) +
-                           ", expected " + std::to_string(next) + ".." + std::to_string(numel - 1));
-      next = at + 1;
-      out[at] += weight * LoadAt<T>(payload, j);
-    }
-  }
-
-  /// The k of a payload that may hold any number of elements.
-  template <typename T>
-  size_t CountIn(const Compressor& op, std::span<const std::byte> payload) const {
-    if (payload.size() % Bytes<T>(1) != 0)
-      throw PayloadError(op.spec() + " payload of " + std::to_string(payload.size()) +
-                         " bytes, expected a multiple of " + std::to_string(Bytes<T>(1)));
-    return payload.size() / Bytes<T>(1);
-  }
-
-  size_t numel, position_bytes;
+  std::span<std::byte> out_;
+  PositionWriter positions_;
+  size_t taken_ = 0;
 };
+
+/// Calls take(position, value) for the k elements of a payload of SparseBytes. Throws PayloadError, which begins with
+/// the operator's spec, unless positions ascend and are below numel.
+template <typename T, typename Take>
+void ForSparse(const Compressor& op, std::span<const std::byte> payload, size_t k, size_t numel, Take&& take) {
+  try {
+    ForPositions(PositionCode(k, numel), payload.subspan(k * sizeof(T)),
+                 [&](size_t j, size_t position) { take(position, LoadAt<T>(payload, j)); });
+  } catch (const PayloadError& error) {
+    throw PayloadError(op.spec() + " payload: " + error.what());
+  }
+}
+
+/// out += weight * the elements.
+template <typename T>
+void AddSparse(const Compressor& op, std::span<const std::byte> payload, size_t k, T weight, std::span<T> out) {
+  ForSparse<T>(op, payload, k, out.size(), [&](size_t at, T value) { out[at] += weight * value; });
+}
+
+// Payloads of any number of kept elements: k (u32), then as above.
+
+/// Upper bound; positions never take more than a bit for each element of the piece.
+inline size_t CountedMostBytes(size_t numel, Dtype dtype) {
+  return sizeof(uint32_t) + numel * SizeOf(dtype) + (numel + 7) / 8;
+}
+
+inline size_t CountedBytes(size_t k, size_t numel, Dtype dtype) {
+  return sizeof(uint32_t) + SparseBytes(k, numel, dtype);
+}
+
+template <typename T>
+SparseWriter<T> CountedWriter(size_t k, size_t numel, std::span<std::byte> out) {
+  StoreAt(out, 0, static_cast<uint32_t>(k));
+  return {k, numel, out.subspan(sizeof(uint32_t))};
+}
+
+/// out += weight * the elements. Throws PayloadError as ForSparse, and unless the size is that of k elements.
+template <typename T>
+void AddCounted(const Compressor& op, std::span<const std::byte> payload, T weight, std::span<T> out) {
+  if (payload.size() < sizeof(uint32_t))
+    throw PayloadError(op.spec() + " payload of " + std::to_string(payload.size()) + " bytes, too short for its count");
+  const size_t k = LoadAt<uint32_t>(payload, 0);
+  if (k > out.size() || payload.size() != CountedBytes(k, out.size(), kDtypeOf<T>))
+    throw PayloadError(op.spec() + " payload of " + std::to_string(payload.size()) + " bytes for " + std::to_string(k) +
+                       " of " + std::to_string(out.size()) + " elements");
+  AddSparse(op, payload.subspan(sizeof(uint32_t)), k, weight, out);
+}
 
 }  // namespace gradwire

@@ -15,7 +15,7 @@ namespace {
 /// lambda sqrt(d), not by a share of ||x||: below lambda nothing is sent, so there is no delta.
 /// With `adaptive` lambda is a share, in (0, 1], of the largest magnitude (METHODS O20). If m is that and r elements
 /// are left out, the error is below r lambda^2 m^2, and at most a share r lambda^2 / (1 + r lambda^2) of ||x||^2 with r
-/// <= d - 1: so delta = 1 / (1 + (d - 1) lambda^2). Payload: the kept elements, as many as its size says.
+/// <= d - 1: so delta = 1 / (1 + (d - 1) lambda^2). Payload: the kept elements and their number.
 class Threshold final : public Operator<Threshold> {
  public:
   Threshold(double lambda, bool adaptive) : lambda_(lambda), adaptive_(adaptive) {}
@@ -29,27 +29,26 @@ class Threshold final : public Operator<Threshold> {
   }
   bool variable() const override { return true; }
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return piece.numel * (SizeOf(dtype) + SparseLayout(piece.numel).position_bytes);
+    return CountedMostBytes(piece.numel, dtype);
   }
 
   template <typename T>
   size_t Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    const SparseLayout layout(u.size());
     const double at = lambda_ * (adaptive_ ? static_cast<double>(kernels::MaxMagnitude<T>(u)) : 1);
     const auto keep = [&](T x) { return x != 0 && static_cast<double>(std::abs(x)) >= at; };
     const auto k = static_cast<size_t>(std::count_if(u.begin(), u.end(), keep));
-    for (size_t i = 0, taken = 0; i < u.size(); ++i) {
+    SparseWriter<T> writer = CountedWriter<T>(k, u.size(), out);
+    for (size_t i = 0; i < u.size(); ++i) {
       if (!keep(u[i])) continue;
-      layout.Store(out, k, taken++, u[i], i);
+      writer.Put(u[i], i);
       u[i] = 0;
     }
-    return layout.Bytes<T>(k);
+    return CountedBytes(k, u.size(), kDtypeOf<T>);
   }
 
   template <typename T>
   void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    const SparseLayout layout(out.size());
-    layout.Add(*this, payload, layout.CountIn<T>(*this, payload), weight, out);
+    AddCounted(*this, payload, weight, out);
   }
 
  private:

@@ -8,7 +8,7 @@ namespace {
 
 /// The k elements of largest magnitude, ties to the lowest index (METHODS O5; Aji & Heafield, "Sparse communication for
 /// distributed gradient descent", EMNLP 2017). k is counted per parameter and shared over its pieces.
-/// Payload: k values (T) in ascending order of position, then k positions of 16 bits (32 in pieces above 65,536).
+/// Payload: the kept elements (compress/sparse.h).
 class TopK final : public Operator<TopK> {
  public:
   explicit TopK(Amount amount) : amount_(amount) {}
@@ -21,25 +21,24 @@ class TopK final : public Operator<TopK> {
     return piece.numel ? static_cast<double>(K(piece)) / static_cast<double>(piece.numel) : 1;
   }
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return K(piece) * (SizeOf(dtype) + SparseLayout(piece.numel).position_bytes);
+    return SparseBytes(K(piece), piece.numel, dtype);
   }
 
   template <typename T>
   void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
     const size_t k = K(site.piece);
     if (k == 0) return;
-    const SparseLayout layout(u.size());
+    SparseWriter<T> writer(k, u.size(), out);
     const auto words = lane.scratch.Take<typename kernels::Bits<T>::Word>(u.size());
-    size_t taken = 0;
     kernels::ForTopK<T>(u, kernels::TopKThreshold<T>(u, k, words), [&](size_t i) {
-      layout.Store(out, k, taken++, u[i], i);
+      writer.Put(u[i], i);
       u[i] = 0;
     });
   }
 
   template <typename T>
   void Add(const Site& site, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    SparseLayout(out.size()).Add(*this, payload, K(site.piece), weight, out);
+    AddSparse(*this, payload, K(site.piece), weight, out);
   }
 
  private:

@@ -121,12 +121,21 @@ std::vector<Incoming> Mail<T>::Rooms(bool variable) {
 }
 
 template <typename T>
+void Mail<T>::Await(uint64_t id) {
+  try {
+    core_.collective.Finish({id, 0});
+  } catch (const PeerError& error) {
+    throw PeerError(error.rank(), fmt::format("step {}, bucket {}: {}", round_.step, bucket_, error.what()));
+  }
+}
+
+template <typename T>
 bool Mail<T>::Finish() {
   {
     const Timer timer(core_.stats.wire_s);
-    if (has_lengths_) core_.collective.Finish({lengths_id_, 0});
+    if (has_lengths_) Await(lengths_id_);
     if (const auto incoming = Rooms(/*variable=*/true); !incoming.empty()) core_.collective.Start(id_, {}, incoming);
-    core_.collective.Finish({id_, 0});
+    Await(id_);
   }
   under_way_ = false;
   const Timer timer(core_.stats.decode_s);

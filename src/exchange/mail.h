@@ -52,6 +52,8 @@ class Mail {
   void GiveBack(Letter& letter);
   Frame FrameOf(uint32_t sender, const MessagePlan& plan) const;
   void StartLengths();
+  /// Waits for an operation; what the transport says of it gets its place.
+  void Await(uint64_t id);
   /// Where messages are to come in whose lengths are (not) fixed beforehand.
   std::vector<Incoming> Rooms(bool variable);
 

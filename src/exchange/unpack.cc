@@ -14,13 +14,14 @@ namespace {
 using Bytes = std::span<const std::byte>;
 
 /// Where the payloads of a message lie, in order: as planned, or by its table of sizes, which is not believed.
-std::vector<Bytes> PayloadsOf(const MessagePlan& plan, const From& from) {
+std::vector<Bytes> PayloadsOf(const MessagePlan& plan, uint32_t bucket, const Round& round, const From& from) {
   std::vector<Bytes> payloads;
   const Bytes table = plan.variable ? from.message.subspan(sizeof(Frame)) : Bytes{};
   const size_t table_bytes = AlignPayload(plan.payloads() * sizeof(uint32_t));
   size_t next = sizeof(Frame) + table_bytes;
   const auto refuse = [&](const std::string& what) {
-    throw PeerError(static_cast<int>(from.sender), fmt::format("message from rank {}: {}", from.sender, what));
+    throw PeerError(static_cast<int>(from.sender), fmt::format("message from rank {}, bucket {}, step {}: {}",
+                                                               from.sender, bucket, round.step, what));
   };
   if (plan.variable && table.size() < table_bytes) refuse("shorter than its table of sizes");
   const auto take = [&](size_t planned, size_t most) {
@@ -50,7 +51,7 @@ class Unpacker {
       : core_(core), channel_(channel), round_(round), messages_(messages) {}
 
   void Run(const MessagePlan& plan, uint32_t bucket, std::span<T> values) {
-    for (const From& from : messages_) payloads_.push_back(PayloadsOf(plan, from));
+    for (const From& from : messages_) payloads_.push_back(PayloadsOf(plan, bucket, round_, from));
     for (const PlannedPiece& planned : plan.pieces) {
       try {
         Take(planned, values.subspan(planned.values, planned.piece.numel));

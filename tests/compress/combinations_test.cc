@@ -42,6 +42,25 @@ TEST(Induced, IsTheFirstPlusTheSecondOfTheRest) {
   for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(sent[i], x[i]);
 }
 
+TEST(Then, DeltaIsThatOfBothInTurn) {
+  EXPECT_DOUBLE_EQ(*Delta("then(topk:2,topk:3)", 6), 1 - 4.0 / 6 * 3.0 / 6);
+  EXPECT_DOUBLE_EQ(*Delta("then(topk:2,unscale(randk:3))", 6), 1 - 4.0 / 6 * 0.5);
+  EXPECT_EQ(Omega("then(topk:2,fp16)", 6), std::nullopt);
+}
+
+TEST(Then, DeltaIsAttained) {  // equal magnitudes: Top-2 of 6 leaves 2/3; of zeros and those unscaled Rand-3 halves it
+  const std::vector<double> x(6, 1.0);
+  const Mean measured = MeasuredRatio("then(topk:2,randk:3:unscaled)", x);
+  EXPECT_NEAR(measured.mean(), 1 - *Delta("then(topk:2,randk:3:unscaled)", 6), 5 * measured.error() + 1e-12);
+  const Mean drawn = MeasuredRatio("then(randk:2:unscaled,randk:3:unscaled)", x);  // were the coins the same: 1/2
+  EXPECT_NEAR(drawn.mean(), 4.0 / 6 * 0.5, 5 * drawn.error());
+}
+
+TEST(Then, OfTwoTopKIsOneTopK) {
+  const std::vector<float> x = Gaussian<float>(100);
+  EXPECT_EQ(Send("then(topk:3,topk:7)", x), Send("topk:10", x));
+}
+
 TEST(Combinations, PartsDrawIndependently) {
   // Were the coins the same, the second would keep the positions of the first, where nothing is left.
   const std::vector<float> x(1000, 1.0f), sent = Send("induced(randk:50%:unscaled,randk:50%)", x);
@@ -93,7 +112,7 @@ TEST(Compose,
 
 TEST(Combinations, CostTheirPayloads) {
   const auto bytes = [](const char* spec) { return ParseCompressor(spec)->Bytes(Piece::Whole(1000), Dtype::kF32); };
-  EXPECT_EQ(bytes("induced(topk:10,randk:10)"), 64u + 40);  // 60, up to a multiple of 16
+  EXPECT_EQ(bytes("induced(topk:10,randk:10)"), 64u + 40);  // 40 + 11, up to a multiple of 16
   EXPECT_EQ(bytes("compose(qsgd:7,topk:10)"), bytes("qsgd:7"));
   EXPECT_EQ(bytes("scaled(sign,0.5)"), bytes("sign"));
 }

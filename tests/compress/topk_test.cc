@@ -73,9 +73,11 @@ RC_GTEST_PROP(TopK, IsTheSortedReferenceForAnyVector, ()) {
   RC_ASSERT(TopK(std::to_string(k), x) == Reference(k, x));
 }
 
-size_t KeptOf(const std::string& spec, size_t numel) {  // a value of 4 bytes and a position of 2 each
-  return ParseCompressor(spec)->Bytes(Piece::Whole(numel), Dtype::kF32) / 6;
+size_t KeptOf(const std::string& spec, const Piece& piece) {
+  const std::vector<float> kept = Apply(*ParseCompressor(spec), SiteOf(piece), std::vector<float>(piece.numel, 1));
+  return static_cast<size_t>(std::ranges::count(kept, 1.0f));
 }
+size_t KeptOf(const std::string& spec, size_t numel) { return KeptOf(spec, Piece::Whole(numel)); }
 
 TEST(TopK, PercentageIsRoundedToNearestAndAtLeastOne) {
   EXPECT_EQ(KeptOf("topk:1%", 149), 1u);
@@ -89,18 +91,24 @@ TEST(TopK, PercentageIsRoundedToNearestAndAtLeastOne) {
 TEST(TopK, CountIsTheWholeParametersSharedOverItsPieces) {
   constexpr size_t kNumel = 3 * 65536 + 100;
   for (const auto& [spec, kept] : std::vector<std::pair<std::string, size_t>>{{"topk:5000", 5000}, {"topk:1%", 1967}}) {
-    size_t bytes = 0;
+    size_t sum = 0;
     for (size_t i = 0; i < PieceCount(kNumel, PieceRule::kFixed); ++i)
-      bytes += ParseCompressor(spec)->Bytes(PieceAt(kNumel, PieceRule::kFixed, i), Dtype::kF32);
-    EXPECT_EQ(bytes, 6 * kept) << spec;
+      sum += KeptOf(spec, PieceAt(kNumel, PieceRule::kFixed, i));
+    EXPECT_EQ(sum, kept) << spec;
   }
 }
 
-TEST(TopK, PositionsTake16BitsUpToAPieceAnd32Beyond) {
-  const auto topk = ParseCompressor("topk:10");
-  EXPECT_EQ(topk->Bytes(Piece::Whole(65536), Dtype::kF32), 10u * (4 + 2));
-  EXPECT_EQ(topk->Bytes(Piece::Whole(65537), Dtype::kF32), 10u * (4 + 4));
-  EXPECT_EQ(topk->Bytes(Piece::Whole(65537), Dtype::kF64), 10u * (8 + 4));
+TEST(TopK, CostsItsValuesAndTheirCodedPositions) {
+  const auto bytes = [](const char* spec, size_t numel, Dtype dtype) {
+    return ParseCompressor(spec)->Bytes(Piece::Whole(numel), dtype);
+  };
+  EXPECT_EQ(bytes("topk:1%", 65536, Dtype::kF32), 655u * 4 + 700);  // 5.07 bytes an element; 655 * 7 + 1013 bits
+  EXPECT_EQ(bytes("topk:1%", 65536, Dtype::kF64), 655u * 8 + 700);
+  EXPECT_EQ(bytes("topk:1", 65536, Dtype::kF32), 4u + 2);
+  EXPECT_EQ(bytes("topk:100%", 65536, Dtype::kF32), 65536u * 4);  // all positions: nothing to say
+}
+
+TEST(TopK, KeepsTheLastElementOfAnyPiece) {
   for (const size_t numel : {65536, 65537}) {
     std::vector<float> x(numel);
     x.back() = -2;
@@ -108,20 +116,17 @@ TEST(TopK, PositionsTake16BitsUpToAPieceAnd32Beyond) {
   }
 }
 
-TEST(TopK, RefusesPositionsThatDoNotAscendOrLieBeyondThePiece) {
+TEST(TopK, RefusesPositionsThatDoNotAscend) {
   const auto topk = ParseCompressor("topk:2");
   const Site site = SiteOf(Piece::Whole(5));
   std::vector<std::byte> bytes = Encode(*topk, site, std::vector<float>{0, 1, 0, 2, 0}).bytes;
-  const auto decode = [&](uint16_t first, uint16_t second) {
-    std::memcpy(bytes.data() + 8, &first, 2);
-    std::memcpy(bytes.data() + 10, &second, 2);
+  ASSERT_EQ(bytes.size(), 2u * 4 + 1);  // rests in 0 .. 3 take two bits each
+  const auto decode = [&](int rests) {
+    bytes[8] = static_cast<std::byte>(rests);
     return Decode<float>(*topk, site, bytes);
   };
-  EXPECT_EQ(decode(0, 4), std::vector<float>({1, 0, 0, 0, 2}));
-  EXPECT_THROW(decode(3, 3), PeerError);
-  EXPECT_THROW(decode(3, 1), PeerError);
-  EXPECT_THROW(decode(0, 5), PeerError);
-  EXPECT_THROW(decode(65535, 4), PeerError);
+  EXPECT_EQ(decode(0b1100), std::vector<float>({1, 0, 0, 0, 2}));
+  for (const int rests : {0b0001, 0b1011, 0b11100}) EXPECT_THROW(decode(rests), PeerError) << rests;
 }
 
 TEST(TopK, DeltaIsAttainedByEqualMagnitudes) {  // k/d

@@ -22,6 +22,15 @@ size_t SentBytes(const std::string& spec, const std::vector<T>& x, uint64_t step
   return Encode(*ParseCompressor(spec), SiteOf(Piece::Whole(x.size()), step), x).bytes.size();
 }
 
+/// How many elements the payload says it has.
+template <typename T>
+size_t Kept(const std::string& spec, const std::vector<T>& x, uint64_t step = 0) {
+  const auto bytes = Encode(*ParseCompressor(spec), SiteOf(Piece::Whole(x.size()), step), x).bytes;
+  uint32_t k = 0;
+  std::memcpy(&k, bytes.data(), sizeof(k));
+  return k;
+}
+
 TEST(NuRand1, VarianceIsTheFormulasOnTheSample) {  // METHODS O7: 2.892111
   const Mean measured = MeasuredRatio("nu_rand1", Sample());
   EXPECT_NEAR(measured.mean(), 2.892111, 5 * measured.error() + 5e-7);
@@ -67,14 +76,14 @@ TEST(NuRandK, VarianceAndCountAreTheFormulas) {  // sum x^2 (1/p - 1) and sum p,
   EXPECT_NEAR(measured.mean(), variance / static_cast<double>(SquaredNorm(x)), 5 * measured.error());
   EXPECT_NEAR(count, 3, 1e-12);
   Mean kept;
-  for (uint64_t step = 0; step < 20000; ++step) kept.Add(SentBytes("nu_randk:3", x, step) / 10.0L);
+  for (uint64_t step = 0; step < 20000; ++step) kept.Add(Kept("nu_randk:3", x, step));
   EXPECT_NEAR(kept.mean(), 3, 5 * kept.error());
 }
 
 TEST(NuRandK, KeepsAllWhereKIsTheirNumber) {
   const std::vector<float> x = {1, -1e-20f, 0, 5};
   EXPECT_EQ(Send("nu_randk:4", x), x);
-  EXPECT_EQ(SentBytes("nu_randk:4", x), 18u);
+  EXPECT_EQ(SentBytes("nu_randk:4", x), 4u + 3 * 4 + 1);  // 3 of 4 positions: 3 bits
 }
 
 RC_GTEST_PROP(NuRandK, OmegaBoundsTheVarianceOfAnyVector, ()) {
@@ -118,8 +127,8 @@ TEST(Bernoulli, RefusesWhatTheCoinDoesNotSay) {
 TEST(Threshold, KeepsMagnitudesFromLambdaOn) {
   const std::vector<float> x = {0.5f, -0.4999f, 3, 0, -0.5f}, kept = {0.5f, 0, 3, 0, -0.5f};
   EXPECT_EQ(Send("threshold:0.5", x), kept);
-  EXPECT_EQ(SentBytes("threshold:0.5", x), 18u);
-  EXPECT_EQ(SentBytes("threshold:4", x), 0u);
+  EXPECT_EQ(SentBytes("threshold:0.5", x), 4u + 3 * 4 + 1);  // their number, values, 5 bits of positions
+  EXPECT_EQ(SentBytes("threshold:4", x), 4u);
   EXPECT_EQ(ParseCompressor("threshold:0.5")->delta(Piece::Whole(5)), std::nullopt);
 }
 
@@ -151,8 +160,19 @@ TEST(Clip, ShortensToTau) {  // METHODS O15: ||clip(x) - x|| = ||x|| - tau
 TEST(VaryingPayloads, OfAnImpossibleSizeAreRefused) {
   const Site site = SiteOf(Piece::Whole(3));
   for (const char* spec : {"threshold:1", "adaptive:0.1", "nu_randk:2"})
-    for (const size_t bytes : {1, 5, 7, 11})
+    for (const size_t bytes : {0, 1, 3, 5, 8, 17})  // none is kept: 4 bytes
       EXPECT_THROW(Decode<float>(*ParseCompressor(spec), site, std::vector<std::byte>(bytes)), PeerError) << spec;
+}
+
+TEST(VaryingPayloads, OfAnImpossibleNumberOfElementsAreRefused) {
+  const Site site = SiteOf(Piece::Whole(3));
+  const auto threshold = ParseCompressor("threshold:1");
+  std::vector<std::byte> bytes = Encode(*threshold, site, std::vector<float>{1, 2, 0}).bytes;
+  ASSERT_EQ(bytes.size(), 4u + 2 * 4 + 1);
+  for (const uint32_t k : {0u, 1u, 3u, 4u, 0xffffffffu}) {
+    std::memcpy(bytes.data(), &k, sizeof(k));
+    EXPECT_THROW(Decode<float>(*threshold, site, bytes), PeerError) << k;
+  }
 }
 
 }  // namespace

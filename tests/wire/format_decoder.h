@@ -28,6 +28,43 @@ struct Tensor {
   size_t numel, dimensions;
 };
 
+inline size_t Padded(size_t bytes) { return (bytes + 15) / 16 * 16; }
+
+/// The payloads of a message: where they begin, and their places as `layout` has them.
+template <typename T>
+class Payloads {
+ public:
+  Payloads(const Message& message, const Settings& settings) : message_(message), varies_(Varies(settings.spec)) {
+    if (varies_) at_ += Padded(4 * Read<uint32_t>(message, 56));
+    place_ = at_;
+  }
+
+  /// The next one. `begin`: its first element within the bucket.
+  std::vector<T> Next(const Coded& coded, size_t begin) {
+    const size_t from = at_;
+    const std::vector<T> values = Piece<T>(message_, at_, coded);
+    const size_t bytes = at_ - from, largest = Varies(coded.spec) ? Largest<T>(coded) : bytes;
+    if (varies_) Require(Read<uint32_t>(message_, 64 + 4 * (layout_.size() / 5)) == bytes, "a size in the table");
+    layout_.insert(layout_.end(), {coded.site.parameter, coded.site.piece, begin, place_, largest});
+    place_ += Padded(largest);
+    for (; at_ % 16; ++at_) Require(Read<uint8_t>(message_, at_) == 0, "padding");
+    return values;
+  }
+
+  void End() const {
+    const size_t payloads = layout_.size() / 5, table = varies_ ? 64 + Padded(4 * payloads) : 0;
+    for (size_t i = 64 + 4 * payloads; i < table; ++i) Require(Read<uint8_t>(message_, i) == 0, "padding of the table");
+    Require(at_ == message_.size() && Read<uint32_t>(message_, 56) == payloads, "number of payloads");
+    Require(Read<uint64_t>(message_, 40) == XXH3_64bits(layout_.data(), 8 * layout_.size()), "layout");
+  }
+
+ private:
+  const Message& message_;
+  const bool varies_;
+  size_t at_ = 64, place_ = 64;
+  std::vector<uint64_t> layout_;
+};
+
 /// The elements of a bucket as one rank sent them. `bucket`: ids of its parameters, in order.
 template <typename T>
 std::vector<T> Bucket(const Message& message, const Settings& settings, const std::vector<Tensor>& parameters,
@@ -40,8 +77,7 @@ std::vector<T> Bucket(const Message& message, const Settings& settings, const st
   Require(Read<uint64_t>(message, 48) == XXH3_64bits_withSeed(&message[64], message.size() - 64, message[6]),
           "checksum");
   std::vector<T> elements;
-  std::vector<uint64_t> layout;
-  size_t at = 64;
+  Payloads<T> payloads(message, settings);
   for (const uint32_t id : bucket) {
     const Tensor& tensor = parameters[id];
     if (tensor.numel == 0) continue;
@@ -49,17 +85,13 @@ std::vector<T> Bucket(const Message& message, const Settings& settings, const st
     std::vector<size_t> pieces(settings.tensor ? 1 : tensor.numel / 65536, settings.tensor ? tensor.numel : 65536);
     if (!settings.tensor && tensor.numel % 65536) pieces.push_back(tensor.numel % 65536);
     for (size_t i = 0; i < pieces.size(); ++i) {
-      const size_t begin = at;
       const Site site{settings.seed, sender, step, id, static_cast<uint32_t>(i)};
       const Coded coded{dense ? "identity" : settings.spec, pieces, site};
-      const std::vector<T> values = Piece<T>(message, at, coded);
-      layout.insert(layout.end(), {id, i, elements.size(), begin, at - begin});
+      const std::vector<T> values = payloads.Next(coded, elements.size());
       elements.insert(elements.end(), values.begin(), values.end());
-      for (; at % 16; ++at) Require(Read<uint8_t>(message, at) == 0, "padding");
     }
   }
-  Require(at == message.size() && Read<uint32_t>(message, 56) == layout.size() / 5, "number of payloads");
-  Require(Read<uint64_t>(message, 40) == XXH3_64bits(layout.data(), 8 * layout.size()), "layout");
+  payloads.End();
   return elements;
 }
 

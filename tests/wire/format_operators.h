@@ -140,18 +140,41 @@ size_t UnitSigns(const Message& message, size_t at, std::vector<T>& values) {
   return at + (values.size() + 7) / 8;
 }
 
+inline bool Bit(const Message& message, size_t at, size_t bit) {
+  return Read<uint8_t>(message, at + bit / 8) >> bit % 8 & 1;
+}
+
+/// Positions of k elements among n, coded at byte `at`, which moves behind them.
+inline std::vector<size_t> CodedPositions(const Message& message, size_t& at, size_t k, size_t n) {
+  const auto string = [&](size_t low) { return (n - k) >> low ? k + ((n - k) >> low) : 0; };
+  size_t low = 0;
+  for (size_t other = 1; other <= 64 && (n - k) >> (other - 1); ++other)
+    if (k * other + string(other) < k * low + string(low)) low = other;
+  const size_t bits = k * low + string(low);
+  std::vector<size_t> positions;
+  for (size_t i = 0; i < string(low); ++i)
+    if (Bit(message, at, k * low + i)) positions.push_back((i - positions.size()) << low);
+  if (string(low) == 0) positions.resize(k);
+  Require(positions.size() == k, "a number of positions");
+  for (size_t j = 0, least = 0; j < k; ++j) {
+    for (size_t bit = 0; bit < low; ++bit) positions[j] |= size_t{Bit(message, at, j * low + bit)} << bit;
+    Require(positions[j] >= least && positions[j] <= n - k, "a position out of place");
+    least = positions[j], positions[j] += j;
+  }
+  for (size_t i = bits; i % 8; ++i) Require(!Bit(message, at, i), "unused bits");
+  at += (bits + 7) / 8;
+  return positions;
+}
+
 /// k kept elements: values, then positions.
 template <typename T>
 size_t Sparse(const Message& message, size_t at, size_t k, std::vector<T>& values) {
-  const size_t width = values.size() <= 65536 ? 2 : 4, positions = at + k * sizeof(T);
-  for (size_t j = 0, next = 0; j < k; ++j) {
-    const size_t place = positions + j * width;
-    const size_t position = width == 2 ? Read<uint16_t>(message, place) : Read<uint32_t>(message, place);
-    Require(position >= next && position < values.size(), "a position out of place");
-    values[position] = Read<T>(message, at + j * sizeof(T));
-    next = position + 1;
+  size_t behind = at + k * sizeof(T);
+  for (const size_t position : CodedPositions(message, behind, k, values.size())) {
+    values[position] = Read<T>(message, at);
+    at += sizeof(T);
   }
-  return positions + k * width;
+  return behind;
 }
 
 /// k of n positions, ascending.
@@ -170,11 +193,13 @@ size_t RandK(const Message& message, size_t at, const Coded& coded, std::vector<
   if (coded.has("common")) site.worker = 0xffffffff;
   const size_t n = values.size(), k = Share(coded);
   const T scale = coded.has("unscaled") ? 1 : static_cast<T>(static_cast<double>(n) / static_cast<double>(k));
-  for (const size_t position : Positions(Coins(site), n, k)) {
+  size_t behind = at + k * sizeof(T);
+  const bool sent = coded.has("sent");
+  for (const size_t position : sent ? CodedPositions(message, behind, k, n) : Positions(Coins(site), n, k)) {
     values[position] = scale * Read<T>(message, at);
     at += sizeof(T);
   }
-  return at;
+  return behind;
 }
 
 /// n packed codes of `symbols` different ones.
@@ -235,12 +260,12 @@ size_t Natural(const Message& message, size_t at, std::vector<T>& values) {
   return at;
 }
 
-/// As many kept elements as the rest of the message has.
+/// As many kept elements as the payload says.
 template <typename T>
-size_t AllSparse(const Message& message, size_t at, std::vector<T>& values) {
-  const size_t each = sizeof(T) + (values.size() <= 65536 ? 2 : 4);
-  Require((message.size() - at) % each == 0, "a part of an element");
-  return Sparse(message, at, (message.size() - at) / each, values);
+size_t Counted(const Message& message, size_t at, std::vector<T>& values) {
+  const uint32_t k = Read<uint32_t>(message, at);
+  Require(k <= values.size(), "more elements than there are");
+  return Sparse(message, at + 4, k, values);
 }
 
 template <typename T>
@@ -283,7 +308,7 @@ std::vector<T> Combined(const Message& message, size_t& at, const Coded& coded) 
     return other;
   };
   std::vector<T> values = Piece<T>(message, at, part(first, 0));
-  if (coded.op() == "induced") {
+  if (coded.op() == "induced" || coded.op() == "then") {
     for (; at % 16; ++at) Require(Read<uint8_t>(message, at) == 0, "padding within induced()");
     const std::vector<T> more = Piece<T>(message, at, part(second, 1));
     for (size_t i = 0; i < values.size(); ++i) values[i] += more[i];
@@ -292,6 +317,28 @@ std::vector<T> Combined(const Message& message, size_t& at, const Coded& coded) 
     for (T& x : values) x *= static_cast<T>(c);
   }
   return values;
+}
+
+/// The operator whose payload is that of a combination, or of which it is the only part that may vary.
+inline std::string VaryingPart(const std::string& spec) {
+  if (spec.find('(') == std::string::npos) return spec;
+  const std::string op = spec.substr(0, spec.find('('));
+  const auto [first, second] = Arguments(spec);
+  return VaryingPart(op == "induced" || op == "then" ? second : first);
+}
+
+/// Whether payloads vary in size.
+inline bool Varies(const std::string& spec) {
+  const std::string part = VaryingPart(spec), op = part.substr(0, part.find(':'));
+  return op == "nu_randk" || op == "threshold" || op == "adaptive" || op == "bernoulli";
+}
+
+/// The largest size of a payload that varies.
+template <typename T>
+size_t Largest(const Coded& coded) {
+  Require(coded.op() != "induced" && coded.op() != "then", "the size of the first part: no test needs it");
+  const size_t n = coded.numel();
+  return VaryingPart(coded.spec).starts_with("bernoulli") ? n * sizeof(T) : 4 + n * sizeof(T) + (n + 7) / 8;
 }
 
 /// The piece at byte `at`, which moves behind it.
@@ -317,7 +364,7 @@ std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded) {
   else if (op == "nu_rand1")
     at = Sparse(message, at, values.empty() ? 0 : 1, values);
   else if (op == "nu_randk" || op == "threshold" || op == "adaptive")
-    at = AllSparse(message, at, values);
+    at = Counted(message, at, values);
   else if (op == "bernoulli")
     at = Bernoulli(message, at, coded, values);
   else if (op == "randk")

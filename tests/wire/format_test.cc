@@ -94,11 +94,8 @@ TEST_P(FormatOf, DocumentSufficesToDecodeAnExchange) {
   ExpectDocumentSuffices<double>({GetParam(), /*tensor=*/false, /*compress_1d=*/true});
 }
 
-/// Whether an exchange can carry the operator.
-bool Travels(const std::string& spec) {
-  const auto compressor = ParseCompressor(spec);
-  return !compressor->variable() && compressor->scope() == Scope::kPiece;
-}
+/// Whether an exchange of several parameters can carry the operator.
+bool Travels(const std::string& spec) { return ParseCompressor(spec)->scope() == Scope::kPiece; }
 
 template <typename T>
 void ExpectDocumentSufficesForAPayload(const std::string& spec, size_t numel) {
@@ -111,7 +108,7 @@ void ExpectDocumentSufficesForAPayload(const std::string& spec, size_t numel) {
   EXPECT_EQ(at, bytes.size());
 }
 
-TEST(Format, DocumentSufficesToDecodeWhatNoExchangeCarriesYet) {
+TEST(Format, DocumentSufficesToDecodePayloadsOfTheWholeModel) {
   for (const std::string& spec : ExampleSpecs())
     for (const size_t numel : {1, 1000, 70000}) {
       if (Travels(spec)) continue;
@@ -123,7 +120,8 @@ TEST(Format, DocumentSufficesToDecodeWhatNoExchangeCarriesYet) {
 std::vector<std::string> SpecsToDecode() {
   std::vector<std::string> specs = ExampleSpecs();
   std::erase_if(specs, [](const std::string& spec) { return !Travels(spec); });
-  specs.insert(specs.end(), {"topk:101", "topk:2", "topk:0.05%"});  // shares: the last piece first; one each; small
+  specs.insert(specs.end(), {"topk:101", "topk:2", "topk:0.05%",  // shares: the last piece first; one each; small
+                             "scaled(threshold:0.5,2)", "compose(nu_randk:10%,sign)", "threshold:100"});
   return specs;
 }
 

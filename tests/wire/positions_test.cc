@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/positions.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "gradwire/error.h"
+#include "gradwire/philox.h"
+#include "kernels/sample.h"
+
+namespace gradwire {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+std::vector<size_t> RandomPositions(size_t k, size_t d, uint64_t seed = 1) {
+  Philox random(seed, Purpose::kSample);
+  std::vector<uint64_t> set(kernels::SetWords(d));
+  kernels::SampleSubset(random, d, k, set);
+  std::vector<size_t> positions;
+  kernels::ForSet(set, [&](size_t i) { positions.push_back(i); });
+  return positions;
+}
+
+Bytes Code(const std::vector<size_t>& positions, size_t d, std::byte before = std::byte{0xff}) {
+  const PositionCode code(positions.size(), d);
+  Bytes bytes(code.bytes(), before);
+  PositionWriter writer(code, bytes);
+  for (const size_t position : positions) writer.Put(position);
+  return bytes;
+}
+
+std::vector<size_t> Read(const Bytes& bytes, size_t k, size_t d) {
+  std::vector<size_t> positions;
+  ForPositions(PositionCode(k, d), bytes, [&](size_t j, size_t position) {
+    EXPECT_EQ(j, positions.size());
+    positions.push_back(position);
+  });
+  return positions;
+}
+
+RC_GTEST_PROP(Positions, ReadBackAsTheyWereWritten, ()) {
+  const size_t d = *rc::gen::oneOf(rc::gen::inRange<size_t>(1, 70), rc::gen::inRange<size_t>(1, 70000));
+  const size_t k = *rc::gen::oneOf(rc::gen::inRange<size_t>(0, d + 1), rc::gen::inRange<size_t>(0, d / 50 + 1));
+  const std::vector<size_t> positions = RandomPositions(k, d, *rc::gen::arbitrary<uint64_t>());
+  const Bytes bytes = Code(positions, d);
+  RC_ASSERT(Read(bytes, k, d) == positions);
+  RC_ASSERT(Code(positions, d, std::byte{0}) == bytes);
+}
+
+TEST(Positions, EverySubsetOfSmallSetsHasACodeOfItsOwn) {
+  for (size_t d = 0; d <= 10; ++d)
+    for (uint32_t subset = 0; subset < 1u << d; ++subset) {
+      std::vector<size_t> positions;
+      for (size_t i = 0; i < d; ++i)
+        if (subset >> i & 1) positions.push_back(i);
+      EXPECT_EQ(Read(Code(positions, d), positions.size(), d), positions);
+    }
+}
+
+TEST(Positions, OfHugeTensorsAreCoded) {
+  const size_t d = (size_t{1} << 40) + 3;
+  const std::vector<size_t> positions = {0, 1, 5, size_t{1} << 33, d - 2, d - 1};
+  EXPECT_EQ(Read(Code(positions, d), positions.size(), d), positions);
+  EXPECT_EQ(Read(Code({d - 1}, d), 1, d), std::vector<size_t>{d - 1});
+}
+
+/// log2 C(d, k): what any code needs.
+double Entropy(size_t k, size_t d) {
+  const auto log_factorial = [](size_t n) { return std::lgamma(static_cast<double>(n) + 1); };
+  return (log_factorial(d) - log_factorial(k) - log_factorial(d - k)) / std::log(2.0);
+}
+
+TEST(Positions, TakeLittleMoreThanTheirEntropy) {
+  constexpr size_t kNumel = 65536;
+  const auto ratio = [](size_t k) { return static_cast<double>(PositionCode(k, kNumel).bits()) / Entropy(k, kNumel); };
+  EXPECT_LE(ratio(66), 1.06);   // 0.1 %
+  EXPECT_LE(ratio(655), 1.06);  // 1 %
+  EXPECT_LE(ratio(6554), 1.1);  // 10 %: half a bit is more of a position that has 4.7
+  EXPECT_EQ(PositionCode(655, kNumel).bytes(), 700u);
+}
+
+RC_GTEST_PROP(Positions, TakeAboutHalfABitEachMoreThanTheirEntropyAndNeverMoreThanABitAnElement, ()) {
+  const size_t d = *rc::gen::inRange<size_t>(1, 1000000), k = *rc::gen::inRange<size_t>(0, d / 3 + 1);
+  const double bits = static_cast<double>(PositionCode(k, d).bits()), entropy = Entropy(k, d);
+  RC_ASSERT(bits >= entropy - 1e-6 * entropy);
+  // For k << d a position costs x - log2(e x) + 1 bits more, with 1 <= x <= 2 by the choice of l: at most 2 - log2(e).
+  RC_ASSERT(bits <= entropy + 0.558 * static_cast<double>(k) + std::log2(static_cast<double>(k) + 1) / 2 + 3);
+  RC_ASSERT(PositionCode(d - k, d).bits() <= d);
+}
+
+TEST(Positions, OfNoneOrAllTakeNoBytesAndOfOneItsBits) {
+  for (const size_t d : {0, 1, 5, 65536}) {
+    EXPECT_EQ(PositionCode(0, d).bytes(), 0u);
+    EXPECT_EQ(PositionCode(d, d).bytes(), 0u);
+  }
+  EXPECT_EQ(PositionCode(1, 65536).bits(), 16u);
+  EXPECT_EQ(PositionCode(1, 65537).bits(), 17u);
+}
+
+TEST(Positions, LieWhereTheFormatSays) {  // rests 1, 1, 4 below 9: l = 1; lower bits 1, 1, 0, then bits 0, 1 and 4
+  EXPECT_EQ(Code({1, 2, 6}, 12), (Bytes{std::byte{0x9b}, std::byte{0}}));
+}
+
+/// Whether the bytes are taken as positions, and then which.
+bool Taken(const Bytes& bytes, size_t k, size_t d) {
+  try {
+    const Bytes exact = bytes;  // its own memory: a sanitizer sees reads beyond
+    const std::vector<size_t> positions = Read(exact, k, d);
+    EXPECT_EQ(positions.size(), k);
+    EXPECT_EQ(std::ranges::adjacent_find(positions, std::greater_equal<>()), positions.end());
+    EXPECT_TRUE(positions.empty() || positions.back() < d);
+    EXPECT_EQ(Code(positions, d), exact);
+    return true;
+  } catch (const PayloadError&) {
+    return false;
+  }
+}
+
+/// Of all bytes of that size exactly C(d, k) are taken: codes of wrong numbers of ones, of rests that fall or are too
+/// large, and with unused bits set are not.
+TEST(Positions, AreTakenFromTheirCodesAndFromNoOtherBytes) {
+  for (size_t d = 0; d <= 14; ++d)
+    for (size_t k = 0; k <= d; ++k) {
+      const size_t size = PositionCode(k, d).bytes();
+      ASSERT_LE(size, 2u);
+      int taken = 0;
+      for (uint32_t bytes = 0; bytes < 1u << 8 * size; ++bytes) {
+        Bytes code(size);
+        std::memcpy(code.data(), &bytes, size);
+        taken += Taken(code, k, d);
+      }
+      EXPECT_EQ(taken, std::lround(std::exp2(Entropy(k, d)))) << k << " of " << d;
+    }
+}
+
+TEST(Positions, WithABitFlippedAreRefusedOrOthers) {
+  for (const auto& [k, d] : std::vector<std::pair<size_t, size_t>>{{66, 65536}, {655, 65536}, {300, 1000}, {7, 100}}) {
+    Bytes bytes = Code(RandomPositions(k, d), d);
+    int refused = 0;
+    for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+      bytes[bit / 8] ^= std::byte{1} << bit % 8;
+      refused += !Taken(bytes, k, d);
+      bytes[bit / 8] ^= std::byte{1} << bit % 8;
+    }
+    EXPECT_GE(refused, static_cast<int>(PositionCode(k, d).upper_bits));  // each of them changes the number of ones
+  }
+}
+
+}  // namespace
+}  // namespace gradwire
