@@ -77,9 +77,9 @@ std::pair<Part, Part> Parts(std::string_view op, std::string_view arguments, std
   const auto parts = CutArguments(op, arguments, 2, syntax);
   Part a = ParsePart(op, arguments, parts[0]), b = ParsePart(op, arguments, parts[1]);
   if (a->variable())
-    throw BadCombination(op, arguments,
-                         "payloads of the first operator have to be of fixed size, which those of " + a->spec() +
-                             " are not");
+    throw BadCombination(
+        op, arguments,
+        "payloads of the first operator have to be of fixed size, which those of " + a->spec() + " are not");
   return {std::move(a), std::move(b)};
 }
 
@@ -89,9 +89,9 @@ std::shared_ptr<const Compressor> MakeInduced(std::string_view arguments) {
   const auto [a, b] = Parts("induced", arguments, "two operators (induced(topk:1%,randk:1%))");
   const Piece piece = Piece::Whole(kPieceNumel);
   if (!b->unbiased() || !b->omega(piece))
-    throw BadCombination("induced", arguments,
-                         "the second operator has to be unbiased, which " + b->spec() +
-                             " is not; expected e.g. randk:1%");
+    throw BadCombination(
+        "induced", arguments,
+        "the second operator has to be unbiased, which " + b->spec() + " is not; expected e.g. randk:1%");
   if (!RelativeError(*a, piece))
     throw BadCombination("induced", arguments,
                          "the error of the first operator has to be bounded, which that of " + a->spec() +

@@ -13,9 +13,9 @@ namespace gradwire {
 /// How k different positions below d travel: Elias-Fano (Elias, "Efficient storage and retrieval by content and address
 /// of static files", J. ACM 1974). Its size follows from (k, d) alone, so that receivers know it beforehand.
 ///
-/// Position j, ascending, is coded as its rest, position - j: rests never fall, and lie in 0 .. d-k. The low bits of all
-/// rests stand side by side; behind them is a string with bit (rest >> low bits) + j set for each j. That string is left
-/// out where all of a rest's bits are low ones. src/wire/FORMAT.md is normative.
+/// Position j, ascending, is coded as its rest, position - j: rests never fall, and lie in 0 .. d-k. The low bits of
+/// all rests stand side by side; behind them is a string with bit (rest >> low bits) + j set for each j. That string is
+/// left out where all of a rest's bits are low ones. src/wire/FORMAT.md is normative.
 ///
 /// A position costs about half a bit more than its share of log2 C(d, k): 1.06 of it in all at k/d = 0.1 % and 1 %,
 /// 1.09 at 10 %.
@@ -67,8 +67,10 @@ void RefuseUnusedBits(const PositionCode& code, std::span<const std::byte> bytes
 inline uint64_t LoadBits(std::span<const std::byte> bytes, size_t bit) {
   uint64_t word = 0;
   const size_t at = bit / 8;
-  if (at + sizeof(word) <= bytes.size()) std::memcpy(&word, bytes.data() + at, sizeof(word));
-  else if (at < bytes.size()) std::memcpy(&word, bytes.data() + at, bytes.size() - at);
+  if (at + sizeof(word) <= bytes.size())
+    std::memcpy(&word, bytes.data() + at, sizeof(word));
+  else if (at < bytes.size())
+    std::memcpy(&word, bytes.data() + at, bytes.size() - at);
   return word >> bit % 8;
 }
 

@@ -31,8 +31,8 @@ constexpr size_t kBucket = 1;  // the damaged one, of two; the first payload of 
 const std::vector<Parameter> kParameters = {{"first", {30, 40}}, {"bias", {3}}, {"weight", {300, 300}}};
 const testing::Layout kLayout = {{0}, {2, 1}};
 
-/// Which messages are damaged. An operation is reserved for those of a bucket and one for their lengths, and with owners
-/// two more for the way back.
+/// Which messages are damaged. An operation is reserved for those of a bucket and one for their lengths, and with
+/// owners two more for the way back.
 struct Way {
   const char* name;
   testing::Combination combination;
@@ -81,8 +81,8 @@ Outcome Receive(const Way& way, size_t operation, const Change& change) {
   Outcome outcome;
   testing::RunRanks(kWorkers, [&](Collective& collective) {
     const bool receives = collective.rank() == kReceiver;
-    ChangingCollective changing(collective, way.operations * kBucket + operation,
-                                receives ? change : [](std::span<std::byte>) {});
+    ChangingCollective changing(
+        collective, way.operations * kBucket + operation, receives ? change : [](std::span<std::byte>) {});
     Exchange<float> exchange(changing, kParameters, MakeParts(way.combination.Config(), /*seed=*/1));
     DirectSink<float> sink(exchange);
     testing::Buckets<float> buckets(kParameters, kLayout);
@@ -173,12 +173,11 @@ TEST_P(DamagedVarying, MessagesAreNoticedAtBitsOfTheFrameAndTheTable) {
                 "");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    , DamagedVarying,
-    ::testing::Values(Way{"AllGather", {"dcgd", "threshold:0.5", "allgather"}, 2, 0},
-                      Way{"Collect", {"dcgd", "threshold:0.5", "sharded", "raw"}, 4, 0},
-                      Way{"Spread", {"dcgd", "threshold:0.5", "sharded", "raw"}, 4, 2}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(, DamagedVarying,
+                         ::testing::Values(Way{"AllGather", {"dcgd", "threshold:0.5", "allgather"}, 2, 0},
+                                           Way{"Collect", {"dcgd", "threshold:0.5", "sharded", "raw"}, 4, 0},
+                                           Way{"Spread", {"dcgd", "threshold:0.5", "sharded", "raw"}, 4, 2}),
+                         [](const auto& info) { return info.param.name; });
 
 /// A sender that announces and sends a message of another length than it made, in a sound frame.
 class OtherLengthCollective : public testing::ForwardingCollective {
@@ -214,7 +213,8 @@ TEST(VaryingMessage, OfAnotherLengthThanItsPayloadsIsRefusedByAll) {
     std::vector<Outcome> outcomes(kWorkers);
     testing::RunRanks(kWorkers, [&](Collective& collective) {
       const bool lies = collective.rank() == kSender;
-      OtherLengthCollective lying(collective, lies ? other : [](uint64_t length) { return length; });
+      OtherLengthCollective lying(
+          collective, lies ? other : [](uint64_t length) { return length; });
       Exchange<float> exchange(lying, kParameters,
                                MakeParts(testing::Combination{"dcgd", "threshold:0.5", "allgather"}.Config(), 1));
       DirectSink<float> sink(exchange);

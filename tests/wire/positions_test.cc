@@ -132,7 +132,7 @@ TEST(Positions, AreTakenFromTheirCodesAndFromNoOtherBytes) {
       int taken = 0;
       for (uint32_t bytes = 0; bytes < 1u << 8 * size; ++bytes) {
         Bytes code(size);
-        std::memcpy(code.data(), &bytes, size);
+        if (size > 0) std::memcpy(code.data(), &bytes, size);
         taken += Taken(code, k, d);
       }
       EXPECT_EQ(taken, std::lround(std::exp2(Entropy(k, d)))) << k << " of " << d;
