@@ -45,14 +45,17 @@ c10::intrusive_ptr<c10::ivalue::Future> GradientRoute::Push(c10d::GradBucket& bu
   auto future = c10::make_intrusive<c10::ivalue::Future>(c10::TensorType::get());
   const bool last = bucket.isLast();
   const auto pushed = Clock::now();
-  const Bucket<float> handed{static_cast<uint32_t>(bucket.getIndex()), *segments,
+  const Bucket<float> handed{static_cast<uint32_t>(bucket.getIndex()),
+                             *segments,
                              {buffer.mutable_data_ptr<float>(), static_cast<size_t>(buffer.numel())}};
   const Round round = round_;
   if (last) ++round_.step;
   sink_->Push(round, handed, [this, future, buffer, segments, last, pushed](std::exception_ptr failure) {
     if (last) exposed_s_ = exposed_s_ + std::chrono::duration<double>(Clock::now() - pushed).count();
-    if (failure) future->setError(failure);
-    else future->markCompleted(buffer);
+    if (failure)
+      future->setError(failure);
+    else
+      future->markCompleted(buffer);
   });
   return future;
 }

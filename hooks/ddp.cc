@@ -17,8 +17,8 @@ namespace {
 using Named = std::vector<std::pair<std::string, at::Tensor>>;
 
 constexpr int64_t kMiB = 1 << 20;
-constexpr int64_t kFirstBucket = kMiB;           // torch's kDefaultFirstBucketBytes: the first bucket leaves early
-constexpr size_t kBroadcastBytes = 250 * kMiB;   // Python DDP's broadcast_bucket_size
+constexpr int64_t kFirstBucket = kMiB;          // torch's kDefaultFirstBucketBytes: the first bucket leaves early
+constexpr size_t kBroadcastBytes = 250 * kMiB;  // Python DDP's broadcast_bucket_size
 
 Named TrainableParameters(const torch::nn::Module& module) {
   Named named;
@@ -86,7 +86,8 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
   p.find_unused_parameters = options.find_unused_parameters;
   if (!options.plain) {
     p.collective = std::move(collective);
-    p.exchange = std::make_unique<Exchange<float>>(*p.collective, Describe(p.named), MakeParts(options.comm, options.seed));
+    p.exchange =
+        std::make_unique<Exchange<float>>(*p.collective, Describe(p.named), MakeParts(options.comm, options.seed));
     p.thread = std::make_unique<ExchangeThread<float>>(*p.exchange);
     p.route = std::make_shared<GradientRoute>(Tensors(p.named), *p.thread);
   }

@@ -43,11 +43,12 @@ void CheckObjective(const Config& config) {
     if (config.optimizer.lr.is_theory)
       throw ErrorAt(config, "optimizer.lr", "found theory, expected a number because objective.name is network");
     if (!FindMethod(config.comm.method).runs_on_network())
-      throw ErrorAt(config, "comm.method",
-                    fmt::format("found {}, whose workers send more than a mini-batch's gradient (an anchor's, a momentum, "
-                                "the one at the solution); expected a method of plain ones (ec, diana, ef21), or a "
-                                "convex objective",
-                                config.comm.method));
+      throw ErrorAt(
+          config, "comm.method",
+          fmt::format("found {}, whose workers send more than a mini-batch's gradient (an anchor's, a momentum, "
+                      "the one at the solution); expected a method of plain ones (ec, diana, ef21), or a "
+                      "convex objective",
+                      config.comm.method));
     return;
   }
   const bool named = objective.data == "q3" || objective.data == "qh";

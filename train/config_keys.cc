@@ -67,10 +67,12 @@ std::vector<Key> ObjectiveKeys() {
           "weight of logistic's ridge, half the squared norm of x; 0: lr 0.1, lr2 0.01, a file L / 10000"),
       Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
           "logistic with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
-      Row("objective.estimator", kSection, &O::estimator, OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "diff"}},
+      Row("objective.estimator", kSection, &O::estimator,
+          OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "diff"}},
           "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "
           "(for "
-          "theory); svrg, lsvrg: sgd with the noise at an anchor taken off; diff: the last estimate and the change of a batch, "
+          "theory); svrg, lsvrg: sgd with the noise at an anchor taken off; diff: the last estimate and the change of "
+          "a batch, "
           "for marina"),
       Row("objective.sampling", kSection, &O::sampling, OneOf{{"uniform", "nice", "importance"}},
           "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to the "
@@ -120,7 +122,8 @@ std::vector<Key> OptimizerKeys() {
   using O = OptimizerConfig;
   return {
       Row("optimizer.lr", &Config::optimizer, &O::lr, OrTheory{AtLeast(0)},
-          "learning rate of SGD, used as it is: not scaled by the number of ranks; theory: what the constants of a convex "
+          "learning rate of SGD, used as it is: not scaled by the number of ranks; theory: what the constants of a "
+          "convex "
           "problem allow the method (`gradwire list methods`)"),
       Row("optimizer.momentum", &Config::optimizer, &O::momentum, Range{.min = 0, .max = 1, .open_max = true},
           "momentum, applied after the exchange"),
@@ -177,10 +180,12 @@ std::vector<Key> CommKeys() {
       Row("comm.beta", &Config::comm, &C::beta, NotEmpty{},
           "share of an owner's message that the model takes (dore), 0 to 1; auto: the method's"),
       Row("comm.zeta", &Config::comm, &C::zeta, NotEmpty{},
-          "how wrong an estimate may become, against the change of the gradient, before it is sent (lag, clag), from 0; "
+          "how wrong an estimate may become, against the change of the gradient, before it is sent (lag, clag), from "
+          "0; "
           "auto: the method's"),
       Row("comm.noise", &Config::comm, &C::noise, AtLeast(0),
-          "standard deviation of Gaussian noise on every number that is sent, for differential privacy (clip, identity)"),
+          "standard deviation of Gaussian noise on every number that is sent, for differential privacy (clip, "
+          "identity)"),
       Row("comm.opening", &Config::comm, &C::opening, OneOf{{"auto", "dense", "compressed"}},
           "first message of a link with a shift, which starts at what was sent; auto: the method's"),
       Row("comm.p", &Config::comm, &C::p, NotEmpty{},

@@ -112,9 +112,8 @@ class ConvexRun {
                              config_.objective.name, config_.objective.data, p.workers.size(), p.dimension(),
                              p.smoothness, p.max_worker_smoothness(), p.max_sample_smoothness, p.strong_convexity));
     report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}",
-                             config_.comm.method, config_.comm.compressor,
-                             parts_.estimator.name, config_.train.steps, lr_,
-                             config_.optimizer.lr.is_theory ? " by theory" : ""));
+                             config_.comm.method, config_.comm.compressor, parts_.estimator.name, config_.train.steps,
+                             lr_, config_.optimizer.lr.is_theory ? " by theory" : ""));
   }
 
   void Log() {

@@ -14,10 +14,19 @@ Json OrNull(const std::optional<double>& value) { return value ? Json(*value) : 
 std::string OrDash(const std::optional<double>& value) { return value ? fmt::format("{:.3e}", *value) : "-"; }
 
 Json ToJson(const ConvexRecord& r, const Config& config) {
-  return {{"step", r.step},           {"lr", r.lr},                   {"wall_s", r.wall_s},           {"f", r.f},
-          {"f_gap", OrNull(r.f_gap)}, {"dist", OrNull(r.dist)},       {"grad_norm", r.grad_norm},
-          {"bits_up", r.bits_up},     {"bits_down", r.bits_down},     {"bits_payload", r.bits_payload},
-          {"passes", r.passes},       {"method", config.comm.method}, {"compressor", config.comm.compressor}};
+  return {{"step", r.step},
+          {"lr", r.lr},
+          {"wall_s", r.wall_s},
+          {"f", r.f},
+          {"f_gap", OrNull(r.f_gap)},
+          {"dist", OrNull(r.dist)},
+          {"grad_norm", r.grad_norm},
+          {"bits_up", r.bits_up},
+          {"bits_down", r.bits_down},
+          {"bits_payload", r.bits_payload},
+          {"passes", r.passes},
+          {"method", config.comm.method},
+          {"compressor", config.comm.compressor}};
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ void AppendFile(const fs::path& path, ImageSet& set) {
   const std::vector<uint8_t> bytes = ReadFile(path);
   if (bytes.empty() || bytes.size() % kRecordBytes != 0) {
     Fail(path, fmt::format("expected records of {} bytes (a label and 3 x 32 x 32 pixels), found {} bytes: "
-                           "truncated, or not the binary version", kRecordBytes, bytes.size()));
+                           "truncated, or not the binary version",
+                           kRecordBytes, bytes.size()));
   }
   for (size_t at = 0; at < bytes.size(); at += kRecordBytes) {
     if (bytes[at] >= kNumClasses) {

@@ -7,9 +7,9 @@
 #include <iostream>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 #include "gradwire/error.h"
 
@@ -32,14 +32,21 @@ std::string Bytes(double n) {
 }
 
 Json ToJson(const EvalRecord& r, const char* kind) {
-  return {{kind, true},          {"step", r.step},       {"epoch", r.epoch},  {"test_loss", r.test_loss},
-          {"test_acc", r.test_acc}, {"bytes_total", r.bytes_total}, {"wall_s", r.wall_s}};
+  return {{kind, true},
+          {"step", r.step},
+          {"epoch", r.epoch},
+          {"test_loss", r.test_loss},
+          {"test_acc", r.test_acc},
+          {"bytes_total", r.bytes_total},
+          {"wall_s", r.wall_s}};
 }
 
 }  // namespace
 
 Report::Report(const Config& config)
-    : directory_(config.run.output_dir), method_(config.comm.method), compressor_(config.comm.compressor),
+    : directory_(config.run.output_dir),
+      method_(config.comm.method),
+      compressor_(config.comm.compressor),
       terminal_(isatty(STDOUT_FILENO) == 1) {
   std::error_code failed;
   std::filesystem::create_directories(directory_, failed);
@@ -70,22 +77,38 @@ void Report::Write(const std::string& json) { metrics_ << json << std::endl; }
 
 void Report::Progress(const std::string& line) {
   spdlog::info("{}", line);
-  if (terminal_) std::cout << "\r\x1b[K" << line << std::flush;
-  else std::cout << line << std::endl;
+  if (terminal_)
+    std::cout << "\r\x1b[K" << line << std::flush;
+  else
+    std::cout << line << std::endl;
   line_open_ = terminal_;
 }
 
 void Report::Interval(const IntervalRecord& r) {
-  const Json json{{"step", r.step}, {"epoch", r.epoch}, {"wall_s", r.wall_s}, {"loss", r.loss}, {"acc", r.acc},
-                   {"lr", r.lr}, {"imgs_per_s", r.imgs_per_s}, {"world_size", r.world_size},
-                   {"bytes_sent", r.bytes_sent}, {"bytes_total", r.bytes_total}, {"dense_bytes", r.dense_bytes},
-                   {"ratio", r.ratio()}, {"t_step", r.t_step}, {"t_compute", r.t_compute}, {"t_encode", r.t_encode},
-                   {"t_wire", r.t_wire}, {"t_decode", r.t_decode}, {"residual_norm", r.residual_norm},
-                   {"method", method_}, {"compressor", compressor_}};
+  const Json json{{"step", r.step},
+                  {"epoch", r.epoch},
+                  {"wall_s", r.wall_s},
+                  {"loss", r.loss},
+                  {"acc", r.acc},
+                  {"lr", r.lr},
+                  {"imgs_per_s", r.imgs_per_s},
+                  {"world_size", r.world_size},
+                  {"bytes_sent", r.bytes_sent},
+                  {"bytes_total", r.bytes_total},
+                  {"dense_bytes", r.dense_bytes},
+                  {"ratio", r.ratio()},
+                  {"t_step", r.t_step},
+                  {"t_compute", r.t_compute},
+                  {"t_encode", r.t_encode},
+                  {"t_wire", r.t_wire},
+                  {"t_decode", r.t_decode},
+                  {"residual_norm", r.residual_norm},
+                  {"method", method_},
+                  {"compressor", compressor_}};
   Write(json.dump());
   Progress(fmt::format(
-      "epoch {:6.2f}  step {:5}/{}  loss {:.4f}  acc {:5.1f} %  lr {:.4g}  {:6.0f} img/s  {}/step  ratio {:.4f}", r.epoch,
-      r.step, r.total_steps, r.loss, 100 * r.acc, r.lr, r.imgs_per_s,
+      "epoch {:6.2f}  step {:5}/{}  loss {:.4f}  acc {:5.1f} %  lr {:.4g}  {:6.0f} img/s  {}/step  ratio {:.4f}",
+      r.epoch, r.step, r.total_steps, r.loss, 100 * r.acc, r.lr, r.imgs_per_s,
       Bytes(static_cast<double>(r.bytes_sent) / static_cast<double>(r.steps)), r.ratio()));
   Accumulate(r);
 }

@@ -12,11 +12,11 @@ namespace gradwire::train {
 /// One logging interval, as it stands in metrics.jsonl. Bytes are this rank's (rank 0's); times are seconds a step,
 /// means over the interval. Encode, wire and decode run on the exchange thread and overlap with compute.
 struct IntervalRecord {
-  int64_t step = 0;       ///< steps done
-  int64_t total_steps = 0;  ///< of the whole run
-  int64_t steps = 0;      ///< in the interval
-  double epoch = 0;       ///< epochs done
-  double wall_s = 0;     ///< since training began
+  int64_t step = 0;          ///< steps done
+  int64_t total_steps = 0;   ///< of the whole run
+  int64_t steps = 0;         ///< in the interval
+  double epoch = 0;          ///< epochs done
+  double wall_s = 0;         ///< since training began
   double loss = 0, acc = 0;  ///< means over all ranks' images of the interval
   double lr = 0;
   double imgs_per_s = 0;  ///< of all ranks together

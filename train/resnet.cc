@@ -30,8 +30,8 @@ class BasicBlock : public nn::Module {
         conv2_(register_module("conv2", Convolution(out, out, 3, 1))),
         bn2_(register_module("bn2", nn::BatchNorm2d(out))) {
     if (stride != 1 || in != out) {
-      downsample_ = register_module("downsample",
-                                    nn::Sequential(Convolution(in, out, 1, stride), nn::BatchNorm2d(out)));
+      downsample_ =
+          register_module("downsample", nn::Sequential(Convolution(in, out, 1, stride), nn::BatchNorm2d(out)));
     }
   }
 

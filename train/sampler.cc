@@ -16,9 +16,10 @@ Sampler::Sampler(size_t dataset_size, size_t batch_size, size_t rank, size_t wor
     : dataset_size_(dataset_size), batch_size_(batch_size), rank_(rank), world_size_(world_size), seed_(seed) {
   assert(batch_size > 0 && rank < world_size);
   if (BatchesPerEpoch() == 0) {
-    throw ConfigError(fmt::format("data.batch_size: {} ranks x {} images need a set of at least {}, found {}; use a "
-                                  "smaller batch or fewer ranks", world_size, batch_size, world_size * batch_size,
-                                  dataset_size));
+    throw ConfigError(
+        fmt::format("data.batch_size: {} ranks x {} images need a set of at least {}, found {}; use a "
+                    "smaller batch or fewer ranks",
+                    world_size, batch_size, world_size * batch_size, dataset_size));
   }
 }
 

@@ -33,8 +33,8 @@ at::Tensor ReadStorage(PyTorchStreamReader& archive, const std::string& storage_
   const std::string record = "data/" + name;
   const size_t bytes = archive.getRecordSize(record);
   if (numel < 0 || bytes / c10::elementSize(dtype) != static_cast<uint64_t>(numel)) {
-    throw Error("its record " + record + " has " + std::to_string(bytes) + " bytes, expected " +
-                std::to_string(numel) + " elements of " + storage_class);
+    throw Error("its record " + record + " has " + std::to_string(bytes) + " bytes, expected " + std::to_string(numel) +
+                " elements of " + storage_class);
   }
   const at::Tensor storage = at::empty({numel}, at::TensorOptions(dtype));
   archive.getRecord(record, storage.data_ptr(), storage.nbytes());

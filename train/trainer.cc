@@ -25,8 +25,8 @@ constexpr int64_t kEvalBatch = 250;
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 LrSchedule ScheduleOf(const Config& config) {
-  LrSchedule schedule{config.optimizer.lr, LrDecay::kConstant, config.lr_scheduler.milestones, config.lr_scheduler.gamma,
-                      config.lr_scheduler.warmup_epochs};
+  LrSchedule schedule{config.optimizer.lr, LrDecay::kConstant, config.lr_scheduler.milestones,
+                      config.lr_scheduler.gamma, config.lr_scheduler.warmup_epochs};
   if (config.lr_scheduler.name == "multistep") schedule.decay = LrDecay::kMultistep;
   if (config.lr_scheduler.name == "cosine") schedule.decay = LrDecay::kCosine;
   return schedule;
@@ -50,12 +50,14 @@ ExchangeState Look(ExchangeThread<float>& thread) {
 class Trainer {
  public:
   Trainer(const Config& config, const RankEnv& env)
-      : config_(config), world_(JoinWorld(env, config.comm.timeout_s)),
+      : config_(config),
+        world_(JoinWorld(env, config.comm.timeout_s)),
         report_(env.rank == 0 ? std::make_unique<Report>(config) : nullptr),
         data_(LoadDataset(config.data.dataset, config.data.root)),
         sampler_(data_.train.size(), static_cast<size_t>(config.data.batch_size), static_cast<size_t>(env.rank),
                  static_cast<size_t>(env.world_size), config.run.seed),
-        network_(config, world_), schedule_(ScheduleOf(config)),
+        network_(config, world_),
+        schedule_(ScheduleOf(config)),
         steps_per_epoch_(static_cast<int64_t>(sampler_.BatchesPerEpoch())),
         total_steps_(config.train.steps > 0 ? config.train.steps : config.train.epochs * steps_per_epoch_) {}
 
@@ -111,7 +113,8 @@ class Trainer {
     GradientRound<float>(network_, *network_.ddp().exchange(), {static_cast<uint64_t>(step_), lr_});
     if (!std::isfinite(network_.last_loss()))
       throw Error("step " + std::to_string(step_) + ": the loss is " + std::to_string(network_.last_loss()) +
-                  " on rank " + std::to_string(world_.env.rank) + "; lower optimizer.lr or add lr_scheduler.warmup_epochs");
+                  " on rank " + std::to_string(world_.env.rank) +
+                  "; lower optimizer.lr or add lr_scheduler.warmup_epochs");
   }
 
   static at::Tensor Images(const ImageSet& set, std::span<const uint32_t> indices, std::optional<AugmentKey> augment) {
@@ -173,8 +176,12 @@ class Trainer {
     }
     tally = Sum(tally);
     interval_start_ += Now() - begin;  // evaluation is no part of an interval's time
-    return {step_, static_cast<double>(step_) / static_cast<double>(steps_per_epoch_), tally.loss / tally.images,
-            tally.correct / tally.images, before_.stats.bytes_sent(), Now() - start_};
+    return {step_,
+            static_cast<double>(step_) / static_cast<double>(steps_per_epoch_),
+            tally.loss / tally.images,
+            tally.correct / tally.images,
+            before_.stats.bytes_sent(),
+            Now() - start_};
   }
 
   const Config& config_;

@@ -32,8 +32,8 @@ struct World {
 /// Joins the other ranks, within the timeout. Throws ConfigError or Error.
 World JoinWorld(const RankEnv& env, double timeout_s);
 
-/// Waits until every rank has called it, so that no rank closes connections which another one still uses. Bounded by the
-/// timeout; a rank that is gone by then is none of its concern.
+/// Waits until every rank has called it, so that no rank closes connections which another one still uses. Bounded by
+/// the timeout; a rank that is gone by then is none of its concern.
 void Leave(const World& world);
 
 }  // namespace gradwire::train

@@ -39,8 +39,10 @@ template <typename T>
 void PushAndWait(BucketSink<T>& sink, const Round& round, const Bucket<T>& bucket) {
   const auto done = std::make_shared<std::promise<void>>();  // shared: this thread may go on before set_value returns
   sink.Push(round, bucket, [done](std::exception_ptr failure) {
-    if (failure) done->set_exception(failure);
-    else done->set_value();
+    if (failure)
+      done->set_exception(failure);
+    else
+      done->set_value();
   });
   done->get_future().get();
 }

@@ -25,8 +25,8 @@ struct Ticket {
   uint64_t bytes_sent = 0;
 };
 
-/// Moves bytes between the ranks of one job. All ranks start the same operations, in the same order unless reserved. Buffers belong to
-/// the operation from Start* until its Finish returns. Not thread-safe: one thread at a time.
+/// Moves bytes between the ranks of one job. All ranks start the same operations, in the same order unless reserved.
+/// Buffers belong to the operation from Start* until its Finish returns. Not thread-safe: one thread at a time.
 ///
 /// Every wait ends within the timeout given at construction. A failure throws PeerError that names the rank to blame,
 /// and tells the other ranks, so that they name the same rank; afterwards the collective can only be destroyed.
@@ -39,8 +39,8 @@ class Collective {
 
   /// The id of an operation that starts later. All ranks reserve in the same order, and may then start in any.
   virtual uint64_t Reserve() = 0;
-  /// Starts sending and receiving; returns without waiting for peers. No transfer is to or from this rank itself. Called
-  /// twice with the same id where what comes in is known later than what goes out; one Finish waits for both.
+  /// Starts sending and receiving; returns without waiting for peers. No transfer is to or from this rank itself.
+  /// Called twice with the same id where what comes in is known later than what goes out; one Finish waits for both.
   virtual Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) = 0;
   Ticket Start(std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) {
     return Start(Reserve(), outgoing, incoming);

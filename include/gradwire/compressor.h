@@ -67,10 +67,10 @@ class Compressor {
   /// `v`, `owed`, `owing`: site.piece.numel elements each, or empty (v, owed: zero; owing: not wanted). `owing` may be
   /// `v` or `owed` itself, and must not overlap them otherwise. `out`: exactly Bytes(site.piece, dtype) bytes, aligned
   /// to 16. Every byte of the payload is written, so that equal input gives equal bytes.
-  virtual size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> owed,
-                      std::span<float> owing, std::span<std::byte> out) const = 0;
+  virtual size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale,
+                        std::span<const float> owed, std::span<float> owing, std::span<std::byte> out) const = 0;
   virtual size_t Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
-                      std::span<const double> owed, std::span<double> owing, std::span<std::byte> out) const = 0;
+                        std::span<const double> owed, std::span<double> owing, std::span<std::byte> out) const = 0;
 
   /// out = (keep ? out : 0) + sum_r weights[r] * payloads[r], summed in the order given: replicas that decode the same
   /// payloads in the same order get the same bits. site.worker is ignored: each payload names its own.
@@ -83,9 +83,9 @@ class Compressor {
 
 /// An operator as `gradwire list` shows it.
 struct CompressorInfo {
-  std::string_view syntax;   ///< e.g. "topk:K or topk:P%"
-  std::string_view summary;  ///< what it keeps, and what it costs on the wire
-  std::string_view source;   ///< paper
+  std::string_view syntax;                 ///< e.g. "topk:K or topk:P%"
+  std::string_view summary;                ///< what it keeps, and what it costs on the wire
+  std::string_view source;                 ///< paper
   std::vector<std::string_view> examples;  ///< specs that parse; the laws test takes up every one
 };
 

@@ -18,6 +18,7 @@ uint64_t DenseRingBytes(const std::vector<Parameter>& parameters, int world_size
 uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size, int rank = 0);
 
 /// A sentence for the user where the parts send no less than dense gradients would; empty where they pay.
-std::optional<std::string> CostWarning(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size);
+std::optional<std::string> CostWarning(const ExchangeParts& parts, const std::vector<Parameter>& parameters,
+                                       int world_size);
 
 }  // namespace gradwire

@@ -25,8 +25,9 @@ struct DdpOptions {
 /// What a DistributedDataParallel does for any module; use the template below.
 ///
 /// Parameters and buffers are rank 0's after construction. Gradients are views of the buckets after backward; clear
-/// them by ZeroGrad(), as Python's zero_grad(set_to_none=True) (torch::optim's zero_grad throws on such views). Buffers (batch norm's statistics) stay local until
-/// AverageBuffers(). One thread uses it; the exchange has a thread of its own.
+/// them by ZeroGrad(), as Python's zero_grad(set_to_none=True) (torch::optim's zero_grad throws on such views). Buffers
+/// (batch norm's statistics) stay local until AverageBuffers(). One thread uses it; the exchange has a thread of its
+/// own.
 class DdpBase {
  public:
   /// `group`: for the Reducer's own start-up messages. `collective`: for the gradients. Both are used by all ranks

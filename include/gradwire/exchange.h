@@ -43,8 +43,8 @@ struct ExchangeParts {
   uint64_t seed = 0;              ///< of the operators' random bits; equal on all ranks
 };
 
-/// The probability of a dense round, one for the whole model: the link's for the first piece of the largest parameter; 0
-/// for links that have none.
+/// The probability of a dense round, one for the whole model: the link's for the first piece of the largest parameter;
+/// 0 for links that have none.
 double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters);
 
 /// Totals since construction. Seconds are those of the thread that runs the exchange.

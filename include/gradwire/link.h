@@ -21,8 +21,8 @@ struct Coefficient {
     kHalfDamping,  ///< 1 / (2 (1 + omega))
     kDoreEta,      ///< the share of memory that DORE's theory allows beside beta = 1 / (2 (1 + omega))
   };
-  Coefficient(double number = 0) : number(number) {}           // NOLINT(google-explicit-constructor)
-  Coefficient(Rule rule) : rule(rule), number(0) {}            // NOLINT(google-explicit-constructor)
+  Coefficient(double number = 0) : number(number) {}  // NOLINT(google-explicit-constructor)
+  Coefficient(Rule rule) : rule(rule), number(0) {}   // NOLINT(google-explicit-constructor)
 
   double At(const Compressor& compressor, const Piece& piece) const;
   std::string text() const;  ///< "0.5", "delta", "1/(1+omega)"
@@ -54,18 +54,18 @@ enum class Gate {
 struct Link {
   std::string_view name;
   Reference reference = Reference::kZero;
-  Coefficient alpha = 0;   ///< share of the message that moves the shift
-  Coefficient beta = 1;    ///< share of the message that the receiver takes
-  Coefficient kappa = 0;   ///< share of the memory that joins the message
-  Coefficient lambda = 0;  ///< share of the memory that is kept in all
+  Coefficient alpha = 0;      ///< share of the message that moves the shift
+  Coefficient beta = 1;       ///< share of the message that the receiver takes
+  Coefficient kappa = 0;      ///< share of the memory that joins the message
+  Coefficient lambda = 0;     ///< share of the memory that is kept in all
   bool takes_shift = false;   ///< the receiver takes the new shift
   bool step_inside = false;   ///< v enters times the step size, and the memory is in its units
   bool for_unbiased = false;  ///< operators need a known omega; else, with memory or a shift, they must contract
   bool opens_dense = false;   ///< the first message is v itself, uncompressed, and the shift starts there
   Gate gate = Gate::kOpen;
-  double gate_level = 0;      ///< zeta or p
-  bool moves_h = false;       ///< the sender moves its h, though the reference is another (the first message of 3PCv2)
-  double noise = 0;           ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
+  double gate_level = 0;  ///< zeta or p
+  bool moves_h = false;   ///< the sender moves its h, though the reference is another (the first message of 3PCv2)
+  double noise = 0;       ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
   std::optional<Coefficient> refresh = std::nullopt;  ///< probability of a dense round, one coin for all ranks
   std::string_view summary = {};
   std::string_view source = {};

@@ -17,7 +17,8 @@ namespace gradwire {
 template <typename T>
 class StateStore {
  public:
-  explicit StateStore(const std::vector<Parameter>& parameters) : parameters_(&parameters), vectors_(parameters.size()) {}
+  explicit StateStore(const std::vector<Parameter>& parameters)
+      : parameters_(&parameters), vectors_(parameters.size()) {}
 
   /// The vector `name` of a parameter, zero at first use. The span stays valid for the life of the store.
   std::span<T> Vector(uint32_t parameter, std::string_view name);

@@ -10,7 +10,9 @@ namespace gradwire {
 /// Payloads start at multiples of this, counted from the start of the message.
 inline constexpr size_t kPayloadAlignment = 16;
 
-constexpr size_t AlignPayload(size_t bytes) { return (bytes + kPayloadAlignment - 1) / kPayloadAlignment * kPayloadAlignment; }
+constexpr size_t AlignPayload(size_t bytes) {
+  return (bytes + kPayloadAlignment - 1) / kPayloadAlignment * kPayloadAlignment;
+}
 
 /// The frame before the payloads of a message. Little-endian; src/wire/FORMAT.md is the normative description.
 struct Frame {
@@ -22,7 +24,7 @@ struct Frame {
   uint32_t magic = kMagic;
   uint16_t version = kVersion;
   uint16_t flags = 0;
-  uint64_t token = 0;     ///< the job's: drawn at start, mixed with the settings
+  uint64_t token = 0;  ///< the job's: drawn at start, mixed with the settings
   uint64_t step = 0;
   uint32_t bucket = 0;
   uint32_t sender = 0;
@@ -37,8 +39,8 @@ static_assert(sizeof(Frame) == 64 && sizeof(Frame) % kPayloadAlignment == 0);
 /// Fills size and checksum from `message` (frame and payloads) and writes `frame` at its start.
 void Seal(Frame frame, std::span<std::byte> message);
 
-/// The frame of a received message, after every field was compared with what was expected (except whether it is poisoned). Throws
-/// PeerError naming the sender, the bucket, the field, what it holds and what was expected.
+/// The frame of a received message, after every field was compared with what was expected (except whether it is
+/// poisoned). Throws PeerError naming the sender, the bucket, the field, what it holds and what was expected.
 Frame Open(std::span<const std::byte> message, const Frame& expected);
 
 }  // namespace gradwire

@@ -31,7 +31,8 @@ class C10dCollective final : public Collective {
   C10dCollective(const Membership& member, const std::string& prefix)
       : backend_(MakeGlooBackend(member, prefix + "/gloo")),
         store_(c10::make_intrusive<c10d::PrefixStore>(prefix, member.store)),
-        roll_call_(member.store, member.rank, member.size), timeout_(member.timeout) {}
+        roll_call_(member.store, member.rank, member.size),
+        timeout_(member.timeout) {}
 
   int rank() const override { return backend_->getRank(); }
   int size() const override { return backend_->getSize(); }

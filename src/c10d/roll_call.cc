@@ -20,7 +20,8 @@ RollCall::RollCall(const c10::intrusive_ptr<c10d::Store>& store, int rank, int s
 int RollCall::Blame(int suspect) {
   try {
     const std::string mine = std::to_string(suspect);
-    const auto first = store_->compareSet(kDead, std::vector<uint8_t>{}, std::vector<uint8_t>(mine.begin(), mine.end()));
+    const auto first =
+        store_->compareSet(kDead, std::vector<uint8_t>{}, std::vector<uint8_t>(mine.begin(), mine.end()));
     return std::stoi(std::string(first.begin(), first.end()));
   } catch (const std::exception&) {
     return suspect;

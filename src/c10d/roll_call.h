@@ -18,8 +18,8 @@ class RollCall {
   /// cannot be reached any more.
   int Blame(int suspect);
 
-  /// For a wait that ended without a suspect: every rank whose wait ended reports, and the lowest one that did not within
-  /// `patience` is blamed. -1 where all reported.
+  /// For a wait that ended without a suspect: every rank whose wait ended reports, and the lowest one that did not
+  /// within `patience` is blamed. -1 where all reported.
   int FindMissing(std::chrono::milliseconds patience);
 
  private:

@@ -19,9 +19,9 @@ inline std::shared_ptr<c10d::Reducer> MakeReducer(std::vector<at::Tensor> parame
                                                   int64_t first_bucket_bytes, bool find_unused_parameters,
                                                   std::unordered_map<size_t, std::string> names) {
   const std::vector<bool> sparse(parameters.size(), false);
-  return std::make_shared<c10d::Reducer>(std::move(parameters), std::move(buckets), std::move(group), sparse, bucket_bytes,
-                                         find_unused_parameters, /*gradient_as_bucket_view=*/true, std::move(names),
-                                         first_bucket_bytes, /*skip_all_reduce_unused_params=*/false,
+  return std::make_shared<c10d::Reducer>(std::move(parameters), std::move(buckets), std::move(group), sparse,
+                                         bucket_bytes, find_unused_parameters, /*gradient_as_bucket_view=*/true,
+                                         std::move(names), first_bucket_bytes, /*skip_all_reduce_unused_params=*/false,
                                          /*use_python_reducer=*/false, std::vector<int64_t>{});
 }
 

@@ -114,8 +114,8 @@ class ThreadCollective final : public Collective {
     if (bytes.size() != room.size()) {
       const std::lock_guard lock(hub_->mutex);
       if (hub_->dead < 0) hub_->dead = peer;
-      throw PeerError(hub_->dead, fmt::format("rank {} sent {} bytes, rank {} expected {} (first blamed: rank {})", peer,
-                                              bytes.size(), rank_, room.size(), hub_->dead));
+      throw PeerError(hub_->dead, fmt::format("rank {} sent {} bytes, rank {} expected {} (first blamed: rank {})",
+                                              peer, bytes.size(), rank_, room.size(), hub_->dead));
     }
     std::ranges::copy(bytes, room.begin());
   }
@@ -123,15 +123,14 @@ class ThreadCollective final : public Collective {
   Bytes Await(int peer, uint64_t id) {
     std::unique_lock lock(hub_->mutex);
     const auto key = std::make_tuple(peer, rank_, id);
-    const bool answered = hub_->changed.wait_for(lock, hub_->timeout, [&] {
-      return hub_->mail.contains(key) || !hub_->alive[static_cast<size_t>(peer)];
-    });
+    const bool answered = hub_->changed.wait_for(
+        lock, hub_->timeout, [&] { return hub_->mail.contains(key) || !hub_->alive[static_cast<size_t>(peer)]; });
     if (const auto found = hub_->mail.extract(key); !found.empty()) return std::move(found.mapped());
     if (hub_->dead < 0) hub_->dead = peer;
-    throw PeerError(hub_->dead,
-                    answered ? fmt::format("rank {} is gone (rank {} noticed)", hub_->dead, rank_)
-                             : fmt::format("rank {} did not answer rank {} within {} ms (first blamed: rank {})", peer,
-                                           rank_, hub_->timeout.count(), hub_->dead));
+    throw PeerError(hub_->dead, answered
+                                    ? fmt::format("rank {} is gone (rank {} noticed)", hub_->dead, rank_)
+                                    : fmt::format("rank {} did not answer rank {} within {} ms (first blamed: rank {})",
+                                                  peer, rank_, hub_->timeout.count(), hub_->dead));
   }
 
   std::shared_ptr<Hub> hub_;

@@ -17,8 +17,8 @@ struct PowerOfTwo {
 
 struct Half {
   static constexpr const char* kName = "fp16";
-  static constexpr int kTop = 15;              // the largest magnitude of a piece is brought to [2^14, 2^15)
-  static constexpr double kError = 0x1p-21;    // (2^-11)^2, twice for the double rounding and the denormal end
+  static constexpr int kTop = 15;            // the largest magnitude of a piece is brought to [2^14, 2^15)
+  static constexpr double kError = 0x1p-21;  // (2^-11)^2, twice for the double rounding and the denormal end
   static uint16_t Code(float x) { return ToHalf(x); }
   static float Value(uint16_t code) { return FromHalf(code); }
   static bool Valid(uint16_t code) { return (code & 0x7c00) != 0x7c00; }
@@ -27,7 +27,7 @@ struct Half {
 struct Bfloat {
   static constexpr const char* kName = "bf16";
   static constexpr int kTop = 1;
-  static constexpr double kError = 0x1p-15;    // (2^-8)^2, twice as above
+  static constexpr double kError = 0x1p-15;  // (2^-8)^2, twice as above
   static uint16_t Code(float x) { return ToBfloat(x); }
   static float Value(uint16_t code) { return FromBfloat(code); }
   static bool Valid(uint16_t code) { return (code & 0x7f80) != 0x7f80; }

@@ -75,9 +75,7 @@ class NuRandK final : public Operator<NuRandK> {
   }
   std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
   bool variable() const override { return true; }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return CountedMostBytes(piece.numel, dtype);
-  }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override { return CountedMostBytes(piece.numel, dtype); }
 
   template <typename T>
   size_t Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {

@@ -29,8 +29,8 @@ class Operator : public Compressor {
                 std::span<double> owing, std::span<std::byte> out) const final {
     return self().template EncodeAs<double>(site, lane, v, scale, owed, owing, out);
   }
-  void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights, bool keep,
-              std::span<float> out) const final {
+  void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights,
+              bool keep, std::span<float> out) const final {
     self().template DecodeAs<float>(site, lane, payloads, weights, keep, out);
   }
   void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const double> weights,
@@ -66,7 +66,8 @@ class Operator : public Compressor {
         if (found > expected || (found < expected && !variable())) throw WrongSize(found, expected);
         self().template Add<T>(from, lane, payloads[r].bytes, weights[r], out);
       } catch (const PayloadError& error) {
-        throw PeerError(static_cast<int>(from.worker), "from rank " + std::to_string(from.worker) + ": " + error.what());
+        throw PeerError(static_cast<int>(from.worker),
+                        "from rank " + std::to_string(from.worker) + ": " + error.what());
       }
     }
   }
@@ -94,9 +95,7 @@ void StoreAt(std::span<std::byte> bytes, size_t i, T value) {
 }
 
 /// delta of an operator in U(omega) as it is: 1 - omega, where that is above 0.
-inline std::optional<double> ContractionOf(double omega) {
-  return omega < 1 ? std::optional(1 - omega) : std::nullopt;
-}
+inline std::optional<double> ContractionOf(double omega) { return omega < 1 ? std::optional(1 - omega) : std::nullopt; }
 
 /// One function per operator file; compressors.cc lists them. `argument` is what stands behind the colon, or empty;
 /// `arguments` what stands in the parentheses.

@@ -37,8 +37,8 @@ std::optional<N> Read(std::string_view text) {
 
 size_t Amount::Of(size_t parameter_numel) const {
   if (parameter_numel == 0) return 0;
-  const size_t k = percent_ > 0 ? static_cast<size_t>(std::llround(percent_ * static_cast<double>(parameter_numel) / 100))
-                                : count_;
+  const size_t k =
+      percent_ > 0 ? static_cast<size_t>(std::llround(percent_ * static_cast<double>(parameter_numel) / 100)) : count_;
   return std::clamp<size_t>(k, 1, parameter_numel);
 }
 
@@ -79,7 +79,8 @@ Amount ParseAmount(std::string_view op, std::string_view amount, std::string_vie
 }
 
 void RefuseArgument(std::string_view op, std::string_view argument) {
-  if (!argument.empty()) throw ConfigError(fmt::format("compressor '{0}:{1}': {0} takes no argument; write '{0}'", op, argument));
+  if (!argument.empty())
+    throw ConfigError(fmt::format("compressor '{0}:{1}': {0} takes no argument; write '{0}'", op, argument));
 }
 
 std::string_view Nearest(std::string_view word, const std::vector<std::string_view>& candidates) {

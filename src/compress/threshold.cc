@@ -28,9 +28,7 @@ class Threshold final : public Operator<Threshold> {
     return adaptive_ ? std::optional(1 / (1 + others * lambda_ * lambda_)) : std::nullopt;
   }
   bool variable() const override { return true; }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return CountedMostBytes(piece.numel, dtype);
-  }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override { return CountedMostBytes(piece.numel, dtype); }
 
   template <typename T>
   size_t Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {

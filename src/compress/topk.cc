@@ -20,9 +20,7 @@ class TopK final : public Operator<TopK> {
   std::optional<double> delta(const Piece& piece) const override {
     return piece.numel ? static_cast<double>(K(piece)) / static_cast<double>(piece.numel) : 1;
   }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return SparseBytes(K(piece), piece.numel, dtype);
-  }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override { return SparseBytes(K(piece), piece.numel, dtype); }
 
   template <typename T>
   void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {

@@ -13,7 +13,11 @@ template <typename T>
 class AllGatherFlight final : public Flight<T> {
  public:
   AllGatherFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket)
-      : core_(core), round_(round), bucket_(bucket), dense_(core.IsDense(round.step)), plan_(core.PlanOf(bucket, dense_)),
+      : core_(core),
+        round_(round),
+        bucket_(bucket),
+        dense_(core.IsDense(round.step)),
+        plan_(core.PlanOf(bucket, dense_)),
         mail_(core, round, bucket.index, 0) {}
 
   void Start() override {
@@ -36,8 +40,10 @@ class AllGatherFlight final : public Flight<T> {
     for (int rank = 0; rank < core_.collective.size(); ++rank) messages.push_back(mail_.Read(rank));
     // Poisoned or not: shifts on both ends move by what was sent.
     Unpack<T>(core_, UpChannel(core_, dense_), plan_->up[0], bucket_.index, round_, messages, bucket_.values);
-    if (poisoned) std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
-    else OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
+    if (poisoned)
+      std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
+    else
+      OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
   }
 
  private:

@@ -71,8 +71,10 @@ class LinearFlight final : public Flight<T> {
     const Timer timer(core_.stats.decode_s);
     size_t at = 0;
     for (const PlannedPiece& planned : plan_->up[0].pieces) at += Decode(planned, at);
-    if (sums_.back() != 0) std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
-    else OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
+    if (sums_.back() != 0)
+      std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
+    else
+      OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
   }
 
  private:
@@ -80,8 +82,8 @@ class LinearFlight final : public Flight<T> {
     return planned.dense ? *core_.dense : *core_.parts.compressor;
   }
   Site SiteOf(const PlannedPiece& planned) const {
-    return {core_.parts.seed,  Purpose::kCompress,  static_cast<uint32_t>(core_.collective.rank()), round_.step,
-            planned.parameter, planned.piece};
+    return {core_.parts.seed, Purpose::kCompress, static_cast<uint32_t>(core_.collective.rank()),
+            round_.step,      planned.parameter,  planned.piece};
   }
 
   void Encode(const PlannedPiece& planned, std::span<const T> v) {
@@ -121,7 +123,7 @@ std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>& core, const Round& rou
   return std::make_unique<LinearFlight<T>>(core, round, bucket);
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                                                     \
+#define GRADWIRE_INSTANTIATE(T)                                                                             \
   template std::unique_ptr<Flight<T>> MakeDenseAllReduce(ExchangeCore<T>&, const Round&, const Bucket<T>&); \
   template std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>&, const Round&, const Bucket<T>&);
 GRADWIRE_INSTANTIATE(float)

@@ -121,8 +121,8 @@ BucketPlan MakePlan(const ExchangeParts& parts, const std::vector<Parameter>& pa
   return {bucket.index, {bucket.segments.begin(), bucket.segments.end()}, Done(up), Done(down)};
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                                                                       \
-  template BucketPlan MakePlan(const ExchangeParts&, const std::vector<Parameter>&, const Bucket<T>&, int, bool);     \
+#define GRADWIRE_INSTANTIATE(T)                                                                                   \
+  template BucketPlan MakePlan(const ExchangeParts&, const std::vector<Parameter>&, const Bucket<T>&, int, bool); \
   template void CheckSegments(const std::vector<Parameter>&, const Bucket<T>&);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)

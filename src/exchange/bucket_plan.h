@@ -12,20 +12,21 @@ namespace gradwire {
 struct PlannedPiece {
   uint32_t parameter;
   Piece piece;
-  bool dense;        ///< travels as identity without memory, in every round
-  size_t values;     ///< first element within the bucket
-  size_t payload;    ///< first byte within the message
-  size_t bytes;      ///< size of the payload, at most where the operator is variable
-  size_t lesson;     ///< the same for the payload that teaches the shift; 0 bytes where nothing is learned
+  bool dense;      ///< travels as identity without memory, in every round
+  size_t values;   ///< first element within the bucket
+  size_t payload;  ///< first byte within the message
+  size_t bytes;    ///< size of the payload, at most where the operator is variable
+  size_t lesson;   ///< the same for the payload that teaches the shift; 0 bytes where nothing is learned
   size_t lesson_bytes;
 };
 
 /// The pieces of a bucket that one message carries, the same on every rank.
 struct MessagePlan {
   std::vector<PlannedPiece> pieces;
-  bool variable = false;  ///< payloads may be smaller than planned: the message is packed tighter, with a table of sizes
-  size_t bytes = 0;       ///< frame and payloads with their padding, at most where variable
-  uint64_t layout = 0;    ///< hash of the pieces' places and sizes
+  bool variable =
+      false;            ///< payloads may be smaller than planned: the message is packed tighter, with a table of sizes
+  size_t bytes = 0;     ///< frame and payloads with their padding, at most where variable
+  uint64_t layout = 0;  ///< hash of the pieces' places and sizes
 
   /// Payloads in the message: a piece has one, and one more that teaches.
   uint32_t payloads() const;

@@ -37,7 +37,8 @@ std::shared_ptr<const BucketPlan> ExchangeCore<T>::PlanOf(const Bucket<T>& bucke
 template <typename T>
 void OwnerStep(const Prox& prox, const Round& round, std::span<const T> point, std::span<T> gradient) {
   if (!prox) return;
-  if (point.size() != gradient.size()) throw Error("exchange: a regulariser needs the point where the gradient was taken");
+  if (point.size() != gradient.size())
+    throw Error("exchange: a regulariser needs the point where the gradient was taken");
   const T lr = static_cast<T>(round.lr);
   for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = point[i] - lr * gradient[i];
   prox.Apply(round.lr, gradient);

@@ -15,7 +15,11 @@ namespace gradwire {
 template <typename T>
 struct ExchangeCore {
   ExchangeCore(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts)
-      : collective(collective), parameters(std::move(parameters)), parts(std::move(parts)), state(this->parameters), down_state(this->parameters) {}
+      : collective(collective),
+        parameters(std::move(parameters)),
+        parts(std::move(parts)),
+        state(this->parameters),
+        down_state(this->parameters) {}
   ExchangeCore(const ExchangeCore&) = delete;  // state points to parameters
 
   Collective& collective;
@@ -36,8 +40,8 @@ struct ExchangeCore {
   std::shared_ptr<const BucketPlan> PlanOf(const Bucket<T>& bucket, bool dense);
 };
 
-/// A bucket under way: Start sends it, Finish puts the mean in place. Where either throws, the transport may still write
-/// into the flight's buffers: it must live until the collective is destroyed.
+/// A bucket under way: Start sends it, Finish puts the mean in place. Where either throws, the transport may still
+/// write into the flight's buffers: it must live until the collective is destroyed.
 template <typename T>
 class Flight {
  public:

@@ -13,7 +13,8 @@ template <typename T>
 ExchangeThread<T>::ExchangeThread(Exchange<T>& exchange) : exchange_(exchange), thread_([this] { Run(); }) {}
 
 template <typename T>
-void ExchangeThread<T>::Push(const Round& round, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) {
+void ExchangeThread<T>::Push(const Round& round, const Bucket<T>& bucket,
+                             std::function<void(std::exception_ptr)> done) {
   Enqueue({round, bucket, std::move(done), nullptr});
 }
 

@@ -16,7 +16,11 @@ std::span<std::byte> AsBytes(uint64_t& number) { return std::as_writable_bytes(s
 
 template <typename T>
 Mail<T>::Mail(ExchangeCore<T>& core, const Round& round, uint32_t bucket, uint16_t flags)
-    : core_(core), round_(round), bucket_(bucket), flags_(flags), id_(core.collective.Reserve()),
+    : core_(core),
+      round_(round),
+      bucket_(bucket),
+      flags_(flags),
+      id_(core.collective.Reserve()),
       lengths_id_(core.collective.Reserve()) {}
 
 template <typename T>

@@ -24,19 +24,25 @@ class Packer {
       const auto v = values.subspan(planned.values, planned.piece.numel);
       const auto out = message.subspan(planned.payload, planned.bytes);
       const auto lesson = message.subspan(planned.lesson, planned.lesson_bytes);
-      if (!kernels::AllFinite(v)) Zeros(planned, out, lesson);
-      else if (channel_.dense || planned.dense) Dense(planned, v, out);
-      else if (channel_.learner && channel_.learning->moves_h) Changed(planned, v, out, lesson);
-      else if (channel_.learner) Taught(planned, v, out, lesson);
-      else sizes_.push_back(Send(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, v, out));
+      if (!kernels::AllFinite(v))
+        Zeros(planned, out, lesson);
+      else if (channel_.dense || planned.dense)
+        Dense(planned, v, out);
+      else if (channel_.learner && channel_.learning->moves_h)
+        Changed(planned, v, out, lesson);
+      else if (channel_.learner)
+        Taught(planned, v, out, lesson);
+      else
+        sizes_.push_back(
+            Send(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, v, out));
     }
     return {plan_.variable ? Tighten(message) : Pad(message), poisoned_};
   }
 
  private:
   Site SiteOf(const PlannedPiece& planned) const {
-    return {core_.parts.seed,  channel_.purpose,  static_cast<uint32_t>(core_.collective.rank()), round_.step,
-            planned.parameter, planned.piece};
+    return {core_.parts.seed, channel_.purpose,  static_cast<uint32_t>(core_.collective.rank()),
+            round_.step,      planned.parameter, planned.piece};
   }
 
   void Zeros(const PlannedPiece& planned, std::span<std::byte> out, std::span<std::byte> lesson) {
@@ -51,12 +57,14 @@ class Packer {
 
   void Dense(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out) {
     SendDense(planned.dense ? kPlain : channel_.link, SiteOf(planned), core_.lane, channel_.state, v, out);
-    if (channel_.learner && !planned.dense) SendDense(*channel_.learning, SiteOf(planned), core_.lane, channel_.state, v, out);
+    if (channel_.learner && !planned.dense)
+      SendDense(*channel_.learning, SiteOf(planned), core_.lane, channel_.state, v, out);
     sizes_.push_back(out.size());
   }
 
   /// v - h + mean h through the link, v - h to the learner (METHODS M11).
-  void Taught(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out, std::span<std::byte> lesson) {
+  void Taught(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out,
+              std::span<std::byte> lesson) {
     const Scratch::Frame frame(core_.lane.scratch);
     const std::span<T> unknown = core_.lane.scratch.template Take<T>(v.size());
     const auto memory = [&](const char* name) {
@@ -64,14 +72,17 @@ class Packer {
     };
     kernels::Subtract<T>(v, memory("h"), unknown);
     kernels::Add<T>(memory("mean h"), unknown);
-    sizes_.push_back(Send<T>(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, unknown, out));
+    sizes_.push_back(Send<T>(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr,
+                             unknown, out));
     sizes_.push_back(Teach(planned, v, lesson));
   }
 
   /// The first message moves h, the second is the link's of what is left (3PCv2); on the wire they stand as ever.
-  void Changed(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out, std::span<std::byte> lesson) {
+  void Changed(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out,
+               std::span<std::byte> lesson) {
     const size_t taught = Teach(planned, v, lesson);
-    sizes_.push_back(Send(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, v, out));
+    sizes_.push_back(
+        Send(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, v, out));
     sizes_.push_back(taught);
   }
 

@@ -12,15 +12,20 @@ struct Channel {
   const Compressor& compressor;
   const Compressor* learner;  ///< null: nothing is learned
   const Link* learning;
-  Purpose purpose;            ///< of the operators' random bits
+  Purpose purpose;  ///< of the operators' random bits
   StateStore<T>& state;
   bool dense;  ///< a dense round
 };
 
 template <typename T>
 Channel<T> UpChannel(ExchangeCore<T>& core, bool dense) {
-  return {core.parts.link, *core.parts.compressor, core.parts.learner.get(), &core.parts.learning,
-          Purpose::kCompress, core.state, dense};
+  return {core.parts.link,
+          *core.parts.compressor,
+          core.parts.learner.get(),
+          &core.parts.learning,
+          Purpose::kCompress,
+          core.state,
+          dense};
 }
 template <typename T>
 Channel<T> DownChannel(ExchangeCore<T>& core) {
@@ -32,7 +37,8 @@ struct Packed {
   bool poisoned = false;  ///< a piece held a non-finite element: it was sent as zeros, and its memory is as it was
 };
 
-/// The planned pieces of `values`, a bucket, become payloads behind the frame of `message` (plan.bytes), padding zeroed.
+/// The planned pieces of `values`, a bucket, become payloads behind the frame of `message` (plan.bytes), padding
+/// zeroed.
 template <typename T>
 Packed Pack(ExchangeCore<T>& core, const Channel<T>& channel, const MessagePlan& plan, const Round& round,
             std::span<const T> values, std::span<std::byte> message);

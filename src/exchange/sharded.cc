@@ -8,14 +8,19 @@
 namespace gradwire {
 namespace {
 
-/// Every rank is the server of the pieces that it owns: it averages what all ranks sent it for them (collect), steps, and
-/// sends the result through the down link to all (spread). An owner decodes its own bytes, as all others do.
+/// Every rank is the server of the pieces that it owns: it averages what all ranks sent it for them (collect), steps,
+/// and sends the result through the down link to all (spread). An owner decodes its own bytes, as all others do.
 template <typename T>
 class ShardedFlight final : public Flight<T> {
  public:
   ShardedFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket)
-      : core_(core), round_(round), bucket_(bucket), dense_(core.IsDense(round.step)), plan_(core.PlanOf(bucket, dense_)),
-        up_(core, round, bucket.index, 0), down_(core, round, bucket.index, Frame::kDown) {}
+      : core_(core),
+        round_(round),
+        bucket_(bucket),
+        dense_(core.IsDense(round.step)),
+        plan_(core.PlanOf(bucket, dense_)),
+        up_(core, round, bucket.index, 0),
+        down_(core, round, bucket.index, Frame::kDown) {}
 
   void Start() override {
     for (int rank = 0; rank < size(); ++rank) up_.Expect(rank, Own(plan_->up));
@@ -56,8 +61,10 @@ class ShardedFlight final : public Flight<T> {
     for (const PlannedPiece& planned : Own(plan_->up).pieces) {
       const std::span<T> mean = bucket_.values.subspan(planned.values, planned.piece.numel);
       // NaN is packed as zeros, which leave the memory of the way back as it is.
-      if (down_.poisoned) std::ranges::fill(mean, std::numeric_limits<T>::quiet_NaN());
-      else OwnerStep(core_.parts.prox, round_, PointOf(planned), mean);
+      if (down_.poisoned)
+        std::ranges::fill(mean, std::numeric_limits<T>::quiet_NaN());
+      else
+        OwnerStep(core_.parts.prox, round_, PointOf(planned), mean);
     }
   }
 
@@ -76,8 +83,8 @@ class ShardedFlight final : public Flight<T> {
     const Timer timer(core_.stats.decode_s);
     for (const int owner : all) {
       const From message = down_.Read(owner);
-      Unpack<T>(core_, DownChannel(core_), plan_->down[static_cast<size_t>(owner)], bucket_.index, round_, {&message, 1},
-                bucket_.values);
+      Unpack<T>(core_, DownChannel(core_), plan_->down[static_cast<size_t>(owner)], bucket_.index, round_,
+                {&message, 1}, bucket_.values);
     }
     if (poisoned) std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
   }

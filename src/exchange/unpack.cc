@@ -20,8 +20,8 @@ std::vector<Bytes> PayloadsOf(const MessagePlan& plan, uint32_t bucket, const Ro
   const size_t table_bytes = AlignPayload(plan.payloads() * sizeof(uint32_t));
   size_t next = sizeof(Frame) + table_bytes;
   const auto refuse = [&](const std::string& what) {
-    throw PeerError(static_cast<int>(from.sender), fmt::format("message from rank {}, bucket {}, step {}: {}",
-                                                               from.sender, bucket, round.step, what));
+    throw PeerError(static_cast<int>(from.sender),
+                    fmt::format("message from rank {}, bucket {}, step {}: {}", from.sender, bucket, round.step, what));
   };
   if (plan.variable && table.size() < table_bytes) refuse("shorter than its table of sizes");
   const auto take = [&](size_t planned, size_t most) {
@@ -56,9 +56,9 @@ class Unpacker {
       try {
         Take(planned, values.subspan(planned.values, planned.piece.numel));
       } catch (const PeerError& error) {
-        throw PeerError(error.rank(), fmt::format("step {}, bucket {}, parameter {}, piece {}: {}", round_.step, bucket,
-                                                  core_.parameters[planned.parameter].name, planned.piece.index,
-                                                  error.what()));
+        throw PeerError(error.rank(),
+                        fmt::format("step {}, bucket {}, parameter {}, piece {}: {}", round_.step, bucket,
+                                    core_.parameters[planned.parameter].name, planned.piece.index, error.what()));
       }
     }
   }

@@ -13,8 +13,10 @@ template <typename T>
 void ScaleAdd(std::span<const T> v, T scale, std::span<const T> owed, std::span<T> out) {
   const size_t n = out.size();
   if (v.empty()) {
-    if (owed.empty()) std::fill_n(out.data(), n, T{0});
-    else if (owed.data() != out.data()) std::copy_n(owed.data(), n, out.data());
+    if (owed.empty())
+      std::fill_n(out.data(), n, T{0});
+    else if (owed.data() != out.data())
+      std::copy_n(owed.data(), n, out.data());
   } else if (owed.empty()) {
     for (size_t i = 0; i < n; ++i) out[i] = scale * v[i];
   } else {

@@ -46,7 +46,8 @@ void AddNoise(double deviation, Site site, std::span<std::byte> payload) {
   site.purpose = Purpose::kNoise;
   Philox random = StreamOf(site);
   for (size_t i = 0; i < site.piece.numel; ++i) {
-    const double radius = std::sqrt(-2 * std::log1p(-random.Uniform())), angle = 2 * std::numbers::pi * random.Uniform();
+    const double radius = std::sqrt(-2 * std::log1p(-random.Uniform())),
+                 angle = 2 * std::numbers::pi * random.Uniform();
     T value;
     std::memcpy(&value, payload.data() + i * sizeof(T), sizeof(T));
     value += static_cast<T>(deviation * radius * std::cos(angle));
@@ -112,18 +113,20 @@ std::string Link::numbers() const {
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece) {
   if (link.for_unbiased) {
     if (compressor.omega(piece)) return std::nullopt;
-    return fmt::format("link {} needs an unbiased operator, and {} is biased. Take randk:1%, qsgd:7 or "
-                       "induced({},randk:1%), or method ef21, which is for biased ones",
-                       link.name, compressor.spec(), compressor.spec());
+    return fmt::format(
+        "link {} needs an unbiased operator, and {} is biased. Take randk:1%, qsgd:7 or "
+        "induced({},randk:1%), or method ef21, which is for biased ones",
+        link.name, compressor.spec(), compressor.spec());
   }
   const bool contracts = compressor.contracts(piece);
   if (link.kappa.rule == Coefficient::Rule::kDelta && contracts && !compressor.delta(piece))
     return fmt::format("link {} takes delta as its share of memory, and {} has none; set comm.eta, or take method ef21",
                        link.name, compressor.spec());
   if (link.remembers() && !contracts)
-    return fmt::format("error feedback around {}, which does not contract, diverges: its memory grows without bound. "
-                       "Take a contractive operator (sign, topk:1%{}), or a method without memory (dcgd)",
-                       compressor.spec(), compressor.unbiased() ? ", unscale(" + compressor.spec() + ")" : "");
+    return fmt::format(
+        "error feedback around {}, which does not contract, diverges: its memory grows without bound. "
+        "Take a contractive operator (sign, topk:1%{}), or a method without memory (dcgd)",
+        compressor.spec(), compressor.unbiased() ? ", unscale(" + compressor.spec() + ")" : "");
   if (link.takes_shift && !contracts)
     return fmt::format("link {} needs an operator that contracts, and {} does not. Take sign or topk:1%{}", link.name,
                        compressor.spec(),
@@ -172,7 +175,8 @@ void SendDense(const Link& link, const Site& site, Lane& lane, StateStore<T>& st
 
 double ReceiveWeight(const Link& link, double step_size, int senders) {
   if (!link.step_inside) return 1.0 / senders;
-  if (!(step_size > 0)) throw Error(fmt::format("link {} has the step size inside: it must be above 0, and is {}", link.name, step_size));
+  if (!(step_size > 0))
+    throw Error(fmt::format("link {} has the step size inside: it must be above 0, and is {}", link.name, step_size));
   return 1.0 / (senders * step_size);
 }
 

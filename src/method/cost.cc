@@ -47,11 +47,14 @@ uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& par
   return bytes;
 }
 
-std::optional<std::string> CostWarning(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size) {
+std::optional<std::string> CostWarning(const ExchangeParts& parts, const std::vector<Parameter>& parameters,
+                                       int world_size) {
   const uint64_t sent = SentBytes(parts, parameters, world_size), dense = DenseRingBytes(parameters, world_size);
   if (parts.compressor->spec() == "identity" || world_size == 1 || sent < dense) return std::nullopt;
-  return fmt::format("{} on {} ranks sends {} bytes a step, a dense ring {}: nothing is gained. Take a compressor that "
-                     "keeps less, or method none", parts.compressor->spec(), world_size, sent, dense);
+  return fmt::format(
+      "{} on {} ranks sends {} bytes a step, a dense ring {}: nothing is gained. Take a compressor that "
+      "keeps less, or method none",
+      parts.compressor->spec(), world_size, sent, dense);
 }
 
 }  // namespace gradwire

@@ -36,9 +36,10 @@ void CheckFit(const char* key, const Link& link, const Compressor& compressor) {
 std::shared_ptr<const Compressor> CompressorOf(const Method& method, const CommConfig& config) {
   const auto compressor = Parse("compressor", OrUsual(config.compressor, method.compressor));
   if (method.only && compressor->spec() != method.compressor)
-    throw ConfigError(fmt::format("comm.compressor: method {} is {} and nothing else, so '{}' would not be used; expected "
-                                  "auto or {}, or another method (ef, dcgd) for it",
-                                  method.name, method.compressor, compressor->spec(), method.compressor));
+    throw ConfigError(
+        fmt::format("comm.compressor: method {} is {} and nothing else, so '{}' would not be used; expected "
+                    "auto or {}, or another method (ef, dcgd) for it",
+                    method.name, method.compressor, compressor->spec(), method.compressor));
   return compressor;
 }
 
@@ -52,7 +53,8 @@ const Link kChange{.name = "change",
                    .summary = "",
                    .source = ""};
 
-/// "auto" leaves the coefficient as it is; a number from 0 to `most` replaces it. `has`: whether the method has it at all.
+/// "auto" leaves the coefficient as it is; a number from 0 to `most` replaces it. `has`: whether the method has it at
+/// all.
 void Override(const char* key, const std::string& text, bool has, const Method& method, Coefficient& coefficient,
               double most = 1) {
   if (text == "auto") return;
@@ -61,7 +63,8 @@ void Override(const char* key, const std::string& text, bool has, const Method& 
   if (error != std::errc{} || end != text.data() + text.size() || !(number >= 0 && number <= most))
     throw ConfigError(fmt::format("comm.{}: '{}': expected auto or a number from 0{}", key, text,
                                   most < kUnbounded ? fmt::format(" to {}", most) : ""));
-  if (!has) throw ConfigError(fmt::format("comm.{}: method {} has no such coefficient; expected auto", key, method.name));
+  if (!has)
+    throw ConfigError(fmt::format("comm.{}: method {} has no such coefficient; expected auto", key, method.name));
   coefficient = number;
 }
 
@@ -69,15 +72,16 @@ void SetLearner(const Method& method, const CommConfig& config, ExchangeParts& p
   const std::string spec = OrUsual(config.learner, method.learner.empty() ? "none" : method.learner);
   if (spec == "none") return;
   if (method.learner.empty())
-    throw ConfigError(fmt::format("comm.learner: method {} learns no shift; expected auto, none, or method ec_diana",
-                                  method.name));
+    throw ConfigError(
+        fmt::format("comm.learner: method {} learns no shift; expected auto, none, or method ec_diana", method.name));
   parts.learner = Parse("learner", spec);
   parts.learning = method.teaches_change ? kChange : FindLink("diana");
   CheckFit("learner", parts.learning, *parts.learner);
 }
 
 void SetDown(const Method& method, const CommConfig& config, ExchangeParts& parts) {
-  const std::string name = OrUsual(config.down, config.topology == "sharded" && method.down == "none" ? "raw" : method.down);
+  const std::string name =
+      OrUsual(config.down, config.topology == "sharded" && method.down == "none" ? "raw" : method.down);
   if (name == "none") {
     if (config.topology == "sharded")
       throw ConfigError("comm.down: none: the sharded topology has a way back; expected raw, ef or dore");
@@ -91,7 +95,8 @@ void SetDown(const Method& method, const CommConfig& config, ExchangeParts& part
   if (!std::ranges::count(names, name))
     throw ConfigError(fmt::format("comm.down: '{}' is unknown; expected auto, none, {}", name, fmt::join(names, ", ")));
   parts.down = FindDownLink(name);
-  const bool is_plain = method.down == "none" && config.down == "auto";  // sharded asked for, nothing said of the way back
+  const bool is_plain =
+      method.down == "none" && config.down == "auto";  // sharded asked for, nothing said of the way back
   const std::string spec = OrUsual(config.down_compressor, is_plain ? "identity" : method.down_compressor);
   parts.down_compressor = spec.empty() ? parts.compressor : Parse("down_compressor", spec);
   CheckFit("down_compressor", parts.down, *parts.down_compressor);
@@ -103,11 +108,13 @@ void SetCoefficients(const Method& method, const CommConfig& config, ExchangePar
   Override("alpha", config.alpha, shifted.reference == Reference::kShift, method, shifted.alpha);
   const bool dore = parts.down.step_inside;
   Override("beta", config.beta, dore, method, parts.down.beta);
-  Override("eta", config.eta, dore || parts.link.name == "econtrol", method, dore ? parts.down.kappa : parts.link.kappa);
+  Override("eta", config.eta, dore || parts.link.name == "econtrol", method,
+           dore ? parts.down.kappa : parts.link.kappa);
   if (dore) parts.down.lambda = parts.down.kappa;
   if (config.opening != "auto") {
     if (config.opening != "dense" && config.opening != "compressed")
-      throw ConfigError(fmt::format("comm.opening: '{}' is unknown; expected auto, dense or compressed", config.opening));
+      throw ConfigError(
+          fmt::format("comm.opening: '{}' is unknown; expected auto, dense or compressed", config.opening));
     if (!parts.link.shifts())
       throw ConfigError(fmt::format("comm.opening: method {} has no shift to start; expected auto", method.name));
     parts.link.opens_dense = config.opening == "dense";
@@ -123,15 +130,18 @@ void SetCoefficients(const Method& method, const CommConfig& config, ExchangePar
 void SetNoise(const CommConfig& config, ExchangeParts& parts) {
   const Piece piece = Piece::Whole(kPieceNumel);
   if (config.noise > 0 && parts.compressor->Bytes(piece, Dtype::kF32) != piece.numel * sizeof(float))
-    throw ConfigError(fmt::format("comm.noise: {} does not send its elements as numbers; expected clip or identity, or 0",
-                                  parts.compressor->spec()));
+    throw ConfigError(
+        fmt::format("comm.noise: {} does not send its elements as numbers; expected clip or identity, or 0",
+                    parts.compressor->spec()));
   parts.link.noise = config.noise;
 }
 
 Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts) {
-  const bool summable = parts.compressor->linear() && parts.link.noise == 0 && !parts.link.remembers() && !parts.link.shifts();
+  const bool summable =
+      parts.compressor->linear() && parts.link.noise == 0 && !parts.link.remembers() && !parts.link.shifts();
   const bool sharded = parts.down_compressor != nullptr;
-  if (config.topology == "auto") return sharded ? Topology::kSharded : summable ? Topology::kAllReduce : Topology::kAllGather;
+  if (config.topology == "auto")
+    return sharded ? Topology::kSharded : summable ? Topology::kAllReduce : Topology::kAllGather;
   if (config.topology == "sharded") return Topology::kSharded;
   if (config.topology != "allgather" && config.topology != "allreduce")
     throw ConfigError(
@@ -141,8 +151,10 @@ Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts) {
                                   config.topology, parts.down.name));
   if (config.topology == "allgather") return Topology::kAllGather;
   if (!summable)
-    throw ConfigError(fmt::format("comm.topology: allreduce sums messages on the way, which {} with link {} does not "
-                                  "allow; expected allgather or auto", parts.compressor->spec(), parts.link.name));
+    throw ConfigError(
+        fmt::format("comm.topology: allreduce sums messages on the way, which {} with link {} does not "
+                    "allow; expected allgather or auto",
+                    parts.compressor->spec(), parts.link.name));
   return Topology::kAllReduce;
 }
 
@@ -156,12 +168,14 @@ void CheckSharded(const ExchangeParts& parts) {
 PieceRule PieceRuleOf(const CommConfig& config) {
   if (config.piece == "fixed") return PieceRule::kFixed;
   if (config.piece == "tensor") return PieceRule::kTensor;
-  throw ConfigError(fmt::format("comm.piece: '{}' is unknown; expected fixed (65,536 elements) or tensor", config.piece));
+  throw ConfigError(
+      fmt::format("comm.piece: '{}' is unknown; expected fixed (65,536 elements) or tensor", config.piece));
 }
 
 void CheckRanges(const CommConfig& config) {
   const auto at_least = [](const char* key, double value, double least) {
-    if (!(value >= least)) throw ConfigError(fmt::format("comm.{}: {} is out of range; expected at least {}", key, value, least));
+    if (!(value >= least))
+      throw ConfigError(fmt::format("comm.{}: {} is out of range; expected at least {}", key, value, least));
   };
   at_least("noise", config.noise, 0);
   at_least("min_compress_numel", static_cast<double>(config.min_compress_numel), 0);

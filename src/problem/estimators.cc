@@ -148,8 +148,8 @@ class Lsvrg : public Anchored {
   bool common_;
 };
 
-/// v + sum_k w_k (grad f_k(x) - grad f_k(y)) with the estimate v and the point y of the round before; now and then, where
-/// the exchange has a dense round, grad f_i(x) (VR-MARINA, Gorbunov et al. 2021, arXiv 2102.07845).
+/// v + sum_k w_k (grad f_k(x) - grad f_k(y)) with the estimate v and the point y of the round before; now and then,
+/// where the exchange has a dense round, grad f_i(x) (VR-MARINA, Gorbunov et al. 2021, arXiv 2102.07845).
 class Diff : public Sgd {
  public:
   Diff(std::shared_ptr<const FiniteSum> f, std::unique_ptr<Sampling> sampling, Streams streams, double p)

@@ -22,7 +22,9 @@ using Bytes = std::vector<std::byte>;
 /// Makes rank `rank` of `size`; all ranks call it at the same time, each on its own thread.
 using MakeRank = std::function<std::unique_ptr<Collective>(int rank, int size, std::chrono::milliseconds timeout)>;
 
-inline std::byte Pattern(int from, int to, size_t i) { return static_cast<std::byte>(17 * from + 31 * to + 7 * i + i / 251); }
+inline std::byte Pattern(int from, int to, size_t i) {
+  return static_cast<std::byte>(17 * from + 31 * to + 7 * i + i / 251);
+}
 
 inline Bytes MessageOf(int from, int to, size_t size) {
   Bytes bytes(size);
@@ -48,7 +50,8 @@ struct Round {
   void FinishAndCheck() {
     collective.Finish(ticket);
     for (const Incoming& message : incoming)
-      EXPECT_EQ(received[static_cast<size_t>(message.peer)], MessageOf(message.peer, collective.rank(), message.bytes.size()));
+      EXPECT_EQ(received[static_cast<size_t>(message.peer)],
+                MessageOf(message.peer, collective.rank(), message.bytes.size()));
   }
   Collective& collective;
   std::vector<Bytes> sent, received;
@@ -91,7 +94,8 @@ void AllReduceSums(const MakeRank& make) {
     std::vector<std::vector<T>> results(static_cast<size_t>(n));
     RunGroup(make, n, std::chrono::seconds(60), [&](Collective& c) {
       auto& mine = results[static_cast<size_t>(c.rank())];
-      for (size_t i = 0; i < 10001; ++i) mine.push_back(static_cast<T>(0.1) * static_cast<T>(i % 97) + static_cast<T>(c.rank()));
+      for (size_t i = 0; i < 10001; ++i)
+        mine.push_back(static_cast<T>(0.1) * static_cast<T>(i % 97) + static_cast<T>(c.rank()));
       c.Finish(c.StartAllReduce(std::span<T>(mine)));
     });
     for (size_t i = 0; i < results[0].size(); ++i) {
@@ -105,7 +109,8 @@ void AllReduceSums(const MakeRank& make) {
 inline void TextsComeByRank(const MakeRank& make) {
   RunGroup(make, 3, std::chrono::seconds(60), [](Collective& c) {
     for (int round = 0; round < 2; ++round)
-      EXPECT_EQ(c.GatherText("rank " + std::to_string(c.rank()) + "\n"), (std::vector<std::string>{"rank 0\n", "rank 1\n", "rank 2\n"}));
+      EXPECT_EQ(c.GatherText("rank " + std::to_string(c.rank()) + "\n"),
+                (std::vector<std::string>{"rank 0\n", "rank 1\n", "rank 2\n"}));
   });
 }
 
@@ -126,8 +131,10 @@ inline void AllNameTheRankThatLeaves(const MakeRank& make, bool all_reduce) {
     std::unique_ptr<Round> round;
     try {
       for (int i = 0; i < 2; ++i) {  // the first may still find the connection open
-        if (all_reduce) collective->Finish(collective->StartAllReduce(std::span<float>(values)));
-        else round = std::make_unique<Round>(*collective, 100000), collective->Finish(round->ticket);
+        if (all_reduce)
+          collective->Finish(collective->StartAllReduce(std::span<float>(values)));
+        else
+          round = std::make_unique<Round>(*collective, 100000), collective->Finish(round->ticket);
       }
       ADD_FAILURE() << "rank " << rank << " noticed nothing";
     } catch (const PeerError& error) {
@@ -163,12 +170,12 @@ inline void ASilentRankIsNamedAfterTheTimeout(const MakeRank& make) {
 }  // namespace gradwire::testing
 
 /// Instantiates the laws for one implementation.
-#define GRADWIRE_COLLECTIVE_CONFORMANCE(Name, make)                                                        \
-  TEST(Name, MessagesArriveWhole) { ::gradwire::testing::MessagesArriveWhole(make); }                      \
-  TEST(Name, TicketsFinishInAnyOrder) { ::gradwire::testing::TicketsFinishInAnyOrder(make); }              \
-  TEST(Name, AllReduceSumsFloats) { ::gradwire::testing::AllReduceSums<float>(make); }                     \
-  TEST(Name, AllReduceSumsDoubles) { ::gradwire::testing::AllReduceSums<double>(make); }                   \
-  TEST(Name, TextsComeByRank) { ::gradwire::testing::TextsComeByRank(make); }                              \
-  TEST(Name, AllNameTheRankThatLeaves) { ::gradwire::testing::AllNameTheRankThatLeaves(make, false); }     \
+#define GRADWIRE_COLLECTIVE_CONFORMANCE(Name, make)                                                              \
+  TEST(Name, MessagesArriveWhole) { ::gradwire::testing::MessagesArriveWhole(make); }                            \
+  TEST(Name, TicketsFinishInAnyOrder) { ::gradwire::testing::TicketsFinishInAnyOrder(make); }                    \
+  TEST(Name, AllReduceSumsFloats) { ::gradwire::testing::AllReduceSums<float>(make); }                           \
+  TEST(Name, AllReduceSumsDoubles) { ::gradwire::testing::AllReduceSums<double>(make); }                         \
+  TEST(Name, TextsComeByRank) { ::gradwire::testing::TextsComeByRank(make); }                                    \
+  TEST(Name, AllNameTheRankThatLeaves) { ::gradwire::testing::AllNameTheRankThatLeaves(make, false); }           \
   TEST(Name, AllNameTheRankThatLeavesAnAllReduce) { ::gradwire::testing::AllNameTheRankThatLeaves(make, true); } \
   TEST(Name, ASilentRankIsNamedAfterTheTimeout) { ::gradwire::testing::ASilentRankIsNamedAfterTheTimeout(make); }

@@ -58,8 +58,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadSpec{"topk:nan%", kAmount}, BadSpec{"topk:inf%", kAmount}, BadSpec{"topk:%", kAmount},
         BadSpec{"topk:1%%", kAmount}, BadSpec{"topk:1 %", kAmount}, BadSpec{"topk:1%:common", kAmount},
         BadSpec{"randk:0", {"randk:5000", "randk:1%"}}, BadSpec{"randk:x:common", {"randk:5000"}},
-        BadSpec{"randk:1%:", {"common or sent, unscaled"}},
-        BadSpec{"randk:1%:sent:sent", {"common or sent, unscaled"}},
+        BadSpec{"randk:1%:", {"common or sent, unscaled"}}, BadSpec{"randk:1%:sent:sent", {"common or sent, unscaled"}},
         BadSpec{"qsgd", {"levels from 1 to 32767", "qsgd:127"}}, BadSpec{"qsgd:0", {"from 1 to 32767"}},
         BadSpec{"qsgd:32768", {"from 1 to 32767"}}, BadSpec{"dithering:3:1", {"1, 2 or inf"}},
         BadSpec{"dithering:2", {"dithering:inf:7"}}, BadSpec{"dithering:2:1:1", {"dithering:inf:7"}},
@@ -79,8 +78,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadSpec{"induced(sign:plain,randk:1%)", {"bounded, which that of sign:plain is not"}},
         BadSpec{"then(topk:1%,randk:1%)", {"contractive, which randk:1% is not", "induced(A,B)"}},
         BadSpec{"then(threshold:1,sign)", {"fixed size"}}, BadSpec{"then(sign:plain,sign)", {"contractive"}},
-        BadSpec{"randk:1%:common:sent", {"not both"}}, BadSpec{"scaled(sign,0)", {"a factor other than 0"}}, BadSpec{"scaled(sign,x)", {"a factor"}},
-        BadSpec{"unscale(sign)", {"sign is not unbiased"}}, BadSpec{"compose(sign)", {"two operators"}}));
+        BadSpec{"randk:1%:common:sent", {"not both"}}, BadSpec{"scaled(sign,0)", {"a factor other than 0"}},
+        BadSpec{"scaled(sign,x)", {"a factor"}}, BadSpec{"unscale(sign)", {"sign is not unbiased"}},
+        BadSpec{"compose(sign)", {"two operators"}}));
 
 }  // namespace
 }  // namespace gradwire

@@ -67,7 +67,8 @@ struct Outcome {
 Outcome Receive(const testing::Combination& combination, const Damage& damage) {
   Outcome outcome;
   testing::RunRanks(kWorkers, [&](Collective& collective) {
-    DamagingCollective damaging(collective, collective.rank() == kReceiver ? damage : [](std::span<std::byte>) {});
+    DamagingCollective damaging(
+        collective, collective.rank() == kReceiver ? damage : [](std::span<std::byte>) {});
     Exchange<float> exchange(damaging, kParameters, MakeParts(combination.Config(), /*seed=*/1));
     DirectSink<float> sink(exchange);
     testing::Buckets<float> buckets(kParameters, kLayout);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every link keeps on every topology, with every operator that fits: replicas get the same bits; a receiver's shift
-// is the mean of its senders' shifts; and a rank sends the bytes that the plan declares.
+// What every link keeps on every topology, with every operator that fits: replicas get the same bits; a receiver's
+// shift is the mean of its senders' shifts; and a rank sends the bytes that the plan declares.
 #include <cmath>
 #include <vector>
 
@@ -20,11 +20,12 @@ namespace {
 constexpr int kWorkers = 3;
 constexpr uint64_t kSteps = 12;
 constexpr double kLr = 0.25;
-const std::vector<Parameter> kParameters = {{"weight", {50, 31}}, {"bias", {50}}, {"small", {5, 5}}, {"other", {1200, 1}}};
+const std::vector<Parameter> kParameters = {
+    {"weight", {50, 31}}, {"bias", {50}}, {"small", {5, 5}}, {"other", {1200, 1}}};
 
 /// What one rank has seen and holds in the end.
 struct Trace {
-  std::vector<std::vector<float>> results;  // by step and parameter
+  std::vector<std::vector<float>> results;        // by step and parameter
   std::vector<std::vector<float>> shifts, means;  // by parameter
   uint64_t sent = 0;
 };
@@ -43,7 +44,8 @@ Trace RunRank(const testing::Combination& combination, Collective& collective, u
       for (float& x : buckets.Of(p)) x = static_cast<float>(random.Uniform() - 0.3);
     if (step == poisoned && collective.rank() == 1) buckets.Of(0)[7] = std::numeric_limits<float>::infinity();
     buckets.Exchange(sink, {step, kLr});
-    for (uint32_t p = 0; p < kParameters.size(); ++p) trace.results.emplace_back(buckets.Of(p).begin(), buckets.Of(p).end());
+    for (uint32_t p = 0; p < kParameters.size(); ++p)
+      trace.results.emplace_back(buckets.Of(p).begin(), buckets.Of(p).end());
   }
   for (uint32_t p = 0; p < kParameters.size(); ++p) {
     const auto copy = [&](const char* name) {
@@ -71,8 +73,9 @@ bool HasShift(const ExchangeParts& parts) { return parts.link.reference == Refer
 /// Not where some rounds are dense, payloads are of any size, or the transport sums.
 bool IsPlanned(const ExchangeParts& parts) {
   const auto varies = [](const auto& c) { return c && c->variable(); };
-  return !parts.link.opens_dense && !parts.link.refresh && parts.link.gate == Gate::kOpen && !varies(parts.compressor) &&
-         !varies(parts.down_compressor) && !varies(parts.learner) && parts.topology != Topology::kAllReduce;
+  return !parts.link.opens_dense && !parts.link.refresh && parts.link.gate == Gate::kOpen &&
+         !varies(parts.compressor) && !varies(parts.down_compressor) && !varies(parts.learner) &&
+         parts.topology != Topology::kAllReduce;
 }
 
 /// Identity over an all-reduce does what DDP does: only the element itself is not finite.
@@ -95,12 +98,13 @@ class Ends : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(Ends, ResultsAreTheSameBitsOnAllRanks) {
-  Holds([](const ExchangeParts&) { return true; }, [](const testing::Combination& c) {
-    const auto traces = TracesOf(c);
-    for (const Trace& trace : traces) ASSERT_EQ(trace.results, traces[0].results);
-    for (const auto& result : traces[0].results)
-      for (const float x : result) ASSERT_TRUE(std::isfinite(x));
-  });
+  Holds([](const ExchangeParts&) { return true; },
+        [](const testing::Combination& c) {
+          const auto traces = TracesOf(c);
+          for (const Trace& trace : traces) ASSERT_EQ(trace.results, traces[0].results);
+          for (const auto& result : traces[0].results)
+            for (const float x : result) ASSERT_TRUE(std::isfinite(x));
+        });
 }
 
 /// A receiver adds alpha times the mean of what its senders add alpha times each: equal but for rounding, which grows
@@ -113,7 +117,8 @@ void ExpectEqualShifts(const testing::Combination& combination, const std::vecto
       for (size_t i = 0; i < kParameters[p].numel(); ++i) {
         double mean = 0, size = 0;
         for (const Trace& trace : traces) mean += trace.shifts[p][i] / kWorkers, size += std::abs(trace.shifts[p][i]);
-        ASSERT_NEAR(traces[static_cast<size_t>(rank)].means[p][i], mean, 1e-5 * (1 + size)) << kParameters[p].name << " " << i;
+        ASSERT_NEAR(traces[static_cast<size_t>(rank)].means[p][i], mean, 1e-5 * (1 + size))
+            << kParameters[p].name << " " << i;
       }
     }
 }

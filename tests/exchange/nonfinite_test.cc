@@ -47,8 +47,10 @@ template <typename T>
 class Rank {
  public:
   Rank(Collective& collective, const testing::Combination& combination)
-      : rank_(collective.rank()), exchange_(collective, kParameters, MakeParts(combination.Config(), /*seed=*/1)),
-        sink_(exchange_), buckets_(kParameters, kLayout) {}
+      : rank_(collective.rank()),
+        exchange_(collective, kParameters, MakeParts(combination.Config(), /*seed=*/1)),
+        sink_(exchange_),
+        buckets_(kParameters, kLayout) {}
 
   void Exchange(uint64_t step, T poison = 0) {
     Philox random(step, Purpose::kSynthetic, static_cast<uint64_t>(rank_));

@@ -25,8 +25,7 @@ const std::vector<Parameter> kParameters = {
 /// A replica: the point, its gradients' buckets, and what tells whether two of them ever differed.
 class Replica {
  public:
-  explicit Replica(int rank)
-      : rank_(static_cast<uint64_t>(rank)), gradients_(kParameters, {{4, 3}, {2, 1, 0}}) {
+  explicit Replica(int rank) : rank_(static_cast<uint64_t>(rank)), gradients_(kParameters, {{4, 3}, {2, 1, 0}}) {
     for (const Parameter& parameter : kParameters) point_.emplace_back(parameter.numel(), 0.5f);
   }
 

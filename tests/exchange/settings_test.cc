@@ -90,8 +90,10 @@ struct Idea {
   bool doubles = false;
 
   void Join(Collective& collective) const {
-    if (doubles) Exchange<double>(collective, parameters, MakeParts(config, seed));
-    else Exchange<float>(collective, parameters, MakeParts(config, seed));
+    if (doubles)
+      Exchange<double>(collective, parameters, MakeParts(config, seed));
+    else
+      Exchange<float>(collective, parameters, MakeParts(config, seed));
   }
 };
 

@@ -139,8 +139,8 @@ void CheckConservation(const World& world, const char* compressor) {
       kept += std::abs(left[j]);
       // Five steps of float sums of values up to a few units: 1e-5 is 100 roundings.
       Require(std::abs(given[j] - got) <= 1e-5 * (1 + std::abs(given[j])),
-              ddp->parameters()[i].first + "[" + std::to_string(j) + "]: " + std::to_string(given[j]) +
-                  " went in, " + std::to_string(got) + " came out or was kept");
+              ddp->parameters()[i].first + "[" + std::to_string(j) + "]: " + std::to_string(given[j]) + " went in, " +
+                  std::to_string(got) + " came out or was kept");
     }
   }
   Require(kept > 0, "nothing was kept: the test shows nothing");
@@ -161,8 +161,9 @@ void CheckBytes(const World& world, const char* method, const char* compressor) 
   const double seen = static_cast<double>(testing::SocketBytesSent() - sockets_before);
   std::cerr << "rank " + std::to_string(world.env.rank) + " " + compressor + ": counted " + std::to_string(said) +
                    ", sockets " + std::to_string(seen) + "\n";
-  Require(said > 0 && std::abs(seen - said) <= 0.02 * said + 65536,
-          std::string(compressor) + ": counted " + std::to_string(said) + " bytes, the sockets " + std::to_string(seen));
+  Require(
+      said > 0 && std::abs(seen - said) <= 0.02 * said + 65536,
+      std::string(compressor) + ": counted " + std::to_string(said) + " bytes, the sockets " + std::to_string(seen));
 }
 
 int Main(const std::string& mode) {

@@ -58,9 +58,8 @@ TEST(Methods, AreCompleteRows) {
 }
 
 TEST(Methods, ThatAreUnknownAreNamedWithTheNearest) {
-  EXPECT_THAT(Refusal(Config("dcgdd", "sign")),
-              AllOf(StartsWith("comm.method: 'dcgdd' is unknown"), HasSubstr("did you mean 'dcgd'?"),
-                    HasSubstr("none, dcgd, ef")));
+  EXPECT_THAT(Refusal(Config("dcgdd", "sign")), AllOf(StartsWith("comm.method: 'dcgdd' is unknown"),
+                                                      HasSubstr("did you mean 'dcgd'?"), HasSubstr("none, dcgd, ef")));
   EXPECT_THROW(MakeParts(Config("dcgdd", "sign"), 0), ConfigError);
 }
 
@@ -71,7 +70,8 @@ TEST(Methods, CompressorsThatAreUnknownAreNamedWithTheNearest) {
 }
 
 TEST(Methods, NoneTakesIdentityOnly) {
-  EXPECT_THAT(Refusal(Config("none", "sign")), AllOf(StartsWith("comm.compressor: "), HasSubstr("expected auto or identity")));
+  EXPECT_THAT(Refusal(Config("none", "sign")),
+              AllOf(StartsWith("comm.compressor: "), HasSubstr("expected auto or identity")));
   EXPECT_EQ(Refusal(Config("none", "identity")), "accepted");
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 using testing::Comm;
 
-constexpr double kMaxL = 10, kWorkers = 10;  // of QH
+constexpr double kMaxL = 10, kWorkers = 10;                          // of QH
 constexpr double kDianaStep = 1 / (kMaxL * (1 + 6 * 9 / kWorkers));  // Rand-2 of 20: omega = 9
 
 /// The middle of the steps that DORE's theory allows on QH (mu_i >= 1, L_i <= 10), for its alpha, beta and eta.
@@ -60,7 +60,8 @@ class Rows : public ::testing::TestWithParam<Acceptance> {};
 
 TEST_P(Rows, ReachTheSolutionInTheRoundsOfTheReference) {
   const Acceptance& a = GetParam();
-  const int least = a.slack >= 0 ? a.rounds - a.slack : a.rounds / 3, most = a.slack >= 0 ? a.rounds + a.slack : 3 * a.rounds;
+  const int least = a.slack >= 0 ? a.rounds - a.slack : a.rounds / 3,
+            most = a.slack >= 0 ? a.rounds + a.slack : 3 * a.rounds;
   const int found = Descend(a.comm, a.lr, most + 1, a.problem()).RoundsTo(1e-10);
   EXPECT_GE(found, least);
   EXPECT_LE(found, most);
@@ -74,8 +75,10 @@ INSTANTIATE_TEST_SUITE_P(
         Acceptance{"econtrol", Comm("econtrol", "topk:2"), 0.02, 310, 1},
         Acceptance{"econtrol_small_eta", With("econtrol", "topk:2", &CommConfig::eta, "0.01"), 0.02, 1995, 1},
         Acceptance{"diana_randk", Comm("diana", "randk:2"), kDianaStep, 402},
-        Acceptance{"diana_ternary_2", Comm("diana", "dithering:2:1"), 1 / (kMaxL * (1 + 6 * (std::sqrt(20) - 1) / kWorkers)), 168},
-        Acceptance{"diana_ternary_inf", Comm("diana", "terngrad"), 1 / (kMaxL * (1 + 3 * (std::sqrt(20) - 1) / kWorkers)), 91},
+        Acceptance{"diana_ternary_2", Comm("diana", "dithering:2:1"),
+                   1 / (kMaxL * (1 + 6 * (std::sqrt(20) - 1) / kWorkers)), 168},
+        Acceptance{"diana_ternary_inf", Comm("diana", "terngrad"),
+                   1 / (kMaxL * (1 + 3 * (std::sqrt(20) - 1) / kWorkers)), 91},
         Acceptance{"diana_natural", Comm("diana", "natural"), 1 / (kMaxL * (1 + 0.75 / kWorkers)), 40},
         Acceptance{"diana_dq", With("diana_dq", "randk:2", &CommConfig::down_compressor, "randk:10"), 1.0 / 128, 660},
         Acceptance{"marina", Comm("marina", "randk:2"), MarinaStep(9), 297},
@@ -86,11 +89,11 @@ INSTANTIATE_TEST_SUITE_P(
         Acceptance{"dore_natural", Comm("dore", "natural"), DoreStep(0.125), 52},
         Acceptance{"ec_star", Comm("ec_star", "topk:2"), 0.02, 201, 1},
         Acceptance{"ec_lsvrg_star", Comm("ec_lsvrg_star", "topk:1"), 0.1 / kLij, 2420, -1, Lr},
-        Acceptance{"ec_lsvrg_diana", With("ec_lsvrg_diana", "topk:1", &CommConfig::learner, "randk:1"), 0.1 / kLij, 2417, -1, Lr},
+        Acceptance{"ec_lsvrg_diana", With("ec_lsvrg_diana", "topk:1", &CommConfig::learner, "randk:1"), 0.1 / kLij,
+                   2417, -1, Lr},
         Acceptance{"vr_diana", Comm("vr_diana", "randk:2"), 1 / (6 * kLij * (1 + 4.0 / 5)), 2661, -1, Lr},
         // No references: about as fast as ef21, whose rate their theory shares.
-        Acceptance{"lag", Comm("lag", "identity"), 0.1, 35},
-        Acceptance{"clag", Comm("clag", "topk:2"), 0.02, 185},
+        Acceptance{"lag", Comm("lag", "identity"), 0.1, 35}, Acceptance{"clag", Comm("clag", "topk:2"), 0.02, 185},
         Acceptance{"cbag", Comm("cbag", "topk:2"), 0.02, 185},
         Acceptance{"3pcv2", With("3pcv2", "topk:2", &CommConfig::learner, "randk:2"), 0.02, 185},
         Acceptance{"clip21", Comm("clip21", "clip:1"), 0.02, 252, 1}),
@@ -132,8 +135,8 @@ TEST(RowsOnQh, Clip21OfMomentaFollowsTheReference) {
     int rounds;
   };
   for (const Case& c : {Case{1, "0.5", 275}, Case{0.5, "0.5", 242}, Case{0.1, "0.1", 2023}}) {
-    testing::ConvexTrial trial{std::make_shared<Problem>(QH()), With("clip21_sgd2m", "clip:1", &CommConfig::alpha, c.beta_hat),
-                               0.02, c.rounds + 5};
+    testing::ConvexTrial trial{std::make_shared<Problem>(QH()),
+                               With("clip21_sgd2m", "clip:1", &CommConfig::alpha, c.beta_hat), 0.02, c.rounds + 5};
     trial.estimator.ema = c.beta;
     EXPECT_NEAR(testing::Run(trial).RoundsTo(1e-10), c.rounds, 1) << c.beta << " " << c.beta_hat;
   }
@@ -150,7 +153,8 @@ TEST(RowsOnQh, LazyWorkersSendLess) {
     uint64_t sent = 0;
     testing::RunRanks(10, [&](Collective& collective) {
       ConvexWorker f(std::make_shared<Problem>(QH()), static_cast<size_t>(collective.rank()));
-      Exchange<double> exchange(collective, f.parameters(), MakeParts(With("lag", "identity", &CommConfig::zeta, zeta), 1));
+      Exchange<double> exchange(collective, f.parameters(),
+                                MakeParts(With("lag", "identity", &CommConfig::zeta, zeta), 1));
       DirectSink<double> sink(exchange);
       for (uint64_t step = 0; step < 100; ++step) GradientRound<double>(f, sink, {step, 0.05});
       if (collective.rank() == 0) sent = exchange.stats().payload_bytes;
@@ -206,7 +210,8 @@ TEST(RowsAreEqual, DianaDqOfIdentityToDiana) {
 
 TEST(RowsAreEqual, Clip21OfWideBallsToGradientDescent) {  // METHODS M26
   const auto plain = With("none", "identity", &CommConfig::topology, "allgather");
-  EXPECT_NEAR(Descend(Comm("clip21", "clip:1e9"), 0.1, 20).distances.back(), Descend(plain, 0.1, 20).distances.back(), 1e-14);
+  EXPECT_NEAR(Descend(Comm("clip21", "clip:1e9"), 0.1, 20).distances.back(), Descend(plain, 0.1, 20).distances.back(),
+              1e-14);
 }
 
 /// METHODS M24: LR, Rand-2, batches of 4 of 20 (p = 1/6), ref 324 rounds; with whole batches, MARINA's trajectory.
@@ -216,7 +221,8 @@ TEST(RowsOnLr, VrMarinaConvergesAndOfWholeBatchesIsMarina) {
   trial.estimator.batch = 4, trial.estimator.sampling = "nice";
   EXPECT_GT(testing::Run(trial).RoundsTo(1e-10), 108);
   trial.comm.p = "0.2", trial.steps = 100, trial.estimator.batch = 20;
-  const auto whole = testing::Run(trial).x, marina = Descend(With("marina", "randk:2", &CommConfig::p, "0.2"), 0.33414, 100, LR()).x;
+  const auto whole = testing::Run(trial).x,
+             marina = Descend(With("marina", "randk:2", &CommConfig::p, "0.2"), 0.33414, 100, LR()).x;
   for (size_t j = 0; j < whole.size(); ++j) EXPECT_NEAR(whole[j], marina[j], 1e-12);
 }
 

@@ -61,8 +61,10 @@ class Buckets {
       const auto done = std::make_shared<std::promise<void>>();
       results.push_back(done->get_future());
       sink.Push(round, At(i), [done](std::exception_ptr failure) {
-        if (failure) done->set_exception(failure);
-        else done->set_value();
+        if (failure)
+          done->set_exception(failure);
+        else
+          done->set_value();
       });
     }
     for (std::future<void>& result : results) result.get();

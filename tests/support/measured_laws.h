@@ -66,8 +66,8 @@ long double DenormalError(const Compressor& compressor, const PieceCase<T>& c) {
 }
 
 /// 5 standard errors of few draws' mean that they need not show themselves: where an element of much of ||x||^2 is kept
-/// rarely, no draw may keep it. An error of element i within 0 .. x_i^2, whose mean is bound x_i^2, has a variance of at
-/// most bound (1 - bound) x_i^4 (Bhatia & Davis, "A better bound on the variance", 2000).
+/// rarely, no draw may keep it. An error of element i within 0 .. x_i^2, whose mean is bound x_i^2, has a variance of
+/// at most bound (1 - bound) x_i^4 (Bhatia & Davis, "A better bound on the variance", 2000).
 template <typename T>
 long double UnseenMargin(const std::vector<T>& x, double bound, int draws) {
   if (bound >= 1 || draws == 1 || draws >= kManyDraws) return 0;

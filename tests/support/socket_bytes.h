@@ -17,7 +17,8 @@ inline uint64_t SocketBytesSent() {
   for (int descriptor = 0; descriptor < kHighestDescriptor; ++descriptor) {
     tcp_info info{};
     socklen_t size = sizeof(info);
-    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) total += info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
+      total += info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
   }
   return total;
 }

@@ -108,8 +108,8 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.lr_scheduler.name = "multistep";  // the only one with milestones
   config.comm = {};                        // "elsewhere" is no method
   config.comm.start_iter = 7;
-  config.comm.compressor = "sign";         // auto would be replaced by it
-  config.objective = {};                   // a network alone takes milestones, and processes
+  config.comm.compressor = "sign";  // auto would be replaced by it
+  config.objective = {};            // a network alone takes milestones, and processes
   config.objective.batch = 7;
   config.run.launch = "processes";
   EXPECT_EQ(ToYaml(Load(ToYaml(config))), ToYaml(config));

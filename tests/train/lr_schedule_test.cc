@@ -49,7 +49,7 @@ TEST(LrScheduleTest, CosineFallsFromLrToZeroAtTheEnd) {
 
 TEST(LrScheduleTest, CosineStartsWhereTheWarmupEnds) {
   const LrSchedule schedule{.lr = 0.2, .decay = LrDecay::kCosine, .warmup_epochs = 2};
-  EXPECT_DOUBLE_EQ(At(schedule, 9), 0.1);   // the middle of the 20 steps of warm-up
+  EXPECT_DOUBLE_EQ(At(schedule, 9), 0.1);  // the middle of the 20 steps of warm-up
   EXPECT_DOUBLE_EQ(At(schedule, 20), 0.2);
   EXPECT_DOUBLE_EQ(At(schedule, 60), 0.1);  // the middle of the 80 steps that are left
   EXPECT_NEAR(At(schedule, kTotal), 0, 1e-15);

@@ -32,18 +32,35 @@ TEST(ResNetTest, ParametersAndBuffersHaveTorchvisionsNames) {
   std::vector<std::string> parameters, buffers;
   for (const auto& item : model->named_parameters()) parameters.push_back(item.key());
   for (const auto& item : model->named_buffers()) buffers.push_back(item.key());
-  EXPECT_EQ(parameters,
-            (std::vector<std::string>{
-                "conv1.weight", "bn1.weight", "bn1.bias",
-                "layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer1.0.bn1.bias",
-                "layer1.0.conv2.weight", "layer1.0.bn2.weight", "layer1.0.bn2.bias",
-                "layer2.0.conv1.weight", "layer2.0.bn1.weight", "layer2.0.bn1.bias",
-                "layer2.0.conv2.weight", "layer2.0.bn2.weight", "layer2.0.bn2.bias",
-                "layer2.0.downsample.0.weight", "layer2.0.downsample.1.weight", "layer2.0.downsample.1.bias",
-                "layer3.0.conv1.weight", "layer3.0.bn1.weight", "layer3.0.bn1.bias",
-                "layer3.0.conv2.weight", "layer3.0.bn2.weight", "layer3.0.bn2.bias",
-                "layer3.0.downsample.0.weight", "layer3.0.downsample.1.weight", "layer3.0.downsample.1.bias",
-                "fc.weight", "fc.bias"}));
+  EXPECT_EQ(parameters, (std::vector<std::string>{"conv1.weight",
+                                                  "bn1.weight",
+                                                  "bn1.bias",
+                                                  "layer1.0.conv1.weight",
+                                                  "layer1.0.bn1.weight",
+                                                  "layer1.0.bn1.bias",
+                                                  "layer1.0.conv2.weight",
+                                                  "layer1.0.bn2.weight",
+                                                  "layer1.0.bn2.bias",
+                                                  "layer2.0.conv1.weight",
+                                                  "layer2.0.bn1.weight",
+                                                  "layer2.0.bn1.bias",
+                                                  "layer2.0.conv2.weight",
+                                                  "layer2.0.bn2.weight",
+                                                  "layer2.0.bn2.bias",
+                                                  "layer2.0.downsample.0.weight",
+                                                  "layer2.0.downsample.1.weight",
+                                                  "layer2.0.downsample.1.bias",
+                                                  "layer3.0.conv1.weight",
+                                                  "layer3.0.bn1.weight",
+                                                  "layer3.0.bn1.bias",
+                                                  "layer3.0.conv2.weight",
+                                                  "layer3.0.bn2.weight",
+                                                  "layer3.0.bn2.bias",
+                                                  "layer3.0.downsample.0.weight",
+                                                  "layer3.0.downsample.1.weight",
+                                                  "layer3.0.downsample.1.bias",
+                                                  "fc.weight",
+                                                  "fc.bias"}));
   EXPECT_EQ(buffers.size(), 27u);  // running_mean, running_var, num_batches_tracked of 9 batch norms
   EXPECT_THAT(buffers, ::testing::Contains("layer2.0.downsample.1.num_batches_tracked"));
 }

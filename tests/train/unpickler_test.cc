@@ -45,8 +45,9 @@ TEST(UnpicklerTest, IntegersOfEveryWidth) {
 }
 
 TEST(UnpicklerTest, NoOtherFunctionIsCalled) {
-  const std::string pickle = "\x80\x02"
-                             "cposix\nsystem\nX\x04\0\0\0true\x85R."s;
+  const std::string pickle =
+      "\x80\x02"
+      "cposix\nsystem\nX\x04\0\0\0true\x85R."s;
   try {
     Unpickler(pickle, FixedStorage).Run();
     FAIL() << "expected an error";
