@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 
 /// Ranks that an all-reduce kept waiting give each other this long to report.
 constexpr milliseconds kPatience{5000};
+constexpr milliseconds kSlice{1000};
 constexpr int kProbeTag = 1 << 30;  // messages have smaller tags
 
 template <typename T>
@@ -106,13 +107,30 @@ class C10dCollective final : public Collective {
   }
 
   void Await(Pending& part, Clock::time_point end) {
-    const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
     try {
-      part.work->wait(std::max(left, milliseconds(1)));
+      if (part.peer < 0) AwaitSum(part, end);
+      part.work->wait(Left(end));
     } catch (const std::exception& error) {
       const bool late = Clock::now() >= end;
       const std::string what = late ? "did not answer within " + std::to_string(timeout_.count()) + " ms" : "is gone";
       Fail(part.peer >= 0 ? part.peer : FindCulprit(), what, error.what());
+    }
+  }
+
+  static milliseconds Left(Clock::time_point end) {
+    return std::max(std::chrono::duration_cast<milliseconds>(end - Clock::now()), milliseconds(1));
+  }
+
+  /// In a ring a rank may wait for a neighbour that has failed and is still there: so a wait is cut into slices, and
+  /// ends when anyone has blamed a rank. (Only an all-reduce's wait can be taken up again: after the others' timeout Gloo
+  /// closes the connections.) Returns when the operation is complete, or its time is over.
+  void AwaitSum(Pending& part, Clock::time_point end) {
+    while (!part.work->isCompleted() && Clock::now() < end) {
+      try {
+        part.work->wait(std::min(kSlice, Left(end)));
+      } catch (const std::exception&) {
+        if (part.work->isCompleted() || roll_call_.SomeoneIsBlamed()) throw;
+      }
     }
   }
 

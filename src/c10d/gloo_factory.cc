@@ -4,14 +4,27 @@
 #define USE_C10D_GLOO
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
+#include <csignal>
+
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
 #include "gradwire/c10d_group.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
+namespace {
+
+/// Gloo writes to sockets whose other end may be gone, and the signal of that ends a process without a word. Python
+/// ignores it, a C++ program does not by itself. A handler of the program's own stays.
+void IgnoreBrokenPipes() {
+  struct sigaction now {};
+  if (sigaction(SIGPIPE, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) std::signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace
 
 c10::intrusive_ptr<c10d::Backend> MakeGlooBackend(const Membership& member, const std::string& prefix) {
+  IgnoreBrokenPipes();
   try {
     auto options = c10d::ProcessGroupGloo::Options::create(member.timeout);
     options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(member.address));

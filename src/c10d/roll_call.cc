@@ -28,6 +28,14 @@ int RollCall::Blame(int suspect) {
   }
 }
 
+bool RollCall::SomeoneIsBlamed() {
+  try {
+    return store_->check({kDead});
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 int RollCall::FindMissing(std::chrono::milliseconds patience) {
   try {
     store_->set(Reported(rank_), std::vector<uint8_t>{1});

@@ -18,6 +18,9 @@ class RollCall {
   /// cannot be reached any more.
   int Blame(int suspect);
 
+  /// Whether anyone has blamed a rank yet. False where the store cannot be reached.
+  bool SomeoneIsBlamed();
+
   /// For a wait that ended without a suspect: every rank whose wait ended reports, and the lowest one that did not
   /// within `patience` is blamed. -1 where all reported.
   int FindMissing(std::chrono::milliseconds patience);
