@@ -77,9 +77,12 @@ TEST(Libsvm, FilesWithoutTwoClassesAreRefused) {
 
 TEST(Libsvm, A9aHasItsPublishedConstants) {  // Gorbunov et al. 2020, arXiv 2010.12292: the first 32000 rows, 20 workers
   const char* folder = std::getenv("GRADWIRE_LIBSVM_DIR");
-  if (folder == nullptr) GTEST_SKIP() << "set GRADWIRE_LIBSVM_DIR to a folder with a9a, unpacked";
+  const std::string file = std::string(folder == nullptr ? GRADWIRE_SOURCE_DIR "/data" : folder) + "/a9a";
+  if (!std::filesystem::exists(file))
+    GTEST_SKIP() << "a9a is other people's data (census records, 2.3 MB) and not part of gradwire. To run this test:\n"
+                 << "  curl --create-dirs -o " << file
+                 << " https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary/a9a";
   // Both numberings of the columns are in circulation.
-  const std::string file = (std::filesystem::path(folder) / "a9a").string();
   std::shared_ptr<const LabelledRows> all;
   try {
     all = ReadLibsvm(file);
