@@ -11,8 +11,6 @@
 namespace gradwire {
 namespace {
 
-const Link kPlain{.name = "raw"};
-
 template <typename T>
 class Packer {
  public:
@@ -56,7 +54,7 @@ class Packer {
   }
 
   void Dense(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out) {
-    SendDense(planned.dense ? kPlain : channel_.link, SiteOf(planned), core_.lane, channel_.state, v, out);
+    SendDense(planned.dense ? FindLink("raw") : channel_.link, SiteOf(planned), core_.lane, channel_.state, v, out);
     if (channel_.learner && !planned.dense)
       SendDense(*channel_.learning, SiteOf(planned), core_.lane, channel_.state, v, out);
     sizes_.push_back(out.size());
