@@ -44,14 +44,17 @@ std::shared_ptr<const Compressor> CompressorOf(const Method& method, const CommC
 }
 
 /// The first message of 3PCv2: Q(v - y), which moves both ends' shifts.
-const Link kChange{.name = "change",
-                   .reference = Reference::kPrevious,
-                   .alpha = 1,
-                   .takes_shift = true,
-                   .for_unbiased = true,
-                   .moves_h = true,
-                   .summary = "",
-                   .source = ""};
+const Link& Change() {
+  static const Link change{.name = "change",
+                           .reference = Reference::kPrevious,
+                           .alpha = 1,
+                           .takes_shift = true,
+                           .for_unbiased = true,
+                           .moves_h = true,
+                           .summary = "",
+                           .source = ""};
+  return change;
+}
 
 /// "auto" leaves the coefficient as it is; a number from 0 to `most` replaces it. `has`: whether the method has it at
 /// all.
@@ -75,7 +78,7 @@ void SetLearner(const Method& method, const CommConfig& config, ExchangeParts& p
     throw ConfigError(
         fmt::format("comm.learner: method {} learns no shift; expected auto, none, or method ec_diana", method.name));
   parts.learner = Parse("learner", spec);
-  parts.learning = method.teaches_change ? kChange : FindLink("diana");
+  parts.learning = method.teaches_change ? Change() : FindLink("diana");
   CheckFit("learner", parts.learning, *parts.learner);
 }
 
