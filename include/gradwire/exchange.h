@@ -41,19 +41,25 @@ struct ExchangeParts {
   bool compress_1d = true;        ///< otherwise 1-D parameters travel dense as well
   uint64_t start_iter = 0;        ///< steps before this one are dense all-reduces
   uint64_t seed = 0;              ///< of the operators' random bits; equal on all ranks
+  /// A piece whose gradient is exactly zero was not used: nothing of it is sent, and error feedback keeps its memory.
+  bool zeros_keep_memory = false;
+  /// A non-finite element on any rank, in any bucket, leaves all memory of all ranks as it was before the step. Costs a
+  /// copy of the memory a step. Without it only the element's own piece keeps its memory.
+  bool poison_undoes_step = false;
 };
 
 /// The probability of a dense round, one for the whole model: the link's for the first piece of the largest parameter;
 /// 0 for links that have none.
 double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters);
 
-/// Totals since construction. Seconds are those of the thread that runs the exchange.
+/// Since construction. Seconds are those of the thread that runs the exchange.
 struct ExchangeStats {
   uint64_t frame_bytes = 0;    ///< frames handed to the transport
   uint64_t payload_bytes = 0;  ///< payloads, and the transfers of all-reduces, handed to the transport
   double encode_s = 0, wire_s = 0, decode_s = 0;
 
   uint64_t bytes_sent() const { return frame_bytes + payload_bytes; }
+  ExchangeStats& operator+=(const ExchangeStats& other);
 };
 
 template <typename T>
@@ -69,7 +75,7 @@ class Flight;
 /// 1/n first and sums the whole bucket, as DDP does, and so gives DDP's bits.
 ///
 /// Non-finite elements: a piece that holds one is sent as zeros and keeps its memory, and its frame is flagged; the
-/// bucket is then NaN on all ranks.
+/// bucket is then NaN on all ranks. See also ExchangeParts::poison_undoes_step.
 ///
 /// Not thread-safe: one thread at a time (ExchangeThread is that thread for a DDP).
 template <typename T>
@@ -91,9 +97,12 @@ class Exchange {
   void Finish(Id id);
 
   const std::vector<Parameter>& parameters() const;
-  const ExchangeStats& stats() const;
-  /// The links' memory on this rank. Touch it only while no bucket is under way.
+  /// In total, and by the index of the bucket.
+  ExchangeStats stats() const;
+  const std::map<uint32_t, ExchangeStats>& bucket_stats() const;
+  /// The links' memory on this rank, of the way up and of the way back. Touch it only between two steps.
   StateStore<T>& state();
+  StateStore<T>& down_state();
 
  private:
   std::unique_ptr<ExchangeCore<T>> core_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -20,15 +21,33 @@ class StateStore {
   explicit StateStore(const std::vector<Parameter>& parameters)
       : parameters_(&parameters), vectors_(parameters.size()) {}
 
-  /// The vector `name` of a parameter, zero at first use. The span stays valid for the life of the store.
+  /// The vector `name` of a parameter, for reading and writing, zero at first use. The span stays valid until GoBack or
+  /// Clear.
   std::span<T> Vector(uint32_t parameter, std::string_view name);
+
+  /// Every vector there is, by parameter and name.
+  void ForEach(const std::function<void(uint32_t parameter, std::string_view name, std::span<const T>)>& look) const;
+
+  /// Forgets all vectors.
+  void Clear();
+
+  /// From here on GoBack can bring back what the vectors held; costs a copy of each one that is asked for.
+  void Mark() { ++mark_; }
+  /// Every vector as it was at the last Mark. The mark stays.
+  void GoBack();
 
   /// ||.||^2 over all vectors of that name, in double.
   double SquaredNorm(std::string_view name) const;
 
  private:
+  struct Memory {
+    std::vector<T> now, before;
+    uint64_t mark = 0;  // that `before` belongs to
+  };
+
   const std::vector<Parameter>* parameters_;
-  std::vector<std::map<std::string, std::vector<T>, std::less<>>> vectors_;
+  std::vector<std::map<std::string, Memory, std::less<>>> vectors_;
+  uint64_t mark_ = 0;
 };
 
 }  // namespace gradwire

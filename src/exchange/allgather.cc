@@ -14,6 +14,7 @@ class AllGatherFlight final : public Flight<T> {
  public:
   AllGatherFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket)
       : core_(core),
+        stats_(core.stats[bucket.index]),
         round_(round),
         bucket_(bucket),
         dense_(core.IsDense(round.step)),
@@ -25,7 +26,7 @@ class AllGatherFlight final : public Flight<T> {
     std::iota(all.begin(), all.end(), 0);
     for (const int rank : all) mail_.Expect(rank, plan_->up[0]);
     {
-      const Timer timer(core_.stats.encode_s);
+      const Timer timer(stats_.encode_s);
       mail_.Compose(plan_->up[0], all, [&](std::span<std::byte> message) {
         return Pack<T>(core_, UpChannel(core_, dense_), plan_->up[0], round_, bucket_.values, message);
       });
@@ -35,7 +36,8 @@ class AllGatherFlight final : public Flight<T> {
 
   void Finish() override {
     const bool poisoned = mail_.Finish();
-    const Timer timer(core_.stats.decode_s);
+    core_.poisoned |= poisoned;
+    const Timer timer(stats_.decode_s);
     std::vector<From> messages;
     for (int rank = 0; rank < core_.collective.size(); ++rank) messages.push_back(mail_.Read(rank));
     // Poisoned or not: shifts on both ends move by what was sent.
@@ -48,6 +50,7 @@ class AllGatherFlight final : public Flight<T> {
 
  private:
   ExchangeCore<T>& core_;
+  ExchangeStats& stats_;
   const Round round_;
   const Bucket<T> bucket_;
   const bool dense_;

@@ -15,21 +15,21 @@ template <typename T>
 class DenseFlight final : public Flight<T> {
  public:
   DenseFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket)
-      : core_(core), round_(round), bucket_(bucket) {
+      : core_(core), stats_(core.stats[bucket.index]), round_(round), bucket_(bucket) {
     CheckSegments(core.parameters, bucket);
   }
 
   void Start() override {
     const T scale = static_cast<T>(1.0 / core_.collective.size());
     kernels::Scale(scale, bucket_.values);
-    const Timer timer(core_.stats.wire_s);
+    const Timer timer(stats_.wire_s);
     ticket_ = core_.collective.StartAllReduce(bucket_.values);
-    core_.stats.payload_bytes += ticket_.bytes_sent;
+    stats_.payload_bytes += ticket_.bytes_sent;
   }
 
   void Finish() override {
     {
-      const Timer timer(core_.stats.wire_s);
+      const Timer timer(stats_.wire_s);
       core_.collective.Finish(ticket_);
     }
     OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
@@ -37,6 +37,7 @@ class DenseFlight final : public Flight<T> {
 
  private:
   ExchangeCore<T>& core_;
+  ExchangeStats& stats_;
   const Round round_;
   const Bucket<T> bucket_;
   Ticket ticket_;
@@ -48,27 +49,31 @@ template <typename T>
 class LinearFlight final : public Flight<T> {
  public:
   LinearFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket)
-      : core_(core), round_(round), bucket_(bucket), plan_(core.PlanOf(bucket, false)) {}
+      : core_(core),
+        stats_(core.stats[bucket.index]),
+        round_(round),
+        bucket_(bucket),
+        plan_(core.PlanOf(bucket, false)) {}
 
   void Start() override {
     {
-      const Timer timer(core_.stats.encode_s);
+      const Timer timer(stats_.encode_s);
       const bool finite = kernels::AllFinite<T>(bucket_.values);
       for (const PlannedPiece& planned : plan_->up[0].pieces)
         Encode(planned, finite ? bucket_.values.subspan(planned.values, planned.piece.numel) : std::span<T>{});
       sums_.push_back(finite ? T{0} : std::numeric_limits<T>::quiet_NaN());
     }
-    const Timer timer(core_.stats.wire_s);
+    const Timer timer(stats_.wire_s);
     ticket_ = core_.collective.StartAllReduce(std::span<T>(sums_));
-    core_.stats.payload_bytes += ticket_.bytes_sent;
+    stats_.payload_bytes += ticket_.bytes_sent;
   }
 
   void Finish() override {
     {
-      const Timer timer(core_.stats.wire_s);
+      const Timer timer(stats_.wire_s);
       core_.collective.Finish(ticket_);
     }
-    const Timer timer(core_.stats.decode_s);
+    const Timer timer(stats_.decode_s);
     size_t at = 0;
     for (const PlannedPiece& planned : plan_->up[0].pieces) at += Decode(planned, at);
     if (sums_.back() != 0)
@@ -103,6 +108,7 @@ class LinearFlight final : public Flight<T> {
   }
 
   ExchangeCore<T>& core_;
+  ExchangeStats& stats_;
   const Round round_;
   const Bucket<T> bucket_;
   const std::shared_ptr<const BucketPlan> plan_;

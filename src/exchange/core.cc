@@ -22,6 +22,24 @@ bool ExchangeCore<T>::IsDense(uint64_t step) const {
 }
 
 template <typename T>
+void ExchangeCore<T>::Settle() {
+  if (!parts.poison_undoes_step || !poisoned) return;
+  state.GoBack();
+  down_state.GoBack();
+}
+
+template <typename T>
+void ExchangeCore<T>::BeginStep(uint64_t next) {
+  if (next == step) return;
+  Settle();
+  step = next;
+  poisoned = false;
+  if (!parts.poison_undoes_step) return;
+  state.Mark();
+  down_state.Mark();
+}
+
+template <typename T>
 std::shared_ptr<const BucketPlan> ExchangeCore<T>::PlanOf(const Bucket<T>& bucket, bool dense) {
   std::shared_ptr<const BucketPlan>& plan = plans[{bucket.index, dense}];
   const auto same = [](const Segment& a, const Segment& b) {

@@ -29,13 +29,19 @@ struct ExchangeCore {
   StateStore<T> state;       ///< of this rank as a sender, and as a receiver of all pieces or of those that it owns
   StateStore<T> down_state;  ///< of the way back
   Lane lane;
-  ExchangeStats stats;
+  std::map<uint32_t, ExchangeStats> stats;  // by bucket
   uint64_t token = 0;
   std::map<std::pair<uint32_t, bool>, std::shared_ptr<const BucketPlan>> plans;  // by bucket and whether dense
   std::multimap<size_t, std::unique_ptr<std::byte[]>> free_buffers;              // by size
+  uint64_t step = ~uint64_t{0};                                                  // that the memory belongs to
+  bool poisoned = false;                                                         // some bucket of that step
 
   /// Whether all pieces travel dense in this round: the first one of some links, and the refreshed ones of MARINA.
   bool IsDense(uint64_t step) const;
+  /// Takes back what a poisoned step did to the memory, where it shall be undone. Between two steps only.
+  void Settle();
+  void BeginStep(uint64_t next);
+
   /// Replaced when a layout changes.
   std::shared_ptr<const BucketPlan> PlanOf(const Bucket<T>& bucket, bool dense);
 };

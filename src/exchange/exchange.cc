@@ -25,7 +25,7 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
   std::string text = fmt::format(
       "link: {}\nits numbers: {}\ncompressor: {}\nlearner: {}\ndown: {}\ntopology: {}\nprox: {} {}\npiece: "
       "{}\nmin_compress_numel: {}\n"
-      "compress_1d: {}\nstart_iter: {}\nseed: {}\ndtype: float{}\n",
+      "compress_1d: {}\nstart_iter: {}\nseed: {}\nzeros keep memory: {}\npoison undoes a step: {}\ndtype: float{}\n",
       parts.link.name, parts.link.numbers(), parts.compressor->spec(),
       parts.learner ? fmt::format("{}, {}", parts.learner->spec(), parts.learning.numbers()) : "none",
       parts.topology == Topology::kSharded
@@ -33,7 +33,7 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
           : "none",
       NameOf(parts.topology), static_cast<int>(parts.prox.kind), parts.prox.lambda,
       parts.piece == PieceRule::kFixed ? "fixed" : "tensor", parts.min_compress_numel, parts.compress_1d,
-      parts.start_iter, parts.seed, 8 * SizeOf(dtype));
+      parts.start_iter, parts.seed, parts.zeros_keep_memory, parts.poison_undoes_step, 8 * SizeOf(dtype));
   for (const Parameter& parameter : parameters)
     text += fmt::format("parameter {}: [{}]\n", parameter.name, fmt::join(parameter.shape, ", "));
   return text;
@@ -75,6 +75,7 @@ Exchange<T>::~Exchange() = default;
 
 template <typename T>
 typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>& bucket) {
+  core_->BeginStep(round.step);
   auto flight = MakeFlight(*core_, round, bucket);
   flights_.emplace(next_, std::move(flight)).first->second->Start();  // where it throws, the flight stays
   return next_++;
@@ -93,14 +94,37 @@ const std::vector<Parameter>& Exchange<T>::parameters() const {
   return core_->parameters;
 }
 
+ExchangeStats& ExchangeStats::operator+=(const ExchangeStats& other) {
+  frame_bytes += other.frame_bytes;
+  payload_bytes += other.payload_bytes;
+  encode_s += other.encode_s;
+  wire_s += other.wire_s;
+  decode_s += other.decode_s;
+  return *this;
+}
+
 template <typename T>
-const ExchangeStats& Exchange<T>::stats() const {
+ExchangeStats Exchange<T>::stats() const {
+  ExchangeStats total;
+  for (const auto& [bucket, stats] : core_->stats) total += stats;
+  return total;
+}
+
+template <typename T>
+const std::map<uint32_t, ExchangeStats>& Exchange<T>::bucket_stats() const {
   return core_->stats;
 }
 
 template <typename T>
 StateStore<T>& Exchange<T>::state() {
+  core_->Settle();
   return core_->state;
+}
+
+template <typename T>
+StateStore<T>& Exchange<T>::down_state() {
+  core_->Settle();
+  return core_->down_state;
 }
 
 template class Exchange<float>;

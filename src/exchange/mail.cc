@@ -17,6 +17,7 @@ std::span<std::byte> AsBytes(uint64_t& number) { return std::as_writable_bytes(s
 template <typename T>
 Mail<T>::Mail(ExchangeCore<T>& core, const Round& round, uint32_t bucket, uint16_t flags)
     : core_(core),
+      stats_(core.stats[bucket]),
       round_(round),
       bucket_(bucket),
       flags_(flags),
@@ -87,12 +88,12 @@ void Mail<T>::Start() {
     for (const int peer : letter.peers)
       if (peer != rank) outgoing.push_back({peer, letter.message()});
   }
-  const Timer timer(core_.stats.wire_s);
+  const Timer timer(stats_.wire_s);
   under_way_ = true;
   StartLengths();
   const Ticket ticket = core_.collective.Start(id_, outgoing, Rooms(/*variable=*/false));
-  core_.stats.frame_bytes += sizeof(Frame) * outgoing.size();
-  core_.stats.payload_bytes += ticket.bytes_sent - sizeof(Frame) * outgoing.size();
+  stats_.frame_bytes += sizeof(Frame) * outgoing.size();
+  stats_.payload_bytes += ticket.bytes_sent - sizeof(Frame) * outgoing.size();
 }
 
 /// Where messages vary in size, their lengths travel beside them: a receiver posts its buffer by the length.
@@ -108,7 +109,7 @@ void Mail<T>::StartLengths() {
     if (letter.memory && letter.plan->variable) incoming.push_back({sender, AsBytes(letter.bytes)});
   has_lengths_ = !outgoing.empty() || !incoming.empty();
   if (!has_lengths_) return;
-  core_.stats.frame_bytes += core_.collective.Start(lengths_id_, outgoing, incoming).bytes_sent;
+  stats_.frame_bytes += core_.collective.Start(lengths_id_, outgoing, incoming).bytes_sent;
 }
 
 template <typename T>
@@ -136,13 +137,13 @@ void Mail<T>::Await(uint64_t id) {
 template <typename T>
 bool Mail<T>::Finish() {
   {
-    const Timer timer(core_.stats.wire_s);
+    const Timer timer(stats_.wire_s);
     if (has_lengths_) Await(lengths_id_);
     if (const auto incoming = Rooms(/*variable=*/true); !incoming.empty()) core_.collective.Start(id_, {}, incoming);
     Await(id_);
   }
   under_way_ = false;
-  const Timer timer(core_.stats.decode_s);
+  const Timer timer(stats_.decode_s);
   bool poisoned_by_any = false;
   for (const auto& [sender, letter] : in_) {
     const Frame frame = Open(Read(sender).message, FrameOf(static_cast<uint32_t>(sender), *letter.plan));

@@ -58,6 +58,7 @@ class Mail {
   std::vector<Incoming> Rooms(bool variable);
 
   ExchangeCore<T>& core_;
+  ExchangeStats& stats_;
   const Round round_;
   const uint32_t bucket_;
   const uint16_t flags_;

@@ -22,7 +22,9 @@ class Packer {
       const auto v = values.subspan(planned.values, planned.piece.numel);
       const auto out = message.subspan(planned.payload, planned.bytes);
       const auto lesson = message.subspan(planned.lesson, planned.lesson_bytes);
-      if (!kernels::AllFinite(v))
+      const bool finite = kernels::AllFinite(v);
+      poisoned_ |= !finite;
+      if (!finite || IsUnused(v))
         Zeros(planned, out, lesson);
       else if (channel_.dense || planned.dense)
         Dense(planned, v, out);
@@ -38,6 +40,11 @@ class Packer {
   }
 
  private:
+  bool IsUnused(std::span<const T> v) const {
+    return core_.parts.zeros_keep_memory && channel_.link.remembers() && !channel_.dense &&
+           std::ranges::all_of(v, [](T x) { return x == 0; });
+  }
+
   Site SiteOf(const PlannedPiece& planned) const {
     return {core_.parts.seed, channel_.purpose,  static_cast<uint32_t>(core_.collective.rank()),
             round_.step,      planned.parameter, planned.piece};
@@ -50,7 +57,6 @@ class Packer {
     };
     encode(channel_.dense || planned.dense ? *core_.dense : channel_.compressor, out);
     if (planned.lesson_bytes > 0) encode(*channel_.learner, lesson);
-    poisoned_ = true;
   }
 
   void Dense(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out) {

@@ -15,6 +15,7 @@ class ShardedFlight final : public Flight<T> {
  public:
   ShardedFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket)
       : core_(core),
+        stats_(core.stats[bucket.index]),
         round_(round),
         bucket_(bucket),
         dense_(core.IsDense(round.step)),
@@ -25,7 +26,7 @@ class ShardedFlight final : public Flight<T> {
   void Start() override {
     for (int rank = 0; rank < size(); ++rank) up_.Expect(rank, Own(plan_->up));
     {
-      const Timer timer(core_.stats.encode_s);
+      const Timer timer(stats_.encode_s);
       for (int owner = 0; owner < size(); ++owner) {
         const MessagePlan& plan = plan_->up[static_cast<size_t>(owner)];
         up_.Compose(plan, {owner}, [&](std::span<std::byte> message) {
@@ -54,7 +55,7 @@ class ShardedFlight final : public Flight<T> {
   /// The mean of the owned pieces, into their places in the bucket.
   void Collect() {
     down_.poisoned = up_.Finish();
-    const Timer timer(core_.stats.decode_s);
+    const Timer timer(stats_.decode_s);
     std::vector<From> messages;
     for (int rank = 0; rank < size(); ++rank) messages.push_back(up_.Read(rank));
     Unpack<T>(core_, UpChannel(core_, dense_), Own(plan_->up), bucket_.index, round_, messages, bucket_.values);
@@ -73,14 +74,15 @@ class ShardedFlight final : public Flight<T> {
     std::iota(all.begin(), all.end(), 0);
     for (const int owner : all) down_.Expect(owner, plan_->down[static_cast<size_t>(owner)]);
     {
-      const Timer timer(core_.stats.encode_s);
+      const Timer timer(stats_.encode_s);
       down_.Compose(Own(plan_->down), all, [&](std::span<std::byte> message) {
         return Pack<T>(core_, DownChannel(core_), Own(plan_->down), round_, bucket_.values, message);
       });
     }
     down_.Start();
     const bool poisoned = down_.Finish();
-    const Timer timer(core_.stats.decode_s);
+    core_.poisoned |= poisoned;
+    const Timer timer(stats_.decode_s);
     for (const int owner : all) {
       const From message = down_.Read(owner);
       Unpack<T>(core_, DownChannel(core_), plan_->down[static_cast<size_t>(owner)], bucket_.index, round_,
@@ -90,6 +92,7 @@ class ShardedFlight final : public Flight<T> {
   }
 
   ExchangeCore<T>& core_;
+  ExchangeStats& stats_;
   const Round round_;
   const Bucket<T> bucket_;
   const bool dense_;

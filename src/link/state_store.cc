@@ -6,9 +6,39 @@ namespace gradwire {
 template <typename T>
 std::span<T> StateStore<T>::Vector(uint32_t parameter, std::string_view name) {
   auto& named = vectors_.at(parameter);
-  const auto found = named.find(name);
-  if (found != named.end()) return found->second;
-  return named.emplace(name, std::vector<T>((*parameters_)[parameter].numel())).first->second;
+  auto found = named.find(name);
+  if (found == named.end())
+    found = named.emplace(name, Memory{std::vector<T>((*parameters_)[parameter].numel()), {}, 0}).first;
+  Memory& memory = found->second;
+  if (memory.mark != mark_) {
+    memory.before = memory.now;
+    memory.mark = mark_;
+  }
+  return memory.now;
+}
+
+template <typename T>
+void StateStore<T>::ForEach(
+    const std::function<void(uint32_t parameter, std::string_view name, std::span<const T>)>& look) const {
+  for (uint32_t parameter = 0; parameter < vectors_.size(); ++parameter)
+    for (const auto& [name, memory] : vectors_[parameter]) look(parameter, name, memory.now);
+}
+
+template <typename T>
+void StateStore<T>::Clear() {
+  for (auto& named : vectors_) named.clear();
+}
+
+template <typename T>
+void StateStore<T>::GoBack() {
+  if (mark_ == 0) return;
+  for (auto& named : vectors_) {
+    for (auto& [name, memory] : named) {
+      if (memory.mark != mark_) continue;
+      memory.now.swap(memory.before);
+      memory.mark = mark_ - 1;  // the next use keeps it once more
+    }
+  }
 }
 
 template <typename T>
@@ -17,7 +47,7 @@ double StateStore<T>::SquaredNorm(std::string_view name) const {
   for (const auto& named : vectors_) {
     const auto found = named.find(name);
     if (found == named.end()) continue;
-    for (const T x : found->second) sum += static_cast<double>(x) * static_cast<double>(x);
+    for (const T x : found->second.now) sum += static_cast<double>(x) * static_cast<double>(x);
   }
   return sum;
 }
