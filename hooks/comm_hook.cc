@@ -3,64 +3,110 @@
 
 #include <string>
 
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include "gradwire/error.h"
+#include "hooks/staging.h"
 
 namespace gradwire {
 namespace {
 
-void CheckBuffer(const at::Tensor& buffer) {
-  if (buffer.scalar_type() != at::kFloat || !buffer.is_cpu() || !buffer.is_contiguous())
-    throw Error("gradient bucket of " + std::string(c10::toString(buffer.scalar_type())) + " on " +
-                buffer.device().str() + ": expected contiguous float32 on cpu");
-}
-
+template <typename T>
 class CommHook final : public c10d::CommHookInterface {
  public:
-  explicit CommHook(std::shared_ptr<GradientRoute> route) : route_(std::move(route)) {}
+  explicit CommHook(std::shared_ptr<GradientRoute<T>> route) : route_(std::move(route)) {}
 
   c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override { return route_->Push(bucket); }
 
   at::Tensor parseHookResult(const c10::IValue& result) override { return result.toTensor(); }
 
  private:
-  std::shared_ptr<GradientRoute> route_;
+  std::shared_ptr<GradientRoute<T>> route_;
 };
+
+/// On another device the results go back on a stream of their own; the future makes whoever waits for it wait for that.
+template <typename T>
+void Complete(Staging<T>& staging, const at::Tensor& buffer, c10::ivalue::Future& future) {
+  if (buffer.is_cpu()) {
+    staging.Return();
+    future.markCompleted(buffer);
+    return;
+  }
+  const c10::impl::VirtualGuardImpl device(buffer.device().type());
+  const c10::StreamGuard guard(device.getStreamFromGlobalPool(buffer.device()));
+  staging.Return();
+  device.recordDataPtrOnStream(buffer.storage().data_ptr(), guard.current_stream());
+  future.markCompleted(buffer);
+}
+
+c10::intrusive_ptr<c10::ivalue::Future> FutureFor(const at::Tensor& buffer) {
+  std::vector<c10::Device> devices;
+  if (!buffer.is_cpu()) devices.push_back(buffer.device());
+  return c10::make_intrusive<c10::ivalue::Future>(c10::TensorType::get(), devices);
+}
 
 }  // namespace
 
-GradientRoute::GradientRoute(const std::vector<at::Tensor>& parameters, BucketSink<float>& sink) : sink_(&sink) {
+template <typename T>
+GradientRoute<T>::GradientRoute(const std::vector<at::Tensor>& parameters, BucketSink<T>& sink) : sink_(&sink) {
   for (const at::Tensor& parameter : parameters)
     ids_.emplace(parameter.unsafeGetTensorImpl(), static_cast<uint32_t>(ids_.size()));
 }
 
-void GradientRoute::Restart(const Round& round, BucketSink<float>& sink) {
+template <typename T>
+void GradientRoute<T>::Restart(const Round& round, BucketSink<T>& sink) {
   round_ = round;
   sink_ = &sink;
 }
 
-c10::intrusive_ptr<c10::ivalue::Future> GradientRoute::Push(c10d::GradBucket& bucket) {
+template <typename T>
+c10::intrusive_ptr<c10::ivalue::Future> GradientRoute<T>::Push(c10d::GradBucket& bucket) {
   const at::Tensor buffer = bucket.getBuffer();
-  CheckBuffer(buffer);
+  const auto index = static_cast<uint32_t>(bucket.getIndex());
   const auto segments = SegmentsOf(bucket);
-  auto future = c10::make_intrusive<c10::ivalue::Future>(c10::TensorType::get());
+  const auto staging = std::make_shared<Staging<T>>(buffer, scale_, memory_[index]);
+  memory_[index] = staging->memory();
+  auto future = FutureFor(buffer);
   const bool last = bucket.isLast();
   const auto pushed = Clock::now();
-  const Bucket<float> handed{static_cast<uint32_t>(bucket.getIndex()),
-                             *segments,
-                             {buffer.mutable_data_ptr<float>(), static_cast<size_t>(buffer.numel())}};
+  Bucket<T> handed{index, *segments, staging->values()};
+  handed.fetch = [staging] { staging->Fetch(); };
+  Note(handed, buffer.nbytes());
   const Round round = round_;
   if (last) ++round_.step;
-  sink_->Push(round, handed, [this, future, buffer, segments, last, pushed](std::exception_ptr failure) {
+  sink_->Push(round, handed, [this, future, buffer, segments, staging, last, pushed](std::exception_ptr failure) {
     if (last) exposed_s_ = exposed_s_ + std::chrono::duration<double>(Clock::now() - pushed).count();
-    if (failure)
-      future->setError(failure);
-    else
-      future->markCompleted(buffer);
+    try {
+      if (failure) std::rethrow_exception(failure);
+      finished_at_s_ = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+      ++finished_;
+      Complete(*staging, buffer, *future);
+    } catch (...) {
+      future->setErrorIfNeeded(std::current_exception());
+    }
   });
   return future;
 }
 
-std::shared_ptr<const std::vector<Segment>> GradientRoute::SegmentsOf(const c10d::GradBucket& bucket) const {
+template <typename T>
+void GradientRoute<T>::Note(const Bucket<T>& bucket, uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  Content& content = contents_[bucket.index];
+  content.parameters.clear();
+  for (const Segment& segment : bucket.segments) content.parameters.push_back(segment.parameter);
+  content.bytes += bytes;
+  ++content.pushes;
+}
+
+template <typename T>
+std::map<uint32_t, typename GradientRoute<T>::Content> GradientRoute<T>::contents() const {
+  const std::lock_guard lock(mutex_);
+  return contents_;
+}
+
+template <typename T>
+std::shared_ptr<const std::vector<Segment>> GradientRoute<T>::SegmentsOf(const c10d::GradBucket& bucket) const {
   auto segments = std::make_shared<std::vector<Segment>>();
   size_t offset = 0;
   for (const at::Tensor& parameter : bucket.getParameters()) {
@@ -73,8 +119,14 @@ std::shared_ptr<const std::vector<Segment>> GradientRoute::SegmentsOf(const c10d
   return segments;
 }
 
-std::unique_ptr<c10d::CommHookInterface> MakeCommHook(std::shared_ptr<GradientRoute> route) {
-  return std::make_unique<CommHook>(std::move(route));
+template <typename T>
+std::unique_ptr<c10d::CommHookInterface> MakeCommHook(std::shared_ptr<GradientRoute<T>> route) {
+  return std::make_unique<CommHook<T>>(std::move(route));
 }
+
+template class GradientRoute<float>;
+template class GradientRoute<double>;
+template std::unique_ptr<c10d::CommHookInterface> MakeCommHook(std::shared_ptr<GradientRoute<float>>);
+template std::unique_ptr<c10d::CommHookInterface> MakeCommHook(std::shared_ptr<GradientRoute<double>>);
 
 }  // namespace gradwire

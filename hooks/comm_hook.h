@@ -15,18 +15,39 @@
 
 namespace gradwire {
 
-/// Where a Reducer's buckets go. Shared by the hook, which the Reducer owns, and by whoever drives the training.
+/// Where a Reducer's buckets go: to a sink, as T. Shared by the hook, which the Reducer owns, and by whoever drives the
+/// training. T is float or double.
+template <typename T>
 class GradientRoute {
  public:
   /// `parameters`: in the order of the exchange's list of parameters.
-  GradientRoute(const std::vector<at::Tensor>& parameters, BucketSink<float>& sink);
+  GradientRoute(const std::vector<at::Tensor>& parameters, BucketSink<T>& sink);
 
-  /// Hands over one bucket; the future holds the bucket's tensor, with the mean in it, or the error. Called by the
-  /// Reducer, in bucket order. Counts steps: one ends with its last bucket.
+  /// Hands over one bucket, of any floating dtype and device; the future holds the bucket's tensor, with the mean in
+  /// it, or the error. Called by the Reducer, in bucket order. Counts steps: one ends with its last bucket.
   c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket);
 
   /// The next bucket belongs to this step and goes to this sink.
-  void Restart(const Round& round, BucketSink<float>& sink);
+  void Restart(const Round& round, BucketSink<T>& sink);
+
+  /// From the next bucket on: gradients come multiplied by this (a GradScaler's scale), and the step size is `lr`.
+  void SetScale(double scale) { scale_ = scale; }
+  void SetLr(double lr) { round_.lr = lr; }
+
+  /// Of the next bucket.
+  uint64_t step() const { return round_.step; }
+  void SetStep(uint64_t step) { round_.step = step; }
+  /// What a bucket has been so far: the parameters that it had last, and the bytes of all its gradients.
+  struct Content {
+    std::vector<uint32_t> parameters;
+    uint64_t bytes = 0;
+    uint64_t pushes = 0;
+  };
+  /// By bucket. Any thread.
+  std::map<uint32_t, Content> contents() const;
+
+  /// Buckets that have got their result, and when the last one did, in seconds of the steady clock. Any thread.
+  std::pair<uint64_t, double> finished() const { return {finished_.load(), finished_at_s_.load()}; }
 
   /// Seconds, since construction, between the last bucket of a step and the last result: what the exchange cost beyond
   /// the time that backward hid.
@@ -36,14 +57,21 @@ class GradientRoute {
   using Clock = std::chrono::steady_clock;
 
   std::shared_ptr<const std::vector<Segment>> SegmentsOf(const c10d::GradBucket& bucket) const;
+  void Note(const Bucket<T>& bucket, uint64_t bytes);
 
   std::unordered_map<const void*, uint32_t> ids_;  // TensorImpl -> parameter id
-  BucketSink<float>* sink_;
+  std::map<uint32_t, at::Tensor> memory_;          // of staging, by bucket
+  mutable std::mutex mutex_;
+  std::map<uint32_t, Content> contents_;  // guarded by mutex_
+  BucketSink<T>* sink_;
   Round round_;
-  std::atomic<double> exposed_s_ = 0;
+  double scale_ = 1;
+  std::atomic<double> exposed_s_ = 0, finished_at_s_ = 0;
+  std::atomic<uint64_t> finished_ = 0;
 };
 
 /// The hook for Reducer::register_comm_hook.
-std::unique_ptr<c10d::CommHookInterface> MakeCommHook(std::shared_ptr<GradientRoute> route);
+template <typename T>
+std::unique_ptr<c10d::CommHookInterface> MakeCommHook(std::shared_ptr<GradientRoute<T>> route);
 
 }  // namespace gradwire

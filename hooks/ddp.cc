@@ -72,7 +72,7 @@ struct DdpBase::Parts {
   std::unique_ptr<Collective> collective;  // Close() destroys it first: after a failure it may still write to buffers
   std::unique_ptr<Exchange<float>> exchange;
   std::unique_ptr<ExchangeThread<float>> thread;
-  std::shared_ptr<GradientRoute> route;
+  std::shared_ptr<GradientRoute<float>> route;
   std::shared_ptr<c10d::Reducer> reducer;
 };
 
@@ -89,7 +89,7 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
     p.exchange =
         std::make_unique<Exchange<float>>(*p.collective, Describe(p.named), MakeParts(options.comm, options.seed));
     p.thread = std::make_unique<ExchangeThread<float>>(*p.exchange);
-    p.route = std::make_shared<GradientRoute>(Tensors(p.named), *p.thread);
+    p.route = std::make_shared<GradientRoute<float>>(Tensors(p.named), *p.thread);
   }
   c10d::verify_params_across_processes(p.group, Tensors(p.named), std::nullopt);
   Broadcast(*p.module, p.group);

@@ -10,7 +10,7 @@ import posixpath
 import re
 import sys
 
-CORE = ["base", "kernels", "wire", "compress", "link", "collective", "exchange", "method", "problem"]
+CORE = ["base", "kernels", "wire", "compress", "link", "collective", "exchange", "method", "problem", "config"]
 
 # What each layer may include besides itself.
 BELOW = {
@@ -21,8 +21,9 @@ BELOW = {
     "link": ["base", "kernels", "wire", "compress"],
     "collective": ["base"],
     "exchange": ["base", "kernels", "wire", "compress", "link", "collective"],
-    "method": CORE[:-2],
-    "problem": CORE[:-1],
+    "method": CORE[:-3],
+    "problem": CORE[:-2],
+    "config": CORE[:-1],
     "c10d": CORE,
     "hooks": CORE + ["c10d"],
     "train": CORE + ["c10d", "hooks"],

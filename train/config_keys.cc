@@ -2,33 +2,39 @@
 #include "train/config_keys.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
 
 #include "compress/spec.h"
-#include "train/config_value.h"
+#include "config/comm_keys.h"
 
 namespace gradwire::train {
+
+bool ReadValue(const ConfigValue& written, StepSize& value) {
+  value.is_theory = written.kind == ConfigValue::Kind::kPlain && written.text == "theory";
+  return value.is_theory || gradwire::ReadValue(written, value.number);
+}
+
+std::string PrintValue(const StepSize& value) {
+  return value.is_theory ? "theory" : gradwire::PrintValue(value.number);
+}
+
+TypeName NameOf(const StepSize&) { return {"number or theory", "a number"}; }
+
 namespace {
+
+/// A range, or the word theory.
+struct OrTheory {
+  Range range;
+
+  bool Allows(const StepSize& value) const { return value.is_theory || range.Allows(value.number); }
+  std::string text() const { return range.text(); }
+  std::string Expected(std::string_view phrase) const { return range.Expected(phrase) + " or theory"; }
+};
 
 template <typename Section, typename T, typename Rule>
 Key Row(std::string_view name, Section Config::*section, T Section::*field, Rule rule, std::string_view meaning) {
-  Key key;
-  key.name = name;
-  key.meaning = meaning;
-  key.type = NameOf(T{}).name;
-  key.range = rule.text();
-  key.expected = rule.Expected(NameOf(T{}).phrase);
-  key.default_text = PrintValue(Config{}.*section.*field);
-  key.is_list = std::is_same_v<T, std::vector<double>>;
-  key.read = [=](const YAML::Node& node, Config& config) {
-    T value{};
-    if (!ReadValue(node, value) || !rule.Allows(value)) return false;
-    config.*section.*field = std::move(value);
-    return true;
-  };
-  key.print = [=](const Config& config) { return PrintValue(config.*section.*field); };
-  return key;
+  return MakeConfigKey<Config>(
+      name, [=](auto&& config) -> auto& { return config.*section.*field; }, rule, meaning);
 }
 
 std::vector<Key> RunKeys() {
@@ -159,48 +165,16 @@ std::vector<Key> TrainKeys() {
   };
 }
 
-std::vector<Key> CommKeys() {
-  using C = CommConfig;
-  return {
-      Row("comm.method", &Config::comm, &C::method, NotEmpty{}, "how gradients are sent: a row of `gradwire list`"),
-      Row("comm.compressor", &Config::comm, &C::compressor, NotEmpty{},
-          "compressor spec, e.g. sign, topk:1%, topk:5000; see `gradwire list`; auto: the method's usual one"),
-      Row("comm.learner", &Config::comm, &C::learner, NotEmpty{},
-          "compressor spec of the shift that some methods learn beside their link; auto: the method's usual one"),
-      Row("comm.down", &Config::comm, &C::down, OneOf{{"auto", "none", "raw", "ef", "dore"}},
-          "link of the way back from the owners of the pieces; auto: the method's"),
-      Row("comm.down_compressor", &Config::comm, &C::down_compressor, NotEmpty{},
-          "compressor spec of the way back; auto: the method's, else that of the way up"),
-      Row("comm.topology", &Config::comm, &C::topology, OneOf{{"auto", "allgather", "sharded", "allreduce"}},
-          "how messages travel; auto: sharded with a way back, allreduce where messages can be summed, else allgather"),
-      Row("comm.alpha", &Config::comm, &C::alpha, NotEmpty{},
-          "share of a message that moves the shift, 0 to 1; auto: the method's"),
-      Row("comm.eta", &Config::comm, &C::eta, NotEmpty{},
-          "share of the memory that joins a message (econtrol, dore), 0 to 1; auto: the method's"),
-      Row("comm.beta", &Config::comm, &C::beta, NotEmpty{},
-          "share of an owner's message that the model takes (dore), 0 to 1; auto: the method's"),
-      Row("comm.zeta", &Config::comm, &C::zeta, NotEmpty{},
-          "how wrong an estimate may become, against the change of the gradient, before it is sent (lag, clag), from "
-          "0; "
-          "auto: the method's"),
-      Row("comm.noise", &Config::comm, &C::noise, AtLeast(0),
-          "standard deviation of Gaussian noise on every number that is sent, for differential privacy (clip, "
-          "identity)"),
-      Row("comm.opening", &Config::comm, &C::opening, OneOf{{"auto", "dense", "compressed"}},
-          "first message of a link with a shift, which starts at what was sent; auto: the method's"),
-      Row("comm.p", &Config::comm, &C::p, NotEmpty{},
-          "probability of a dense round (marina), or that a piece is sent (cbag), 0 to 1; auto: the method's"),
-      Row("comm.piece", &Config::comm, &C::piece, OneOf{{"fixed", "tensor"}},
-          "what a compressor works on; fixed: 65,536 elements of one parameter; tensor: a whole parameter"),
-      Row("comm.min_compress_numel", &Config::comm, &C::min_compress_numel, AtLeast(0),
-          "parameters with fewer elements travel dense, in the same message"),
-      Row("comm.compress_1d", &Config::comm, &C::compress_1d, AnyValue{},
-          "whether 1-D parameters (biases, norms) are compressed as well"),
-      Row("comm.start_iter", &Config::comm, &C::start_iter, AtLeast(0), "the first steps, so many, are dense"),
-      Row("comm.bucket_cap_mb", &Config::comm, &C::bucket_cap_mb, Between(0.001, 65536), "DDP's bucket size, MiB"),
-      Row("comm.timeout_s", &Config::comm, &C::timeout_s, Between(0.001, 1e6),
-          "seconds that any wait for another rank may take before the run stops with an error"),
-  };
+/// The keys that every door shares, set in the section of a trainer's configuration.
+std::vector<Key> LiftedCommKeys() {
+  std::vector<Key> lifted;
+  for (const ConfigKey<CommConfig>& key : CommKeys()) {
+    Key& row =
+        lifted.emplace_back(key.name, key.meaning, key.type, key.range, key.expected, key.default_text, key.is_list);
+    row.read = [read = key.read](const ConfigValue& written, Config& config) { return read(written, config.comm); };
+    row.print = [print = key.print](const Config& config) { return print(config.comm); };
+  }
+  return lifted;
 }
 
 std::vector<Key> LogKeys() {
@@ -217,7 +191,7 @@ const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all;
     for (std::vector<Key>& section : std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(),
-                                                 LrSchedulerKeys(), TrainKeys(), CommKeys(), LogKeys()})
+                                                 LrSchedulerKeys(), TrainKeys(), LiftedCommKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;
   }();
@@ -231,10 +205,7 @@ std::vector<std::string_view> Sections() {
   return sections;
 }
 
-const Key* FindKey(std::string_view name) {
-  const auto found = std::find_if(Keys().begin(), Keys().end(), [&](const Key& key) { return key.name == name; });
-  return found == Keys().end() ? nullptr : &*found;
-}
+const Key* FindKey(std::string_view name) { return FindIn(Keys(), name); }
 
 std::string_view NearestKey(std::string_view name) {
   const std::string_view leaf = name.substr(name.rfind('.') + 1);  // npos + 1 = 0: the whole name

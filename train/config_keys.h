@@ -1,34 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/config_key.h"
 #include "train/config.h"
-
-namespace YAML {
-class Node;
-}
 
 namespace gradwire::train {
 
-/// A row of the table of keys.
-struct Key {
-  std::string_view name;     ///< "section.key"
-  std::string_view meaning;  ///< with the unit
-  std::string_view type;
-  std::string range;     ///< empty where every value of the type is allowed
-  std::string expected;  ///< type and range as in "expected an integer >= 1"
-  std::string default_text;
-  bool is_list = false;
-  std::function<bool(const YAML::Node&, Config&)> read;  ///< false, and nothing changed: not what is expected
-  std::function<std::string(const Config&)> print;       ///< the value in YAML
+// Of a step size: a number or the word theory.
+bool ReadValue(const ConfigValue& written, StepSize& value);
+std::string PrintValue(const StepSize& value);
+TypeName NameOf(const StepSize&);
 
-  std::string_view section() const { return name.substr(0, name.find('.')); }
-  std::string_view leaf() const { return name.substr(name.find('.') + 1); }
-};
+/// A row of the table of keys.
+using Key = ConfigKey<Config>;
 
 /// Every key there is, by section. Adding a key = a member in config.h and a row here.
 const std::vector<Key>& Keys();

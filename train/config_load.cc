@@ -7,11 +7,11 @@
 #include <iterator>
 
 #include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
 
 #include "gradwire/method.h"
 #include "train/config.h"
 #include "train/config_keys.h"
-#include "train/config_value.h"
 
 namespace gradwire::train {
 namespace {
@@ -78,7 +78,19 @@ void NoteOnce(Places& seen, const std::string& name, const std::string& place) {
                                   before->second));
 }
 
-void Set(Config& config, const Key& key, const YAML::Node& value, const std::string& place) {
+/// Keeps the difference between 64 and "64", as the tag of a node does.
+ConfigValue AsWritten(const YAML::Node& node) {
+  using Kind = ConfigValue::Kind;
+  if (!node.IsDefined() || node.IsNull()) return {};
+  if (node.IsMap()) return {Kind::kMap, "", {}};
+  if (node.IsScalar())
+    return {node.Tag().empty() || node.Tag() == "?" ? Kind::kPlain : Kind::kQuoted, node.Scalar(), {}};
+  ConfigValue list{Kind::kList, "", {}};
+  for (const YAML::Node& element : node) list.elements.push_back(AsWritten(element));
+  return list;
+}
+
+void Set(Config& config, const Key& key, const ConfigValue& value, const std::string& place) {
   if (!key.read(value, config))
     throw ConfigError(fmt::format("{}: {}: found {}, expected {}", place, key.name, Describe(value), key.expected));
   config.places.insert_or_assign(std::string(key.name), place);
@@ -86,8 +98,8 @@ void Set(Config& config, const Key& key, const YAML::Node& value, const std::str
 
 std::string NameAt(const std::string& file, const YAML::Node& name) {
   if (name.IsScalar()) return name.Scalar();
-  throw ConfigError(
-      fmt::format("{}: found {} as the name of a key, expected a word", LineOf(file, name.Mark()), Describe(name)));
+  throw ConfigError(fmt::format("{}: found {} as the name of a key, expected a word", LineOf(file, name.Mark()),
+                                Describe(AsWritten(name))));
 }
 
 void ReadSection(Config& config, const std::string& file, const std::string& section, const YAML::Node& keys,
@@ -97,7 +109,7 @@ void ReadSection(Config& config, const std::string& file, const std::string& sec
     const Key* key = FindKey(name);
     if (key == nullptr) throw UnknownKey(place, name);
     NoteOnce(seen, name, place);
-    Set(config, *key, entry.second, place);
+    Set(config, *key, AsWritten(entry.second), place);
   }
 }
 
@@ -106,7 +118,7 @@ void ReadFile(Config& config, const std::string& file) {
   if (document.IsNull()) return;
   if (!document.IsMap())
     throw ConfigError(fmt::format("{}: found {}, expected a map of the sections {}", LineOf(file, document.Mark()),
-                                  Describe(document), fmt::join(Sections(), ", ")));
+                                  Describe(AsWritten(document)), fmt::join(Sections(), ", ")));
   const std::vector<std::string_view> sections = Sections();
   Places seen;
   for (const auto& entry : document) {
@@ -115,17 +127,17 @@ void ReadFile(Config& config, const std::string& file) {
     if (std::find(sections.begin(), sections.end(), section) == sections.end()) throw UnknownSection(place, section);
     NoteOnce(seen, section, place);
     if (!keys.IsMap() && !keys.IsNull())
-      throw ConfigError(
-          fmt::format("{}: section {}: found {}, expected a map of its keys", place, section, Describe(keys)));
+      throw ConfigError(fmt::format("{}: section {}: found {}, expected a map of its keys", place, section,
+                                    Describe(AsWritten(keys))));
     ReadSection(config, file, section, keys, seen);
   }
 }
 
 /// Only a list is parsed as YAML: other values are taken as they are, whatever characters they hold.
-YAML::Node ValueOf(const Override& override, const Key& key) {
-  if (!key.is_list) return YAML::Node(override.value);
+ConfigValue ValueOf(const Override& override, const Key& key) {
+  if (!key.is_list) return ConfigValue::Plain(override.value);
   try {
-    return YAML::Load(override.value);
+    return AsWritten(YAML::Load(override.value));
   } catch (const YAML::Exception& error) {
     throw ConfigError(
         fmt::format("{}: {}: found '{}', expected {}", PlaceOf(override), key.name, override.value, key.expected));

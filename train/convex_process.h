@@ -2,7 +2,7 @@
 #pragma once
 
 #include "train/config.h"
-#include "train/rank_env.h"
+#include "base/rank_env.h"
 
 namespace gradwire::train {
 

@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "train/rank_env.h"
+#include "base/rank_env.h"
 #include "train/rank_process.h"
 #include "train/signal_pipe.h"
 

@@ -6,7 +6,7 @@
 #include "train/convex_process.h"
 #include "train/launch.h"
 #include "train/program.h"
-#include "train/rank_env.h"
+#include "base/rank_env.h"
 #include "train/trainer.h"
 #include "train/world.h"
 

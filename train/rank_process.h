@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "train/rank_env.h"
+#include "base/rank_env.h"
 #include "train/signal_pipe.h"
 
 namespace gradwire::train {

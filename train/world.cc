@@ -5,7 +5,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "gradwire/error.h"
-#include "train/network_interface.h"
+#include "base/network_interface.h"
 
 namespace gradwire::train {
 namespace {

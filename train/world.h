@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gradwire/c10d_group.h"
-#include "train/rank_env.h"
+#include "base/rank_env.h"
 
 namespace gradwire::train {
 

@@ -73,6 +73,8 @@ struct Link {
   bool remembers() const { return kappa.rule != Coefficient::Rule::kNumber || kappa.number != 0 || lambda.number != 0; }
   bool shifts() const { return reference != Reference::kZero; }
   bool holds_h() const { return reference == Reference::kShift || moves_h; }
+  /// The vectors that it keeps in a StateStore: as a sender, and as a receiver.
+  std::vector<std::string_view> memory() const;
   /// Its numbers, for people and for the settings check.
   std::string numbers() const;
 };

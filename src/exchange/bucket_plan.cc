@@ -19,10 +19,6 @@ void CheckSegment(const Segment& segment, const std::vector<Parameter>& paramete
                             parameter.name, segment.numel, segment.offset, parameter.numel(), expected_offset));
 }
 
-bool TravelsDense(const ExchangeParts& parts, const Parameter& parameter) {
-  return parameter.numel() < parts.min_compress_numel || (!parts.compress_1d && parameter.shape.size() <= 1);
-}
-
 uint64_t Layout(const std::vector<PlannedPiece>& pieces) {
   std::vector<uint64_t> words;
   for (const PlannedPiece& p : pieces) {
@@ -80,6 +76,10 @@ std::vector<MessagePlan> Done(std::vector<MessagePlanner>& planners) {
 }
 
 }  // namespace
+
+bool TravelsDense(const ExchangeParts& parts, const Parameter& parameter) {
+  return parameter.numel() < parts.min_compress_numel || (!parts.compress_1d && parameter.shape.size() <= 1);
+}
 
 uint32_t MessagePlan::payloads() const {
   uint32_t count = 0;

@@ -45,6 +45,9 @@ inline uint32_t OwnerOf(uint32_t parameter, const Piece& piece, int ranks) {
   return (parameter + piece.index) % static_cast<uint32_t>(ranks);
 }
 
+/// Whether a parameter is never compressed: it travels as identity, without memory, in the same message.
+bool TravelsDense(const ExchangeParts& parts, const Parameter& parameter);
+
 /// Cuts a bucket into pieces. `dense`: for a round in which all of them travel as identity. Throws Error where the
 /// segments are not whole parameters without gaps.
 template <typename T>

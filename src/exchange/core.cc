@@ -16,6 +16,18 @@ double RefreshProbability(const ExchangeParts& parts, const std::vector<Paramete
 }
 
 template <typename T>
+void ExchangeCore<T>::MakeMemory() {
+  for (uint32_t p = 0; p < parameters.size(); ++p) {
+    if (TravelsDense(parts, parameters[p])) continue;
+    for (const std::string_view name : parts.link.memory()) state.Vector(p, name);
+    if (parts.learner)
+      for (const std::string_view name : parts.learning.memory()) state.Vector(p, name);
+    if (parts.down_compressor)
+      for (const std::string_view name : parts.down.memory()) down_state.Vector(p, name);
+  }
+}
+
+template <typename T>
 bool ExchangeCore<T>::IsDense(uint64_t step) const {
   if (parts.link.opens_dense && step == parts.start_iter) return true;
   return parts.link.refresh && SharedCoin(parts.seed, step, RefreshProbability(parts, parameters));

@@ -36,6 +36,8 @@ struct ExchangeCore {
   uint64_t step = ~uint64_t{0};                                                  // that the memory belongs to
   bool poisoned = false;                                                         // some bucket of that step
 
+  /// All vectors that the links will use, as zeros: what there is to save does not depend on the step.
+  void MakeMemory();
   /// Whether all pieces travel dense in this round: the first one of some links, and the refreshed ones of MARINA.
   bool IsDense(uint64_t step) const;
   /// Takes back what a poisoned step did to the memory, where it shall be undone. Between two steps only.

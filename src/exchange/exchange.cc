@@ -67,6 +67,7 @@ template <typename T>
 Exchange<T>::Exchange(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts)
     : core_(std::make_unique<ExchangeCore<T>>(collective, std::move(parameters), std::move(parts))) {
   CheckModelScope(core_->parts, core_->parameters);
+  core_->MakeMemory();
   core_->token = Agree(collective, Settings(core_->parts, core_->parameters, kDtypeOf<T>));
 }
 
@@ -75,6 +76,7 @@ Exchange<T>::~Exchange() = default;
 
 template <typename T>
 typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>& bucket) {
+  if (bucket.fetch) bucket.fetch();
   core_->BeginStep(round.step);
   auto flight = MakeFlight(*core_, round, bucket);
   flights_.emplace(next_, std::move(flight)).first->second->Start();  // where it throws, the flight stays

@@ -21,14 +21,16 @@ void ExchangeThread<T>::Push(const Round& round, const Bucket<T>& bucket,
 template <typename T>
 void ExchangeThread<T>::Inspect(const std::function<void(Exchange<T>&)>& look) {
   const auto looked = std::make_shared<std::promise<void>>();  // shared: the caller may go on before set_value returns
-  Enqueue({{}, {}, nullptr, [this, look, looked] {
-             try {
-               look(exchange_);
-               looked->set_value();
-             } catch (...) {
-               looked->set_exception(std::current_exception());
-             }
-           }});
+  Job job;
+  job.look = [this, look, looked] {
+    try {
+      look(exchange_);
+      looked->set_value();
+    } catch (...) {
+      looked->set_exception(std::current_exception());
+    }
+  };
+  Enqueue(std::move(job));
   looked->get_future().get();
 }
 

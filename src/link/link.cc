@@ -103,6 +103,15 @@ std::string Coefficient::text() const {
   throw Error("Coefficient: no such rule");
 }
 
+std::vector<std::string_view> Link::memory() const {
+  std::vector<std::string_view> names;
+  if (remembers()) names.push_back("e");
+  if (holds_h() || gate == Gate::kLazy) names.push_back("h");
+  if (reference == Reference::kPrevious || gate == Gate::kLazy) names.push_back("y");
+  if (shifts()) names.push_back("mean h");
+  return names;
+}
+
 std::string Link::numbers() const {
   return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}{}{}", alpha.text(), beta.text(), kappa.text(),
                      lambda.text(), refresh ? ", p " + refresh->text() : "", opens_dense ? ", opens dense" : "",

@@ -167,7 +167,7 @@ void CheckBytes(const World& world, const char* method, const char* compressor) 
 }
 
 int Main(const std::string& mode) {
-  const auto env = train::RankFromEnv();
+  const auto env = RankFromEnv();
   if (!env) throw ConfigError("RANK is not set");
   const World world = train::JoinWorld(*env, 60);
   if (mode == "identity") CheckIdentity(world);

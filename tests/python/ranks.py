@@ -16,12 +16,12 @@ def free_port():
         return s.getsockname()[1]
 
 
-def start_ranks(size, command):
+def start_ranks(size, command, env=os.environ):
     """Popen objects by rank; rank 0 serves the store. `command`: the words, or a function of the rank that gives them."""
     port = str(free_port())
-    ranks = []
+    ranks, base = [], env
     for rank in range(size):
-        env = dict(os.environ, RANK=str(rank), WORLD_SIZE=str(size), LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(size),
+        env = dict(base, RANK=str(rank), WORLD_SIZE=str(size), LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(size),
                    MASTER_ADDR="127.0.0.1", MASTER_PORT=port, OMP_NUM_THREADS="1")
         env.pop("TORCHELASTIC_USE_AGENT_STORE", None)
         words = command(rank) if callable(command) else command

@@ -79,13 +79,13 @@ TEST(Config, CommandLineTextIsTakenAsItIs) {
 }
 
 /// A value that the key allows and that is not its default.
-YAML::Node AnotherValue(const Key& key) {
-  if (key.type == "boolean") return YAML::Node(key.default_text == "true" ? "false" : "true");
-  if (key.type.starts_with("number")) return YAML::Node("0.12345");
-  if (key.type == "integer") return YAML::Node("7");
-  if (key.is_list) return YAML::Load("[0.5, 7]");
+ConfigValue AnotherValue(const Key& key) {
+  if (key.type == "boolean") return ConfigValue::Plain(key.default_text == "true" ? "false" : "true");
+  if (key.type.starts_with("number")) return ConfigValue::Plain("0.12345");
+  if (key.type == "integer") return ConfigValue::Plain("7");
+  if (key.is_list) return {ConfigValue::Kind::kList, "", {ConfigValue::Plain("0.5"), ConfigValue::Plain("7")}};
   const size_t last = key.range.rfind(' ');  // "one of a, b, c"
-  return YAML::Node(key.range.starts_with("one of ") ? key.range.substr(last + 1) : "elsewhere");
+  return ConfigValue::Plain(key.range.starts_with("one of ") ? key.range.substr(last + 1) : "elsewhere");
 }
 
 TEST(Keys, EachRowReadsAndPrintsItsOwnMemberAlone) {

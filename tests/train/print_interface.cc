@@ -3,12 +3,12 @@
 #include <cstdio>
 
 #include "gradwire/error.h"
-#include "train/network_interface.h"
+#include "base/network_interface.h"
 
 int main() try {
-  const auto env = gradwire::train::RankFromEnv();
+  const auto env = gradwire::RankFromEnv();
   if (!env) return std::fputs("RANK is not set\n", stderr), 1;
-  const auto local = gradwire::train::FindLocalAddress(*env);
+  const auto local = gradwire::FindLocalAddress(*env);
   std::printf("%s %s\n", local.interface.c_str(), local.address.c_str());
 } catch (const gradwire::ConfigError& error) {
   std::fprintf(stderr, "%s\n", error.what());

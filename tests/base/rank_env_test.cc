@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/rank_env.h"
+#include "base/rank_env.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 
 #include "gradwire/error.h"
 
-namespace gradwire::train {
+namespace gradwire {
 namespace {
 
 using testing::HasSubstr;
@@ -97,4 +97,4 @@ TEST(RankFromEnv, NonsenseIsNamedWithWhatWasExpected) {
 }
 
 }  // namespace
-}  // namespace gradwire::train
+}  // namespace gradwire

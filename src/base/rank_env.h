@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-namespace gradwire::train {
+namespace gradwire {
 
 /// A rank's place in the job, as torchrun (or launch.h) tells it through the environment.
 struct RankEnv {
@@ -21,4 +21,4 @@ struct RankEnv {
 /// incomplete or contradicts itself.
 std::optional<RankEnv> RankFromEnv();
 
-}  // namespace gradwire::train
+}  // namespace gradwire

@@ -8,28 +8,31 @@
 #include <string_view>
 #include <vector>
 
-#include <yaml-cpp/yaml.h>
-
-#include "train/config.h"
-
-namespace gradwire::train {
+namespace gradwire {
 
 // How one value is read, judged and printed.
 
-/// Whether the node is a number or a word without quotes: "64" in quotes is text.
-bool IsPlainScalar(const YAML::Node& node);
+/// A value as it was written, in YAML or elsewhere.
+struct ConfigValue {
+  enum class Kind { kNothing, kPlain, kQuoted, kList, kMap };  // plain: a number or a word without quotes
+
+  static ConfigValue Plain(std::string text) { return {Kind::kPlain, std::move(text), {}}; }
+
+  Kind kind = Kind::kNothing;
+  std::string text;  ///< of plain and quoted ones
+  std::vector<ConfigValue> elements;
+};
 
 // ReadValue returns false where the node is not of the type. Numbers are decimal: YAML 1.1 would take 064 as octal.
-bool ReadValue(const YAML::Node& node, bool& value);
-bool ReadValue(const YAML::Node& node, double& value);
-bool ReadValue(const YAML::Node& node, StepSize& value);
-bool ReadValue(const YAML::Node& node, std::string& value);
-bool ReadValue(const YAML::Node& node, std::vector<double>& value);
+bool ReadValue(const ConfigValue& written, bool& value);
+bool ReadValue(const ConfigValue& written, double& value);
+bool ReadValue(const ConfigValue& written, std::string& value);
+bool ReadValue(const ConfigValue& written, std::vector<double>& value);
 
 template <std::integral N>
-bool ReadValue(const YAML::Node& node, N& value) {
-  if (!IsPlainScalar(node)) return false;
-  const std::string& text = node.Scalar();
+bool ReadValue(const ConfigValue& written, N& value) {
+  if (written.kind != ConfigValue::Kind::kPlain) return false;
+  const std::string& text = written.text;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc{} && end == text.data() + text.size();
 }
@@ -37,7 +40,6 @@ bool ReadValue(const YAML::Node& node, N& value) {
 // YAML that ReadValue turns back into the same value.
 std::string PrintValue(bool value);
 std::string PrintValue(double value);
-std::string PrintValue(const StepSize& value);
 std::string PrintValue(const std::string& value);
 std::string PrintValue(const std::vector<double>& value);
 
@@ -46,8 +48,8 @@ std::string PrintValue(N value) {
   return std::to_string(value);
 }
 
-/// The node as an error message shows it.
-std::string Describe(const YAML::Node& node);
+/// The value as an error message shows it.
+std::string Describe(const ConfigValue& written);
 
 /// A type's name in tables, and in "expected ...".
 struct TypeName {
@@ -55,7 +57,6 @@ struct TypeName {
 };
 inline TypeName NameOf(bool) { return {"boolean", "true or false"}; }
 inline TypeName NameOf(double) { return {"number", "a number"}; }
-inline TypeName NameOf(const StepSize&) { return {"number or theory", "a number"}; }
 inline TypeName NameOf(const std::string&) { return {"text", "text"}; }
 inline TypeName NameOf(const std::vector<double>&) { return {"list of numbers", "a list of numbers"}; }
 inline TypeName NameOf(std::integral auto) { return {"integer", "an integer"}; }
@@ -94,17 +95,8 @@ struct Range {
   std::string Expected(std::string_view phrase) const { return std::string(phrase) + " " + text(); }
 };
 
-/// A range, or the word theory.
-struct OrTheory {
-  Range range;
-
-  bool Allows(const StepSize& value) const { return value.is_theory || range.Allows(value.number); }
-  std::string text() const { return range.text(); }
-  std::string Expected(std::string_view phrase) const { return range.Expected(phrase) + " or theory"; }
-};
-
 inline Range AtLeast(double min) { return {.min = min}; }
 inline Range Above(double min) { return {.min = min, .open_min = true}; }
 inline Range Between(double min, double max) { return {.min = min, .max = max}; }
 
-}  // namespace gradwire::train
+}  // namespace gradwire

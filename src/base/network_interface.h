@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "train/rank_env.h"
+#include "base/rank_env.h"
 
-namespace gradwire::train {
+namespace gradwire {
 
 /// An address of this host that a rank listens on.
 struct LocalAddress {
@@ -19,4 +19,4 @@ struct LocalAddress {
 /// Throws ConfigError where there is none, and for loopback when the job has ranks on other hosts.
 LocalAddress FindLocalAddress(const RankEnv& env);
 
-}  // namespace gradwire::train
+}  // namespace gradwire

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/network_interface.h"
+#include "base/network_interface.h"
 
 #include <ifaddrs.h>
 #include <netdb.h>
@@ -19,7 +19,7 @@
 
 #include "gradwire/error.h"
 
-namespace gradwire::train {
+namespace gradwire {
 namespace {
 
 /// Numeric; an IPv6 link-local address keeps its %interface.
@@ -133,4 +133,4 @@ LocalAddress FindLocalAddress(const RankEnv& env) {
       cause, local.address, env.world_size, env.local_world_size, Choices(locals)));
 }
 
-}  // namespace gradwire::train
+}  // namespace gradwire

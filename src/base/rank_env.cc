@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/rank_env.h"
+#include "base/rank_env.h"
 
 #include <charconv>
 #include <cstdlib>
@@ -9,7 +9,7 @@
 
 #include "gradwire/error.h"
 
-namespace gradwire::train {
+namespace gradwire {
 namespace {
 
 std::string TextFromEnv(const char* name) {
@@ -48,4 +48,4 @@ std::optional<RankEnv> RankFromEnv() {
   return env;
 }
 
-}  // namespace gradwire::train
+}  // namespace gradwire

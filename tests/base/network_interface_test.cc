@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/network_interface.h"
+#include "base/network_interface.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include "gradwire/error.h"
 
-namespace gradwire::train {
+namespace gradwire {
 namespace {
 
 using testing::HasSubstr;
@@ -76,4 +76,4 @@ TEST_F(NetworkInterface, UnknownHostIsNamed) {
 }
 
 }  // namespace
-}  // namespace gradwire::train
+}  // namespace gradwire

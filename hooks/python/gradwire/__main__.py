@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m gradwire`: versions, and what there is to choose from."""
+
+import platform
+
+import torch
+
+import gradwire
+from gradwire import _C
+
+
+def main() -> None:
+    print(f"gradwire {gradwire.__version__}, compiled for torch {_C.torch_version}; this is torch {torch.__version__}, Python {platform.python_version()}")
+    print(f"instruction set {platform.machine()}, of torch's kernels {torch.backends.cpu.get_cpu_capability()}")
+    for title, rows in (("Methods", _C.methods()), ("Operators", _C.compressors())):
+        print(f"\n{title}")
+        width = max(len(name) for name, _ in rows)
+        for name, summary in rows:
+            print(f"  {name:{width}}  {summary}")
+    print("\nOther settings, as keyword arguments of gradwire.attach")
+    for name, default, meaning in _C.comm_keys():
+        if name not in ("method", "compressor", "bucket_cap_mb"):
+            print(f"  {name}={default}  {meaning}")
+
+
+if __name__ == "__main__":
+    main()

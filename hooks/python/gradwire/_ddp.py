@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door for torch.nn.parallel.DistributedDataParallel."""
+
+import atexit
+import collections
+import os
+import weakref
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from gradwire import _C, _settings, _state
+
+_attached: collections.Counter[str] = collections.Counter()  # by the name of the group
+_open: "weakref.WeakSet[CommState]" = weakref.WeakSet()
+
+
+class CommState:
+    """Compresses the gradients of one DDP, over a Gloo group of its own beside the DDP's group.
+
+    `attach` makes one and installs it in C++; made by hand, it is the state of `comm_hook`:
+
+        state = gradwire.CommState(ddp, method="ef21", compressor="topk:1%")
+        ddp.register_comm_hook(state, gradwire.comm_hook)
+
+    Arguments are those of `attach`. All ranks of the group make it alike. Its methods are for the thread that trains, and
+    belong between two steps.
+    """
+
+    def __init__(
+        self,
+        ddp: DistributedDataParallel,
+        method: str = "ef",
+        compressor: str = "auto",
+        *,
+        down: str | None = None,
+        topology: str = "auto",
+        start_iter: int = 2,
+        min_compress_numel: int = 1024,
+        grad_scaler: torch.amp.GradScaler | None = None,
+        optimizer: torch.optim.Optimizer | None = None,
+        seed: int = 0,
+        timeout_s: float = 300,
+        **comm: Any,
+    ) -> None:
+        _check_ddp(ddp)
+        self._settings = _settings.from_keywords(
+            dict(method=method, compressor=compressor, down=down, topology=topology, start_iter=start_iter,
+                 min_compress_numel=min_compress_numel, timeout_s=timeout_s, **comm), "gradwire.attach")  # fmt: skip
+        if _C.steps_inside(self._settings) and optimizer is None:
+            raise _C.ConfigError(f"gradwire.attach: method {method} keeps its memory in units of the step: expected optimizer=, whose learning rate it reads")
+        named = _trainable(ddp)
+        self._names = [name for name, _ in named]
+        self._rank, self._size = dist.get_rank(ddp.process_group), dist.get_world_size(ddp.process_group)
+        self._hook = _make_hook(ddp.process_group, named, self._settings, seed, grad_scaler is not None)
+        self._scaler, self._optimizer = grad_scaler, optimizer
+        self._before_forward = ddp.register_forward_pre_hook(self._follow) if grad_scaler or optimizer else None
+        _open.add(self)
+
+    @property
+    def name(self) -> str:
+        """E.g. "gradwire: ef, topk:1%"; DDP's logger reports it."""
+        settings = dict(self._settings)
+        return f"gradwire: {settings['method']}, {_C.describe(self._settings)}"
+
+    def stats(self) -> dict[str, Any]:
+        """What this rank has exchanged since it began: in total, and under "buckets" by the index of the bucket.
+
+        bytes (frames and payloads handed to the transport), frame_bytes, dense_bytes (what a ring all-reduce of the same
+        gradients would have sent), ratio, pushes (buckets exchanged), encode_ms, wire_ms, decode_ms (of the exchange's
+        thread, in all), residual_norm (as it is now). Waits for the buckets under way.
+        """
+        buckets = self._hook.totals()
+        total = {key: sum(bucket[key] for bucket in buckets.values()) for key in _SUMMED}
+        total["residual_norm"] = sum(bucket["residual_norm"] ** 2 for bucket in buckets.values()) ** 0.5
+        for entry in (*buckets.values(), total):
+            entry["ratio"] = entry["bytes"] / entry["dense_bytes"] if entry["dense_bytes"] else 0.0
+        return {**total, "buckets": buckets}
+
+    def state_dict(self) -> dict[str, Any]:
+        """This rank's memory: step, and by parameter name the vectors of its links, as copies (1-D, float32 or float64).
+
+        For torch.save, a file for each rank, or torch.distributed.checkpoint, which keeps all ranks' entries.
+        """
+        step, vectors = self._hook.save()
+        return _state.pack(step, vectors, self._names, self._rank, self._size, _C.topology(self._settings))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Replaces the memory by that of a `state_dict`: training goes on with the same bits.
+
+        With another world size `state` must hold all old ranks (`merge_state_dicts`); every rank then starts from the mean
+        of their memory. Raises Error where it is another model's, or ranks are missing.
+        """
+        self._hook.load(*_state.unpack(state, self._names, self._rank, self._size))
+
+    def close(self) -> None:
+        """Finishes what is under way and leaves the group. Idempotent; called at exit. A later backward() raises."""
+        if self._before_forward is not None:
+            self._before_forward.remove()
+            self._before_forward = None
+        self._hook.close()
+
+    def __enter__(self) -> "CommState":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_hook"):  # else __init__ raised
+            self._hook.close()
+
+    def _follow(self, *_: object) -> None:
+        if self._scaler is not None and self._scaler.is_enabled():
+            self._hook.set_scale(self._scaler.get_scale())
+        if self._optimizer is not None:
+            self._hook.set_lr(float(self._optimizer.param_groups[0]["lr"]))
+
+
+_SUMMED = ("bytes", "frame_bytes", "dense_bytes", "pushes", "encode_ms", "wire_ms", "decode_ms")
+
+
+def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "auto", **options: Any) -> CommState:
+    """From now on the gradients of `ddp` cross the wire compressed. The hook is C++ and never takes the GIL.
+
+    Args:
+        ddp: all ranks of its process group call this alike, before the first backward.
+        method: a method of `python -m gradwire`, e.g. "ef" (error feedback), "ef21", "diana", "none" (dense).
+        compressor: an operator such as "sign", "topk:1%", "qsgd:7"; "auto" is the method's usual one.
+        down: link of the way back from the owners of the pieces, "raw", "ef" or "dore"; None: the method's.
+        topology: "auto", "allgather", "sharded" or "allreduce".
+        start_iter: the first steps, so many, are dense.
+        min_compress_numel: parameters with fewer elements travel dense, as 1-D ones do (compress_1d=True changes that).
+        grad_scaler: the GradScaler of the loop. Memory is kept in units of the unscaled gradient, and a step that any
+            rank has to skip leaves it as it was on all ranks.
+        optimizer: for methods that need its learning rate.
+        seed: of the operators' random bits.
+        timeout_s: seconds that any wait for another rank may take before backward() raises.
+        **comm: any other key of the `comm:` section of configs/README.md.
+
+    Returns the handle: stats, state_dict, load_state_dict, close.
+
+    Raises ConfigError (a ValueError) for settings that cannot work, or that differ between ranks, with the difference;
+    Error (a RuntimeError) where the DDP has a hook already, or ranks do not answer; backward() raises RuntimeError
+    that names the rank which died or did not answer in time.
+    """
+    state = CommState(ddp, method, compressor, **options)
+    try:
+        state._hook.install(ddp.reducer)
+    except RuntimeError as error:
+        state.close()
+        raise _C.Error(f"gradwire.attach: this DistributedDataParallel has a communication hook already ({error}): one DDP can have one") from error
+    ddp.logger._set_comm_hook_name(state.name)
+    ddp.__dict__["_gradwire_state"] = state  # lives as long as the DDP
+    return state
+
+
+def comm_hook(state: CommState, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
+    """For `ddp.register_comm_hook(state, gradwire.comm_hook)`. Takes the GIL once a bucket; `attach` does not."""
+    return state._hook.push(bucket).then(lambda future: future.value())
+
+
+def _check_ddp(ddp: object) -> None:
+    if not dist.is_available() or not dist.is_initialized():
+        raise _C.Error("gradwire.attach: no process group: call torch.distributed.init_process_group and wrap the model in DistributedDataParallel before")
+    if not isinstance(ddp, DistributedDataParallel):
+        raise TypeError(f"gradwire.attach: found a {type(ddp).__name__}, expected a torch.nn.parallel.DistributedDataParallel: wrap the model in one before")
+    if ddp.__dict__.get("_gradwire_state") is not None or ddp._comm_hooks:
+        raise _C.Error("gradwire.attach: this DistributedDataParallel has a communication hook already: one DDP can have one")
+    if getattr(ddp, "_use_python_reducer", False):
+        raise _C.Error('gradwire.attach: this DistributedDataParallel uses the Python reducer (torch._dynamo.config.optimize_ddp = "python_reducer"), which runs no C++ hook: expected "ddp_optimizer", the default')
+
+
+def _trainable(ddp: DistributedDataParallel) -> list[tuple[str, torch.Tensor]]:
+    """Name and parameter, in the order that all ranks share."""
+    named = [(name, p) for name, p in ddp.module.named_parameters() if p.requires_grad and name not in ddp.parameters_to_ignore]
+    for name, parameter in named:
+        if not parameter.is_floating_point():
+            raise _C.ConfigError(f"gradwire.attach: parameter {name} is {parameter.dtype}: expected floating-point parameters; complex ones cannot be compressed")
+    return named
+
+
+def _make_hook(group: dist.ProcessGroup, named: list, settings: _settings.Settings, seed: int, scaled: bool) -> _C.DdpHook:
+    prefix = f"gradwire/{group.group_name}/{_attached[group.group_name]}"
+    _attached[group.group_name] += 1
+    world_size = dist.get_world_size()
+    return _C.make_hook(named, group, prefix, world_size, int(os.environ.get("LOCAL_WORLD_SIZE", world_size)), settings, seed, scaled)
+
+
+@atexit.register
+def _close_all() -> None:
+    for state in list(_open):
+        state.close()

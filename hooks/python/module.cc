@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// gradwire._C: what the Python package needs of the C++ side. Nothing here runs while gradients are exchanged, and
+// everything that waits releases the GIL.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/csrc/jit/python/pybind_utils.h>
+#include <torch/csrc/utils/pybind.h>
+#include <torch/version.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <torch/csrc/distributed/c10d/reducer.hpp>
+
+#include "base/network_interface.h"
+#include "config/comm_keys.h"
+#include "gradwire/c10d_group.h"
+#include "gradwire/ddp_hook.h"
+#include "gradwire/error.h"
+#include "gradwire/method.h"
+
+namespace gradwire {
+namespace {
+
+namespace py = pybind11;
+using ReleaseGil = py::call_guard<py::gil_scoped_release>;
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+/// Sets keys of the `comm:` section; `place` begins every complaint.
+CommConfig CommOf(const Settings& settings, const std::string& place) {
+  CommConfig config;
+  for (const auto& [leaf, value] : settings) SetComm(config, leaf, ConfigValue::Plain(value), place);
+  try {
+    MakeParts(config, 0);
+  } catch (const ConfigError& error) {
+    throw ConfigError(place + ": " + error.what());
+  }
+  return config;
+}
+
+/// The address at which the other ranks reach this one: by the route to the host of the job's store.
+std::string AddressFor(const c10::intrusive_ptr<c10d::Store>& store, int world_size, int local_world_size) {
+  RankEnv env;
+  env.world_size = world_size;
+  env.local_world_size = local_world_size;
+  env.master_addr = "localhost";
+  c10::intrusive_ptr<c10d::Store> base = store;
+  while (auto* prefix = dynamic_cast<c10d::PrefixStore*>(base.get())) base = prefix->getUnderlyingStore();
+  if (auto* tcp = dynamic_cast<c10d::TCPStore*>(base.get())) {
+    env.master_addr = tcp->getHost();
+    env.master_port = tcp->getPort();
+  }
+  return FindLocalAddress(env).address;
+}
+
+using Named = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// All ranks of the group call it alike, with a prefix of its own. `world_size`, `local_world_size`: of the job.
+std::shared_ptr<DdpHook> MakeHook(const Named& named, const c10::intrusive_ptr<c10d::ProcessGroup>& group,
+                                  const std::string& prefix, int world_size, int local_world_size,
+                                  const Settings& settings, uint64_t seed, bool scaled) {
+  const DdpHookOptions options{CommOf(settings, "gradwire"), seed, scaled};
+  const auto store = group->getStore();
+  const Membership member{store, group->getRank(), group->getSize(), AddressFor(store, world_size, local_world_size),
+                          std::chrono::milliseconds(static_cast<int64_t>(options.comm.timeout_s * 1000))};
+  return MakeDdpHook(named, MakeC10dCollective(member, prefix), options);
+}
+
+py::dict AsDict(const BucketTotals& totals) {
+  py::dict dict;
+  dict["bytes"] = totals.exchange.bytes_sent();
+  dict["frame_bytes"] = totals.exchange.frame_bytes;
+  dict["dense_bytes"] = totals.dense_bytes;
+  dict["pushes"] = totals.pushes;
+  dict["encode_ms"] = 1e3 * totals.exchange.encode_s;
+  dict["wire_ms"] = 1e3 * totals.exchange.wire_s;
+  dict["decode_ms"] = 1e3 * totals.exchange.decode_s;
+  dict["residual_norm"] = totals.residual_norm;
+  return dict;
+}
+
+py::dict Totals(DdpHook& hook) {
+  std::map<uint32_t, BucketTotals> totals;
+  {
+    const py::gil_scoped_release release;
+    totals = hook.Totals();
+  }
+  py::dict dict;
+  for (const auto& [index, bucket] : totals) dict[py::int_(index)] = AsDict(bucket);
+  return dict;
+}
+
+void DefineHook(py::module& m) {
+  py::class_<SavedVector>(m, "SavedVector")
+      .def(py::init<bool, uint32_t, std::string, at::Tensor>())
+      .def_readonly("down", &SavedVector::down)
+      .def_readonly("parameter", &SavedVector::parameter)
+      .def_readonly("name", &SavedVector::name)
+      .def_readonly("values", &SavedVector::values);
+  py::class_<DdpHook, std::shared_ptr<DdpHook>>(m, "DdpHook")
+      .def("install",
+           [](DdpHook& hook, const std::shared_ptr<c10d::Reducer>& reducer) {
+             reducer->register_comm_hook(hook.ForReducer());
+           })
+      .def("push",
+           [](DdpHook& hook, c10d::GradBucket& bucket) {
+             return std::make_shared<torch::jit::PythonFutureWrapper>(hook.Push(bucket));
+           })
+      .def("set_scale", &DdpHook::SetScale)
+      .def("set_lr", &DdpHook::SetLr)
+      .def("totals", &Totals)
+      .def("finished", &DdpHook::Finished)
+      .def(
+          "save",
+          [](DdpHook& hook) {
+            SavedMemory memory = hook.Save();
+            return std::pair(memory.step, std::move(memory.vectors));
+          },
+          ReleaseGil())
+      .def(
+          "load",
+          [](DdpHook& hook, uint64_t step, std::vector<SavedVector> vectors) {
+            hook.Load({step, std::move(vectors)});
+          },
+          ReleaseGil())
+      .def("close", &DdpHook::Close, ReleaseGil());
+}
+
+}  // namespace
+}  // namespace gradwire
+
+PYBIND11_MODULE(_C, m) {
+  namespace py = pybind11;
+  using namespace gradwire;
+  m.attr("version") = GRADWIRE_VERSION;
+  m.attr("torch_version") = TORCH_VERSION;
+  const auto error = py::register_exception<Error>(m, "Error", PyExc_RuntimeError);
+  py::register_exception<PeerError>(m, "PeerError", error.ptr());
+  py::register_exception<ConfigError>(m, "ConfigError", PyExc_ValueError);
+  DefineHook(m);
+  m.def("comm_keys", [] {
+    std::vector<std::tuple<std::string, std::string, std::string>> rows;
+    for (const auto& key : CommKeys())
+      rows.emplace_back(std::string(key.leaf()), key.default_text, std::string(key.meaning));
+    return rows;
+  });
+  m.def("check", [](const Settings& settings, const std::string& place) { CommOf(settings, place); });
+  m.def("describe", [](const Settings& settings) {
+    const ExchangeParts parts = MakeParts(CommOf(settings, "gradwire"), 0);
+    return parts.compressor->spec();
+  });
+  m.def("steps_inside", [](const Settings& settings) {
+    const ExchangeParts parts = MakeParts(CommOf(settings, "gradwire"), 0);
+    return parts.link.step_inside || parts.down.step_inside;
+  });
+  m.def("methods", [] {
+    std::vector<std::pair<std::string, std::string>> rows;
+    for (const Method& method : Methods())
+      if (method.runs_on_network()) rows.emplace_back(method.name, method.summary);
+    return rows;
+  });
+  m.def("compressors", [] {
+    std::vector<std::pair<std::string, std::string>> rows;
+    for (const CompressorInfo& info : Compressors()) rows.emplace_back(info.syntax, info.summary);
+    return rows;
+  });
+  m.def("topology", [](const Settings& settings) {
+    switch (MakeParts(CommOf(settings, "gradwire"), 0).topology) {
+      case Topology::kAllGather: return "allgather";
+      case Topology::kSharded: return "sharded";
+      case Topology::kAllReduce: return "allreduce";
+    }
+    throw Error("no such topology");
+  });
+  m.def("make_hook", &MakeHook, ReleaseGil());
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/csrc/distributed/c10d/comm.hpp>
+
+#include "gradwire/collective.h"
+#include "gradwire/comm_config.h"
+#include "gradwire/exchange.h"
+
+namespace gradwire {
+
+struct DdpHookOptions {
+  CommConfig comm;
+  uint64_t seed = 0;  ///< of the operators' random bits; equal on all ranks
+  /// Gradients come multiplied by a GradScaler's scale: a step in which any rank has a non-finite element leaves the
+  /// memory of all ranks as it was.
+  bool scaled = false;
+};
+
+/// What one bucket, or all of them, has exchanged on this rank so far.
+struct BucketTotals {
+  ExchangeStats exchange;
+  uint64_t pushes = 0;       ///< times it was exchanged
+  uint64_t dense_bytes = 0;  ///< what a ring all-reduce of the same gradients, in their dtype, would have sent
+  double residual_norm = 0;  ///< of error feedback's memory of its parameters, as it is now
+};
+
+/// One vector of a rank's memory.
+struct SavedVector {
+  bool down = false;  ///< of the way back
+  uint32_t parameter = 0;
+  std::string name;
+  at::Tensor values;  ///< 1-D, float32 or float64
+};
+
+/// The memory of one rank between two steps.
+struct SavedMemory {
+  uint64_t step = 0;  ///< of the next gradient
+  std::vector<SavedVector> vectors;
+};
+
+/// Compresses the gradients of a c10d::Reducer, C++'s or that of Python's DistributedDataParallel:
+///
+///     auto hook = MakeDdpHook(named_parameters, std::move(collective), {.comm = {.method = "ef"}});
+///     reducer.register_comm_hook(hook->ForReducer());
+///
+/// Gradients may be float32, float16, bfloat16 (exchanged as float32) or float64, which makes all of the exchange
+/// float64; on the CPU, or on another device, from where they are staged through pinned memory. Its threads do not use
+/// Python. Calls other than the Reducer's belong between two steps and come from one thread at a time.
+class DdpHook {
+ public:
+  virtual ~DdpHook() = default;
+
+  virtual std::unique_ptr<c10d::CommHookInterface> ForReducer() = 0;
+  /// For those who call the hook themselves, in the order of the buckets.
+  virtual c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket) = 0;
+
+  /// From the next bucket on: what gradients come multiplied by (a power of two), and the optimizer's step size.
+  virtual void SetScale(double scale) = 0;
+  virtual void SetLr(double lr) = 0;
+
+  /// By bucket. Waits for the buckets under way.
+  virtual std::map<uint32_t, BucketTotals> Totals() = 0;
+
+  /// How many buckets have got their result so far, and when the last one did, in seconds of the steady clock. Any
+  /// thread, at any time: whoever watches a job sees whether it goes on.
+  virtual std::pair<uint64_t, double> Finished() const = 0;
+
+  /// Copies. Waits for the buckets under way.
+  virtual SavedMemory Save() = 0;
+  /// Replaces the memory. Throws Error for a vector that is not of its parameter's size.
+  virtual void Load(const SavedMemory& memory) = 0;
+
+  /// Finishes what is under way, each wait bounded by the timeout, joins the thread, and leaves the group. Idempotent;
+  /// a bucket that comes later ends with an Error.
+  virtual void Close() = 0;
+};
+
+/// `named`: the trainable parameters, by name, in the same order on all ranks. All ranks call it alike. Throws
+/// ConfigError where settings cannot work, or where the ranks' settings or parameters differ, with the difference.
+std::shared_ptr<DdpHook> MakeDdpHook(const std::vector<std::pair<std::string, at::Tensor>>& named,
+                                     std::unique_ptr<Collective> collective, const DdpHookOptions& options);
+
+}  // namespace gradwire

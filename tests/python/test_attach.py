@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gradwire.attach on Python's DistributedDataParallel, under torchrun. The laws are those of attach_laws.py."""
+import ast
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import ranks
+
+HERE = pathlib.Path(__file__).parent
+LAWS = [n.name for n in ast.parse((HERE / "attach_laws.py").read_text()).body
+        if isinstance(n, ast.FunctionDef) and any(getattr(d, "id", "") == "law" for d in n.decorator_list)]
+
+
+def environment(**more):
+    return dict(os.environ, PYTHONPATH=str(ranks.BUILD / "python"), OMP_NUM_THREADS="1", **more)
+
+
+def torchrun(size, *words, timeout=300):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(size), "--rdzv-backend", "c10d",
+               "--rdzv-endpoint", "127.0.0.1:0", *map(str, words)]
+    return subprocess.run(command, env=environment(), timeout=timeout, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """What each rank says of each law, by world size; one torchrun each."""
+    seen = {}
+
+    def of(size):
+        if size not in seen:
+            folder = tmp_path_factory.mktemp(f"laws{size}")
+            done = torchrun(size, HERE / "attach_laws.py", folder)
+            seen[size] = [json.loads(f.read_text())["failures"] for f in sorted(folder.glob("*.json"))]
+            assert done.returncode == 0 and len(seen[size]) == size, done.stdout + done.stderr
+        return seen[size]
+
+    return of
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("law", LAWS)
+def test_law(results, law, size):
+    for rank, failures in enumerate(results(size)):
+        assert not failures[law], f"rank {rank} of {size}: {failures[law]}"
+
+
+def run_job(folder, size, *words):
+    done = torchrun(size, HERE / "attach_job.py", folder, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {f.stem: f.read_text() for f in folder.glob("*.txt")}
+
+
+@pytest.mark.parametrize("method, compressor", [("ef", "topk:5%"), ("ef21", "topk:5%"), ("diana", "randk:25%"), ("doublesqueeze", "sign")])
+def test_a_resumed_job_goes_on_bit_for_bit(tmp_path, method, compressor):
+    straight = run_job(tmp_path, 2, "--method", method, "--compressor", compressor, "--steps", 60, "--save-at", 10)
+    resumed = run_job(tmp_path, 2, "--method", method, "--compressor", compressor, "--steps", 60, "--resume", 10)
+    assert straight["weights0"] == straight["weights1"] and resumed["weights0"] == straight["weights0"]
+
+
+def test_another_world_size_keeps_the_mean_residual(tmp_path):
+    run_job(tmp_path, 3, "--steps", 10, "--save-at", 10)
+    run_job(tmp_path, 2, "--steps", 10, "--resume", 10, "--compare-mean")
+
+
+def start_job(tmp_path, size, *words):
+    return ranks.start_ranks(size, [sys.executable, HERE / "attach_job.py", tmp_path, *map(str, words)], env=environment())
+
+
+def test_survivors_of_a_killed_rank_name_it(tmp_path):
+    job = start_job(tmp_path, 3, "--steps", 100000, "--timeout", 20, "--progress")
+    first = job[0].stdout.readline()
+    while first and "step 5" not in first:
+        first = job[0].stdout.readline()
+    job[1].send_signal(signal.SIGKILL)
+    killed = time.monotonic()
+    for rank, (code, output) in enumerate(ranks.finish(job, timeout=60)):
+        if rank != 1:
+            assert code == 1 and re.search(r"rank 1 .*says rank", output), f"rank {rank}: {code}, {output}"
+    assert time.monotonic() - killed < 40
+
+
+@pytest.mark.slow
+def test_a_hundred_starts_and_stops_end_with_code_0(tmp_path):
+    for n in range(100):
+        for rank, (code, output) in enumerate(ranks.finish(start_job(tmp_path, 2, "--steps", 3), timeout=60)):
+            assert code == 0, f"start {n}, rank {rank}: {code}, {output}"
+
+
+def test_another_torch_is_refused_with_a_sentence():
+    program = "import torch; torch.__version__ = '2.9.0'\nimport gradwire"
+    done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1 and "compiled for torch" in done.stderr and "2.9.0" in done.stderr, done.stderr
+
+
+def test_the_module_needs_torch_and_the_runtime_alone():
+    module = next((ranks.BUILD / "python/gradwire").glob("_C*.so"))
+    needed = subprocess.run(["readelf", "-d", module], capture_output=True, text=True, check=True).stdout
+    libraries = set(re.findall(r"\(NEEDED\).*\[(.*?)\.so", needed))
+    assert libraries <= {"libtorch", "libtorch_cpu", "libtorch_python", "libc10", "libstdc++", "libm", "libgcc_s", "libc", "ld-linux-x86-64"}, libraries
+
+
+def test_the_package_lists_what_there_is():
+    done = subprocess.run([sys.executable, "-m", "gradwire"], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0 and "torch" in done.stdout, done.stderr
+    for word in ("ef21", "topk:K", "start_iter=", "instruction set"):
+        assert word in done.stdout
