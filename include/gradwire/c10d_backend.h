@@ -20,19 +20,17 @@ namespace gradwire {
 ///
 /// Which inner backend a call reaches, where there are several:
 ///  - a collective or a transfer: the one of its tensors' device. Error where none serves it, with those that are;
-///  - barrier: that of `options.device`, or the main one (below) for `options.device_ids`, or that of the device that
-///  the
-///    group is bound to, or the cpu's, or the main one. This is what torch.distributed.barrier() chooses; a
-///    ProcessGroup drops `options.device` on the way;
+///  - barrier: that of `options.device`, or the main one (below) for `options.device_ids`, or that of the device which
+///    the group is bound to, or the cpu's, or the main one. torch.distributed.barrier() chooses the same way, but a
+///    ProcessGroup drops `options.device` before it gets here;
 ///  - monitoredBarrier: that of `options.device`, or the cpu's, or the main one;
-///  - timeouts, abort, shutdown, the group's uid, the bound device and the timing of collectives: all of them, each
-///  once.
+///  - timeouts, abort, shutdown, the group's uid, the bound device, the timing of collectives: all of them, each once.
 ///    An error of one does not keep the call from the others; the first error is thrown in the end;
 ///  - getError: the first error of any; getSequenceNumberForGroup: their sum; isInitialized: all are;
-///  - what is open between two calls and names no device (coalescing, time estimates) and reconfigure: Error, and the
-///    supports... function says false. supportsTensorAlloc, which names no type either: true where all say so;
-///  - everything else: the main one, the first that does not serve the cpu, or the first of all. It is the one that
-///    torch makes the default of a mixed group.
+///  - what stays open between two calls and names no device (coalescing, time estimates), and reconfigure: Error, and
+///    the supports... function says false. supportsTensorAlloc, which names no type either: true where all say so;
+///  - everything else: the main one, the first that does not serve the cpu, or the first of all. torch has the same one
+///    as the default of a group with Gloo and NCCL.
 ///
 /// Splitting, merging and shrinking are not supported: the child of an inner backend would not be a "gradwire" one.
 /// What is not virtual in torch cannot be forwarded: the group's description, and before torch 2.14 the bound device.
@@ -40,6 +38,6 @@ namespace gradwire {
 /// Threads: the backend adds no thread, lock or state of its own to the inner ones, whose rules hold. It shares their
 /// ownership.
 c10::intrusive_ptr<c10d::Backend> MakeForwardingBackend(
-    std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>> inner);
+    const std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>>& inner);
 
 }  // namespace gradwire

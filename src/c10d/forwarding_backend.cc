@@ -77,7 +77,7 @@ class ForwardingBackend final : public ForwardingControl {
   Work recvAnysource(Tensors& tensors, int tag) override { return inner_.For(tensors).recvAnysource(tensors, tag); }
 
   Work barrier(const c10d::BarrierOptions& options) override {
-    return inner_.ForBarrier(options, Backend::getBoundDeviceId()).barrier(options);
+    return inner_.ForBarrier(options, bound_device_id_).barrier(options);
   }
   void monitoredBarrier(const c10d::BarrierOptions& options, bool wait_all_ranks) override {
     Backend& backend = options.device ? inner_.For(options.device->type()) : inner_.ForCpuOrMain();
@@ -116,8 +116,8 @@ class ForwardingBackend final : public ForwardingControl {
 }  // namespace
 
 c10::intrusive_ptr<c10d::Backend> MakeForwardingBackend(
-    std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>> inner) {
-  return c10::make_intrusive<ForwardingBackend>(InnerBackends(std::move(inner)));
+    const std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>>& inner) {
+  return c10::make_intrusive<ForwardingBackend>(InnerBackends(inner));
 }
 
 }  // namespace gradwire

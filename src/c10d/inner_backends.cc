@@ -14,10 +14,10 @@ std::string Place(const c10d::Backend& backend) {
 
 }  // namespace
 
-InnerBackends::InnerBackends(std::vector<std::pair<c10::DeviceType, Ptr>> served) {
+InnerBackends::InnerBackends(const std::vector<std::pair<c10::DeviceType, Ptr>>& served) {
   if (served.empty())
     throw ConfigError("gradwire's backend needs an inner one, such as Gloo for the cpu: none is given");
-  for (auto& [type, backend] : served) {
+  for (const auto& [type, backend] : served) {
     if (!backend) throw ConfigError("gradwire's inner backend for " + Name(type) + " is null");
     if (Find(type)) throw ConfigError("gradwire's backend has two inner ones for " + Name(type) + ": pass one");
     served_.emplace_back(type, backend);
@@ -47,7 +47,7 @@ c10d::Backend& InnerBackends::For(c10::DeviceType type, const char* call) const 
   if (c10d::Backend* backend = Find(type)) return *backend;
   throw Error("gradwire's backend, " + Place(main()) + ": " + call + " was called for " + Name(type) +
               ", but this process group serves " + Served() +
-              ". Move the tensors to a device that is served, or make the " + "group with an inner backend for " +
+              ". Move the tensors to a device that is served, or make the group with an inner backend for " +
               Name(type));
 }
 
@@ -67,7 +67,7 @@ c10d::Backend& InnerBackends::ForBarrier(const c10d::BarrierOptions& options, st
 c10d::Backend& InnerBackends::Single(const char* call) const {
   if (single()) return main();
   throw Error("gradwire's backend, " + Place(main()) + ": " + call +
-              " does not say for which device, and this process " + "group serves " + Served() +
+              " does not say for which device, but this group serves " + Served() +
               ". Use a group for one type of device");
 }
 

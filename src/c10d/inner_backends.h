@@ -21,7 +21,7 @@ class InnerBackends {
   using Ptr = c10::intrusive_ptr<c10d::Backend>;
 
   /// Throws ConfigError, see MakeForwardingBackend.
-  explicit InnerBackends(std::vector<std::pair<c10::DeviceType, Ptr>> served);
+  explicit InnerBackends(const std::vector<std::pair<c10::DeviceType, Ptr>>& served);
 
   /// Each backend once, though it may serve several types of device.
   const std::vector<Ptr>& all() const { return all_; }
