@@ -7,7 +7,19 @@
 #include <unordered_map>
 #include <vector>
 
+#include <torch/version.h>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
+
+// Virtual functions of c10d::Backend that some of these versions lack, where no C10D_BACKEND_HAS_* of torch says so.
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 12
+#define GRADWIRE_BACKEND_2_12  // suspend, resume, getMemoryStats
+#endif
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 14
+#define GRADWIRE_BACKEND_2_14  // the ..._single names and gather_into_tensor, addEphemeralTimeout, the bound device
+#endif
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 15
+#define GRADWIRE_BACKEND_2_15  // isInitialized, time estimates, completion hooks, supportsAbortHooks
+#endif
 
 namespace gradwire {
 

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include <c10/core/DeviceType.h>
+#include <c10/util/intrusive_ptr.h>
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+
+namespace gradwire {
+
+/// The backend named "gradwire" of a c10d process group. It changes no bit of what it is given: every call goes on to
+/// an inner backend with the same arguments, options included, and the answer is the inner one's own, Work objects too.
+/// Gradients are compressed elsewhere, by a DDP hook that uses groups of its own.
+///
+/// `inner`: the backend for each type of device, such as {{kCPU, gloo}, {kCUDA, nccl}}. One backend may serve several
+/// types. Throws ConfigError where the list is empty, a backend is null, a type is named twice, or the inner backends
+/// differ in rank or size.
+///
+/// Which inner backend a call reaches, where there are several:
+///  - a collective or a transfer: the one of its tensors' device. Error where none serves it, with those that are;
+///  - barrier: that of `options.device`, or the main one (below) for `options.device_ids`, or that of the device which
+///    the group is bound to, or the cpu's, or the main one. torch.distributed.barrier() chooses the same way, but a
+///    ProcessGroup drops `options.device` before it gets here;
+///  - monitoredBarrier: that of `options.device`, or the cpu's, or the main one;
+///  - timeouts, abort, shutdown, the group's uid, the bound device, the timing of collectives: all of them, each once.
+///    An error of one does not keep the call from the others; the first error is thrown in the end;
+///  - getError: the first error of any; getSequenceNumberForGroup: their sum; isInitialized: all are;
+///  - what stays open between two calls and names no device (coalescing, time estimates), and reconfigure: Error, and
+///    the supports... function says false. supportsTensorAlloc, which names no type either: true where all say so;
+///  - everything else: the main one, the first that does not serve the cpu, or the first of all. torch has the same one
+///    as the default of a group with Gloo and NCCL.
+///
+/// Splitting, merging and shrinking are not supported: the child of an inner backend would not be a "gradwire" one.
+/// What is not virtual in torch cannot be forwarded: the group's description, and before torch 2.14 the bound device.
+///
+/// Threads: the backend adds no thread, lock or state of its own to the inner ones, whose rules hold. It shares their
+/// ownership.
+c10::intrusive_ptr<c10d::Backend> MakeForwardingBackend(
+    const std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>>& inner);
+
+}  // namespace gradwire
