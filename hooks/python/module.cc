@@ -13,7 +13,9 @@
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include "base/network_interface.h"
+#include "compress/spec.h"
 #include "config/comm_keys.h"
+#include "gradwire/c10d_backend.h"
 #include "gradwire/c10d_group.h"
 #include "gradwire/ddp_hook.h"
 #include "gradwire/error.h"
@@ -145,6 +147,18 @@ PYBIND11_MODULE(_C, m) {
     return rows;
   });
   m.def("check", [](const Settings& settings, const std::string& place) { CommOf(settings, place); });
+  m.def("check_key", [](const std::string& leaf, const std::string& value, const std::string& place) {
+    CommConfig config;
+    SetComm(config, leaf, ConfigValue::Plain(value), place);
+  });
+  m.def("nearest", [](const std::string& word, const std::vector<std::string>& candidates) {
+    return std::string(Nearest(word, {candidates.begin(), candidates.end()}));
+  });
+  m.def("wrap_backends", [](const std::vector<std::pair<std::string, c10::intrusive_ptr<c10d::Backend>>>& inner) {
+    std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>> typed;
+    for (const auto& [device, backend] : inner) typed.emplace_back(c10::Device(device).type(), backend);
+    return MakeForwardingBackend(typed);
+  });
   m.def("describe", [](const Settings& settings) {
     const ExchangeParts parts = MakeParts(CommOf(settings, "gradwire"), 0);
     return parts.compressor->spec();

@@ -474,14 +474,13 @@ def the_state_goes_through_torch_distributed_checkpoint():
         assert same_residuals(residuals(handle), residuals(other)) and other.state_dict()["step"] == 4
 
 
-def main():
-    dist.init_process_group("gloo")
-    wanted = sys.argv[2:] or list(LAWS)
+def run(backend, laws):
+    dist.init_process_group(backend)
     failures, seconds = {}, {}
-    for name in wanted:
+    for name in sys.argv[2:] or laws:
         start = time.monotonic()
         try:
-            LAWS[name]()
+            laws[name]()
             failures[name] = ""
         except Exception:
             failures[name] = traceback.format_exc()
@@ -492,4 +491,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run("gloo", LAWS)

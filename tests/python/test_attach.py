@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """gradwire.attach on Python's DistributedDataParallel, under torchrun. The laws are those of attach_laws.py."""
-import ast
-import json
-import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -12,20 +8,7 @@ import time
 
 import pytest
 import ranks
-
-HERE = pathlib.Path(__file__).parent
-LAWS = [n.name for n in ast.parse((HERE / "attach_laws.py").read_text()).body
-        if isinstance(n, ast.FunctionDef) and any(getattr(d, "id", "") == "law" for d in n.decorator_list)]
-
-
-def environment(**more):
-    return dict(os.environ, PYTHONPATH=str(ranks.BUILD / "python"), OMP_NUM_THREADS="1", **more)
-
-
-def torchrun(size, *words, timeout=300):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(size), "--rdzv-backend", "c10d",
-               "--rdzv-endpoint", "127.0.0.1:0", *map(str, words)]
-    return subprocess.run(command, env=environment(), timeout=timeout, capture_output=True, text=True)
+from torchrun import HERE, environment, laws_of, read_results, torchrun
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +20,15 @@ def results(tmp_path_factory):
         if size not in seen:
             folder = tmp_path_factory.mktemp(f"laws{size}")
             done = torchrun(size, HERE / "attach_laws.py", folder)
-            seen[size] = [json.loads(f.read_text())["failures"] for f in sorted(folder.glob("*.json"))]
-            assert done.returncode == 0 and len(seen[size]) == size, done.stdout + done.stderr
+            assert done.returncode == 0, done.stdout + done.stderr
+            seen[size] = read_results(folder, size)
         return seen[size]
 
     return of
 
 
 @pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", laws_of("attach_laws.py"))
 def test_law(results, law, size):
     for rank, failures in enumerate(results(size)):
         assert not failures[law], f"rank {rank} of {size}: {failures[law]}"

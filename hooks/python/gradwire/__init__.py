@@ -6,7 +6,8 @@
     handle = gradwire.attach(ddp, method="ef", compressor="topk:1%")
 
 After that the training loop is what it was: backward() leaves the mean of the gradients that the ranks could tell each
-other, and what was left out is remembered and sent later. `python -m gradwire` lists methods and operators.
+other, and what was left out is remembered and sent later. A script that must stay as it is says
+`init_process_group("gradwire")` and is told the rest by the environment (GRADWIRE_COMPRESSOR=topk:1%). `python -m gradwire` lists methods and operators.
 """
 
 import torch
@@ -26,7 +27,10 @@ def _check_torch(found: str, built: str) -> None:
 _check_torch(torch.__version__, _build.TORCH)
 
 from gradwire._C import ConfigError, Error, PeerError, version as __version__  # noqa: E402
-from gradwire._ddp import CommState, attach, comm_hook  # noqa: E402
+from gradwire._backend import configure, register as _register  # noqa: E402
+from gradwire._ddp import CommState, attach, comm_hook, handle_of  # noqa: E402
 from gradwire._state import merge_state_dicts  # noqa: E402
 
-__all__ = ["CommState", "ConfigError", "Error", "PeerError", "attach", "comm_hook", "merge_state_dicts"]
+__all__ = ["CommState", "ConfigError", "Error", "PeerError", "attach", "comm_hook", "configure", "handle_of", "merge_state_dicts"]
+
+_register()

@@ -5,7 +5,7 @@ import atexit
 import collections
 import os
 import weakref
-from typing import Any
+from typing import Any, Optional
 
 import torch
 import torch.distributed as dist
@@ -112,6 +112,7 @@ class CommState:
         if hasattr(self, "_hook"):  # else __init__ raised
             self._hook.close()
 
+    @torch.compiler.disable
     def _follow(self, *_: object) -> None:
         if self._scaler is not None and self._scaler.is_enabled():
             self._hook.set_scale(self._scaler.get_scale())
@@ -119,6 +120,7 @@ class CommState:
             self._hook.set_lr(float(self._optimizer.param_groups[0]["lr"]))
 
 
+NOT_SETTINGS = ("grad_scaler", "optimizer", "seed")  # arguments that are no keys of the `comm:` section
 _SUMMED = ("bytes", "frame_bytes", "dense_bytes", "pushes", "encode_ms", "wire_ms", "decode_ms")
 
 
@@ -157,6 +159,11 @@ def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "
     return state
 
 
+def handle_of(ddp: DistributedDataParallel) -> Optional[CommState]:
+    """The handle that `attach` returned, or that the "gradwire" backend made at the first forward; None before."""
+    return ddp.__dict__.get("_gradwire_state")
+
+
 def comm_hook(state: CommState, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
     """For `ddp.register_comm_hook(state, gradwire.comm_hook)`. Takes the GIL once a bucket; `attach` does not."""
     return state._hook.push(bucket).then(lambda future: future.value())
@@ -167,7 +174,7 @@ def _check_ddp(ddp: object) -> None:
         raise _C.Error("gradwire.attach: no process group: call torch.distributed.init_process_group and wrap the model in DistributedDataParallel before")
     if not isinstance(ddp, DistributedDataParallel):
         raise TypeError(f"gradwire.attach: found a {type(ddp).__name__}, expected a torch.nn.parallel.DistributedDataParallel: wrap the model in one before")
-    if ddp.__dict__.get("_gradwire_state") is not None or ddp._comm_hooks:
+    if handle_of(ddp) is not None or ddp._comm_hooks:
         raise _C.Error("gradwire.attach: this DistributedDataParallel has a communication hook already: one DDP can have one")
     if getattr(ddp, "_use_python_reducer", False):
         raise _C.Error('gradwire.attach: this DistributedDataParallel uses the Python reducer (torch._dynamo.config.optimize_ddp = "python_reducer"), which runs no C++ hook: expected "ddp_optimizer", the default')

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Laws of init_process_group("gradwire"). Run as attach_laws.py, in an environment that says compressor topk:5% from step 0.
+
+Everything but DDP's gradients is exact, while the gradients of a DDP in the same process are compressed.
+"""
+
+import warnings
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+import gradwire
+from attach_laws import backward, batch, gradients, make_ddp, make_model, raises, residuals, run, same, train
+
+LAWS = {}
+BIG = 5000  # elements: above min_compress_numel
+
+
+def law(function):
+    LAWS[function.__name__] = function
+    return function
+
+
+def mine(rank=None, numel=BIG):
+    generator = torch.Generator().manual_seed(7 + (dist.get_rank() if rank is None else rank))
+    return torch.randn(numel, generator=generator)
+
+
+def all_of(numel=BIG):
+    return [mine(rank, numel) for rank in range(dist.get_world_size())]
+
+
+def total():
+    """The sum in the order in which Gloo takes it: exact for small integers only, so compare those."""
+    return sum(x.round() for x in all_of())
+
+
+def compresses():
+    """A DDP over the group, after some steps: its gradients went through the compressor."""
+    ddp = make_ddp()
+    train(ddp, 3)
+    handle = gradwire.handle_of(ddp)
+    assert handle is not None and "topk:5%" in handle.name
+    assert any(e.abs().sum() > 0 for e in residuals(handle).values())
+    return ddp
+
+
+@law
+def ddp_gradients_are_compressed_as_attach_does_it():
+    over = compresses()
+    gloo = dist.new_group(backend="gloo")
+    beside = make_ddp(process_group=gloo)
+    with gradwire.attach(beside, "ef", "topk:5%", start_iter=0):
+        train(beside, 3)
+    assert same(list(over.parameters()), list(beside.parameters()))
+    assert gradwire.handle_of(make_ddp(process_group=gloo)) is None
+
+
+@law
+def all_reduces_are_exact():
+    compresses()
+    x = mine().round()
+    dist.all_reduce(x)
+    assert torch.equal(x, total())
+    y = mine().round()
+    dist.all_reduce(y, async_op=True).wait()
+    assert torch.equal(y, total())
+    z = mine()
+    dist.all_reduce(z, op=dist.ReduceOp.MAX)
+    assert torch.equal(z, torch.stack(all_of()).amax(0))
+
+
+@law
+def functional_collectives_are_exact():
+    import torch.distributed._functional_collectives as functional
+
+    compresses()
+    n, rank = dist.get_world_size(), dist.get_rank()
+    group = dist.group.WORLD
+    assert torch.equal(functional.all_reduce(mine().round(), "sum", group), total())
+    assert torch.equal(functional.all_gather_tensor(mine(), 0, group), torch.cat(all_of()))
+    shard = functional.reduce_scatter_tensor(mine().round().repeat(n), "sum", 0, group)
+    assert torch.equal(shard, total())
+    assert rank < n
+
+
+@law
+def objects_gathers_and_broadcasts_are_exact():
+    compresses()
+    n = dist.get_world_size()
+    box = [{"epoch": 3, "tensor": mine(0)}] if dist.get_rank() == 0 else [None]
+    dist.broadcast_object_list(box)
+    assert box[0]["epoch"] == 3 and torch.equal(box[0]["tensor"], mine(0))
+    seen = [None] * n
+    dist.all_gather_object(seen, mine().tolist())
+    assert seen == [x.tolist() for x in all_of()]
+    gathered = [torch.empty(BIG) for _ in range(n)]
+    dist.all_gather(gathered, mine())
+    assert same(gathered, all_of())
+    x = mine()
+    dist.broadcast(x, src=n - 1)
+    assert torch.equal(x, mine(n - 1))
+    y = mine().round()
+    dist.reduce(y, dst=0)
+    assert dist.get_rank() != 0 or torch.equal(y, total())
+    scattered = torch.empty(BIG)
+    dist.scatter(scattered, all_of() if dist.get_rank() == 0 else None, src=0)
+    assert torch.equal(scattered, mine())
+
+
+@law
+def sends_and_barriers_work():
+    compresses()
+    n, rank = dist.get_world_size(), dist.get_rank()
+    received = torch.empty(BIG)
+    works = dist.batch_isend_irecv([dist.P2POp(dist.isend, mine(), (rank + 1) % n), dist.P2POp(dist.irecv, received, (rank - 1) % n)])
+    for work in works:
+        work.wait()
+    assert torch.equal(received, mine((rank - 1) % n))
+    dist.barrier()
+    dist.monitored_barrier()
+
+
+@law
+def batch_norm_buffers_are_rank_0s_bit_for_bit():
+    torch.manual_seed(dist.get_rank())
+    ddp = DistributedDataParallel(nn.Sequential(nn.Linear(32, 64), nn.BatchNorm1d(64), nn.Linear(64, 8)))
+    for step in range(3):
+        backward(ddp, step)
+    with torch.no_grad():
+        ddp(torch.zeros(4, 32))
+    for buffer in ddp.buffers():
+        others = [None] * dist.get_world_size()
+        dist.all_gather_object(others, buffer.tolist())
+        assert all(other == others[0] for other in others)
+
+
+@law
+def subgroups_compress_too():
+    everyone = dist.new_group(list(range(dist.get_world_size())))
+    ddp = make_ddp(process_group=everyone)
+    train(ddp, 3)
+    assert gradwire.handle_of(ddp) is not None
+
+
+@law
+def a_ddp_with_torchs_fp16_hook_stays_what_it_is():
+    from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+
+    results = []
+    for group in (None, dist.new_group(backend="gloo")):
+        ddp = make_ddp(process_group=group)
+        ddp.register_comm_hook(None, default_hooks.fp16_compress_hook)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            train(ddp, 4)
+        notices = [str(w.message) for w in caught if "gradwire" in str(w.message)]
+        assert len(notices) == (group is None), notices
+        assert gradwire.handle_of(ddp) is None
+        results.append([p.detach().clone() for p in ddp.parameters()])
+    assert same(*results)
+
+
+@law
+def a_ddp_with_torchs_powersgd_hook_stays_what_it_is():
+    from torch.distributed.algorithms.ddp_comm_hooks import powerSGD_hook
+
+    results = []
+    for group in (None, dist.new_group(backend="gloo")):
+        ddp = DistributedDataParallel(make_model(), process_group=group)
+        state = powerSGD_hook.PowerSGDState(process_group=group, matrix_approximation_rank=1, start_powerSGD_iter=2)
+        ddp.register_comm_hook(state, powerSGD_hook.powerSGD_hook)
+        train(ddp, 4)
+        assert gradwire.handle_of(ddp) is None
+        results.append([p.detach().clone() for p in ddp.parameters()])
+    assert same(*results)
+
+
+def fsdp_weights(mesh):
+    from torch.distributed.fsdp import fully_shard
+
+    model = make_model()
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    for step in range(3):
+        backward(model, step)
+        with torch.no_grad():
+            for p in model.parameters():
+                p -= 0.05 * p.grad
+    return [p.full_tensor().detach().clone() for p in model.parameters()]
+
+
+@law
+def fsdp2_runs_and_stays_exact():
+    from torch.distributed.device_mesh import DeviceMesh
+
+    compresses()
+    ours = fsdp_weights(DeviceMesh.from_group(dist.group.WORLD, "cpu"))
+    gloos = fsdp_weights(DeviceMesh.from_group(dist.new_group(backend="gloo"), "cpu"))
+    assert same(ours, gloos)
+
+
+@law
+def hsdp_runs_and_stays_exact():
+    from torch.distributed.device_mesh import DeviceMesh
+
+    compresses()
+    n, rank = dist.get_world_size(), dist.get_rank()
+
+    def mesh(**backend):
+        replicas = dist.new_group(list(range(n)), **backend)
+        shards = [dist.new_group([other], **backend) for other in range(n)]
+        return DeviceMesh.from_group([replicas, shards[rank]], "cpu", mesh=torch.arange(n).reshape(n, 1), mesh_dim_names=("replicate", "shard"))
+
+    assert same(fsdp_weights(mesh()), fsdp_weights(mesh(backend="gloo")))
+
+
+@law
+def dtensor_stays_exact():
+    from torch.distributed.device_mesh import DeviceMesh
+    from torch.distributed.tensor import Replicate, Shard, distribute_tensor
+
+    compresses()
+    mesh = DeviceMesh.from_group(dist.group.WORLD, "cpu")
+    torch.manual_seed(0)
+    whole = torch.randn(8 * dist.get_world_size(), 700)
+    sharded = distribute_tensor(whole, mesh, [Shard(0)])
+    assert torch.equal(sharded.full_tensor(), whole)
+    assert torch.equal(sharded.redistribute(placements=[Replicate()]).to_local(), whole)
+    assert torch.equal(sharded.redistribute(placements=[Shard(1)]).full_tensor(), whole)
+
+
+@law
+def a_compiled_ddp_trains_with_compressed_gradients():
+    # torch.compile cuts the graph at DDP's buckets, and refuses a cap below the first bucket's.
+    ddp, plain = DistributedDataParallel(make_model()), DistributedDataParallel(make_model())
+    compiled = torch.compile(ddp, backend="aot_eager")
+    for step in range(4):
+        backward(plain, step)
+        compiled.zero_grad()
+        compiled(batch(step)).square().mean().backward()
+    handle = gradwire.handle_of(ddp)
+    assert handle is not None and any(e.abs().sum() > 0 for e in residuals(handle).values())
+    for a, b in zip(gradients(ddp), gradients(plain)):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
+@law
+def configure_wins_over_the_environment_and_mistakes_are_refused():
+    raises(ValueError, ["comm.compressor"], lambda: gradwire.configure(compressor="topp"))
+    gradwire.configure(compressor="sign")
+    ddp = make_ddp()
+    train(ddp, 2)
+    assert "sign" in gradwire.handle_of(ddp).name
+    gradwire.configure()
+
+
+if __name__ == "__main__":
+    run("gradwire", LAWS)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs of several ranks under torch's own launcher, with the package on their path."""
+import ast
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import ranks
+
+HERE = pathlib.Path(__file__).parent
+
+
+def environment(**more):
+    return dict(os.environ, PYTHONPATH=str(ranks.BUILD / "python"), OMP_NUM_THREADS="1", **more)
+
+
+def torchrun(size, *words, timeout=300, **settings):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(size), "--rdzv-backend", "c10d",
+               "--rdzv-endpoint", "127.0.0.1:0", *map(str, words)]
+    return subprocess.run(command, env=environment(**settings), timeout=timeout, capture_output=True, text=True)
+
+
+def laws_of(file):
+    """The names of its functions that are marked @law."""
+    tree = ast.parse((HERE / file).read_text())
+    return [f.name for f in tree.body if isinstance(f, ast.FunctionDef) and any(getattr(d, "id", "") == "law" for d in f.decorator_list)]
+
+
+def read_results(folder, size):
+    """What failed, by rank and law."""
+    files = sorted(folder.glob("*.json"))
+    assert len(files) == size
+    return [json.loads(file.read_text())["failures"] for file in files]
