@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import gradwire
-from attach_laws import backward, batch, gradients, make_ddp, make_model, raises, residuals, run, same, train
+from attach_laws import LeftOut, backward, batch, gradients, make_ddp, make_model, raises, residuals, run, same, train
 
 LAWS = {}
 BIG = 5000  # elements: above min_compress_numel
@@ -21,6 +21,14 @@ BIG = 5000  # elements: above min_compress_numel
 def law(function):
     LAWS[function.__name__] = function
     return function
+
+
+def gloo_group():
+    """A plain group to compare with. With TORCH_DISTRIBUTED_DEBUG=DETAIL a DDP over Gloo ends torch 2.14 itself with a
+    segmentation fault (its Logger takes the debug wrapper for Gloo), so there the law is left out."""
+    if dist.get_debug_level() == dist.DebugLevel.DETAIL:
+        raise LeftOut("DDP over Gloo crashes torch in this debug mode")
+    return dist.new_group(backend="gloo")
 
 
 def mine(rank=None, numel=BIG):
@@ -50,7 +58,7 @@ def compresses():
 @law
 def ddp_gradients_are_compressed_as_attach_does_it():
     over = compresses()
-    gloo = dist.new_group(backend="gloo")
+    gloo = gloo_group()
     beside = make_ddp(process_group=gloo)
     with gradwire.attach(beside, "ef", "topk:5%", start_iter=0):
         train(beside, 3)
@@ -150,7 +158,7 @@ def a_ddp_with_torchs_fp16_hook_stays_what_it_is():
     from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 
     results = []
-    for group in (None, dist.new_group(backend="gloo")):
+    for group in (None, gloo_group()):
         ddp = make_ddp(process_group=group)
         ddp.register_comm_hook(None, default_hooks.fp16_compress_hook)
         with warnings.catch_warnings(record=True) as caught:
@@ -168,7 +176,7 @@ def a_ddp_with_torchs_powersgd_hook_stays_what_it_is():
     from torch.distributed.algorithms.ddp_comm_hooks import powerSGD_hook
 
     results = []
-    for group in (None, dist.new_group(backend="gloo")):
+    for group in (None, gloo_group()):
         ddp = DistributedDataParallel(make_model(), process_group=group)
         state = powerSGD_hook.PowerSGDState(process_group=group, matrix_approximation_rank=1, start_powerSGD_iter=2)
         ddp.register_comm_hook(state, powerSGD_hook.powerSGD_hook)

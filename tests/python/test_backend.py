@@ -36,6 +36,8 @@ def failures(request, tmp_path_factory):
 @pytest.mark.parametrize("law", laws_of("backend_laws.py"))
 def test_law(failures, law):
     for rank, of_rank in enumerate(failures):
+        if of_rank[law].startswith("left out: "):
+            pytest.skip(of_rank[law])
         assert not of_rank[law], f"rank {rank}: {of_rank[law]}"
 
 
