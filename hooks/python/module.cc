@@ -92,6 +92,17 @@ py::dict Totals(DdpHook& hook) {
   return dict;
 }
 
+/// A hook that returns the bucket untouched: what DDP costs without any exchange. For benchmarks.
+class FloorHook final : public c10d::CommHookInterface {
+ public:
+  c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override {
+    auto future = c10::make_intrusive<c10::ivalue::Future>(c10::TensorType::get());
+    future->markCompleted(bucket.getBuffer());
+    return future;
+  }
+  at::Tensor parseHookResult(const c10::IValue& result) override { return result.toTensor(); }
+};
+
 void DefineHook(py::module& m) {
   py::class_<SavedVector>(m, "SavedVector")
       .def(py::init<bool, uint32_t, std::string, at::Tensor>())
@@ -187,4 +198,7 @@ PYBIND11_MODULE(_C, m) {
     throw Error("no such topology");
   });
   m.def("make_hook", &MakeHook, ReleaseGil());
+  m.def("install_floor", [](const std::shared_ptr<c10d::Reducer>& reducer) {
+    reducer->register_comm_hook(std::make_unique<FloorHook>());
+  });
 }

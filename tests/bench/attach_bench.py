@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an exchange costs on Python's DDP, by either door, against DDP's own all-reduce:
+
+    PYTHONPATH=build/python torchrun --nproc-per-node 2 tests/bench/attach_bench.py [--rounds 21]
+
+The gradients have ResNet-18's shapes (11.2 million float32) and cost next to nothing to compute. A floor is a C++ hook that
+returns each bucket untouched; exchange = step - floor. Variants alternate round by round in one job; a figure is the median
+over the rounds, a ratio the median of the rounds' ratios with its 95 % interval (order statistics). Results are checked first:
+identity has plain DDP's bits, and replicas agree.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+import gradwire
+from gradwire import _C
+
+SETTINGS = {
+    "identity": dict(method="none"),
+    "fp16": dict(method="dcgd", compressor="fp16"),
+    "ef+sign": dict(method="ef", compressor="sign"),
+    "ef+topk:1%": dict(method="ef", compressor="topk:1%"),
+}
+
+
+def resnet18_shapes():
+    yield from [(64, 3, 3, 3), (64,), (64,)]
+    inputs = 64
+    for planes, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        for block in range(2):
+            yield from [(planes, inputs, 3, 3), (planes,), (planes,), (planes, planes, 3, 3), (planes,), (planes,)]
+            if block == 0 and stride == 2:
+                yield from [(planes, inputs, 1, 1), (planes,), (planes,)]
+            inputs = planes
+    yield from [(10, 512), (10,)]
+
+
+class Shapes(nn.Module):
+    """Its gradient with respect to each parameter is a fixed random tensor: what is timed is the exchange."""
+
+    def __init__(self, gradients):
+        super().__init__()
+        self.weights = nn.ParameterList(torch.zeros_like(g) for g in gradients)
+        self.gradients = gradients
+
+    def forward(self, _):
+        return torch.stack([(w * g).sum() for w, g in zip(self.weights, self.gradients)]).sum()
+
+
+def make_variants():
+    generator = torch.Generator().manual_seed(dist.get_rank())
+    gradients = [torch.randn(shape, generator=generator) for shape in resnet18_shapes()]
+    assert sum(g.numel() for g in gradients) == 11_173_962
+    ddps = {"plain DDP": DistributedDataParallel(Shapes(gradients)), "floor": DistributedDataParallel(Shapes(gradients))}
+    _C.install_floor(ddps["floor"].reducer)
+    for name, settings in SETTINGS.items():
+        ddps[f"attach, {name}"] = DistributedDataParallel(Shapes(gradients))
+        gradwire.attach(ddps[f"attach, {name}"], start_iter=0, **settings)
+        gradwire.configure(start_iter=0, **settings)
+        ddps[f"backend, {name}"] = DistributedDataParallel(Shapes(gradients), process_group=dist.new_group(backend="gradwire"))
+        step(ddps[f"backend, {name}"])
+    return ddps
+
+
+def step(ddp):
+    ddp.zero_grad()
+    start = time.perf_counter()
+    ddp(torch.zeros(1)).backward()
+    return time.perf_counter() - start
+
+
+def check(ddps):
+    grads = {}
+    for name, ddp in ddps.items():
+        for _ in range(3):
+            step(ddp)
+        grads[name] = torch.cat([w.grad.flatten() for w in ddp.module.weights])
+        if name != "floor":
+            other = grads[name].clone()
+            dist.broadcast(other, 0)
+            assert torch.equal(other, grads[name]), f"{name}: replicas differ"
+    for door in ("attach", "backend"):
+        assert torch.equal(grads[f"{door}, identity"], grads["plain DDP"])
+
+
+def interval(values):
+    """Median, and order statistics around it that hold the true median with 95 %."""
+    ordered, n = sorted(values), len(values)
+    reach = 0.98 * n**0.5
+    low, high = max(0, int(n / 2 - reach)), min(n - 1, int(n / 2 + reach))
+    return statistics.median(ordered), ordered[low], ordered[high]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--steps", type=int, default=3, help="steps of each variant in a round")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    ddps = make_variants()
+    check(ddps)
+    seconds = {name: [] for name in ddps}
+    for _ in range(arguments.rounds):
+        for name, ddp in ddps.items():
+            dist.barrier()
+            seconds[name].append(statistics.median(step(ddp) for _ in range(arguments.steps)))
+    if dist.get_rank() == 0:
+        print(f"{dist.get_world_size()} ranks, {arguments.rounds} rounds of {arguments.steps} steps")
+        print("| variant | step, ms | exchange, ms | exchange / plain DDP's (95 %) |\n|---|---|---|---|")
+        exchange = {n: [s - f for s, f in zip(seconds[n], seconds["floor"])] for n in ddps}
+        for name in ddps:
+            ratio, low, high = interval([a / b for a, b in zip(exchange[name], exchange["plain DDP"])])
+            print(f"| {name} | {1e3 * statistics.median(seconds[name]):.1f} | {1e3 * statistics.median(exchange[name]):.1f} | "
+                  f"{ratio:.2f} ({low:.2f}-{high:.2f}) |")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
