@@ -4,6 +4,7 @@
 #include "base/half.h"
 #include "compress/operator.h"
 #include "compress/spec.h"
+#include "kernels/cast.h"
 
 namespace gradwire {
 namespace {
@@ -16,21 +17,23 @@ struct PowerOfTwo {
 };
 
 struct Half {
+  using Codes = kernels::HalfCodes;
+  static constexpr uint16_t kExponentBits = 0x7c00;
   static constexpr const char* kName = "fp16";
   static constexpr int kTop = 15;            // the largest magnitude of a piece is brought to [2^14, 2^15)
   static constexpr double kError = 0x1p-21;  // (2^-11)^2, twice for the double rounding and the denormal end
   static uint16_t Code(float x) { return ToHalf(x); }
   static float Value(uint16_t code) { return FromHalf(code); }
-  static bool Valid(uint16_t code) { return (code & 0x7c00) != 0x7c00; }
 };
 
 struct Bfloat {
+  using Codes = kernels::BfloatCodes;
+  static constexpr uint16_t kExponentBits = 0x7f80;
   static constexpr const char* kName = "bf16";
   static constexpr int kTop = 1;
   static constexpr double kError = 0x1p-15;  // (2^-8)^2, twice as above
   static uint16_t Code(float x) { return ToBfloat(x); }
   static float Value(uint16_t code) { return FromBfloat(code); }
-  static bool Valid(uint16_t code) { return (code & 0x7f80) != 0x7f80; }
 };
 
 /// A 16-bit cast to nearest even, after each piece was multiplied by the power of two that brings its largest magnitude
@@ -51,6 +54,9 @@ class Cast final : public Operator<Cast<Format>> {
     const int32_t exponent = Exponent<T>(u);
     const PowerOfTwo up(exponent), down(-exponent);
     StoreAt(out, 0, exponent);
+    if constexpr (std::is_same_v<T, float>) {
+      if (FitsFloat(exponent)) return CompressFast(u, exponent, out.subspan(kHeader));
+    }
     for (size_t i = 0; i < u.size(); ++i) {
       uint16_t code = Format::Code(static_cast<float>(up * static_cast<double>(u[i])));
       T value = Value<T>(code, down);
@@ -67,15 +73,26 @@ class Cast final : public Operator<Cast<Format>> {
     if (exponent < -1100 || exponent > 1100)  // beyond the exponents of finite doubles
       throw PayloadError(spec() + " payload with exponent " + std::to_string(exponent) + ", expected -1100..1100");
     const PowerOfTwo down(-exponent);
-    for (size_t i = 0; i < out.size(); ++i) {
-      const uint16_t code = LoadAt<uint16_t>(payload.subspan(kHeader), i);
-      if (!Format::Valid(code)) throw PayloadError(spec() + " payload with a non-finite element " + std::to_string(i));
-      out[i] += weight * Value<T>(code, down);
+    const std::byte* codes = payload.data() + kHeader;
+    if (kernels::AnyNonFinite(codes, out.size(), Format::kExponentBits))
+      throw PayloadError(spec() + " payload with a non-finite element");
+    if constexpr (std::is_same_v<T, float>) {
+      if (FitsFloat(exponent))
+        return kernels::AddCodes<typename Format::Codes>(codes, std::ldexp(1.0f, -exponent), weight, out);
     }
+    for (size_t i = 0; i < out.size(); ++i) out[i] += weight * Value<T>(kernels::LoadCode(codes, i), down);
   }
 
  private:
   static constexpr size_t kHeader = sizeof(int32_t);
+
+  /// Whether products with 2^exponent and 2^-exponent are exact in float, or too small to have a code.
+  static bool FitsFloat(int32_t exponent) { return exponent > -100 && exponent < 120; }
+
+  static void CompressFast(std::span<float> u, int32_t exponent, std::span<std::byte> codes) {
+    kernels::CastAndSubtract<typename Format::Codes>(u, std::ldexp(1.0f, exponent), std::ldexp(1.0f, -exponent),
+                                                     codes.data());
+  }
 
   template <typename T>
   static T Value(uint16_t code, const PowerOfTwo& down) {
@@ -84,8 +101,7 @@ class Cast final : public Operator<Cast<Format>> {
 
   template <typename T>
   static int32_t Exponent(std::span<const T> u) {
-    T largest = 0;
-    for (const T x : u) largest = std::max(largest, std::abs(x));
+    const T largest = kernels::MaxMagnitude(u);
     if (largest == 0) return 0;
     int exponent;
     std::frexp(largest, &exponent);  // largest = m 2^exponent, m in [1/2, 1)

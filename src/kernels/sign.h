@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <type_traits>
 
 namespace gradwire::kernels {
 
@@ -52,10 +55,28 @@ void SubtractSigns(std::span<T> u, T scale) {
   for (T& x : u) x -= x < 0 ? -scale : scale;
 }
 
+/// By byte: the sign bits of its eight elements, each in its element's word.
+template <typename Word>
+inline constexpr auto kSignMasks = [] {
+  std::array<std::array<Word, 8>, 256> masks{};
+  for (size_t byte = 0; byte < 256; ++byte)
+    for (size_t j = 0; j < 8; ++j) masks[byte][j] = static_cast<Word>(byte >> j & 1) << (8 * sizeof(Word) - 1);
+  return masks;
+}();
+
 /// out <- out + value * (+1 or -1 by bit).
 template <typename T>
 void AddSigns(const uint8_t* bits, T value, std::span<T> out) {
-  for (size_t i = 0; i < out.size(); ++i) out[i] += (bits[i / 8] >> (i % 8)) & 1 ? -value : value;
+  using Word = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  const Word plus = std::bit_cast<Word>(value);
+  const size_t whole = out.size() / 8;
+  for (size_t b = 0; b < whole; ++b) {
+    const std::array<Word, 8>& masks = kSignMasks<Word>[bits[b]];
+    T* eight = out.data() + 8 * b;
+    for (size_t j = 0; j < 8; ++j) eight[j] += std::bit_cast<T>(plus ^ masks[j]);
+  }
+  for (size_t i = 8 * whole; i < out.size(); ++i)
+    out[i] += std::bit_cast<T>(plus ^ kSignMasks<Word>[bits[whole]][i % 8]);
 }
 
 }  // namespace gradwire::kernels
