@@ -445,6 +445,11 @@ def mistakes_say_what_to_do():
     builtin = make_ddp()
     builtin._register_builtin_comm_hook(dist.BuiltinCommHookType.FP16_COMPRESS)
     raises(RuntimeError, ["already"], lambda: gradwire.attach(builtin))
+    import torch._dynamo.config as dynamo
+
+    with dynamo.patch(optimize_ddp="python_reducer"):
+        python_reducer = make_ddp()
+    raises(RuntimeError, ["python_reducer", "ddp_optimizer"], lambda: gradwire.attach(python_reducer))
     frozen = make_model()
     frozen[0].weight.requires_grad_(False)
     ddp = make_ddp(frozen)
@@ -461,6 +466,22 @@ def ranks_with_other_settings_are_refused_with_the_difference():
     ddp = make_ddp()
     mine = "topk:1%" if dist.get_rank() == 0 else "topk:2%"
     raises(ValueError, ["rank 1", "compressor: topk:1%", "compressor: topk:2%"], lambda: gradwire.attach(ddp, "ef", mine))
+
+
+@law
+def a_compiled_ddp_is_as_one_that_is_not():
+    # torch.compile cuts the graph at DDP's buckets, and refuses a cap below the first bucket's.
+    results = []
+    for compiled in (False, True):
+        ddp = DistributedDataParallel(make_model())
+        call = torch.compile(ddp, backend="aot_eager") if compiled else ddp
+        with gradwire.attach(ddp, "ef", "topk:5%", start_iter=0) as handle:
+            for step in range(4):
+                ddp.zero_grad()
+                call(batch(step)).square().mean().backward()
+            results.append((gradients(ddp), list(residuals(handle).values())))
+    for a, b in zip(results[0][0] + results[0][1], results[1][0] + results[1][1]):
+        assert torch.allclose(a, b, atol=1e-5)
 
 
 @law

@@ -258,6 +258,22 @@ def a_compiled_ddp_trains_with_compressed_gradients():
 
 
 @law
+def a_configured_scaler_protects_residuals():
+    from attach_laws import train_scaled
+
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    gradwire.configure(grad_scaler=scaler)
+    ddp = make_ddp()
+    optimizer = torch.optim.SGD(ddp.parameters(), lr=0.05)
+    train_scaled(ddp, scaler, optimizer, 3)
+    before = residuals(gradwire.handle_of(ddp))
+    train_scaled(ddp, scaler, optimizer, 1, infinite_at=(0,))
+    after = residuals(gradwire.handle_of(ddp))
+    assert all(torch.equal(before[name], after[name]) for name in before) and scaler.get_scale() == 2.0**9
+    gradwire.configure()
+
+
+@law
 def configure_wins_over_the_environment_and_mistakes_are_refused():
     raises(ValueError, ["comm.compressor"], lambda: gradwire.configure(compressor="topp"))
     gradwire.configure(compressor="sign")

@@ -76,6 +76,12 @@ def test_a_hundred_starts_and_stops_end_with_code_0(tmp_path):
             assert code == 0, f"start {n}, rank {rank}: {code}, {output}"
 
 
+def test_attach_before_the_process_group_says_what_to_do():
+    program = "import torch, gradwire\ngradwire.attach(torch.nn.Linear(4, 4))"
+    done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1 and "init_process_group" in done.stderr, done.stderr
+
+
 def test_another_torch_is_refused_with_a_sentence():
     program = "import torch; torch.__version__ = '2.9.0'\nimport gradwire"
     done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True)
