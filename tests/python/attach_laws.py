@@ -213,6 +213,23 @@ def gradients_of_every_float_are_exchanged():
 
 
 @law
+def gradients_on_a_gpu_are_staged_through_the_host():
+    if not torch.cuda.is_available():
+        raise LeftOut("no GPU")
+    device = torch.device("cuda", dist.get_rank() % torch.cuda.device_count())
+    results = []
+    for where in ("cpu", device):
+        ddp = make_ddp(make_model().to(where))
+        with gradwire.attach(ddp, "ef", "sign", start_iter=0):
+            for step in range(4):
+                ddp.zero_grad()
+                ddp(batch(step).to(where)).square().mean().backward()
+            results.append([g.cpu() for g in gradients(ddp)])
+    for a, b in zip(*results):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@law
 def bucket_views_change_nothing():
     results = []
     for view in (False, True):

@@ -31,6 +31,8 @@ def results(tmp_path_factory):
 @pytest.mark.parametrize("law", laws_of("attach_laws.py"))
 def test_law(results, law, size):
     for rank, failures in enumerate(results(size)):
+        if failures[law].startswith("left out: "):
+            pytest.skip(failures[law])
         assert not failures[law], f"rank {rank} of {size}: {failures[law]}"
 
 
