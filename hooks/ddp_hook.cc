@@ -51,6 +51,8 @@ class Hook final : public DdpHook {
   void SetScale(double scale) override { route_->SetScale(scale); }
   void SetLr(double lr) override { route_->SetLr(lr); }
 
+  int world_size() const override { return world_size_; }
+
   std::map<uint32_t, BucketTotals> Totals() override {
     std::map<uint32_t, BucketTotals> totals;
     thread_.Inspect([&](Exchange<T>& exchange) {

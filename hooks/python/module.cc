@@ -18,6 +18,7 @@
 #include "gradwire/c10d_backend.h"
 #include "gradwire/c10d_group.h"
 #include "gradwire/ddp_hook.h"
+#include "gradwire/ddp_intercept.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 
@@ -68,6 +69,20 @@ std::shared_ptr<DdpHook> MakeHook(const Named& named, const c10::intrusive_ptr<c
   return MakeDdpHook(named, MakeC10dCollective(member, prefix), options);
 }
 
+/// For the group that the store belongs to; joins its own when gradients come.
+std::shared_ptr<AllReduceInterceptor> MakeInterceptor(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
+                                                      int world_size, int local_world_size, const Settings& settings,
+                                                      uint64_t seed, int64_t min_numel) {
+  DdpHookOptions options{CommOf(settings, "gradwire"), seed, false};
+  options.comm.compress_1d = true;  // they all are, whatever they hold
+  const auto join = [=, timeout_s = options.comm.timeout_s] {
+    return MakeC10dCollective({store, rank, size, AddressFor(store, world_size, local_world_size),
+                               std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000))},
+                              "gradwire/intercept");
+  };
+  return std::make_shared<AllReduceInterceptor>(join, options, min_numel);
+}
+
 py::dict AsDict(const BucketTotals& totals) {
   py::dict dict;
   dict["bytes"] = totals.exchange.bytes_sent();
@@ -81,7 +96,8 @@ py::dict AsDict(const BucketTotals& totals) {
   return dict;
 }
 
-py::dict Totals(DdpHook& hook) {
+template <typename Hook>
+py::dict Totals(Hook& hook) {
   std::map<uint32_t, BucketTotals> totals;
   {
     const py::gil_scoped_release release;
@@ -104,6 +120,10 @@ class FloorHook final : public c10d::CommHookInterface {
 };
 
 void DefineHook(py::module& m) {
+  py::class_<AllReduceInterceptor, std::shared_ptr<AllReduceInterceptor>>(m, "AllReduceInterceptor")
+      .def(py::init(&MakeInterceptor))
+      .def("totals", &Totals<AllReduceInterceptor>)
+      .def("close", &AllReduceInterceptor::Close, ReleaseGil());
   py::class_<SavedVector>(m, "SavedVector")
       .def(py::init<bool, uint32_t, std::string, at::Tensor>())
       .def_readonly("down", &SavedVector::down)
@@ -121,7 +141,7 @@ void DefineHook(py::module& m) {
            })
       .def("set_scale", &DdpHook::SetScale)
       .def("set_lr", &DdpHook::SetLr)
-      .def("totals", &Totals)
+      .def("totals", &Totals<DdpHook>)
       .def("finished", &DdpHook::Finished)
       .def(
           "save",
@@ -165,10 +185,16 @@ PYBIND11_MODULE(_C, m) {
   m.def("nearest", [](const std::string& word, const std::vector<std::string>& candidates) {
     return std::string(Nearest(word, {candidates.begin(), candidates.end()}));
   });
-  m.def("wrap_backends", [](const std::vector<std::pair<std::string, c10::intrusive_ptr<c10d::Backend>>>& inner) {
+  m.def("wrap_backends", [](const std::vector<std::pair<std::string, c10::intrusive_ptr<c10d::Backend>>>& inner,
+                            const std::shared_ptr<AllReduceInterceptor>& interceptor) {
     std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>> typed;
     for (const auto& [device, backend] : inner) typed.emplace_back(c10::Device(device).type(), backend);
-    return MakeForwardingBackend(typed);
+    AllReduceTaker take;
+    if (interceptor)
+      take = [interceptor](std::vector<at::Tensor>& tensors, const c10d::AllreduceOptions& options) {
+        return interceptor->Take(tensors, options);
+      };
+    return MakeForwardingBackend(typed, std::move(take));
   });
   m.def("describe", [](const Settings& settings) {
     const ExchangeParts parts = MakeParts(CommOf(settings, "gradwire"), 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -10,9 +11,14 @@
 
 namespace gradwire {
 
+/// May take an all-reduce in place of the inner backend: returns its Work, or null to let it pass.
+using AllReduceTaker =
+    std::function<c10::intrusive_ptr<c10d::Work>(std::vector<at::Tensor>&, const c10d::AllreduceOptions&)>;
+
 /// The backend named "gradwire" of a c10d process group. It changes no bit of what it is given: every call goes on to
 /// an inner backend with the same arguments, options included, and the answer is the inner one's own, Work objects too.
-/// Gradients are compressed elsewhere, by a DDP hook that uses groups of its own.
+/// Gradients are compressed elsewhere, by a DDP hook that uses groups of its own. `take`, where it is set, is asked
+/// first about each all-reduce, on the caller's thread.
 ///
 /// `inner`: the backend for each type of device, such as {{kCPU, gloo}, {kCUDA, nccl}}. One backend may serve several
 /// types. Throws ConfigError where the list is empty, a backend is null, a type is named twice, or the inner backends
@@ -38,6 +44,6 @@ namespace gradwire {
 /// Threads: the backend adds no thread, lock or state of its own to the inner ones, whose rules hold. It shares their
 /// ownership.
 c10::intrusive_ptr<c10d::Backend> MakeForwardingBackend(
-    const std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>>& inner);
+    const std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>>& inner, AllReduceTaker take = {});
 
 }  // namespace gradwire

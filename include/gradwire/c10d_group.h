@@ -24,7 +24,8 @@ struct Membership {
 };
 
 /// Connects to all other ranks over Gloo (the one inside libtorch_cpu). Every rank must call it, with the same prefix.
-/// Throws Error where that does not succeed within the timeout. Makes the process ignore SIGPIPE, unless it has a handler.
+/// Throws Error where that does not succeed within the timeout. Makes the process ignore SIGPIPE, unless it has a
+/// handler.
 c10::intrusive_ptr<c10d::Backend> MakeGlooBackend(const Membership& member, const std::string& prefix);
 
 /// A process group over a Gloo backend of its own, for CPU tensors: what DDP asks for.

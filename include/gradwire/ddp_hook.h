@@ -66,6 +66,8 @@ class DdpHook {
   virtual void SetScale(double scale) = 0;
   virtual void SetLr(double lr) = 0;
 
+  virtual int world_size() const = 0;
+
   /// By bucket. Waits for the buckets under way.
   virtual std::map<uint32_t, BucketTotals> Totals() = 0;
 

@@ -122,8 +122,8 @@ class C10dCollective final : public Collective {
   }
 
   /// In a ring a rank may wait for a neighbour that has failed and is still there: so a wait is cut into slices, and
-  /// ends when anyone has blamed a rank. (Only an all-reduce's wait can be taken up again: after the others' timeout Gloo
-  /// closes the connections.) Returns when the operation is complete, or its time is over.
+  /// ends when anyone has blamed a rank. (Only an all-reduce's wait can be taken up again: after the others' timeout
+  /// Gloo closes the connections.) Returns when the operation is complete, or its time is over.
   void AwaitSum(Pending& part, Clock::time_point end) {
     while (!part.work->isCompleted() && Clock::now() < end) {
       try {

@@ -13,12 +13,17 @@ using Sizes = std::vector<int64_t>;
 
 class ForwardingBackend final : public ForwardingControl {
  public:
-  explicit ForwardingBackend(InnerBackends inner) : ForwardingControl(std::move(inner)) { init(); }
+  ForwardingBackend(InnerBackends inner, AllReduceTaker take)
+      : ForwardingControl(std::move(inner)), take_(std::move(take)) {
+    init();
+  }
 
   Work broadcast(Tensors& tensors, const c10d::BroadcastOptions& options) override {
     return inner_.For(tensors).broadcast(tensors, options);
   }
   Work allreduce(Tensors& tensors, const c10d::AllreduceOptions& options) override {
+    if (take_)
+      if (Work work = take_(tensors, options)) return work;
     return inner_.For(tensors).allreduce(tensors, options);
   }
   Work allreduce_sparse(Tensors& tensors, const c10d::AllreduceOptions& options) override {
@@ -111,13 +116,16 @@ class ForwardingBackend final : public ForwardingControl {
     return inner_.For(input).all_to_all_single(output, input, output_sizes, input_sizes, options);
   }
 #endif
+
+ private:
+  const AllReduceTaker take_;
 };
 
 }  // namespace
 
 c10::intrusive_ptr<c10d::Backend> MakeForwardingBackend(
-    const std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>>& inner) {
-  return c10::make_intrusive<ForwardingBackend>(InnerBackends(inner));
+    const std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>>& inner, AllReduceTaker take) {
+  return c10::make_intrusive<ForwardingBackend>(InnerBackends(inner), std::move(take));
 }
 
 }  // namespace gradwire

@@ -257,6 +257,48 @@ def a_compiled_ddp_trains_with_compressed_gradients():
         assert torch.allclose(a, b, atol=1e-5)
 
 
+class OwnReducer:
+    """Somebody else's reducer: all-reduces each parameter's gradient, flat, as backward has it ready."""
+
+    def __init__(self, module, group):
+        self.works = []
+        for p in module.parameters():
+            p.register_post_accumulate_grad_hook(lambda p: self.works.append((p, dist.all_reduce(p.grad.view(-1), group=group, async_op=True))))
+
+    def finish(self):
+        for p, work in self.works:
+            work.wait()
+            p.grad /= dist.get_world_size()
+        self.works.clear()
+
+
+@law
+def other_reducers_are_intercepted_on_request_and_metrics_are_not():
+    gradwire.configure(intercept="allreduce", min_bucket_numel=1000)
+    group = dist.new_group(backend="gradwire")
+    gradwire.configure()
+    model, exact = make_model(), make_model()
+    reducer, other = OwnReducer(model, group), OwnReducer(exact, dist.new_group(backend="gloo"))
+    for step in range(4):
+        for module, way in ((model, reducer), (exact, other)):
+            module.zero_grad()
+            module(batch(step)).square().mean().backward()
+            way.finish()
+        equal = same([p.grad for p in model.parameters()], [p.grad for p in exact.parameters()])
+        assert equal == (step == 0), f"step {step}: the first pass is exact, the others are not"
+        for p in model.parameters():
+            others = [torch.empty_like(p.grad) for _ in range(dist.get_world_size())]
+            dist.all_gather(others, p.grad)
+            assert all(torch.equal(o, p.grad) for o in others)
+        x = mine().round()
+        dist.all_reduce(x, group=group)
+        assert torch.equal(x, total()), "outside of a backward pass nothing is taken"
+    totals = gradwire.intercepted(group)
+    large = sum(p.numel() >= 1000 for p in model.parameters())
+    assert len(totals) == large and all(t["pushes"] == 3 and t["bytes"] < t["dense_bytes"] for t in totals.values()), totals
+    assert gradwire.intercepted() == {}
+
+
 @law
 def a_configured_scaler_protects_residuals():
     from attach_laws import train_scaled

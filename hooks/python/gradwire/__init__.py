@@ -27,10 +27,10 @@ def _check_torch(found: str, built: str) -> None:
 _check_torch(torch.__version__, _build.TORCH)
 
 from gradwire._C import ConfigError, Error, PeerError, version as __version__  # noqa: E402
-from gradwire._backend import configure, register as _register  # noqa: E402
+from gradwire._backend import configure, intercepted, register as _register  # noqa: E402
 from gradwire._ddp import CommState, attach, comm_hook, handle_of  # noqa: E402
 from gradwire._state import merge_state_dicts  # noqa: E402
 
-__all__ = ["CommState", "ConfigError", "Error", "PeerError", "attach", "comm_hook", "configure", "handle_of", "merge_state_dicts"]
+__all__ = ["CommState", "ConfigError", "Error", "PeerError", "attach", "comm_hook", "configure", "handle_of", "intercepted", "merge_state_dicts"]
 
 _register()

@@ -7,6 +7,7 @@ gradients of a DistributedDataParallel over such a group: its first forward atta
 
 from __future__ import annotations
 
+import atexit
 import os
 import warnings
 import weakref
@@ -20,7 +21,9 @@ from torch.nn.parallel import DistributedDataParallel
 from gradwire import _C, _ddp, _settings
 
 _groups: set[str] = set()  # names of the groups whose backend is ours
+_interceptors: dict[str, Any] = {}  # by the name of the group
 _configured: dict[str, Any] = {}
+NOT_SETTINGS = (*_ddp.NOT_SETTINGS, "intercept", "min_bucket_numel")
 _ENVIRONMENT = "GRADWIRE_"
 
 
@@ -30,6 +33,10 @@ def configure(**options: Any) -> None:
     Wins over the environment (GRADWIRE_COMPRESSOR, GRADWIRE_METHOD, ..., GRADWIRE_SEED), which wins over the `comm:` section
     of the YAML file that GRADWIRE_CONFIG names. Takes effect for DDPs whose first forward is still to come; a later call
     replaces an earlier one. Raises ConfigError (a ValueError).
+
+    intercept="allreduce", before the group is made: compresses also the all-reduces that other reducers than DDP make
+    inside a backward pass, of 1-D floating tensors with at least min_bucket_numel (65536) elements, by SUM or AVG, from the
+    second pass on. Their memory goes by order and size, since they have no names.
     """
     _options(options)
     _configured.clear()
@@ -55,9 +62,37 @@ def _create(options: Any, _: Any) -> Any:
         nccl = dist.ProcessGroupNCCL.Options()
         nccl._timeout = options.timeout
         inner.append(("cuda", dist.ProcessGroupNCCL(dist.PrefixStore("gradwire/cuda", store), rank, size, nccl)))
-    _options(_configured)  # a mistake in the environment shows here, before anything is trained
+    settings = _options(_configured)  # a mistake in the environment shows here, before anything is trained
     _groups.add(options.group_id)
-    return _C.wrap_backends(inner)
+    interceptor = _interceptor(options, settings)
+    if interceptor is not None:
+        _interceptors[options.group_id] = interceptor
+    return _C.wrap_backends(inner, interceptor)
+
+
+def _interceptor(options: Any, settings: dict[str, Any]) -> Any:
+    """What takes other reducers' all-reduces of gradients; None where it is not asked for."""
+    if settings.get("intercept", "none") == "none":
+        return None
+    comm = _settings.from_keywords({key: value for key, value in settings.items() if key not in NOT_SETTINGS}, "gradwire")
+    world = int(os.environ.get("WORLD_SIZE", options.group_size))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    return _C.AllReduceInterceptor(
+        options.store, options.group_rank, options.group_size, world, local, comm, settings.get("seed", 0),
+        int(settings.get("min_bucket_numel", 65536)))  # fmt: skip
+
+
+def intercepted(group: dist.ProcessGroup | None = None) -> dict[int, dict[str, Any]]:
+    """With `intercept="allreduce"`: what the group's taken all-reduces have sent, by their place in a backward pass, with the
+    keys of `CommState.stats`; empty before the second pass and where nothing is intercepted."""
+    interceptor = _interceptors.get((group or dist.group.WORLD).group_name)
+    return interceptor.totals() if interceptor is not None else {}
+
+
+@atexit.register
+def _close_all() -> None:
+    for interceptor in _interceptors.values():
+        interceptor.close()
 
 
 def _watch(module: nn.Module, name: str, submodule: nn.Module | None) -> None:
@@ -82,7 +117,8 @@ def _attach(ddp: DistributedDataParallel) -> None:
     if hook or ddp._comm_hooks:
         warnings.warn(f"gradwire: a DistributedDataParallel has a communication hook of its own ({hook}); it stays as it is", stacklevel=2)
         return
-    _ddp.attach(ddp, **_options(_configured))
+    options = _options(_configured)
+    _ddp.attach(ddp, **{key: value for key, value in options.items() if key not in ("intercept", "min_bucket_numel")})
 
 
 def _options(configured: dict[str, Any]) -> dict[str, Any]:
@@ -93,20 +129,24 @@ def _options(configured: dict[str, Any]) -> dict[str, Any]:
         key = variable.removeprefix(_ENVIRONMENT).lower()
         if not variable.startswith(_ENVIRONMENT) or variable == _ENVIRONMENT + "CONFIG":
             continue
-        if key == "seed":
-            options[key] = _seed(value)
+        if key in ("seed", "min_bucket_numel"):
+            options[key] = _count(variable, value)
+        elif key == "intercept":
+            options[key] = value
         elif key in keys:
             _C.check_key(key, value, f"environment: {variable}")
             options[key] = value
-        elif nearest := _C.nearest(key, [*keys, "seed", "config"]):
+        elif nearest := _C.nearest(key, [*keys, "seed", "config", "intercept", "min_bucket_numel"]):
             raise _C.ConfigError(f"environment: {variable} is no setting; did you mean {_ENVIRONMENT}{nearest.upper()}?")
     options.update(configured)
-    settings = {key: value for key, value in options.items() if key not in _ddp.NOT_SETTINGS}
+    if options.get("intercept", "none") not in ("none", "allreduce"):
+        raise _C.ConfigError(f"gradwire: intercept: found {options['intercept']!r}, expected none or allreduce")
+    settings = {key: value for key, value in options.items() if key not in NOT_SETTINGS}
     _settings.from_keywords(settings, "gradwire, from configure(), the environment and GRADWIRE_CONFIG")
     return options
 
 
-def _seed(value: str) -> int:
+def _count(variable: str, value: str) -> int:
     if not value.isdecimal():
-        raise _C.ConfigError(f"environment: GRADWIRE_SEED: found {value!r}, expected an integer >= 0")
+        raise _C.ConfigError(f"environment: {variable}: found {value!r}, expected an integer >= 0")
     return int(value)
