@@ -37,7 +37,7 @@ PUBLIC = {
     "link": ["link.h", "state_store.h"],
     "collective": ["collective.h", "thread_collective.h"],
     "exchange": ["bucket.h", "exchange.h", "exchange_thread.h", "prox.h"],
-    "method": ["comm_config.h", "cost.h", "method.h", "objective.h"],
+    "method": ["comm_config.h", "cost.h", "method.h", "model_round.h", "objective.h"],
     "problem": ["convex_worker.h", "estimator.h", "finite_sum.h", "libsvm.h", "problem.h", "theory.h"],
     "c10d": ["c10d_*.h"],
     "hooks": ["ddp*.h"],

@@ -75,6 +75,13 @@ void Network::Gradient(const Round& round, BucketSink<float>& sink) {
   Count(logits, labels_, last_loss_, tally_);
 }
 
+std::vector<std::span<float>> Network::Point() {
+  std::vector<std::span<float>> point;
+  for (const auto& item : ddp_->parameters())  // dense in memory, whatever their layout
+    point.emplace_back(item.second.mutable_data_ptr<float>(), static_cast<size_t>(item.second.numel()));
+  return point;
+}
+
 void Network::Step(double lr) {
   for (auto& group : optimizer_->param_groups()) group.options().set_lr(lr);
   optimizer_->step();

@@ -18,6 +18,7 @@ class ConvexWorker : public Objective<double> {
 
   const std::vector<Parameter>& parameters() const override { return parameters_; }
   void Gradient(const Round& round, BucketSink<double>& sink) override;
+  std::vector<std::span<double>> Point() override { return {x_}; }
   void Step(double lr) override;
 
   const std::vector<double>& x() const { return x_; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "gradwire/bucket.h"
@@ -20,6 +21,10 @@ class Objective {
   /// This worker's gradient at the current point, handed to `sink` in buckets as they become ready. On return every
   /// bucket holds its result: the mean over the workers.
   virtual void Gradient(const Round& round, BucketSink<T>& sink) = 0;
+
+  /// This worker's point, by parameter, each as many elements as its parameter has, in one order on all ranks. The spans
+  /// stay valid; whoever writes to them moves the point.
+  virtual std::vector<std::span<T>> Point() = 0;
 
   /// Moves the point along what Gradient left, with step size `lr`.
   virtual void Step(double lr) = 0;

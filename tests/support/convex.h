@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "gradwire/convex_worker.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
+#include "gradwire/model_round.h"
 #include "support/ranks.h"
 
 namespace gradwire::testing {
@@ -21,9 +23,11 @@ struct ConvexTrial {
   EstimatorConfig estimator = {};
   Prox prox = {};
   uint64_t seed = 1;
+  std::optional<LocalConfig> local = {};  ///< model rounds in place of gradient rounds
 };
 
-/// What was seen of it: ||x^k - x*|| for k = 0..steps, the last point, and rank 0's passes over its data.
+/// What was seen of it: ||x^k - x*|| for k = 0..steps (of the point agreed last), the last point, and rank 0's passes
+/// over its data.
 struct ConvexTrace {
   std::vector<double> distances, x;
   double passes = 0;
@@ -60,11 +64,16 @@ inline ConvexTrace Run(const ConvexTrial& trial) {
     ConvexWorker f(trial.problem, rank, MakeEstimator(estimator, trial.problem, rank, trial.seed));
     Exchange<double> exchange(collective, f.parameters(), parts);
     DirectSink<double> sink(exchange);
+    ModelRounds<double> rounds(f, sink, trial.local.value_or(LocalConfig{.sync_every = 1}), trial.seed, 1 << 20, [&] {
+      exchange.state().Clear();
+      exchange.down_state().Clear();
+    });
+    double distance = (rank == 0 ? f.Distance() : 0);
     for (int step = 0; step < trial.steps; ++step) {
-      if (rank == 0) trace.distances.push_back(f.Distance());
-      GradientRound<double>(f, sink, {static_cast<uint64_t>(step), trial.lr});
+      if (rank == 0) trace.distances.push_back(distance);
+      if (rounds.Step({static_cast<uint64_t>(step), trial.lr})) distance = (rank == 0 ? f.Distance() : 0);
     }
-    if (rank == 0) trace.distances.push_back(f.Distance()), trace.passes = f.passes();
+    if (rank == 0) trace.distances.push_back(distance), trace.passes = f.passes();
     points[rank] = f.x();
   });
   trace.x = points[0];

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gradwire/model_round.h"
+
+#include <algorithm>
+#include <future>
+#include <memory>
+
+#include "gradwire/philox.h"
+
+namespace gradwire {
+namespace {
+
+/// Leaves a worker its own gradient.
+template <typename T>
+class LocalSink final : public BucketSink<T> {
+ public:
+  void Push(const Round&, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override {
+    if (bucket.fetch) bucket.fetch();
+    done(nullptr);
+  }
+};
+
+}  // namespace
+
+template <typename T>
+ModelRounds<T>::ModelRounds(Objective<T>& objective, BucketSink<T>& sink, const LocalConfig& config, uint64_t seed,
+                            size_t bucket_bytes, std::function<void()> restart)
+    : objective_(objective),
+      sink_(sink),
+      config_(config),
+      seed_(seed),
+      bucket_bytes_(bucket_bytes),
+      restart_(std::move(restart)),
+      offsets_{0} {
+  for (const Parameter& parameter : objective.parameters()) offsets_.push_back(offsets_.back() + parameter.numel());
+}
+
+template <typename T>
+bool ModelRounds<T>::Step(const Round& round) {
+  const bool is_gradient_round = round.step < static_cast<uint64_t>(config_.start_iter) || config_.is_synchronous();
+  if (is_gradient_round) {
+    GradientRound(objective_, sink_, round);
+    return true;
+  }
+  Begin();
+  LocalSink<T> local;
+  GradientRound(objective_, local, round);
+  if (!IsDue(round.step)) return false;
+  Agree(round.step);
+  return true;
+}
+
+template <typename T>
+bool ModelRounds<T>::IsDue(uint64_t step) const {
+  if (config_.random > 0) return SharedCoin(seed_, step, config_.random);
+  return (step + 1 - static_cast<uint64_t>(config_.start_iter)) % static_cast<uint64_t>(config_.sync_every) == 0;
+}
+
+template <typename T>
+void ModelRounds<T>::Begin() {
+  if (has_begun_) return;
+  has_begun_ = true;
+  if (restart_ && config_.start_iter > 0) restart_();
+  agreed_.resize(offsets_.back());
+  delta_.resize(offsets_.back());
+  if (config_.outer_momentum != 0) momentum_.assign(offsets_.back(), T{0});
+  T* next = agreed_.data();
+  for (const std::span<T> x : objective_.Point()) next = std::ranges::copy(x, next).out;
+}
+
+template <typename T>
+void ModelRounds<T>::Agree(uint64_t step) {
+  if (!has_begun_) return;  // the workers have never parted
+  const std::vector<std::span<T>> point = objective_.Point();
+  for (size_t p = 0; p < point.size(); ++p)
+    for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at) delta_[at] = agreed_[at] - point[p][i];
+  Exchange(step);
+  MoveAgreed();
+  for (size_t p = 0; p < point.size(); ++p) std::copy_n(agreed_.data() + offsets_[p], point[p].size(), point[p].data());
+}
+
+template <typename T>
+void ModelRounds<T>::Exchange(uint64_t step) {
+  std::vector<std::vector<Segment>> layout;
+  size_t filled = bucket_bytes_;
+  for (uint32_t p = 0; p + 1 < offsets_.size(); ++p) {
+    if (filled >= bucket_bytes_) layout.emplace_back(), filled = 0;
+    layout.back().push_back({p, filled / sizeof(T), offsets_[p + 1] - offsets_[p]});
+    filled += layout.back().back().numel * sizeof(T);
+  }
+  std::vector<std::future<void>> done;
+  for (uint32_t b = 0; b < layout.size(); ++b) {
+    const Segment &first = layout[b].front(), &last = layout[b].back();
+    const auto promise = std::make_shared<std::promise<void>>();
+    done.push_back(promise->get_future());
+    const std::span<T> values(delta_.data() + offsets_[first.parameter], last.offset + last.numel);
+    sink_.Push({step}, {b, layout[b], values}, [promise](std::exception_ptr failure) {
+      failure ? promise->set_exception(failure) : promise->set_value();
+    });
+  }
+  for (std::future<void>& bucket : done) bucket.wait();  // all, before an exception takes their memory away
+  for (std::future<void>& bucket : done) bucket.get();
+}
+
+template <typename T>
+void ModelRounds<T>::MoveAgreed() {
+  const T lr = static_cast<T>(config_.outer_lr), mu = static_cast<T>(config_.outer_momentum);
+  for (size_t i = 0; i < agreed_.size(); ++i) {
+    T step = delta_[i];
+    if (!momentum_.empty()) {
+      momentum_[i] = mu * momentum_[i] + delta_[i];
+      step = config_.outer_nesterov ? delta_[i] + mu * momentum_[i] : momentum_[i];
+    }
+    agreed_[i] -= lr * step;
+  }
+}
+
+template <typename T>
+std::vector<std::span<const T>> ModelRounds<T>::agreed() const {
+  std::vector<std::span<const T>> agreed;
+  for (size_t p = 0; p + 1 < offsets_.size(); ++p)
+    agreed.push_back(std::span<const T>(agreed_).subspan(offsets_[p], offsets_[p + 1] - offsets_[p]));
+  return agreed;
+}
+
+template class ModelRounds<float>;
+template class ModelRounds<double>;
+
+}  // namespace gradwire

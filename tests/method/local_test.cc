@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Known answers of the model round: Local-SGD and its shifts, post-local SGD, the outer optimizer (METHODS 3, L1-L5).
+#include <cmath>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "problem/quadratic.h"
+#include "support/convex.h"
+
+namespace gradwire {
+namespace {
+
+using testing::Comm;
+using testing::ConvexTrace;
+using testing::ConvexTrial;
+
+ConvexTrial Local(Problem problem, double lr, int steps, LocalConfig local) {
+  ConvexTrial trial{std::make_shared<Problem>(std::move(problem)), Comm("none", "identity"), lr, steps};
+  trial.local = local;
+  return trial;
+}
+
+double LateMean(const std::vector<double>& distances) {
+  const auto first = distances.begin() + static_cast<std::ptrdiff_t>(distances.size() * 3 / 4);
+  return std::accumulate(first, distances.end(), 0.0) / static_cast<double>(distances.end() - first);
+}
+
+/// f_i = a_i (x - c_i)^2 / 2 for a = (1, 4), c = (0, 1): x* = 0.8.
+Problem TwoScalars() {
+  Problem problem;
+  problem.workers = {MakeQuadratic({1}, {0}, {0}), MakeQuadratic({4}, {4}, {0})};
+  problem.start = {0};
+  problem.minimiser = {{0.8}, 0};
+  return problem;
+}
+
+TEST(LocalSgd, OneStepIsTheGradientRoundBitForBit) {
+  for (const auto& [method, compressor] : {std::pair{"none", "identity"}, {"ef", "topk:2"}, {"dore", "terngrad"}}) {
+    ConvexTrial trial = Local(QH(), 0.01, 50, {.sync_every = 1});
+    trial.comm = Comm(method, compressor);
+    const ConvexTrace one = testing::Run(trial);
+    trial.local = LocalConfig{.random = 1};
+    const ConvexTrace coin = testing::Run(trial);
+    trial.local.reset();
+    EXPECT_EQ(one.x, testing::Run(trial).x) << method;
+    EXPECT_EQ(coin.x, one.x) << method;
+  }
+}
+
+TEST(LocalSgd, FixedPointIsBiasedAsInClosedForm) {  // METHODS L1
+  const ConvexTrace trace = testing::Run(Local(TwoScalars(), 0.1, 500, {.sync_every = 5}));
+  EXPECT_NEAR(trace.x[0], 0.6925023465365121, 1e-12);
+  EXPECT_TRUE(trace.replicas_agree);
+  EXPECT_NEAR(testing::Run(Local(QH(), 0.01, 6000, {.sync_every = 10})).distances.back(), 0.41575629012954, 1e-10);
+}
+
+TEST(LocalSgd, CompressedDifferencesReachTheSameFixedPoint) {  // EF21 learns differences that do not change
+  ConvexTrial trial = Local(QH(), 0.01, 20000, {.sync_every = 10});
+  trial.comm = Comm("ef21", "topk:2");
+  const ConvexTrace trace = testing::Run(trial);
+  EXPECT_NEAR(trace.distances.back(), 0.41575629012954, 1e-8);
+  EXPECT_TRUE(trace.replicas_agree);
+}
+
+TEST(LocalSgd, EveryWayBackKeepsReplicas) {
+  for (const char* down : {"raw", "ef"}) {
+    ConvexTrial trial = Local(QH(), 0.01, 100, {.sync_every = 10});
+    trial.comm = Comm("ef", "topk:4");
+    trial.comm.topology = "sharded", trial.comm.down = down, trial.comm.down_compressor = "topk:4";
+    EXPECT_TRUE(testing::Run(trial).replicas_agree) << down;
+  }
+}
+
+TEST(LocalSgd, RandomAgreementsComeByOneCoin) {  // METHODS L2: near the fixed tau = 1/p
+  ConvexTrial trial = Local(QH(), 0.001, 20000, {.random = 0.1});
+  const ConvexTrace trace = testing::Run(trial);
+  EXPECT_GT(LateMean(trace.distances), 0.02);
+  EXPECT_LT(LateMean(trace.distances), 0.2);
+  const auto changes = [&] {
+    int count = 0;
+    for (size_t k = 1; k < 1001; ++k) count += trace.distances[k] != trace.distances[k - 1];
+    return count;
+  }();
+  EXPECT_NEAR(changes, 100, 30);  // 1000 coins of 0.1: 3 standard deviations
+}
+
+struct Shifted {
+  const char* estimator;
+  bool star_shift;
+};
+
+ConvexTrace RunShifted(const Shifted& method) {
+  ConvexTrial trial = Local(QH(), 0.005, 4000, {.sync_every = 10});
+  trial.estimator.name = method.estimator;
+  trial.estimator.star_shift = method.star_shift;
+  return testing::Run(trial);
+}
+
+TEST(LocalSgd, ShiftsByTheSolutionTakeAwayWhatTheyAreFor) {  // METHODS L3, L4, L5 on QH: references 0.21, 0.08, 1006
+  EXPECT_NEAR(LateMean(RunShifted({"lsvrg", false}).distances), 0.21, 0.05);
+  EXPECT_NEAR(LateMean(RunShifted({"sgd", true}).distances), 0.08, 0.05);
+  const ConvexTrace star = RunShifted({"star", true});
+  EXPECT_NEAR(star.RoundsTo(1e-10), 1006, 60);
+}
+
+TEST(PostLocalSgd, IsSynchronousBeforeItBegins) {
+  const ConvexTrace local = testing::Run(Local(QH(), 0.01, 60, {.sync_every = 10, .start_iter = 40}));
+  ConvexTrial synchronous = Local(QH(), 0.01, 60, {.sync_every = 1});
+  const ConvexTrace all = testing::Run(synchronous);
+  for (size_t k = 0; k <= 40; ++k) EXPECT_EQ(local.distances[k], all.distances[k]) << k;
+  EXPECT_EQ(local.distances[45], local.distances[41]) << "between two agreements the agreed point rests";
+  EXPECT_NE(local.distances[50], all.distances[50]);
+}
+
+/// The outer optimizer with one local step is gradient descent with momentum: y and m by hand.
+TEST(DiLoCo, OuterMomentumIsThatOfSgd) {
+  for (const bool nesterov : {false, true}) {
+    const LocalConfig config{.sync_every = 1, .outer_lr = 0.7, .outer_momentum = 0.9, .outer_nesterov = nesterov};
+    const ConvexTrace trace = testing::Run(Local(TwoScalars(), 0.05, 30, config));
+    double y = 0, m = 0;
+    for (int k = 0; k < 30; ++k) {
+      const double difference = 0.05 * ((y - 0) + 4 * (y - 1)) / 2;
+      m = 0.9 * m + difference;
+      y -= 0.7 * (nesterov ? difference + 0.9 * m : m);
+    }
+    EXPECT_NEAR(trace.x[0], y, 1e-13) << nesterov;
+  }
+}
+
+}  // namespace
+}  // namespace gradwire
