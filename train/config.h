@@ -9,6 +9,7 @@
 
 #include "gradwire/comm_config.h"
 #include "gradwire/error.h"
+#include "gradwire/model_round.h"
 
 namespace gradwire::train {
 
@@ -78,6 +79,7 @@ struct LrSchedulerConfig {
 };
 
 struct TrainConfig {
+  std::string mode = "sync";
   int64_t epochs = 1;
   int64_t steps = 0;
 };
@@ -95,6 +97,7 @@ struct Config {
   OptimizerConfig optimizer;
   LrSchedulerConfig lr_scheduler;
   TrainConfig train;
+  LocalConfig local;
   CommConfig comm;
   LogConfig log;
 

@@ -6,6 +6,7 @@
 
 #include "gradwire/method.h"
 #include "train/config.h"
+#include "train/config_keys.h"
 
 namespace gradwire::train {
 namespace {
@@ -70,6 +71,23 @@ void CheckObjective(const Config& config) {
                               objective.name));
 }
 
+void CheckMode(const Config& config) {
+  if (config.train.mode == "local") {
+    if (config.optimizer.lr.is_theory)
+      throw ErrorAt(config, "optimizer.lr",
+                    "found theory, which is of gradient rounds; expected a number because train.mode is local");
+    if (config.objective.prox != "none")
+      throw ErrorAt(config, "objective.prox",
+                    "a regulariser is a step of gradient rounds; expected none because train.mode is local");
+    return;
+  }
+  for (const Key& key : Keys())
+    if (key.section() == "local" && key.print(config) != key.default_text)
+      throw ErrorAt(config, key.name,
+                    fmt::format("found {}, expected the default {} because train.mode is {} ({}); set it to local",
+                                key.print(config), key.default_text, config.train.mode, config.PlaceOf("train.mode")));
+}
+
 }  // namespace
 
 std::string Config::PlaceOf(std::string_view key) const {
@@ -91,6 +109,7 @@ void CheckTogether(const Config& config) {
     throw ConfigError(fmt::format("{}: {}", config.PlaceOf(message.substr(0, message.find(':'))), message));
   }
   CheckObjective(config);
+  CheckMode(config);
 }
 
 }  // namespace gradwire::train

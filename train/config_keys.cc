@@ -159,9 +159,30 @@ std::vector<Key> LrSchedulerKeys() {
 std::vector<Key> TrainKeys() {
   using T = TrainConfig;
   return {
+      Row("train.mode", &Config::train, &T::mode, OneOf{{"sync", "local"}},
+          "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
+          "cross "
+          "the wire now and then (section local)"),
       Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
       Row("train.steps", &Config::train, &T::steps, AtLeast(0),
           "stop after so many steps; 0: after all the steps of train.epochs"),
+  };
+}
+
+std::vector<Key> LocalKeys() {
+  using L = LocalConfig;
+  constexpr auto kSection = &Config::local;
+  return {
+      Row("local.sync_every", kSection, &L::sync_every, AtLeast(1), "local steps from agreement to agreement"),
+      Row("local.random", kSection, &L::random, Between(0, 1),
+          "in place of sync_every: probability of an agreement after a step, by one coin for all ranks; 0: sync_every"),
+      Row("local.start_iter", kSection, &L::start_iter, AtLeast(0),
+          "the first steps, so many, are synchronous (post-local SGD)"),
+      Row("local.outer_lr", kSection, &L::outer_lr, Above(0),
+          "share of the ranks' mean difference that the agreed model takes"),
+      Row("local.outer_momentum", kSection, &L::outer_momentum, Range{.min = 0, .max = 1, .open_max = true},
+          "momentum of the agreed model (DiLoCo: 0.9)"),
+      Row("local.outer_nesterov", kSection, &L::outer_nesterov, AnyValue{}, "Nesterov's form of it"),
   };
 }
 
@@ -190,8 +211,9 @@ std::vector<Key> LogKeys() {
 const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all;
-    for (std::vector<Key>& section : std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(),
-                                                 LrSchedulerKeys(), TrainKeys(), LiftedCommKeys(), LogKeys()})
+    for (std::vector<Key>& section :
+         std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(), LrSchedulerKeys(),
+                     TrainKeys(), LocalKeys(), LiftedCommKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;
   }();

@@ -11,12 +11,15 @@
 #include "gradwire/convex_worker.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
+#include "gradwire/model_round.h"
 #include "gradwire/theory.h"
 #include "gradwire/thread_collective.h"
 #include "train/convex_report.h"
 
 namespace gradwire::train {
 namespace {
+
+constexpr size_t kOneBucket = ~size_t{0};
 
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -90,11 +93,17 @@ class ConvexRun {
   void Run() {
     Introduce();
     DirectSink<double> sink(exchange_);
+    const LocalConfig local = config_.train.mode == "local" ? config_.local : LocalConfig{.sync_every = 1};
+    ModelRounds<double> rounds(worker_, sink, local, config_.run.seed, kOneBucket, [this] {
+      exchange_.state().Clear();
+      exchange_.down_state().Clear();
+    });
+    agreed_ = worker_.x();
     Log();
     bool finite = true;
     while (finite && step_ < config_.train.steps) {
       const double begin = Now();
-      GradientRound<double>(worker_, sink, {static_cast<uint64_t>(step_), lr_});
+      if (rounds.Step({static_cast<uint64_t>(step_), lr_})) agreed_ = worker_.x();
       wall_s_ += Now() - begin;
       ++step_;
       finite = std::all_of(worker_.x().begin(), worker_.x().end(), [](double v) { return std::isfinite(v); });
@@ -136,17 +145,17 @@ class ConvexRun {
 
   void Evaluate(ConvexRecord& r) const {
     const Problem& problem = *setup_.problem;
-    const std::vector<double>& x = worker_.x();
+    const std::vector<double>& x = agreed_;
     r.f = problem.Value(x) + setup_.prox.Value(x);
     r.grad_norm = GradientNorm();
     if (!problem.minimiser) return;
     r.f_gap = r.f - problem.minimiser->value;
-    r.dist = worker_.Distance();
+    r.dist = problem.Distance(x);
   }
 
   /// The length of the step that the method would make with exact gradients, over lr.
   double GradientNorm() const {
-    const std::vector<double>& x = worker_.x();
+    const std::vector<double>& x = agreed_;
     std::vector<double> gradient = setup_.problem->Gradient(x);
     if (setup_.prox) {
       std::vector<double> next = x;
@@ -168,6 +177,7 @@ class ConvexRun {
   Exchange<double> exchange_;
   std::unique_ptr<ConvexReport> report_;  // rank 0's
 
+  std::vector<double> agreed_;  // the point that all workers held last
   int64_t step_ = 0;
   double wall_s_ = 0;
 };

@@ -2,11 +2,11 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "base/rank_env.h"
 #include "gradwire/error.h"
 #include "train/convex_process.h"
 #include "train/launch.h"
 #include "train/program.h"
-#include "base/rank_env.h"
 #include "train/trainer.h"
 #include "train/world.h"
 

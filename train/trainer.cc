@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -9,6 +10,7 @@
 
 #include "gradwire/cost.h"
 #include "gradwire/method.h"
+#include "gradwire/model_round.h"
 #include "train/augment.h"
 #include "train/lr_schedule.h"
 #include "train/network.h"
@@ -46,6 +48,27 @@ ExchangeState Look(ExchangeThread<float>& thread) {
   return seen;
 }
 
+/// The rank's model is another one while this lives; its own comes back after it. No model: nothing happens.
+class AtModel {
+ public:
+  AtModel(std::vector<std::span<float>> point, const std::vector<std::span<const float>>& model)
+      : point_(std::move(point)) {
+    if (model.empty()) point_.clear();
+    for (size_t p = 0; p < point_.size(); ++p) {
+      own_.emplace_back(point_[p].begin(), point_[p].end());
+      std::ranges::copy(model[p], point_[p].begin());
+    }
+  }
+  ~AtModel() {
+    for (size_t p = 0; p < point_.size(); ++p) std::ranges::copy(own_[p], point_[p].begin());
+  }
+  AtModel(const AtModel&) = delete;
+
+ private:
+  std::vector<std::span<float>> point_;
+  std::vector<std::vector<float>> own_;
+};
+
 /// One rank's run. The steps of its life are its public members, in order.
 class Trainer {
  public:
@@ -57,6 +80,8 @@ class Trainer {
         sampler_(data_.train.size(), static_cast<size_t>(config.data.batch_size), static_cast<size_t>(env.rank),
                  static_cast<size_t>(env.world_size), config.run.seed),
         network_(config, world_),
+        rounds_(network_, *network_.ddp().exchange(), LocalOf(config), config.run.seed,
+                static_cast<size_t>(config.comm.bucket_cap_mb * (1 << 20)), [this] { ForgetMemory(); }),
         schedule_(ScheduleOf(config)),
         steps_per_epoch_(static_cast<int64_t>(sampler_.BatchesPerEpoch())),
         total_steps_(config.train.steps > 0 ? config.train.steps : config.train.epochs * steps_per_epoch_) {}
@@ -74,6 +99,7 @@ class Trainer {
         if (report_) report_->Eval(record);
       }
     }
+    rounds_.Agree(static_cast<uint64_t>(total_steps_));
     const EvalRecord record = Evaluate();
     if (report_) {
       report_->Eval(record);
@@ -97,6 +123,7 @@ class Trainer {
     report_->Say("model: " + config_.model.name + ", " + std::to_string(count) + " parameters; method " +
                  config_.comm.method + ", compressor " + config_.comm.compressor + "; " + std::to_string(total_steps_) +
                  " steps of " + std::to_string(config_.data.batch_size) + " images a rank");
+    if (config_.train.mode == "local") report_->Say(Describe(config_.local));
     const ExchangeParts parts = MakeParts(config_.comm, config_.run.seed);
     if (const auto warning = CostWarning(parts, network_.parameters(), world_.env.world_size))
       report_->Say("warning: " + *warning);
@@ -110,11 +137,32 @@ class Trainer {
     if (config_.data.augment == "crop_flip") augment = AugmentKey{config_.run.seed, epoch};
     network_.SetBatch(Images(data_.train, indices, augment), Labels(data_.train, indices));
     lr_ = LearningRate(schedule_, step_, steps_per_epoch_, total_steps_);
-    GradientRound<float>(network_, *network_.ddp().exchange(), {static_cast<uint64_t>(step_), lr_});
+    const bool is_local = config_.train.mode == "local" && step_ >= config_.local.start_iter;
+    if (rounds_.Step({static_cast<uint64_t>(step_), lr_}) && is_local) network_.ddp().AverageBuffers(*world_.exact);
     if (!std::isfinite(network_.last_loss()))
       throw Error("step " + std::to_string(step_) + ": the loss is " + std::to_string(network_.last_loss()) +
                   " on rank " + std::to_string(world_.env.rank) +
                   "; lower optimizer.lr or add lr_scheduler.warmup_epochs");
+  }
+
+  static std::string Describe(const LocalConfig& local) {
+    std::string text = "local: an agreement ";
+    text += local.random > 0 ? "with probability " + std::to_string(local.random) + " after a step"
+                             : "every " + std::to_string(local.sync_every) + " steps";
+    if (local.start_iter > 0) text += " from step " + std::to_string(local.start_iter) + " on";
+    return text + "; batch norm's statistics are averaged with it";
+  }
+
+  static LocalConfig LocalOf(const Config& config) {
+    return config.train.mode == "local" ? config.local : LocalConfig{.sync_every = 1};
+  }
+
+  /// Post-local SGD: what is exchanged from now on are differences of models.
+  void ForgetMemory() {
+    network_.ddp().exchange()->Inspect([](Exchange<float>& exchange) {
+      exchange.state().Clear();
+      exchange.down_state().Clear();
+    });
   }
 
   static at::Tensor Images(const ImageSet& set, std::span<const uint32_t> indices, std::optional<AugmentKey> augment) {
@@ -165,6 +213,7 @@ class Trainer {
   /// On the test set, shared among the ranks, with batch norm's statistics averaged over them.
   EvalRecord Evaluate() {
     const double begin = Now();
+    const AtModel at_agreed(network_.Point(), rounds_.agreed());
     network_.ddp().AverageBuffers(*world_.exact);
     std::vector<uint32_t> mine;
     for (size_t i = static_cast<size_t>(world_.env.rank); i < data_.test.size(); i += world_.places.size())
@@ -190,6 +239,7 @@ class Trainer {
   Dataset data_;
   Sampler sampler_;
   Network network_;
+  ModelRounds<float> rounds_;
   LrSchedule schedule_;
   int64_t steps_per_epoch_, total_steps_;
 

@@ -4,8 +4,8 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
-#include "gradwire/error.h"
 #include "base/network_interface.h"
+#include "gradwire/error.h"
 
 namespace gradwire::train {
 namespace {

@@ -47,7 +47,7 @@ class ModelRounds {
   /// An agreement out of turn: at the end of a run.
   void Agree(uint64_t step);
 
-  /// The model agreed last, by parameter: what to evaluate.
+  /// The model agreed last, by parameter: what to evaluate. Empty as long as the workers' points are the same anyway.
   std::vector<std::span<const T>> agreed() const;
 
  private:

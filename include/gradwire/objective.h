@@ -22,8 +22,8 @@ class Objective {
   /// bucket holds its result: the mean over the workers.
   virtual void Gradient(const Round& round, BucketSink<T>& sink) = 0;
 
-  /// This worker's point, by parameter, each as many elements as its parameter has, in one order on all ranks. The spans
-  /// stay valid; whoever writes to them moves the point.
+  /// This worker's point, by parameter, each as many elements as its parameter has, in one order on all ranks. The
+  /// spans stay valid; whoever writes to them moves the point.
   virtual std::vector<std::span<T>> Point() = 0;
 
   /// Moves the point along what Gradient left, with step size `lr`.

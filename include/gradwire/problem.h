@@ -35,6 +35,7 @@ struct Problem {
   double max_worker_smoothness() const;                           ///< the largest L_i
   double Value(std::span<const double> x) const;                  ///< f(x)
   std::vector<double> Gradient(std::span<const double> x) const;  ///< grad f(x)
+  double Distance(std::span<const double> x) const;               ///< ||x - x*||; throws Error where x* is not known
 };
 
 /// zeta*^2 = (1/n) sum_i ||grad f_i(x*)||^2: how much the workers disagree at the solution.

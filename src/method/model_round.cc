@@ -118,6 +118,7 @@ void ModelRounds<T>::MoveAgreed() {
 template <typename T>
 std::vector<std::span<const T>> ModelRounds<T>::agreed() const {
   std::vector<std::span<const T>> agreed;
+  if (!has_begun_) return agreed;
   for (size_t p = 0; p + 1 < offsets_.size(); ++p)
     agreed.push_back(std::span<const T>(agreed_).subspan(offsets_[p], offsets_[p + 1] - offsets_[p]));
   return agreed;

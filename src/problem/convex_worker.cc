@@ -25,12 +25,7 @@ void ConvexWorker::Step(double lr) {
   for (size_t j = 0; j < x_.size(); ++j) x_[j] -= lr * gradient_[j];
 }
 
-double ConvexWorker::Distance() const {
-  if (!problem_->minimiser) throw Error("the distance to x* was asked of a problem whose x* is not known");
-  double sum = 0;
-  for (size_t j = 0; j < x_.size(); ++j) sum += std::pow(x_[j] - problem_->minimiser->x[j], 2);
-  return std::sqrt(sum);
-}
+double ConvexWorker::Distance() const { return problem_->Distance(x_); }
 
 double ConvexWorker::passes() const {
   return static_cast<double>(estimator_->evaluations()) / static_cast<double>(problem_->workers[worker_]->samples());

@@ -2,7 +2,9 @@
 #include "gradwire/problem.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "gradwire/error.h"
 #include "problem/dense.h"
 
 namespace gradwire {
@@ -25,6 +27,13 @@ std::vector<double> Problem::Gradient(std::span<const double> x) const {
   }
   for (double& value : mean) value /= static_cast<double>(workers.size());
   return mean;
+}
+
+double Problem::Distance(std::span<const double> x) const {
+  if (!minimiser) throw Error("the distance to x* was asked of a problem whose x* is not known");
+  double sum = 0;
+  for (size_t j = 0; j < x.size(); ++j) sum += std::pow(x[j] - minimiser->x[j], 2);
+  return std::sqrt(sum);
 }
 
 double Heterogeneity(const Problem& problem) {

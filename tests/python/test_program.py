@@ -40,6 +40,16 @@ def test_a_run_writes_every_field_and_its_own_config_again(tmp_path):
     assert (tmp_path / "model.pt").exists() and (tmp_path / "log.txt").read_text()
 
 
+def test_local_steps_send_a_share_of_the_bytes_and_end_with_one_model(tmp_path):
+    every_step, local = tmp_path / "sync", tmp_path / "local"
+    assert run(*ranks.tiny(every_step, "train.steps=8", "log.every_steps=8")).returncode == 0
+    done = run(*ranks.tiny(local, "train.steps=8", "log.every_steps=8", "train.mode=local", "local.sync_every=4"))
+    assert done.returncode == 0, done.stderr
+    sent = [records(folder)[0]["bytes_sent"] for folder in (every_step, local)]
+    assert sent[1] == pytest.approx(sent[0] / 4, rel=0.01)
+    assert "an agreement every 4 steps" in done.stdout + done.stderr
+
+
 def test_the_same_seed_gives_the_same_run(tmp_path):
     losses = []
     for name in ["a", "b"]:

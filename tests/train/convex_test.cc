@@ -53,6 +53,12 @@ std::string Refusal(const char* yaml, const std::vector<std::string>& words) {
   return "no error";
 }
 
+TEST(ConvexRun, LocalRoundsEndAtTheirBiasedFixedPoint) {  // METHODS L1: QH, tau = 10, step size 0.01
+  const std::vector<Json> records = RunAndRead(kQh, {"train.mode=local", "local.sync_every=10", "optimizer.lr=0.01",
+                                                     "train.steps=6000", "log.every_steps=6000"});
+  EXPECT_NEAR(records.back()["dist"].get<double>(), 0.41575629012954, 1e-10);
+}
+
 TEST(ConvexRun, RecordsFollowTheReference) {  // METHODS 0.4: QH, gradient descent with step size 0.1
   std::string terminal;
   const std::vector<Json> records = RunAndRead(kQh, {}, &terminal);

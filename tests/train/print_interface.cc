@@ -2,8 +2,8 @@
 // Prints the interface and address that a rank would take in this environment. For network_namespaces_test.sh.
 #include <cstdio>
 
-#include "gradwire/error.h"
 #include "base/network_interface.h"
+#include "gradwire/error.h"
 
 int main() try {
   const auto env = gradwire::RankFromEnv();
