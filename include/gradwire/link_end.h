@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "gradwire/exchange.h"
+
+namespace gradwire {
+
+/// One end of a link between two, for drivers that exchange nothing in rounds: the sender packs a vector into a
+/// message, and the receiver, whose end was made with the same arguments, takes from it what the link delivers. The
+/// same frames, links and operators as an Exchange's, with the same checks. T is float or double. Not thread-safe.
+template <typename T>
+class LinkEnd {
+ public:
+  /// `worker`: the sender, at both ends. `token`: the job's, in every frame.
+  LinkEnd(std::vector<Parameter> parameters, ExchangeParts parts, int worker, uint64_t token);
+  ~LinkEnd();
+  LinkEnd(LinkEnd&&) noexcept;
+
+  /// The message about `values`, all parameters one after another. Messages of a sender are numbered 0, 1, ... Throws
+  /// Error for a non-finite element.
+  std::vector<std::byte> Pack(uint64_t number, double lr, std::span<const T> values);
+  /// The delivered vector, into `values`. Throws PeerError for bytes that cannot be believed.
+  void Unpack(uint64_t number, double lr, std::span<const std::byte> message, std::span<T> values);
+
+  size_t numel() const;
+  /// Bytes of the messages that were packed here.
+  const ExchangeStats& stats() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace gradwire

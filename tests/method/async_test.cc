@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Known answers of the asynchronous event loop on a simulated clock (METHODS 4, A8).
+#include <cmath>
+#include <functional>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "gradwire/async.h"
+#include "problem/quadratic.h"
+#include "support/convex.h"
+
+namespace gradwire {
+namespace {
+
+using testing::Comm;
+
+struct AsyncTrial {
+  Problem problem = QH();
+  AsyncConfig config;
+  double lr = 0.002;
+  CommConfig comm = Comm("none", "identity");
+  DelayModel::Kind delays = DelayModel::Kind::kFixed;
+  uint64_t seed = 1;
+};
+
+struct AsyncTrace {
+  std::vector<double> distances, x;  // after each finished job
+  std::vector<uint32_t> order;       // who finished
+  AsyncStats stats;
+
+  int JobsTo(double target) const {
+    for (size_t k = 0; k < distances.size(); ++k)
+      if (distances[k] <= target) return static_cast<int>(k) + 1;
+    return -1;
+  }
+  /// The mean over the last quarter.
+  double LateDistance() const {
+    const auto first = distances.end() - static_cast<std::ptrdiff_t>(distances.size() / 4);
+    return std::accumulate(first, distances.end(), 0.0) / static_cast<double>(distances.end() - first);
+  }
+  std::vector<double> late_mean;  // of the points of the last three quarters: single ones wander
+};
+
+/// Fixed speeds s_i = 1 + 3 (i mod 4); every message goes through a link of its worker's own.
+AsyncTrace RunAsync(const AsyncTrial& trial, int jobs) {
+  const Problem& problem = trial.problem;
+  const size_t n = problem.workers.size(), d = problem.dimension();
+  const std::vector<Parameter> parameters = {{"x", {static_cast<int64_t>(d)}}};
+  const ExchangeParts parts = MakeParts(trial.comm, trial.seed);
+  AsyncServer<double> server(problem.start, parameters, parts, n, trial.config, trial.seed, 7);
+  DelayModel delays{trial.delays, {}};
+  for (size_t i = 0; i < n; ++i) delays.speed.push_back(1 + 3 * static_cast<double>(i % 4));
+  SimulatedClock clock(delays, trial.seed);
+  std::map<uint64_t, std::vector<double>> models;  // by version
+  std::vector<LinkEnd<double>> links;
+  std::vector<uint64_t> sent(n);
+  for (size_t i = 0; i < n; ++i) links.emplace_back(parameters, parts, static_cast<int>(i), 7);
+  const auto begin = [&](const std::vector<Job>& handed) {
+    for (const Job& job : handed) {
+      models[job.version].assign(server.x().begin(), server.x().end());
+      clock.Begin(job);
+    }
+  };
+  AsyncTrace trace;
+  begin(server.Start());
+  for (int k = 0; k < jobs; ++k) {
+    const Job job = clock.Finish();
+    std::vector<double> gradient(d);
+    problem.workers[job.worker]->Gradient(models.at(job.version), gradient);
+    begin(server.Apply(job.worker, trial.lr, links[job.worker].Pack(sent[job.worker]++, trial.lr, gradient)));
+    trace.order.push_back(job.worker);
+    trace.distances.push_back(problem.Distance(server.x()));
+    if (trace.late_mean.empty()) trace.late_mean.resize(d);
+    if (k >= jobs / 4)
+      for (size_t j = 0; j < d; ++j) trace.late_mean[j] += server.x()[j] / (jobs - jobs / 4);
+  }
+  trace.stats = server.stats();
+  trace.x.assign(server.x().begin(), server.x().end());
+  return trace;
+}
+
+TEST(AsGrad, WaitingForAllIsGradientDescentWithNTimesTheStep) {
+  for (const Assign assign : {Assign::kPure, Assign::kShuffled}) {
+    const AsyncTrace trace = RunAsync({.config = {.assign = assign, .wait_for = 10}}, 2600);
+    EXPECT_NEAR(trace.JobsTo(1e-10), 2350, 10);
+    EXPECT_EQ(trace.stats.tau_max, 9u);
+    EXPECT_EQ(trace.stats.tau_c, 10u);
+  }
+  const auto synchronous = testing::Run({std::make_shared<Problem>(QH()), Comm("none", "identity"), 0.02, 40});
+  const AsyncTrace waiting = RunAsync({.config = {.wait_for = 10}}, 400);
+  for (size_t j = 0; j < waiting.x.size(); ++j) EXPECT_NEAR(waiting.x[j], synchronous.x[j], 1e-14);
+}
+
+TEST(AsGrad, ShufflingTakesAwayTheBiasOfFastWorkers) {  // METHODS A8: references 0.485, 0.080; random 0.095
+  const auto run = [](Assign assign) { return RunAsync({.config = {.assign = assign}}, 12000); };
+  const AsyncTrace pure = run(Assign::kPure), shuffled = run(Assign::kShuffled), random = run(Assign::kRandom);
+  EXPECT_NEAR(pure.LateDistance(), 0.485, 0.02);  // the optimum weighted by speed, 0.4898 as the step goes to 0
+  EXPECT_NEAR(shuffled.LateDistance(), 0.080, 0.02);
+  EXPECT_LT(shuffled.LateDistance(), pure.LateDistance() / 3);
+  // Independent draws wander by 0.4 around the solution; their mean does not: no bias is left.
+  EXPECT_LT(QH().Distance(random.late_mean), 0.095);
+  EXPECT_GT(QH().Distance(pure.late_mean), 0.45);
+}
+
+/// The workers agree at the solution: b_i becomes A_i x*.
+Problem Interpolated() {
+  Problem problem = QH();
+  const std::vector<double> solution = problem.minimiser->x;
+  for (auto& worker : problem.workers) {
+    const size_t d = solution.size();
+    std::vector<double> a(d * d), at_solution(d), column(d), zero(d), unit(d);
+    worker->Gradient(zero, at_solution);  // -b
+    for (size_t j = 0; j < d; ++j) {
+      unit.assign(d, 0), unit[j] = 1;
+      worker->Gradient(unit, column);
+      for (size_t i = 0; i < d; ++i) a[i * d + j] = column[i] - at_solution[i];
+    }
+    std::vector<double> b(d);
+    for (size_t i = 0; i < d; ++i)
+      for (size_t j = 0; j < d; ++j) b[i] += a[i * d + j] * solution[j];
+    worker = MakeQuadratic(a, b, zero);
+  }
+  return problem;
+}
+
+TEST(AsGrad, EveryRuleConvergesWhereTheWorkersAgreeAtTheSolution) {
+  for (const Assign assign : {Assign::kPure, Assign::kRandom, Assign::kShuffled, Assign::kShuffleOnce}) {
+    const int jobs =
+        RunAsync({.problem = Interpolated(), .config = {.assign = assign}, .lr = 0.01}, 2100).JobsTo(1e-10);
+    EXPECT_GT(jobs, 0) << static_cast<int>(assign);
+  }
+}
+
+TEST(AsGrad, ARunIsReproducedToTheLastJob) {
+  for (const auto kind : {DelayModel::Kind::kPoisson, DelayModel::Kind::kNormal, DelayModel::Kind::kUniform}) {
+    const AsyncTrial trial{.config = {.assign = Assign::kShuffled}, .delays = kind};
+    const AsyncTrace once = RunAsync(trial, 500), again = RunAsync(trial, 500);
+    EXPECT_EQ(once.order, again.order);
+    EXPECT_EQ(once.x, again.x);
+    AsyncTrial other = trial;
+    other.seed = 2;
+    EXPECT_NE(RunAsync(other, 500).order, once.order);
+  }
+}
+
+TEST(AsGrad, StalenessAddsUp) {
+  const AsyncTrace trace = RunAsync({}, 1000);
+  uint64_t counted = 0, weighted = 0;
+  for (const auto& [staleness, count] : trace.stats.staleness) counted += count, weighted += staleness * count;
+  EXPECT_EQ(counted, trace.stats.applied);
+  EXPECT_EQ(trace.stats.applied, 1000u);
+  EXPECT_NEAR(static_cast<double>(weighted) / 1000, 9, 0.2);  // the other nine finish, on the mean, between two of one
+  const AsyncTrace bounded = RunAsync({.config = {.max_staleness = 20}}, 1000);
+  EXPECT_GT(bounded.stats.dropped, 0u);
+  EXPECT_LE(bounded.stats.tau_max, 20u);
+}
+
+TEST(AsGrad, EveryLinkWorksForOneWorkerAtATime) {  // ef21's receivers hold a shift for each worker
+  for (const auto& [method, compressor] : {std::pair{"ef", "topk:4"}, {"ef21", "topk:4"}, {"diana", "randk:4"}}) {
+    const AsyncTrace trace = RunAsync({.problem = Interpolated(),
+                                       .config = {.assign = Assign::kShuffled},
+                                       .lr = 0.002,
+                                       .comm = Comm(method, compressor)},
+                                      30000);
+    EXPECT_LT(trace.distances.back(), 1e-6) << method;
+  }
+}
+
+}  // namespace
+}  // namespace gradwire
