@@ -41,6 +41,14 @@ struct ObjectiveConfig {
   bool is_network() const { return name == "network"; }
 };
 
+struct AsyncRunConfig {
+  std::string assign = "shuffled";
+  int64_t wait_for = 1;
+  int64_t max_staleness = 0;
+  std::string delay = "fixed";
+  std::vector<double> speeds = {1};
+};
+
 struct DataConfig {
   std::string dataset = "auto";
   std::string root = "data/cifar-10-batches-bin";
@@ -98,6 +106,7 @@ struct Config {
   LrSchedulerConfig lr_scheduler;
   TrainConfig train;
   LocalConfig local;
+  AsyncRunConfig async;
   CommConfig comm;
   LogConfig log;
 

@@ -71,21 +71,41 @@ void CheckObjective(const Config& config) {
                               objective.name));
 }
 
+void CheckAsync(const Config& config) {
+  const auto refuse = [&](std::string_view key, const std::string& found, const char* expected) {
+    throw ErrorAt(config, key, fmt::format("found {}, expected {} because train.mode is async", found, expected));
+  };
+  if (config.objective.is_network()) refuse("objective.name", "network", "quadratic or logistic");
+  if (config.run.launch != "threads")
+    refuse("run.launch", config.run.launch, "threads: the event loop runs on a simulated clock");
+  if (config.async.wait_for > config.run.nproc)
+    refuse("async.wait_for", fmt::format("{}", config.async.wait_for), "at most the number of workers, run.nproc,");
+  if (config.async.speeds.empty()) refuse("async.speeds", "an empty list", "at least one speed");
+  const Method& method = FindMethod(config.comm.method);
+  if (MakeParts(config.comm, 0).down_compressor)
+    refuse("comm.method", config.comm.method, "a method without a way back");
+  if (method.coin == "common" && method.estimator == "lsvrg")
+    refuse("comm.method", config.comm.method, "one whose workers need no coin in common");
+}
+
 void CheckMode(const Config& config) {
-  if (config.train.mode == "local") {
-    if (config.optimizer.lr.is_theory)
-      throw ErrorAt(config, "optimizer.lr",
-                    "found theory, which is of gradient rounds; expected a number because train.mode is local");
-    if (config.objective.prox != "none")
-      throw ErrorAt(config, "objective.prox",
-                    "a regulariser is a step of gradient rounds; expected none because train.mode is local");
-    return;
-  }
+  const std::string& mode = config.train.mode;
+  if (mode != "sync" && config.optimizer.lr.is_theory)
+    throw ErrorAt(
+        config, "optimizer.lr",
+        fmt::format("found theory, which is of gradient rounds; expected a number because train.mode is {}", mode));
+  if (mode != "sync" && config.objective.prox != "none")
+    throw ErrorAt(
+        config, "objective.prox",
+        fmt::format("a regulariser is a step of gradient rounds; expected none because train.mode is {}", mode));
+  if (mode == "async") CheckAsync(config);
   for (const Key& key : Keys())
-    if (key.section() == "local" && key.print(config) != key.default_text)
-      throw ErrorAt(config, key.name,
-                    fmt::format("found {}, expected the default {} because train.mode is {} ({}); set it to local",
-                                key.print(config), key.default_text, config.train.mode, config.PlaceOf("train.mode")));
+    if ((key.section() == "local" || key.section() == "async") && key.section() != mode &&
+        key.print(config) != key.default_text)
+      throw ErrorAt(
+          config, key.name,
+          fmt::format("found {}, expected the default {} because train.mode is {} ({}); set it to {}",
+                      key.print(config), key.default_text, mode, config.PlaceOf("train.mode"), key.section()));
 }
 
 }  // namespace

@@ -159,10 +159,12 @@ std::vector<Key> LrSchedulerKeys() {
 std::vector<Key> TrainKeys() {
   using T = TrainConfig;
   return {
-      Row("train.mode", &Config::train, &T::mode, OneOf{{"sync", "local"}},
+      Row("train.mode", &Config::train, &T::mode, OneOf{{"sync", "async", "local"}},
           "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
           "cross "
-          "the wire now and then (section local)"),
+          "the wire now and then (section local); async: a server applies each worker's gradient as it comes (section "
+          "async; "
+          "convex objectives only)"),
       Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
       Row("train.steps", &Config::train, &T::steps, AtLeast(0),
           "stop after so many steps; 0: after all the steps of train.epochs"),
@@ -183,6 +185,25 @@ std::vector<Key> LocalKeys() {
       Row("local.outer_momentum", kSection, &L::outer_momentum, Range{.min = 0, .max = 1, .open_max = true},
           "momentum of the agreed model (DiLoCo: 0.9)"),
       Row("local.outer_nesterov", kSection, &L::outer_nesterov, AnyValue{}, "Nesterov's form of it"),
+  };
+}
+
+std::vector<Key> AsyncKeys() {
+  using A = AsyncRunConfig;
+  constexpr auto kSection = &Config::async;
+  return {
+      Row("async.assign", kSection, &A::assign, OneOf{{"pure", "random", "shuffled", "shuffle_once"}},
+          "who gets the next job: who has finished; a random worker; the next one of a random permutation, drawn anew "
+          "or "
+          "once"),
+      Row("async.wait_for", kSection, &A::wait_for, AtLeast(1), "jobs are handed out when so many have come back"),
+      Row("async.max_staleness", kSection, &A::max_staleness, AtLeast(0),
+          "gradients that are older, in applied ones, are dropped; 0: none"),
+      Row("async.delay", kSection, &A::delay, OneOf{{"none", "fixed", "poisson", "normal", "uniform"}},
+          "time a job takes on the simulated clock, of a worker of speed s: 1; s; Poisson(s); |N(s, s)| + 1; U(0, s) + "
+          "1"),
+      Row("async.speeds", kSection, &A::speeds, Above(0),
+          "s of the workers, repeated where they are more, e.g. [1, 1, 1, 4]: one in four is four times slower"),
   };
 }
 
@@ -213,7 +234,7 @@ const std::vector<Key>& Keys() {
     std::vector<Key> all;
     for (std::vector<Key>& section :
          std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(), LrSchedulerKeys(),
-                     TrainKeys(), LocalKeys(), LiftedCommKeys(), LogKeys()})
+                     TrainKeys(), LocalKeys(), AsyncKeys(), LiftedCommKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;
   }();

@@ -12,8 +12,8 @@
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
-#include "gradwire/theory.h"
 #include "gradwire/thread_collective.h"
+#include "train/convex_parts.h"
 #include "train/convex_report.h"
 
 namespace gradwire::train {
@@ -22,55 +22,6 @@ namespace {
 constexpr size_t kOneBucket = ~size_t{0};
 
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-/// What the configuration leaves to the method is the method's.
-EstimatorConfig EstimatorOf(const Config& config) {
-  const ObjectiveConfig& o = config.objective;
-  EstimatorConfig estimator = UsualEstimator(FindMethod(config.comm.method));
-  if (o.estimator != "auto") estimator.name = o.estimator;
-  if (o.coin != "auto") estimator.coin = o.coin;
-  if (o.ema != 1) estimator.ema = o.ema;
-  if (o.star_shift) estimator.star_shift = true;
-  estimator.sampling = o.sampling, estimator.batch = o.batch, estimator.anchor_period = o.anchor_period;
-  return estimator;
-}
-
-/// An error that begins with its key gets the key's place in front.
-template <typename Make>
-auto WithPlace(const Config& config, Make make) {
-  try {
-    return make();
-  } catch (const ConfigError& error) {
-    const std::string_view message = error.what();
-    throw ConfigError(fmt::format("{}: {}", config.PlaceOf(message.substr(0, message.find(':'))), message));
-  }
-}
-
-/// The point is one small parameter: what would leave it dense in a network does not apply.
-CommConfig AlwaysCompressed(CommConfig comm) {
-  comm.min_compress_numel = 0;
-  comm.compress_1d = true;
-  return comm;
-}
-
-struct ConvexParts {
-  ExchangeParts exchange;
-  EstimatorConfig estimator;
-};
-
-ConvexParts PartsOf(const Config& config, const ConvexSetup& setup) {
-  ConvexParts parts{MakeParts(AlwaysCompressed(config.comm), config.run.seed), EstimatorOf(config)};
-  parts.exchange.prox = setup.prox;
-  ShareCoin(*setup.problem, config.comm.p == "auto", parts.estimator, parts.exchange);
-  return parts;
-}
-
-double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts) {
-  if (!config.optimizer.lr.is_theory) return config.optimizer.lr;
-  return WithPlace(config, [&] {
-    return TheoryStep(FindMethod(config.comm.method), parts.exchange, *setup.problem, parts.estimator);
-  });
-}
 
 /// One rank's run.
 class ConvexRun {
@@ -205,6 +156,7 @@ void RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& c
 }
 
 void RunConvexThreads(const Config& config) {
+  if (config.train.mode == "async") return RunConvexAsync(config);
   const auto n = static_cast<size_t>(config.run.nproc);
   const ConvexSetup setup = PrepareConvex(config, n);
   auto collectives = MakeThreadCollectives(

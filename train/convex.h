@@ -23,7 +23,11 @@ ConvexSetup PrepareConvex(const Config& config, size_t workers);
 /// rounds the collective sums a few metrics. A run whose point stops being finite ends there and says so.
 void RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective);
 
+/// The asynchronous event loop of run.nproc workers on a simulated clock, in this thread (gradwire/async.h).
+void RunConvexAsync(const Config& config);
+
 /// Runs run.nproc ranks as threads of this process. Throws the first rank's error that is not about a peer.
+/// With train.mode async: RunConvexAsync.
 void RunConvexThreads(const Config& config);
 
 }  // namespace gradwire::train

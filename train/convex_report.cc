@@ -13,20 +13,34 @@ Json OrNull(const std::optional<double>& value) { return value ? Json(*value) : 
 
 std::string OrDash(const std::optional<double>& value) { return value ? fmt::format("{:.3e}", *value) : "-"; }
 
+/// The staleness of applied gradients: how many had which.
+Json Histogram(const AsyncStats& stats) {
+  Json histogram = Json::object();
+  for (const auto& [staleness, count] : stats.staleness) histogram[std::to_string(staleness)] = count;
+  return histogram;
+}
+
 Json ToJson(const ConvexRecord& r, const Config& config) {
-  return {{"step", r.step},
-          {"lr", r.lr},
-          {"wall_s", r.wall_s},
-          {"f", r.f},
-          {"f_gap", OrNull(r.f_gap)},
-          {"dist", OrNull(r.dist)},
-          {"grad_norm", r.grad_norm},
-          {"bits_up", r.bits_up},
-          {"bits_down", r.bits_down},
-          {"bits_payload", r.bits_payload},
-          {"passes", r.passes},
-          {"method", config.comm.method},
-          {"compressor", config.comm.compressor}};
+  Json json = {{"step", r.step},
+               {"lr", r.lr},
+               {"wall_s", r.wall_s},
+               {"f", r.f},
+               {"f_gap", OrNull(r.f_gap)},
+               {"dist", OrNull(r.dist)},
+               {"grad_norm", r.grad_norm},
+               {"bits_up", r.bits_up},
+               {"bits_down", r.bits_down},
+               {"bits_payload", r.bits_payload},
+               {"passes", r.passes},
+               {"method", config.comm.method},
+               {"compressor", config.comm.compressor}};
+  if (r.clock) json["clock"] = *r.clock;
+  if (r.stats)
+    json.update({{"tau_max", r.stats->tau_max},
+                 {"tau_c", r.stats->tau_c},
+                 {"dropped", r.stats->dropped},
+                 {"staleness", Histogram(*r.stats)}});
+  return json;
 }
 
 }  // namespace
@@ -52,6 +66,10 @@ void ConvexReport::Final(const ConvexRecord& r, bool diverged) {
                                     static_cast<double>(r.bits_payload)));
   row("received by a rank", fmt::format("{:.4g} bits", r.bits_down));
   row("passes over the data", fmt::format("{:.2f}", r.passes));
+  if (r.clock) row("simulated clock", fmt::format("{:.4g}", *r.clock));
+  if (r.stats)
+    row("staleness", fmt::format("at most {}, {} jobs at once, {} gradients dropped", r.stats->tau_max, r.stats->tau_c,
+                                 r.stats->dropped));
   row("time", fmt::format("{:.3f} s", r.wall_s));
   Say(fmt::format("written: {}/{{metrics.jsonl, config.yaml, log.txt}}", report_.directory()));
 }

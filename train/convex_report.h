@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "gradwire/async.h"
 #include "train/report.h"
 
 namespace gradwire::train {
@@ -21,6 +22,9 @@ struct ConvexRecord {
   double bits_down = 0;         ///< that a rank received, mean over the ranks: all that was sent, over their number
   uint64_t bits_payload = 0;    ///< of bits_up, without frames: what papers count
   double passes = 0;            ///< rank 0's, over its own samples
+  // Of asynchronous runs, where a step is an applied gradient:
+  std::optional<double> clock;      ///< the simulated one
+  std::optional<AsyncStats> stats;  ///< staleness so far
 };
 
 /// The metrics.jsonl, the terminal and the final table of a convex run.

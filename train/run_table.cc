@@ -121,6 +121,7 @@ const std::vector<Axis>& XAxes() {
       {"steps", "rounds", {"step"}},
       {"seconds", "seconds", {"wall_s"}},
       {"passes", "passes over the data", {"passes", "epoch"}},
+      {"clock", "simulated clock", {"clock"}},
   };
   return axes;
 }

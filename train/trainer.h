@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "train/config.h"
 #include "base/rank_env.h"
+#include "train/config.h"
 
 namespace gradwire::train {
 

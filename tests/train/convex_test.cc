@@ -59,6 +59,19 @@ TEST(ConvexRun, LocalRoundsEndAtTheirBiasedFixedPoint) {  // METHODS L1: QH, tau
   EXPECT_NEAR(records.back()["dist"].get<double>(), 0.41575629012954, 1e-10);
 }
 
+TEST(ConvexRun, AsynchronousWaitingForAllIsGradientDescent) {  // METHODS A8: 1e-10 after 2350 jobs, and no later
+  const std::vector<Json> records =
+      RunAndRead(kQh, {"train.mode=async", "async.wait_for=10", "async.speeds=[1, 4, 7, 10]", "optimizer.lr=0.002",
+                       "train.steps=2360", "log.every_steps=1180"});
+  EXPECT_LE(records.back()["dist"].get<double>(), 1e-10);
+  EXPECT_GT(records[1]["dist"].get<double>(), 1e-10);
+  EXPECT_EQ(records.back()["tau_max"], 9);
+  EXPECT_EQ(records.back()["clock"].get<double>(), 2360);  // the slowest takes 10 a round of 10
+  uint64_t applied = 0;
+  for (const auto& [staleness, count] : records.back()["staleness"].items()) applied += count.get<uint64_t>();
+  EXPECT_EQ(applied, 2360u);
+}
+
 TEST(ConvexRun, RecordsFollowTheReference) {  // METHODS 0.4: QH, gradient descent with step size 0.1
   std::string terminal;
   const std::vector<Json> records = RunAndRead(kQh, {}, &terminal);

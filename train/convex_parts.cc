@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/convex_parts.h"
+
+#include "gradwire/method.h"
+#include "gradwire/theory.h"
+
+namespace gradwire::train {
+namespace {
+
+/// What the configuration leaves to the method is the method's.
+EstimatorConfig EstimatorOf(const Config& config) {
+  const ObjectiveConfig& o = config.objective;
+  EstimatorConfig estimator = UsualEstimator(FindMethod(config.comm.method));
+  if (o.estimator != "auto") estimator.name = o.estimator;
+  if (o.coin != "auto") estimator.coin = o.coin;
+  if (o.ema != 1) estimator.ema = o.ema;
+  if (o.star_shift) estimator.star_shift = true;
+  estimator.sampling = o.sampling, estimator.batch = o.batch, estimator.anchor_period = o.anchor_period;
+  return estimator;
+}
+
+/// The point is one small parameter: what would leave it dense in a network does not apply.
+CommConfig AlwaysCompressed(CommConfig comm) {
+  comm.min_compress_numel = 0;
+  comm.compress_1d = true;
+  return comm;
+}
+
+}  // namespace
+
+ConvexParts PartsOf(const Config& config, const ConvexSetup& setup) {
+  ConvexParts parts{MakeParts(AlwaysCompressed(config.comm), config.run.seed), EstimatorOf(config)};
+  parts.exchange.prox = setup.prox;
+  ShareCoin(*setup.problem, config.comm.p == "auto", parts.estimator, parts.exchange);
+  return parts;
+}
+
+double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts) {
+  if (!config.optimizer.lr.is_theory) return config.optimizer.lr;
+  return WithPlace(config, [&] {
+    return TheoryStep(FindMethod(config.comm.method), parts.exchange, *setup.problem, parts.estimator);
+  });
+}
+
+}  // namespace gradwire::train
