@@ -52,12 +52,12 @@ void CheckObjective(const Config& config) {
                       config.comm.method));
     return;
   }
-  const bool named = objective.data == "q3" || objective.data == "qh";
+  const bool named = objective.data == "q3" || objective.data == "qh" || objective.data == "qk";
   if (named != (objective.name == "quadratic"))
-    throw ErrorAt(
-        config, "objective.data",
-        fmt::format("found {}, expected {} because objective.name is {} ({})", objective.data,
-                    named ? "lr, lr2 or a LIBSVM file" : "q3 or qh", objective.name, config.PlaceOf("objective.name")));
+    throw ErrorAt(config, "objective.data",
+                  fmt::format("found {}, expected {} because objective.name is {} ({})", objective.data,
+                              named ? "lr, lr2 or a LIBSVM file" : "q3, qh or qk", objective.name,
+                              config.PlaceOf("objective.name")));
   if (config.train.steps == 0)
     throw ErrorAt(config, "train.steps",
                   fmt::format("found 0, expected the number of rounds because objective.name is {}", objective.name));
@@ -88,6 +88,29 @@ void CheckAsync(const Config& config) {
     refuse("comm.method", config.comm.method, "one whose workers need no coin in common");
 }
 
+void CheckShift(const Config& config) {
+  const LocalConfig& local = config.local;
+  const auto refuse = [&](std::string_view key, const std::string& what) {
+    throw ErrorAt(config, key,
+                  fmt::format("{} because local.shift is {} ({})", what, local.shift, config.PlaceOf("local.shift")));
+  };
+  if (local.gradient_p.empty())
+    throw ErrorAt(config, "local.gradient_p", "found an empty list, expected at least one number");
+  if (local.gradient_p != std::vector<double>{1} && local.shift != "skip")
+    refuse("local.gradient_p", "found other numbers than 1, expected [1]");
+  if (local.shift == "none") return;
+  if (local.outer_lr != 1 || local.outer_momentum != 0)
+    refuse(local.outer_lr != 1 ? "local.outer_lr" : "local.outer_momentum", "expected the plain mean");
+  const ExchangeParts parts = MakeParts(config.comm, 0);
+  const bool remembers = !parts.link.memory().empty() || parts.learner || parts.down_compressor;
+  if (local.shift == "learn" && remembers)
+    refuse("comm.method",
+           fmt::format("found {}, expected one without memory (none, dcgd): models and gradients take turns",
+                       config.comm.method));
+  if (local.shift == "skip" && config.objective.is_network() && config.optimizer.momentum != 0)
+    refuse("optimizer.momentum", fmt::format("found {}, expected 0", config.optimizer.momentum));
+}
+
 void CheckMode(const Config& config) {
   const std::string& mode = config.train.mode;
   if (mode != "sync" && config.optimizer.lr.is_theory)
@@ -99,6 +122,7 @@ void CheckMode(const Config& config) {
         config, "objective.prox",
         fmt::format("a regulariser is a step of gradient rounds; expected none because train.mode is {}", mode));
   if (mode == "async") CheckAsync(config);
+  if (mode == "local") CheckShift(config);
   for (const Key& key : Keys())
     if ((key.section() == "local" || key.section() == "async") && key.section() != mode &&
         key.print(config) != key.default_text)

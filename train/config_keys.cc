@@ -64,7 +64,8 @@ std::vector<Key> ObjectiveKeys() {
           "no "
           "other key of data, model, optimizer or lr_scheduler"),
       Row("objective.data", kSection, &O::data, NotEmpty{},
-          "quadratic: q3 (3 workers) or qh (10 workers); logistic: lr, lr2 or a file in the LIBSVM format, dealt to "
+          "quadratic: q3 (3 workers), qh or qk (10 workers); logistic: lr, lr2 or a file in the LIBSVM format, dealt "
+          "to "
           "the "
           "workers in contiguous blocks"),
       Row("objective.zero_based", kSection, &O::zero_based, AnyValue{},
@@ -185,6 +186,14 @@ std::vector<Key> LocalKeys() {
       Row("local.outer_momentum", kSection, &L::outer_momentum, Range{.min = 0, .max = 1, .open_max = true},
           "momentum of the agreed model (DiLoCo: 0.9)"),
       Row("local.outer_nesterov", kSection, &L::outer_nesterov, AnyValue{}, "Nesterov's form of it"),
+      Row("local.shift", kSection, &L::shift, OneOf{{"none", "skip", "learn"}},
+          "what a rank subtracts from its gradients, against drift; skip: ProxSkip, and GradSkip with gradient_p; "
+          "learn: its "
+          "gradient at the agreed model less the mean, for a second exchange an agreement (SCAFFOLD)"),
+      Row("local.gradient_p", kSection, &L::gradient_p, Range{.min = 0, .max = 1},
+          "GradSkip's q of the ranks, repeated where they are more: probability that a rank goes on computing after a "
+          "step, "
+          "else it rests until the next agreement; 1: ProxSkip"),
   };
 }
 

@@ -45,10 +45,11 @@ class ConvexRun {
     Introduce();
     DirectSink<double> sink(exchange_);
     const LocalConfig local = config_.train.mode == "local" ? config_.local : LocalConfig{.sync_every = 1};
-    ModelRounds<double> rounds(worker_, sink, local, config_.run.seed, kOneBucket, [this] {
-      exchange_.state().Clear();
-      exchange_.down_state().Clear();
-    });
+    ModelRounds<double> rounds(worker_, sink, local, config_.run.seed, static_cast<uint32_t>(collective_.rank()),
+                               kOneBucket, [this] {
+                                 exchange_.state().Clear();
+                                 exchange_.down_state().Clear();
+                               });
     agreed_ = worker_.x();
     Log();
     bool finite = true;

@@ -7,7 +7,8 @@ namespace gradwire::train {
 namespace {
 
 Problem BuildQuadratic(const Config& config, size_t workers) {
-  Problem problem = config.objective.data == "q3" ? Q3() : QH();
+  const std::string& data = config.objective.data;
+  Problem problem = data == "q3" ? Q3() : data == "qh" ? QH() : QK();
   if (problem.workers.size() != workers)
     throw ErrorAt(config, "run.nproc",
                   fmt::format("found {} ranks, expected {}, one for each worker of {}", workers, problem.workers.size(),

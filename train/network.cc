@@ -40,6 +40,11 @@ std::unique_ptr<torch::optim::SGD> BuildOptimizer(const OptimizerConfig& config,
   return std::make_unique<torch::optim::SGD>(std::move(groups), torch::optim::SGDOptions(config.lr));
 }
 
+/// In the order of memory: a gradient has its parameter's layout, whichever that is.
+std::span<float> Elements(const at::Tensor& tensor) {
+  return {tensor.mutable_data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+}
+
 void Count(const at::Tensor& logits, const at::Tensor& labels, double mean_loss, Tally& tally) {
   const auto n = static_cast<double>(labels.size(0));
   tally.loss += mean_loss * n;
@@ -77,9 +82,14 @@ void Network::Gradient(const Round& round, BucketSink<float>& sink) {
 
 std::vector<std::span<float>> Network::Point() {
   std::vector<std::span<float>> point;
-  for (const auto& item : ddp_->parameters())  // dense in memory, whatever their layout
-    point.emplace_back(item.second.mutable_data_ptr<float>(), static_cast<size_t>(item.second.numel()));
+  for (const auto& item : ddp_->parameters()) point.push_back(Elements(item.second));
   return point;
+}
+
+std::vector<std::span<float>> Network::Slope() {
+  std::vector<std::span<float>> slope;
+  for (const auto& item : ddp_->parameters()) slope.push_back(Elements(item.second.grad()));
+  return slope;
 }
 
 void Network::Step(double lr) {

@@ -31,6 +31,7 @@ class Network : public Objective<float> {
   const std::vector<Parameter>& parameters() const override { return parameters_; }
   void Gradient(const Round& round, BucketSink<float>& sink) override;
   std::vector<std::span<float>> Point() override;
+  std::vector<std::span<float>> Slope() override;
   void Step(double lr) override;
 
   /// images: [N, 3, 32, 32]; labels: [N], int64.

@@ -80,7 +80,7 @@ class Trainer {
         sampler_(data_.train.size(), static_cast<size_t>(config.data.batch_size), static_cast<size_t>(env.rank),
                  static_cast<size_t>(env.world_size), config.run.seed),
         network_(config, world_),
-        rounds_(network_, *network_.ddp().exchange(), LocalOf(config), config.run.seed,
+        rounds_(network_, *network_.ddp().exchange(), LocalOf(config), config.run.seed, static_cast<uint32_t>(env.rank),
                 static_cast<size_t>(config.comm.bucket_cap_mb * (1 << 20)), [this] { ForgetMemory(); }),
         schedule_(ScheduleOf(config)),
         steps_per_epoch_(static_cast<int64_t>(sampler_.BatchesPerEpoch())),
@@ -99,7 +99,7 @@ class Trainer {
         if (report_) report_->Eval(record);
       }
     }
-    rounds_.Agree(static_cast<uint64_t>(total_steps_));
+    rounds_.Agree({static_cast<uint64_t>(total_steps_), lr_});
     const EvalRecord record = Evaluate();
     if (report_) {
       report_->Eval(record);

@@ -19,6 +19,7 @@ class ConvexWorker : public Objective<double> {
   const std::vector<Parameter>& parameters() const override { return parameters_; }
   void Gradient(const Round& round, BucketSink<double>& sink) override;
   std::vector<std::span<double>> Point() override { return {x_}; }
+  std::vector<std::span<double>> Slope() override { return {gradient_}; }
   void Step(double lr) override;
 
   const std::vector<double>& x() const { return x_; }

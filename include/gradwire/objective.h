@@ -26,6 +26,9 @@ class Objective {
   /// spans stay valid; whoever writes to them moves the point.
   virtual std::vector<std::span<T>> Point() = 0;
 
+  /// The gradient that Step would move along, in the same order: what Gradient left.
+  virtual std::vector<std::span<T>> Slope() = 0;
+
   /// Moves the point along what Gradient left, with step size `lr`.
   virtual void Step(double lr) = 0;
 };

@@ -53,6 +53,10 @@ Problem Q3();
 /// L = 6.447368421052632, mu = 4.552631578947368, max L_i = 10, zeta*^2 = 969.3836658457451.
 Problem QH();
 
+/// QK, one badly conditioned worker among nine good ones: QH with a_ij = 1 + (K_i - 1) ((7j + 3i) mod 20) / 19, K_0 =
+/// 1000 and K_i = 5 (for GradSkip, Maranjyan et al. 2022, arXiv 2210.16402).
+Problem QK();
+
 /// LR: ridge-regularised logistic regression (lambda = 0.1) on 100 deterministic samples in R^10, dealt to n = 5
 /// workers of m = 20; x^0 = 0, L = 0.26326507044140746, f* = 0.688069580986173. LR2: features times 3, lambda = 0.01,
 /// worse conditioned; f* = 0.6832851782580623. `workers` = 1 is the same f on a single node.

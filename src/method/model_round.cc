@@ -24,11 +24,12 @@ class LocalSink final : public BucketSink<T> {
 
 template <typename T>
 ModelRounds<T>::ModelRounds(Objective<T>& objective, BucketSink<T>& sink, const LocalConfig& config, uint64_t seed,
-                            size_t bucket_bytes, std::function<void()> restart)
+                            uint32_t worker, size_t bucket_bytes, std::function<void()> restart)
     : objective_(objective),
       sink_(sink),
       config_(config),
       seed_(seed),
+      worker_(worker),
       bucket_bytes_(bucket_bytes),
       restart_(std::move(restart)),
       offsets_{0} {
@@ -43,11 +44,26 @@ bool ModelRounds<T>::Step(const Round& round) {
     return true;
   }
   Begin();
-  LocalSink<T> local;
-  GradientRound(objective_, local, round);
+  if (!rests_) LocalStep(round);
   if (!IsDue(round.step)) return false;
-  Agree(round.step);
+  Agree(round);
   return true;
+}
+
+template <typename T>
+void ModelRounds<T>::LocalStep(const Round& round) {
+  LocalSink<T> local;
+  objective_.Gradient(round, local);
+  if (!shift_.empty()) {
+    const double q = config_.gradient_p[worker_ % config_.gradient_p.size()];
+    // With h_i = g_i the point rests, and so does h_i, until the workers agree.
+    rests_ = config_.shift == "skip" && Philox(seed_, Purpose::kSample, worker_, round.step).Uniform() >= q;
+    T* h = shift_.data();
+    for (const std::span<T> g : objective_.Slope())
+      for (T& value : g) rests_ ? (*h++ = value) : (value -= *h++);
+    if (rests_) return;
+  }
+  objective_.Step(round.lr);
 }
 
 template <typename T>
@@ -63,24 +79,47 @@ void ModelRounds<T>::Begin() {
   if (restart_ && config_.start_iter > 0) restart_();
   agreed_.resize(offsets_.back());
   delta_.resize(offsets_.back());
+  if (config_.shift != "none") shift_.assign(offsets_.back(), T{0});
   if (config_.outer_momentum != 0) momentum_.assign(offsets_.back(), T{0});
   T* next = agreed_.data();
   for (const std::span<T> x : objective_.Point()) next = std::ranges::copy(x, next).out;
 }
 
 template <typename T>
-void ModelRounds<T>::Agree(uint64_t step) {
+void ModelRounds<T>::Agree(const Round& round) {
   if (!has_begun_) return;  // the workers have never parted
+  const bool skips = config_.shift == "skip";
+  const T ahead = static_cast<T>(round.lr / config_.probability());
   const std::vector<std::span<T>> point = objective_.Point();
   for (size_t p = 0; p < point.size(); ++p)
-    for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at) delta_[at] = agreed_[at] - point[p][i];
-  Exchange(step);
+    for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at)
+      delta_[at] = agreed_[at] - point[p][i] + (skips ? ahead * shift_[at] : T{0});
+  Exchange(round.step, delta_);
   MoveAgreed();
-  for (size_t p = 0; p < point.size(); ++p) std::copy_n(agreed_.data() + offsets_[p], point[p].size(), point[p].data());
+  for (size_t p = 0; p < point.size(); ++p)
+    for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at) {
+      if (skips) shift_[at] += (agreed_[at] - point[p][i]) / ahead;
+      point[p][i] = agreed_[at];
+    }
+  rests_ = false;
+  if (config_.shift == "learn") Learn(round);
+}
+
+/// shift_ = this worker's gradient at the agreed model, of a sample of its own, less the workers' mean.
+template <typename T>
+void ModelRounds<T>::Learn(const Round& round) {
+  constexpr uint64_t kFresh = uint64_t{1} << 40;  // beyond the steps of any run
+  LocalSink<T> local;
+  objective_.Gradient({round.step + kFresh, round.lr}, local);
+  T* h = shift_.data();
+  for (const std::span<T> g : objective_.Slope()) h = std::ranges::copy(g, h).out;
+  delta_ = shift_;
+  Exchange(round.step + kFresh, delta_);
+  for (size_t i = 0; i < shift_.size(); ++i) shift_[i] -= delta_[i];
 }
 
 template <typename T>
-void ModelRounds<T>::Exchange(uint64_t step) {
+void ModelRounds<T>::Exchange(uint64_t step, std::vector<T>& vector) {
   std::vector<std::vector<Segment>> layout;
   size_t filled = bucket_bytes_;
   for (uint32_t p = 0; p + 1 < offsets_.size(); ++p) {
@@ -93,7 +132,7 @@ void ModelRounds<T>::Exchange(uint64_t step) {
     const Segment &first = layout[b].front(), &last = layout[b].back();
     const auto promise = std::make_shared<std::promise<void>>();
     done.push_back(promise->get_future());
-    const std::span<T> values(delta_.data() + offsets_[first.parameter], last.offset + last.numel);
+    const std::span<T> values(vector.data() + offsets_[first.parameter], last.offset + last.numel);
     sink_.Push({step}, {b, layout[b], values}, [promise](std::exception_ptr failure) {
       failure ? promise->set_exception(failure) : promise->set_value();
     });

@@ -75,11 +75,12 @@ std::vector<double> QhNoise(size_t worker) {
   return noise;
 }
 
-std::shared_ptr<const FiniteSum> QhWorker(size_t i, const std::vector<double>& basis) {
+/// Eigenvalues from 1 to `largest`.
+std::shared_ptr<const FiniteSum> QhWorker(size_t i, const std::vector<double>& basis, double largest) {
   constexpr size_t d = kQhDimension;
   std::vector<double> a(d * d), b(d);
   for (size_t k = 0; k < d; ++k) {
-    const double eigenvalue = 1 + 9.0 * static_cast<double>((7 * k + 3 * i) % d) / 19;
+    const double eigenvalue = 1 + (largest - 1) * static_cast<double>((7 * k + 3 * i) % d) / 19;
     const double target = 10 * std::sin(static_cast<double>(i + 2 * k + 1));
     for (size_t r = 0; r < d; ++r) {
       b[r] += basis[r * d + k] * target;
@@ -117,7 +118,14 @@ Problem Q3() {
 Problem QH() {
   Workers workers;
   const std::vector<double> basis = QhBasis();
-  for (size_t i = 0; i < kQhWorkers; ++i) workers.push_back(QhWorker(i, basis));
+  for (size_t i = 0; i < kQhWorkers; ++i) workers.push_back(QhWorker(i, basis, 10));
+  return Solved(Describe(std::move(workers), std::vector<double>(kQhDimension)));
+}
+
+Problem QK() {
+  Workers workers;
+  const std::vector<double> basis = QhBasis();
+  for (size_t i = 0; i < kQhWorkers; ++i) workers.push_back(QhWorker(i, basis, i == 0 ? 1000 : 5));
   return Solved(Describe(std::move(workers), std::vector<double>(kQhDimension)));
 }
 

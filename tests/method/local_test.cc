@@ -104,6 +104,47 @@ TEST(LocalSgd, ShiftsByTheSolutionTakeAwayWhatTheyAreFor) {  // METHODS L3, L4, 
   EXPECT_NEAR(star.RoundsTo(1e-10), 1006, 60);
 }
 
+TEST(SSLocalSgd, LearnedShiftsTakeAwayTheBias) {  // METHODS L6 on QH, gamma = 0.005, p = 0.1: reference 951
+  const ConvexTrace trace = testing::Run(Local(QH(), 0.005, 3000, {.random = 0.1, .shift = "learn"}));
+  EXPECT_NEAR(trace.RoundsTo(1e-10), 951, 200);
+  EXPECT_TRUE(trace.replicas_agree || trace.distances.back() < 1e-10);
+}
+
+TEST(GradSkip, WithoutSkippingIsGradientDescent) {  // METHODS L8: p = 1, q = 1
+  const ConvexTrace skip = testing::Run(Local(QH(), 0.1, 30, {.random = 1, .shift = "skip"}));
+  const ConvexTrace descent = testing::Run(Local(QH(), 0.1, 30, {.sync_every = 1}));
+  for (size_t j = 0; j < skip.x.size(); ++j) EXPECT_NEAR(skip.x[j], descent.x[j], 1e-14);
+}
+
+/// p = 1 / sqrt(kappa_max), q_i = (1 - 1 / kappa_i) / (1 - 1 / kappa_max), with kappa = 1000 and nine times 5.
+LocalConfig GradSkipOnQk(bool skips) {
+  LocalConfig config{.random = 1 / std::sqrt(1000.0), .shift = "skip"};
+  if (skips) config.gradient_p.assign(10, (1 - 1 / 5.0) / (1 - 1 / 1000.0)), config.gradient_p[0] = 1;
+  return config;
+}
+
+int Agreements(const ConvexTrace& trace) {
+  int count = 0;
+  for (size_t k = 1; k < trace.distances.size(); ++k) count += trace.distances[k] != trace.distances[k - 1];
+  return count;
+}
+
+TEST(GradSkip, IsLinearOnQkAndGoodWorkersRest) {  // METHODS L8: references 7985 with 268 agreements, ProxSkip 8651, 265
+  const int steps = 12000;
+  const ConvexTrace grad_skip = testing::Run(Local(QK(), 1e-3, steps, GradSkipOnQk(true)));
+  const ConvexTrace prox_skip = testing::Run(Local(QK(), 1e-3, steps, GradSkipOnQk(false)));
+  for (const ConvexTrace* trace : {&grad_skip, &prox_skip}) {
+    const int rounds = trace->RoundsTo(1e-10);
+    EXPECT_GT(rounds, 5000);
+    EXPECT_LT(rounds, 11000);
+  }
+  // E gradients an agreement = 1 / (1 - (1 - p) q_i): 31.62 and 4.45, within 15 %.
+  const double agreements = Agreements(grad_skip);
+  EXPECT_NEAR(agreements, steps / std::sqrt(1000.0), 60);
+  EXPECT_NEAR(grad_skip.all_passes[0] / agreements, 31.62, 31.62 * 0.15);
+  for (size_t i = 1; i < 10; ++i) EXPECT_NEAR(grad_skip.all_passes[i] / agreements, 4.45, 4.45 * 0.15) << i;
+}
+
 TEST(PostLocalSgd, IsSynchronousBeforeItBegins) {
   const ConvexTrace local = testing::Run(Local(QH(), 0.01, 60, {.sync_every = 10, .start_iter = 40}));
   ConvexTrial synchronous = Local(QH(), 0.01, 60, {.sync_every = 1});

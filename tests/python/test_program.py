@@ -50,6 +50,15 @@ def test_local_steps_send_a_share_of_the_bytes_and_end_with_one_model(tmp_path):
     assert "an agreement every 4 steps" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("words", [["local.shift=learn"], ["local.shift=skip", "local.random=0.5", "optimizer.momentum=0", "optimizer.nesterov=false",
+                                                       "local.gradient_p=[1, 0.5]"]], ids=["learn", "skip"])  # fmt: skip
+def test_shifts_run_on_the_network(tmp_path, words):
+    done = run(*ranks.tiny(tmp_path, "train.steps=8", "log.every_steps=8", "train.mode=local", "local.sync_every=2",
+                           "comm.method=none", "comm.compressor=identity", *words))
+    assert done.returncode == 0, done.stderr
+    assert records(tmp_path)[0]["bytes_sent"] > 0
+
+
 def test_the_same_seed_gives_the_same_run(tmp_path):
     losses = []
     for name in ["a", "b"]:

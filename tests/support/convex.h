@@ -31,6 +31,7 @@ struct ConvexTrial {
 struct ConvexTrace {
   std::vector<double> distances, x;
   double passes = 0;
+  std::vector<double> all_passes;  // by worker
   bool replicas_agree = true;
 
   /// The first k with ||x^k - x*|| <= target; -1 where there is none.
@@ -55,6 +56,8 @@ inline ConvexTrace Run(const ConvexTrial& trial) {
   ConvexTrace trace;
   const size_t n = trial.problem->workers.size();
   std::vector<std::vector<double>> points(n);
+  std::vector<double>& passes = trace.all_passes;
+  passes.resize(n);
   RunRanks(static_cast<int>(n), [&](Collective& collective) {
     const auto rank = static_cast<size_t>(collective.rank());
     ExchangeParts parts = MakeParts(trial.comm, trial.seed);
@@ -64,10 +67,11 @@ inline ConvexTrace Run(const ConvexTrial& trial) {
     ConvexWorker f(trial.problem, rank, MakeEstimator(estimator, trial.problem, rank, trial.seed));
     Exchange<double> exchange(collective, f.parameters(), parts);
     DirectSink<double> sink(exchange);
-    ModelRounds<double> rounds(f, sink, trial.local.value_or(LocalConfig{.sync_every = 1}), trial.seed, 1 << 20, [&] {
-      exchange.state().Clear();
-      exchange.down_state().Clear();
-    });
+    ModelRounds<double> rounds(f, sink, trial.local.value_or(LocalConfig{.sync_every = 1}), trial.seed,
+                               static_cast<uint32_t>(rank), 1 << 20, [&] {
+                                 exchange.state().Clear();
+                                 exchange.down_state().Clear();
+                               });
     double distance = (rank == 0 ? f.Distance() : 0);
     for (int step = 0; step < trial.steps; ++step) {
       if (rank == 0) trace.distances.push_back(distance);
@@ -75,6 +79,7 @@ inline ConvexTrace Run(const ConvexTrial& trial) {
     }
     if (rank == 0) trace.distances.push_back(distance), trace.passes = f.passes();
     points[rank] = f.x();
+    passes[rank] = f.passes();
   });
   trace.x = points[0];
   for (const auto& point : points) trace.replicas_agree = trace.replicas_agree && point == points[0];

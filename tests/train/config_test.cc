@@ -83,7 +83,7 @@ ConfigValue AnotherValue(const Key& key) {
   if (key.type == "boolean") return ConfigValue::Plain(key.default_text == "true" ? "false" : "true");
   if (key.type.starts_with("number")) return ConfigValue::Plain("0.12345");
   if (key.type == "integer") return ConfigValue::Plain("7");
-  if (key.is_list) return {ConfigValue::Kind::kList, "", {ConfigValue::Plain("0.5"), ConfigValue::Plain("7")}};
+  if (key.is_list) return {ConfigValue::Kind::kList, "", {ConfigValue::Plain("0.5"), ConfigValue::Plain("0.75")}};
   const size_t last = key.range.rfind(' ');  // "one of a, b, c"
   return ConfigValue::Plain(key.range.starts_with("one of ") ? key.range.substr(last + 1) : "elsewhere");
 }
@@ -113,6 +113,8 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.objective.batch = 7;
   config.run.launch = "processes";
   config.async = {};  // train.mode is local
+  config.local.shift = "none";  // comm.method has a memory
+  config.local.gradient_p = {1};
   EXPECT_EQ(ToYaml(Load(ToYaml(config))), ToYaml(config));
 }
 
