@@ -72,8 +72,8 @@ def test_two_ranks_of_a_consumer_learn_and_stay_equal(consumer):
     assert seen[0] == seen[1], seen
     before, after, ratio = map(float, seen[0][:3])
     assert after < 0.5 * before, seen[0]
-    # 67,584 of 68,353 parameters are in matrices of at least 1024, of which 1 % travels, at 5.07 bytes an element; the other
-    # 769 travel dense, at 4. Between two ranks a dense ring sends 4 bytes an element: 2.4 %, and frames.
+    # 67,584 of 68,353 parameters are in matrices of at least 1024, of which 1 % travels, at 5.07 bytes an element; the
+    # other 769 travel dense, at 4. Between two ranks a dense ring sends 4 bytes an element: 2.4 %, and frames.
     assert 0.0236 < ratio < 0.0255, ratio
 
 
