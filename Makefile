@@ -9,13 +9,14 @@ TSAN_RUN = $(shell setarch --addr-no-randomize true 2>/dev/null && echo setarch 
 export CCACHE_BASEDIR ?= $(CURDIR)
 
 .NOTPARALLEL:
-.PHONY: help setup build build-tests train test test-all python format clean
+.PHONY: help setup build build-tests train test test-all test-torch python format clean
 
 help:
 	@echo "make train     set up, build, and run $(CONFIG)"
 	@echo "                 CONFIG=file.yaml, DATA=folder (data.root), ARGS='--nproc 4 optimizer.lr=0.1 ...'"
 	@echo "make test      set up, build, and run the fast tests"
 	@echo "make test-all  the slow tests as well, and the torch-free ones under the sanitizers"
+	@echo "make test-torch V=2.13.0   the tests that concern torch against another version (5 GB in build-torch-V)"
 	@echo "make python    set up, and install the Python package beside its torch"
 	@echo "make build     set up, and build the program build/gradwire"
 	@echo "make setup     Debian packages (as root, only the missing ones), libtorch, CMake's configuration"
@@ -48,6 +49,9 @@ test-all: build-tests
 	$(TSAN_RUN) cmake --build build-tsan
 	$(TSAN_RUN) $(CTEST) --test-dir build-tsan -LE slow
 
+test-torch:
+	@.ci/test-torch "$(V)"
+
 python:
 	@.ci/setup --python
 
@@ -55,4 +59,4 @@ format:
 	find include src hooks train tests -name '*.h' -o -name '*.cc' | xargs clang-format -i
 
 clean:
-	rm -rf build build-asan build-tsan build-wheel
+	rm -rf build build-asan build-tsan build-wheel build-torch-*
