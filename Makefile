@@ -12,13 +12,15 @@ THREADLESS := $(STATISTICS)|CompressorLaws|ForeignPayload|BrokenOperators|RandK|
 export CCACHE_BASEDIR ?= $(CURDIR)
 
 .NOTPARALLEL:
-.PHONY: help setup build build-tests train test test-all format clean
+.PHONY: help setup build build-tests train test test-all test-torch python format clean
 
 help:
 	@echo "make train     set up, build, and run $(CONFIG)"
 	@echo "                 CONFIG=file.yaml, DATA=folder (data.root), ARGS='--nproc 4 optimizer.lr=0.1 ...'"
 	@echo "make test      set up, build, and run the fast tests"
 	@echo "make test-all  the slow tests as well, and the torch-free ones under the sanitizers"
+	@echo "make test-torch V=2.13.0   the tests that concern torch against another version (5 GB in build-torch-V)"
+	@echo "make python    set up, and install the Python package beside its torch"
 	@echo "make build     set up, and build the program build/gradwire"
 	@echo "make setup     Debian packages (as root, only the missing ones), libtorch, CMake's configuration"
 	@echo "make format    clang-format over the C++ files"
@@ -50,8 +52,14 @@ test-all: build-tests
 	$(TSAN_RUN) cmake --build build-tsan
 	$(TSAN_RUN) $(CTEST) --test-dir build-tsan -LE slow -E '$(THREADLESS)'
 
+test-torch:
+	@.ci/test-torch "$(V)"
+
+python:
+	@.ci/setup --python
+
 format:
 	find include src hooks train tests -name '*.h' -o -name '*.cc' | xargs clang-format -i
 
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-wheel build-torch-*

@@ -1,47 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/world.h"
 
-#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
-#include "base/network_interface.h"
-#include "gradwire/error.h"
+#include "c10d/init.h"
 
 namespace gradwire::train {
-namespace {
-
-c10::intrusive_ptr<c10d::Store> ReachStore(const RankEnv& env, std::chrono::milliseconds timeout) {
-  c10d::TCPStoreOptions options;
-  options.port = static_cast<uint16_t>(env.master_port);
-  options.isServer = env.rank == 0 && !env.store_is_served;
-  options.waitWorkers = false;
-  options.timeout = timeout;
-  try {
-    return c10::make_intrusive<c10d::TCPStore>(env.master_addr, options);
-  } catch (const std::exception& error) {
-    throw Error("rank " + std::to_string(env.rank) + " cannot " + (options.isServer ? "serve" : "reach") +
-                " the store at MASTER_ADDR:MASTER_PORT = " + env.master_addr + ":" + std::to_string(env.master_port) +
-                " within " + std::to_string(timeout.count()) + " ms (" + error.what() + ")");
-  }
-}
-
-/// Every rank's place, through the store.
-std::vector<std::string> GatherPlaces(c10d::Store& store, const RankEnv& env, const std::string& mine) {
-  store.set("place/" + std::to_string(env.rank), std::vector<uint8_t>(mine.begin(), mine.end()));
-  std::vector<std::string> places;
-  for (int rank = 0; rank < env.world_size; ++rank) {
-    try {
-      const std::vector<uint8_t> place = store.get("place/" + std::to_string(rank));
-      places.emplace_back(place.begin(), place.end());
-    } catch (const std::exception&) {
-      throw PeerError(rank, "rank " + std::to_string(rank) + " of " + std::to_string(env.world_size) +
-                                " has not joined, says rank " + std::to_string(env.rank) + ": was it started?");
-    }
-  }
-  return places;
-}
-
-}  // namespace
 
 StoreServer::StoreServer() {
   c10d::TCPStoreOptions options;
@@ -54,11 +18,7 @@ StoreServer::StoreServer() {
 }
 
 World JoinWorld(const RankEnv& env, double timeout_s) {
-  const LocalAddress local = FindLocalAddress(env);
-  const std::chrono::milliseconds timeout(static_cast<int64_t>(timeout_s * 1000));
-  World world{env, {ReachStore(env, timeout), env.rank, env.world_size, local.address, timeout}, {}, {}, {}};
-  world.places = GatherPlaces(*world.membership.store, env, local.address + " (" + local.interface + ")");
-  world.group = MakeGlooGroup(world.membership, "gradwire/ddp");
+  World world{JoinRanks(env, std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000))), env, nullptr};
   world.exact = MakeC10dCollective(world.membership, "gradwire/exact");
   return world;
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-#include <vector>
+#include <memory>
 
 #include "base/rank_env.h"
-#include "gradwire/c10d_group.h"
+#include "gradwire/c10d_init.h"
 
 namespace gradwire::train {
 
@@ -20,13 +19,10 @@ class StoreServer {
   int port_;
 };
 
-/// The ranks of the job, as this one sees them.
-struct World {
+/// The ranks of the job; the group is DDP's own.
+struct World : Job {
   RankEnv env;
-  Membership membership;
-  c10::intrusive_ptr<c10d::ProcessGroup> group;  ///< for DDP's own messages
-  std::unique_ptr<Collective> exact;             ///< for metrics and buffers; the main thread's
-  std::vector<std::string> places;               ///< by rank: "10.0.0.3 (eth0)"
+  std::unique_ptr<Collective> exact;  ///< for metrics and buffers; the main thread's
 };
 
 /// Joins the other ranks, within the timeout. Throws ConfigError or Error.

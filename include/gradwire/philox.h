@@ -6,22 +6,9 @@
 
 #include <Random123/philox.h>
 
-namespace gradwire {
+#include "gradwire/purpose.h"
 
-/// What random bits are drawn for. Part of every key, so that two uses never share a stream (METHODS: one stream per
-/// (seed, purpose, worker, round)). The values are part of the format: payload bytes depend on them.
-enum class Purpose : uint32_t {
-  kCompress = 1,
-  kShuffle = 2,
-  kAugment = 3,
-  kSynthetic = 4,
-  kInit = 5,
-  kSample = 6,
-  kDown = 7,
-  kCoin = 8,
-  kLearn = 9,
-  kNoise = 10
-};
+namespace gradwire {
 
 /// Counter-based random numbers, Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 /// A stream is a pure function of (seed, purpose, a, b): the same on every instruction set, thread count and device.

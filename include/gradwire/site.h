@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "gradwire/philox.h"
 #include "gradwire/piece.h"
+#include "gradwire/purpose.h"
 
 namespace gradwire {
 

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 # The imported target gradwire::libtorch: the CPU side of an installed torch, without find_package(Torch), which fails
 # on PyPI's CUDA wheels where there is no GPU or no CUDA toolkit. TORCH_DIR (CMake or environment) names the torch
-# folder; otherwise it is the one of the python3 on PATH, found without importing it.
+# folder; otherwise it is the one of GRADWIRE_PYTHON or of the python3 on PATH, found without importing it. Part of the
+# installed CMake package too.
 
+if(TARGET gradwire::libtorch)
+  return()
+endif()
 if(NOT TORCH_DIR AND DEFINED ENV{TORCH_DIR})
   set(TORCH_DIR "$ENV{TORCH_DIR}")
 endif()
 if(NOT TORCH_DIR)
+  set(python python3)
+  if(GRADWIRE_PYTHON)
+    set(python ${GRADWIRE_PYTHON})
+  endif()
   execute_process(
-    COMMAND python3 -c "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')"
+    COMMAND ${python} -c "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')"
     OUTPUT_VARIABLE TORCH_DIR OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 endif()
 foreach(needed include/ATen/ATen.h lib/libtorch_cpu.so lib/libc10.so)
   if(NOT EXISTS "${TORCH_DIR}/${needed}")
-    message(FATAL_ERROR "No libtorch: '${TORCH_DIR}/${needed}' does not exist. Run 'make build', which installs the "
-      "pinned torch, put a python3 with torch >= 2.11 on PATH, or pass -DTORCH_DIR=<site-packages>/torch.")
+    message(FATAL_ERROR "No libtorch: '${TORCH_DIR}/${needed}' does not exist. Pass -DTORCH_DIR=<site-packages>/torch, "
+      "or put a python3 with torch >= 2.11 on PATH. In gradwire's own source, 'make build' installs the pinned torch.")
   endif()
 endforeach()
 set(TORCH_DIR "${TORCH_DIR}" CACHE PATH "The torch folder of a Python that has torch, or of a libtorch" FORCE)

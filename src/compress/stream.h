@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "gradwire/philox.h"
 #include "gradwire/site.h"
 
 namespace gradwire {
