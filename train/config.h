@@ -97,6 +97,18 @@ struct LogConfig {
   int64_t eval_every = 1;  // epochs
 };
 
+struct CheckpointConfig {
+  int64_t every_epochs = 0;
+  double every_minutes = 0;
+  int64_t keep_last = 2;
+  std::string resume = "never";  // never, auto or a step's folder
+
+  /// Whether the run saves by itself.
+  bool saves() const { return every_epochs > 0 || every_minutes > 0; }
+  /// Whether a signal makes it save and stop.
+  bool is_on() const { return saves() || resume != "never"; }
+};
+
 struct Config {
   RunConfig run;
   ObjectiveConfig objective;
@@ -108,6 +120,7 @@ struct Config {
   LocalConfig local;
   AsyncRunConfig async;
   CommConfig comm;
+  CheckpointConfig checkpoint;
   LogConfig log;
 
   /// Where the values that are not defaults came from: by key, e.g. "optimizer.lr" -> "configs/quickstart.yaml:12".

@@ -132,6 +132,17 @@ void CheckMode(const Config& config) {
                       key.print(config), key.default_text, mode, config.PlaceOf("train.mode"), key.section()));
 }
 
+void CheckCheckpoint(const Config& config) {
+  if (config.objective.is_network()) return;
+  for (const Key& key : Keys())
+    if (key.section() == "checkpoint" && key.print(config) != key.default_text)
+      throw ErrorAt(
+          config, key.name,
+          fmt::format("found {}, expected the default {} because objective.name is {} ({}): only runs of "
+                      "networks can be saved, not the estimators of convex problems",
+                      key.print(config), key.default_text, config.objective.name, config.PlaceOf("objective.name")));
+}
+
 }  // namespace
 
 std::string Config::PlaceOf(std::string_view key) const {
@@ -154,6 +165,7 @@ void CheckTogether(const Config& config) {
   }
   CheckObjective(config);
   CheckMode(config);
+  CheckCheckpoint(config);
 }
 
 }  // namespace gradwire::train

@@ -228,6 +228,23 @@ std::vector<Key> LiftedCommKeys() {
   return lifted;
 }
 
+std::vector<Key> CheckpointKeys() {
+  using C = CheckpointConfig;
+  constexpr auto kSection = &Config::checkpoint;
+  return {
+      Row("checkpoint.every_epochs", kSection, &C::every_epochs, AtLeast(0),
+          "saves the run (network objective) after every so many epochs and at its end, in "
+          "run.output_dir/checkpoints; 0: never"),
+      Row("checkpoint.every_minutes", kSection, &C::every_minutes, AtLeast(0),
+          "saves it at the first exchange after so many minutes, and at its end; 0: never"),
+      Row("checkpoint.keep_last", kSection, &C::keep_last, AtLeast(1), "saves that are kept, the newest ones"),
+      Row("checkpoint.resume", kSection, &C::resume, NotEmpty{},
+          "never: from the start; auto: from the newest save in run.output_dir that all ranks can read, else from the "
+          "start; or the folder of a save, .../checkpoints/step00000120. With any key of this section SIGTERM and "
+          "SIGINT save before they stop the run"),
+  };
+}
+
 std::vector<Key> LogKeys() {
   using L = LogConfig;
   return {
@@ -243,7 +260,7 @@ const std::vector<Key>& Keys() {
     std::vector<Key> all;
     for (std::vector<Key>& section :
          std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(), LrSchedulerKeys(),
-                     TrainKeys(), LocalKeys(), AsyncKeys(), LiftedCommKeys(), LogKeys()})
+                     TrainKeys(), LocalKeys(), AsyncKeys(), LiftedCommKeys(), CheckpointKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;
   }();

@@ -47,6 +47,7 @@ class Launcher {
   std::vector<Rank> running_;
   int exit_code_ = 0;
   bool stopping_ = false;  // a signal was passed on: the ranks' ends are no news
+  int stop_code_ = 0;      // what ranks that have saved exit with
   int next_signal_ = 0;    // what running ranks get at the deadline
   std::optional<Clock::time_point> deadline_;
 };
@@ -97,19 +98,23 @@ void Launcher::Reap() {
 }
 
 void Launcher::Ended(int rank, int wait_status) {
-  if (wait_status == 0 || stopping_) return;
+  const int code = ExitCode(wait_status);
+  if (code == 0 || (stopping_ && stop_code_ == 0)) return;
+  const bool has_failed = exit_code_ != 0 && exit_code_ != stop_code_;
+  if (!has_failed) exit_code_ = code;
+  if (code == stop_code_) return;
   fmt::print(stderr, "gradwire: rank {} {}\n", rank, DescribeExit(wait_status));
-  if (exit_code_ != 0) return;
-  exit_code_ = ExitCode(wait_status);
-  SendLater(SIGTERM, options_.grace_s);
+  if (!has_failed && !stopping_) SendLater(SIGTERM, options_.grace_s);
 }
 
 void Launcher::Stop(const SignalPipe::Event& event) {
+  const bool ranks_save = options_.save_s > 0 && !stopping_;
+  stop_code_ = ranks_save ? 128 + event.signal : 0;
+  if (!ranks_save && exit_code_ == 0) exit_code_ = 128 + event.signal;
   if (stopping_) return SendAll(SIGKILL);
   stopping_ = true;
-  if (exit_code_ == 0) exit_code_ = 128 + event.signal;
   if (!event.from_terminal) SendAll(event.signal);  // from Ctrl-C, the ranks have it already
-  SendLater(SIGKILL, options_.kill_s);
+  SendLater(SIGKILL, ranks_save ? options_.save_s : options_.kill_s);
 }
 
 void Launcher::Insist() {

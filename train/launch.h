@@ -8,10 +8,13 @@ namespace gradwire::train {
 
 struct LaunchOptions {
   int nproc = 1;
-  int master_port = 0;       ///< of the TCPStore on 127.0.0.1, which the caller serves until RunLocalRanks returns
-  double grace_s = 305;      ///< from a rank's failure until the others get SIGTERM: comm.timeout_s and 5 s to say why
-  double kill_s = 10;        ///< from SIGTERM, or a signal passed on, until SIGKILL
-  std::string program = "";  ///< path; empty: this program
+  int master_port = 0;   ///< of the TCPStore on 127.0.0.1, which the caller serves until RunLocalRanks returns
+  double grace_s = 305;  ///< from a rank's failure until the others get SIGTERM: comm.timeout_s and 5 s to say why
+  double kill_s = 10;    ///< from SIGTERM, or a signal passed on, until SIGKILL
+  /// Above 0: ranks save after a signal and then exit with 128 + its number, for which they have so many seconds in
+  /// place of kill_s. What they exit with is then the exit code: a run that was complete before it could stop has 0.
+  double save_s = 0;
+  std::string program = "";                 ///< path; empty: this program
   std::vector<std::string> arguments = {};  ///< the program's name first, as in argv
 };
 

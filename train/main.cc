@@ -21,6 +21,7 @@ int Launch(const Config& config, int argc, const char* const* argv) {
   options.nproc = config.run.nproc;
   options.master_port = store.port();
   options.grace_s = config.comm.timeout_s + 5;
+  if (config.checkpoint.is_on()) options.save_s = config.comm.timeout_s;
   options.arguments.assign(argv, argv + argc);
   return RunLocalRanks(options);
 }
@@ -29,7 +30,8 @@ int Launch(const Config& config, int argc, const char* const* argv) {
 /// while the other ranks wait to see this one's connections close.
 int BeRank(const Config& config, const RankEnv& env) {
   try {
-    config.objective.is_network() ? TrainAsRank(config, env) : RunConvexAsRank(config, env);
+    if (config.objective.is_network()) return TrainAsRank(config, env);
+    RunConvexAsRank(config, env);
     return 0;
   } catch (const std::exception& error) {
     std::cerr << "rank " + std::to_string(env.rank) + ": error: " + error.what() + "\n" << std::flush;

@@ -6,6 +6,7 @@
 
 #include <torch/optim/sgd.h>
 
+#include "base/snapshot_file.h"
 #include "gradwire/ddp.h"
 #include "gradwire/objective.h"
 #include "train/config.h"
@@ -40,10 +41,20 @@ class Network : public Objective<float> {
   double last_loss() const { return last_loss_; }
   /// Loss and accuracy of the batches since the last call, on this rank.
   Tally TakeTally();
+  const Tally& tally() const { return tally_; }
+  void SetTally(const Tally& tally) { tally_ = tally; }
   /// Adds a batch's loss and accuracy without training on it.
   void Evaluate(const at::Tensor& images, const at::Tensor& labels, Tally& tally);
 
   DistributedDataParallel<ImageModel>& ddp() { return *ddp_; }
+
+  /// Parameters, buffers and the optimizer's momentum, by name, elements in row-major order whatever their layout.
+  void Save(Snapshot& file) const;
+  /// Replaces them. Throws Error where the file is of another model.
+  void Load(const Snapshot& file);
+  /// A backward pass over the batch that was set, whose gradients go nowhere: after it the Reducer has its buckets in
+  /// the order of the gradients, as after a run's first step. To be done before Load, which puts the buffers right.
+  void SettleBuckets();
 
  private:
   std::shared_ptr<ImageModel> model_;

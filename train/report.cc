@@ -18,10 +18,21 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::ofstream Create(const std::filesystem::path& path) {
-  std::ofstream file(path);
+std::ofstream Create(const std::filesystem::path& path, std::ios::openmode mode = std::ios::out) {
+  std::ofstream file(path, mode);
   if (!file) throw Error(fmt::format("cannot write {}: check run.output_dir and its permissions", path.string()));
   return file;
+}
+
+/// The lines of metrics.jsonl up to a step, without the end of a run that was over.
+std::string RecordsUpTo(const std::filesystem::path& path, int64_t step) {
+  std::ifstream file(path);
+  std::string kept;
+  for (std::string line; std::getline(file, line);) {
+    const Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);  // the last one may be torn
+    if (record.is_object() && record.value("step", step + 1) <= step && !record.contains("final")) kept += line + "\n";
+  }
+  return kept;
 }
 
 std::string Bytes(double n) {
@@ -43,7 +54,7 @@ Json ToJson(const EvalRecord& r, const char* kind) {
 
 }  // namespace
 
-Report::Report(const Config& config)
+Report::Report(const Config& config, std::optional<int64_t> goes_on_at)
     : directory_(config.run.output_dir),
       method_(config.comm.method),
       compressor_(config.comm.compressor),
@@ -51,9 +62,11 @@ Report::Report(const Config& config)
   std::error_code failed;
   std::filesystem::create_directories(directory_, failed);
   const std::filesystem::path folder(directory_);
+  const std::string kept = goes_on_at ? RecordsUpTo(folder / "metrics.jsonl", *goes_on_at) : "";
   metrics_ = Create(folder / "metrics.jsonl");
+  metrics_ << kept << std::flush;
   Create(folder / "config.yaml") << ToYaml(config);
-  Create(folder / "log.txt");
+  Create(folder / "log.txt", goes_on_at ? std::ios::app : std::ios::out);
   spdlog::set_default_logger(spdlog::basic_logger_mt("gradwire", (folder / "log.txt").string()));
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "train/config.h"
@@ -44,8 +45,9 @@ struct EvalRecord {
 /// that is rewritten where stdout is a terminal, a line an interval elsewhere.
 class Report {
  public:
-  /// Makes the folder. Throws Error where it cannot be written.
-  explicit Report(const Config& config);
+  /// Makes the folder. `goes_on_at`: the step of a save in it that the run goes on from; the records up to there stay.
+  /// Throws Error where it cannot be written.
+  explicit Report(const Config& config, std::optional<int64_t> goes_on_at = {});
   ~Report();
 
   void Say(const std::string& text);

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <memory>
 #include <optional>
 
@@ -12,10 +13,12 @@
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
 #include "train/augment.h"
+#include "train/checkpoints.h"
 #include "train/lr_schedule.h"
 #include "train/network.h"
 #include "train/report.h"
 #include "train/sampler.h"
+#include "train/train_state.h"
 #include "train/weights.h"
 #include "train/world.h"
 
@@ -74,8 +77,10 @@ class Trainer {
  public:
   Trainer(const Config& config, const RankEnv& env)
       : config_(config),
+        stop_(config.checkpoint.is_on() ? std::make_unique<StopSignal>() : nullptr),
         world_(JoinWorld(env, config.comm.timeout_s)),
-        report_(env.rank == 0 ? std::make_unique<Report>(config) : nullptr),
+        checkpoints_(config, world_, stop_.get()),
+        report_(env.rank == 0 ? std::make_unique<Report>(config, OwnStep(checkpoints_.beginning())) : nullptr),
         data_(LoadDataset(config.data.dataset, config.data.root)),
         sampler_(data_.train.size(), static_cast<size_t>(config.data.batch_size), static_cast<size_t>(env.rank),
                  static_cast<size_t>(env.world_size), config.run.seed),
@@ -86,11 +91,13 @@ class Trainer {
         steps_per_epoch_(static_cast<int64_t>(sampler_.BatchesPerEpoch())),
         total_steps_(config.train.steps > 0 ? config.train.steps : config.train.epochs * steps_per_epoch_) {}
 
-  void Run() {
+  /// The exit code.
+  int Run() {
     Introduce();
     start_ = interval_start_ = Now();
-    for (step_ = 0; step_ < total_steps_;) {
-      OneStep();
+    GoOn();
+    while (step_ < total_steps_) {
+      const bool is_point = OneStep();
       ++step_;
       if (step_ % config_.log.every_steps == 0 || step_ == total_steps_) LogInterval();
       const bool epoch_ends = step_ % steps_per_epoch_ == 0;
@@ -98,6 +105,9 @@ class Trainer {
         const EvalRecord record = Evaluate();
         if (report_) report_->Eval(record);
       }
+      const auto due = checkpoints_.After({is_point, epoch_ends ? step_ / steps_per_epoch_ : 0, step_ == total_steps_});
+      if (due.save) SaveRun(due.signal);
+      if (due.signal != 0) return End(128 + due.signal);
     }
     rounds_.Agree({static_cast<uint64_t>(total_steps_), lr_});
     const EvalRecord record = Evaluate();
@@ -106,8 +116,7 @@ class Trainer {
       SaveStateDict(network_.ddp().module(), report_->directory() + "/model.pt");
       report_->Final(record);
     }
-    network_.ddp().Close();
-    Leave(world_);
+    return End(0);
   }
 
  private:
@@ -129,20 +138,80 @@ class Trainer {
       report_->Say("warning: " + *warning);
   }
 
-  void OneStep() {
+  int End(int exit_code) {
+    network_.ddp().Close();
+    Leave(world_);
+    return exit_code;
+  }
+
+  static std::optional<int64_t> OwnStep(const Beginning& beginning) {
+    if (!beginning.save || !beginning.save->is_own) return std::nullopt;
+    return static_cast<int64_t>(beginning.save->step);
+  }
+
+  /// From the save that the ranks chose, if any.
+  void GoOn() {
+    Beginning& beginning = checkpoints_.beginning();
+    if (report_)
+      for (const std::string& note : beginning.notes) report_->Say(note);
+    if (!beginning.save) return;
+    const Save save = *std::exchange(beginning.save, std::nullopt);
+    step_ = static_cast<int64_t>(save.step);
+    if (step_ > total_steps_)
+      throw ErrorAt(config_, "checkpoint.resume",
+                    save.folder + " is of step " + std::to_string(step_) + ", expected at most the " +
+                        std::to_string(total_steps_) + " steps of this run; raise train.epochs or train.steps");
+    SetBatch();
+    network_.SettleBuckets();
+    const Progress progress =
+        UnpackState(save, MakeParts(config_.comm, config_.run.seed), world_, network_, rounds_, data_.train.size());
+    logged_step_ = progress.logged_step;
+    bytes_before_ = progress.bytes_sent, logged_bytes_ = progress.logged_bytes;
+    network_.SetTally(progress.tally);
+    start_ = Now() - progress.wall_s;
+    if (report_)
+      report_->Say("checkpoint: going on from " + save.folder + ", step " + std::to_string(step_) +
+                   (save.other_world ? ", saved by " + std::to_string(save.files.size()) + " ranks" : ""));
+    if (step_ == total_steps_ && config_.checkpoint.saves() && (save.other_world || !save.is_own)) SaveRun(0);
+    interval_start_ = Now();
+  }
+
+  void SaveRun(int signal) {
+    const double begin = Now();
+    const Progress progress{logged_step_, bytes_before_ + Look(*network_.ddp().exchange()).stats.bytes_sent(),
+                            logged_bytes_, begin - start_, network_.tally()};
+    Snapshot file = PackState(network_, rounds_, *network_.ddp().exchange(), progress, data_.train.size());
+    const std::string folder = checkpoints_.Write(static_cast<uint64_t>(step_), file);
+    interval_start_ += Now() - begin;  // a save is no part of an interval's time
+    if (!report_) return;
+    report_->Say("checkpoint: saved step " + std::to_string(step_) + " in " + folder);
+    if (signal != 0)
+      report_->Say(std::string("stopped by ") + (signal == SIGINT ? "SIGINT" : "SIGTERM") + " at step " +
+                   std::to_string(step_) + " of " + std::to_string(total_steps_) +
+                   "; to go on, give the same command with checkpoint.resume=auto");
+  }
+
+  void SetBatch() {
     const auto epoch = static_cast<uint64_t>(step_ / steps_per_epoch_);
     const auto batch = static_cast<size_t>(step_ % steps_per_epoch_);
     const auto indices = sampler_.Batch(epoch, batch);
     std::optional<AugmentKey> augment;
     if (config_.data.augment == "crop_flip") augment = AugmentKey{config_.run.seed, epoch};
     network_.SetBatch(Images(data_.train, indices, augment), Labels(data_.train, indices));
+  }
+
+  /// Whether all ranks took part in an exchange at its end.
+  bool OneStep() {
+    SetBatch();
     lr_ = LearningRate(schedule_, step_, steps_per_epoch_, total_steps_);
     const bool is_local = config_.train.mode == "local" && step_ >= config_.local.start_iter;
-    if (rounds_.Step({static_cast<uint64_t>(step_), lr_}) && is_local) network_.ddp().AverageBuffers(*world_.exact);
+    const bool is_point = rounds_.Step({static_cast<uint64_t>(step_), lr_});
+    if (is_point && is_local) network_.ddp().AverageBuffers(*world_.exact);
     if (!std::isfinite(network_.last_loss()))
       throw Error("step " + std::to_string(step_) + ": the loss is " + std::to_string(network_.last_loss()) +
                   " on rank " + std::to_string(world_.env.rank) +
                   "; lower optimizer.lr or add lr_scheduler.warmup_epochs");
+    return is_point;
   }
 
   static std::string Describe(const LocalConfig& local) {
@@ -197,8 +266,8 @@ class Trainer {
     r.lr = lr_, r.world_size = world_.env.world_size;
     r.t_step = (wall - interval_start_) / steps;
     r.imgs_per_s = tally.images / (wall - interval_start_);
-    r.bytes_sent = now.stats.bytes_sent() - before_.stats.bytes_sent();
-    r.bytes_total = now.stats.bytes_sent();
+    r.bytes_total = bytes_before_ + now.stats.bytes_sent();
+    r.bytes_sent = r.bytes_total - logged_bytes_;
     r.dense_bytes = DenseRingBytes(network_.parameters(), r.world_size) * static_cast<uint64_t>(r.steps);
     r.t_compute = r.t_step - (exposed - exposed_before_) / steps;
     r.t_encode = (now.stats.encode_s - before_.stats.encode_s) / steps;
@@ -206,7 +275,7 @@ class Trainer {
     r.t_decode = (now.stats.decode_s - before_.stats.decode_s) / steps;
     r.residual_norm = now.residual_norm;
     if (report_) report_->Interval(r);
-    before_ = now, exposed_before_ = exposed, logged_step_ = step_;
+    before_ = now, exposed_before_ = exposed, logged_step_ = step_, logged_bytes_ = r.bytes_total;
     interval_start_ = Now();
   }
 
@@ -229,12 +298,14 @@ class Trainer {
             static_cast<double>(step_) / static_cast<double>(steps_per_epoch_),
             tally.loss / tally.images,
             tally.correct / tally.images,
-            before_.stats.bytes_sent(),
+            logged_bytes_,
             Now() - start_};
   }
 
   const Config& config_;
+  std::unique_ptr<StopSignal> stop_;
   World world_;
+  Checkpoints checkpoints_;
   std::unique_ptr<Report> report_;  // rank 0's
   Dataset data_;
   Sampler sampler_;
@@ -246,10 +317,11 @@ class Trainer {
   int64_t step_ = 0, logged_step_ = 0;
   double lr_ = 0, start_ = 0, interval_start_ = 0, exposed_before_ = 0;
   ExchangeState before_;
+  uint64_t bytes_before_ = 0, logged_bytes_ = 0;  // before the save that the run goes on from; at the last record
 };
 
 }  // namespace
 
-void TrainAsRank(const Config& config, const RankEnv& env) { Trainer(config, env).Run(); }
+int TrainAsRank(const Config& config, const RankEnv& env) { return Trainer(config, env).Run(); }
 
 }  // namespace gradwire::train

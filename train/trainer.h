@@ -6,7 +6,8 @@
 
 namespace gradwire::train {
 
-/// Trains as one rank of the job, from joining the others to the last evaluation. Throws what went wrong.
-void TrainAsRank(const Config& config, const RankEnv& env);
+/// Trains as one rank of the job, from joining the others to the last evaluation. Returns the exit code: 0, or 128 +
+/// the signal after which all ranks have saved and stopped. Throws what went wrong.
+int TrainAsRank(const Config& config, const RankEnv& env);
 
 }  // namespace gradwire::train

@@ -69,6 +69,16 @@ class ModelRounds {
   /// The model agreed last, by parameter: what to evaluate. Empty as long as the workers' points are the same anyway.
   std::vector<std::span<const T>> agreed() const;
 
+  /// The rounds' own memory after a step, for a checkpoint: the agreed model and its momentum, all parameters one
+  /// behind another. Both empty as long as the workers have never parted.
+  struct Memory {
+    std::vector<T> agreed, momentum;
+  };
+  Memory Save() const { return {agreed_, momentum_}; }
+  /// Goes on as the rounds that Save was called on would have. Throws Error where the memory is of another model, or
+  /// was saved with another kind of outer optimizer.
+  void Load(Memory memory);
+
  private:
   bool IsDue(uint64_t step) const;
   void Begin();

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <future>
 #include <memory>
+#include <string>
 
+#include "gradwire/error.h"
 #include "gradwire/philox.h"
 
 namespace gradwire {
@@ -161,6 +163,21 @@ std::vector<std::span<const T>> ModelRounds<T>::agreed() const {
   for (size_t p = 0; p + 1 < offsets_.size(); ++p)
     agreed.push_back(std::span<const T>(agreed_).subspan(offsets_[p], offsets_[p + 1] - offsets_[p]));
   return agreed;
+}
+
+template <typename T>
+void ModelRounds<T>::Load(Memory memory) {
+  const size_t numel = memory.agreed.empty() ? 0 : offsets_.back();
+  const size_t of_momentum = config_.outer_momentum != 0 ? numel : 0;
+  if (memory.agreed.size() != numel || memory.momentum.size() != of_momentum)
+    throw Error("saved model round: found " + std::to_string(memory.agreed.size()) +
+                " numbers of the agreed model and " + std::to_string(memory.momentum.size()) +
+                " of its momentum, expected " + std::to_string(numel) + " and " + std::to_string(of_momentum) +
+                ": it belongs to another model or outer optimizer");
+  has_begun_ = numel > 0;
+  agreed_ = std::move(memory.agreed);
+  momentum_ = std::move(memory.momentum);
+  delta_.resize(numel);
 }
 
 template class ModelRounds<float>;

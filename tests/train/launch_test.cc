@@ -140,6 +140,37 @@ TEST_F(Launch, SecondSignalKills) {
   EXPECT_EQ(Run(options), 128 + SIGTERM);
 }
 
+/// Rank 0 has the launcher stopped once rank 1 is ready; both end by the trap as they are told.
+std::string StoppedRanks(const std::string& zero, const std::string& one) {
+  return "if [ $RANK = 0 ]; then trap '" + zero + "' TERM; read x < fifo; kill -TERM $PPID\n" + "else trap '" + one +
+         "' TERM; echo > fifo; fi; while :; do :; done";
+}
+
+TEST_F(Launch, RanksThatSaveSayHowItWent) {
+  LaunchOptions options = Options(2, StoppedRanks("exit 143", "exit 143"));
+  options.save_s = 1e6;
+  EXPECT_EQ(Run(options), 128 + SIGTERM);
+  EXPECT_EQ(said_, "");
+  options.arguments = Options(2, StoppedRanks("exit 0", "exit 0")).arguments;  // the run was complete
+  EXPECT_EQ(Run(options), 0);
+  options.arguments = Options(2, StoppedRanks("exit 143", "exit 1")).arguments;
+  EXPECT_EQ(Run(options), 1);
+  EXPECT_EQ(said_, "gradwire: rank 1 exited with code 1\n");
+}
+
+TEST_F(Launch, RanksThatDoNotSaveInTimeAreKilled) {
+  LaunchOptions options = Options(1, "trap '' TERM; kill -TERM $PPID; while :; do :; done");
+  options.save_s = 0.1;
+  EXPECT_EQ(Run(options), 128 + SIGKILL);
+  EXPECT_THAT(said_, HasSubstr("rank 0 does not end by itself: SIGKILL\n"));
+}
+
+TEST_F(Launch, SecondSignalKillsRanksThatSave) {
+  LaunchOptions options = Options(1, "trap 'kill -TERM $PPID' TERM; kill -TERM $PPID; while :; do :; done");
+  options.save_s = 1e6;
+  EXPECT_EQ(Run(options), 128 + SIGTERM);
+}
+
 TEST_F(Launch, ProgramThatCannotBeRunIsNamed) {
   EXPECT_EQ(Run({.nproc = 1, .program = "/no/such/program", .arguments = {"x"}}), 127);
   EXPECT_THAT(said_, HasSubstr("cannot run /no/such/program: No such file or directory"));

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Saves of a run, and going on from them."""
+import array
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+import ranks
+import snapshots
+
+SAVE = ["checkpoint.every_minutes=0.00001", "checkpoint.keep_last=100", "log.every_steps=1"]  # about every other step
+OF_ONE_RUN = {"job", "wall seconds"}
+TIMES = {"wall_s", "imgs_per_s", "t_step", "t_compute", "t_encode", "t_wire", "t_decode"}
+
+
+def command(folder, *words):
+    """Of a tiny run; a later word wins over an earlier one of its key."""
+    return [ranks.PROGRAM, *{word.split("=")[0]: word for word in ranks.tiny(folder, *words)}.values()]
+
+
+def run(folder, *words, code=0):
+    done = subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=240)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def records(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
+
+
+def saves(folder):
+    return sorted((folder / "checkpoints").iterdir())
+
+
+def state(step_folder):
+    """All that ranks have saved in a step, by rank."""
+    files = sorted(step_folder.iterdir())
+    return {f.name: {k: v for k, v in snapshots.read(f).items() if k not in OF_ONE_RUN} for f in files}
+
+
+def in_the_middle(folder, last):
+    return next(save for save in saves(folder) if save.name > "step00000002" and save.name < f"step{last:08}")
+
+
+RUNS = {
+    "ef": ["comm.method=ef", "comm.compressor=sign"],
+    "ef21": ["comm.method=ef21", "comm.compressor=topk:1%", "log.every_steps=4"],
+    "diana": ["comm.method=diana", "comm.compressor=randk:10%"],
+    "dore": ["comm.method=dore", "comm.compressor=qsgd:7"],
+    "none": ["comm.method=none", "comm.compressor=identity", "run.nproc=3"],
+    "local": ["train.mode=local", "local.sync_every=2", "local.outer_momentum=0.5", "local.start_iter=1"],
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, name):
+    words = [*SAVE, *RUNS[name], "train.steps=7"]
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    run(whole, *words)
+    save = in_the_middle(whole, 7)
+    assert f"going on from {save}" in run(resumed, *words, f"checkpoint.resume={save}")
+    begun = int(save.name.removeprefix("step"))
+    later = [record for record in records(whole) if record["step"] > begun]
+    assert records(resumed) == later and len(later) >= 2
+    assert state(saves(resumed)[-1]) == state(whole / "checkpoints" / "step00000007")
+    assert (resumed / "model.pt").read_bytes() == (whole / "model.pt").read_bytes()
+    residuals = [key for key in snapshots.read(save / "rank1") if key.startswith(("up/", "down/"))]
+    assert (name == "none") == (not residuals)
+
+
+def test_saves_are_kept_passed_over_and_refused_as_asked(tmp_path):
+    words = ["train.steps=9", *SAVE, "checkpoint.keep_last=2"]
+    run(tmp_path, *words)
+    previous, newest = saves(tmp_path)
+    assert newest.name == "step00000009"
+    assert "model.name: saved with resnet8, this run has resnet20" in run(
+        tmp_path, *words, "checkpoint.resume=auto", "model.name=resnet20", code=2)
+    assert "holds saves of another run" in run(tmp_path, *words, code=2)
+    damaged = bytearray((newest / "rank1").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (newest / "rank1").write_bytes(damaged)
+    assert "damaged" in run(tmp_path, *words, f"checkpoint.resume={newest}", code=2)
+    said = run(tmp_path, *words, "checkpoint.resume=auto")
+    assert f"{newest} is passed over: rank 1: {newest / 'rank1'}: damaged" in said
+    assert f"going on from {previous}" in said
+    assert [r["step"] for r in records(tmp_path) if "loss" in r] == list(range(1, 10))
+
+
+def wait_for_records(folder, count):
+    end = time.monotonic() + 120
+    while not (folder / "metrics.jsonl").exists() or (folder / "metrics.jsonl").read_text().count("\n") < count:
+        assert time.monotonic() < end, f"no {count} records in {folder}"
+        time.sleep(0.02)
+
+
+def start(words):
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+
+@pytest.mark.parametrize("mode", ["sync", "local"])
+def test_sigterm_saves_and_the_run_goes_on_as_if_nothing_had_been(tmp_path, mode):
+    words = ["train.steps=60", "log.every_steps=1", "checkpoint.resume=auto", f"train.mode={mode}"]
+    words += ["local.sync_every=3"] * (mode == "local")
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    launcher = start(command(stopped, *words))
+    wait_for_records(stopped, 3)
+    launcher.send_signal(signal.SIGTERM)
+    said = launcher.communicate(timeout=120)[0]
+    assert launcher.returncode == 143, said
+    assert "stopped by SIGTERM" in said.splitlines()[-1] and "checkpoint.resume=auto" in said.splitlines()[-1]
+    assert not (stopped / "model.pt").exists() and len(saves(stopped)) == 1
+    run(stopped, *words)
+    run(whole, *words)
+    assert records(stopped) == records(whole)
+    assert (stopped / "model.pt").read_bytes() == (whole / "model.pt").read_bytes()
+
+
+def test_sigint_to_one_rank_stops_all_at_the_same_step(tmp_path):
+    started = ranks.start_ranks(2, command(
+        tmp_path, "train.epochs=1000", "log.every_steps=1", "checkpoint.resume=auto"))
+    wait_for_records(tmp_path, 3)
+    started[1].send_signal(signal.SIGINT)
+    for code, output in ranks.finish(started, timeout=60):
+        assert code == 130, output
+    assert sorted(file.name for file in saves(tmp_path)[0].iterdir()) == ["rank0", "rank1"]
+
+
+def test_torchrun_stops_it_by_sigterm(tmp_path):
+    agent = start([os.environ["GRADWIRE_PYTHON"], "-m", "torch.distributed.run", "--no-python", "--nproc-per-node=2",
+                   f"--master-port={ranks.free_port()}", *command(
+                       tmp_path, "train.epochs=1000", "log.every_steps=1", "checkpoint.resume=auto")])
+    wait_for_records(tmp_path, 3)
+    agent.send_signal(signal.SIGTERM)
+    said = agent.communicate(timeout=60)[0]
+    assert "stopped by SIGTERM" in said and len(list(saves(tmp_path)[0].iterdir())) == 2, said
+
+
+def test_three_ranks_go_on_where_two_were_with_the_same_mean_residual(tmp_path):
+    two, three = tmp_path / "two", tmp_path / "three"
+    run(two, "train.steps=4", *SAVE)
+    words = [*SAVE, "run.nproc=3", f"checkpoint.resume={saves(two)[-1]}"]
+    run(three, "train.steps=4", *words)
+    before, after = state(saves(two)[-1]), state(saves(three)[-1])
+    assert (len(before), len(after)) == (2, 3)
+    for key in (key for key in before["rank0"] if key.startswith("up/e/")):
+        old = [snapshots.floats(rank[key]) for rank in before.values()]
+        for rank in after.values():
+            assert list(snapshots.floats(rank[key])) == list(snapshots.floats(
+                array.array("f", [(a + b) / 2 for a, b in zip(*old)]).tobytes()))
+    assert all(rank[key] == before["rank0"][key] for rank in after.values() for key in rank if key.startswith("param"))
+    run(tmp_path / "on", "train.steps=6", *words)
+    assert records(tmp_path / "on")[-1]["step"] == 6
