@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "gradwire/c10d_group.h"
 #include "base/rank_env.h"
+#include "gradwire/c10d_group.h"
 
 namespace gradwire::train {
 
