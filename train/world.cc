@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/world.h"
 
+#include <cstdlib>
+
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -23,6 +25,14 @@ c10::intrusive_ptr<c10d::Store> ReachStore(const RankEnv& env, std::chrono::mill
                 " the store at MASTER_ADDR:MASTER_PORT = " + env.master_addr + ":" + std::to_string(env.master_port) +
                 " within " + std::to_string(timeout.count()) + " ms (" + error.what() + ")");
   }
+}
+
+/// The agent's store outlives ranks that torchrun starts again: without a prefix they would find the keys of those that
+/// failed. Python's env:// does the same.
+c10::intrusive_ptr<c10d::Store> OfThisAttempt(const RankEnv& env, c10::intrusive_ptr<c10d::Store> store) {
+  const char* attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
+  if (!env.store_is_served || attempt == nullptr) return store;
+  return c10::make_intrusive<c10d::PrefixStore>(std::string("gradwire/attempt_") + attempt, std::move(store));
 }
 
 /// Every rank's place, through the store.
@@ -56,7 +66,11 @@ StoreServer::StoreServer() {
 World JoinWorld(const RankEnv& env, double timeout_s) {
   const LocalAddress local = FindLocalAddress(env);
   const std::chrono::milliseconds timeout(static_cast<int64_t>(timeout_s * 1000));
-  World world{env, {ReachStore(env, timeout), env.rank, env.world_size, local.address, timeout}, {}, {}, {}};
+  World world{env,
+              {OfThisAttempt(env, ReachStore(env, timeout)), env.rank, env.world_size, local.address, timeout},
+              {},
+              {},
+              {}};
   world.places = GatherPlaces(*world.membership.store, env, local.address + " (" + local.interface + ")");
   world.group = MakeGlooGroup(world.membership, "gradwire/ddp");
   world.exact = MakeC10dCollective(world.membership, "gradwire/exact");

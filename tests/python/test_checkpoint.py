@@ -3,6 +3,7 @@
 import array
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -90,11 +91,19 @@ def test_saves_are_kept_passed_over_and_refused_as_asked(tmp_path):
     assert [r["step"] for r in records(tmp_path) if "loss" in r] == list(range(1, 10))
 
 
-def wait_for_records(folder, count):
+def wait_for(file, holds):
     end = time.monotonic() + 120
-    while not (folder / "metrics.jsonl").exists() or (folder / "metrics.jsonl").read_text().count("\n") < count:
-        assert time.monotonic() < end, f"no {count} records in {folder}"
+    while not file.exists() or not holds(file.read_text()):
+        assert time.monotonic() < end, f"in vain for {file}"
         time.sleep(0.02)
+
+
+def wait_for_records(folder, count):
+    wait_for(folder / "metrics.jsonl", lambda text: text.count("\n") >= count)
+
+
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def start(words):
@@ -129,14 +138,18 @@ def test_sigint_to_one_rank_stops_all_at_the_same_step(tmp_path):
     assert sorted(file.name for file in saves(tmp_path)[0].iterdir()) == ["rank0", "rank1"]
 
 
-def test_torchrun_stops_it_by_sigterm(tmp_path):
+def test_torchrun_starts_ranks_again_where_they_were_and_stops_them_by_sigterm(tmp_path):
     agent = start([os.environ["GRADWIRE_PYTHON"], "-m", "torch.distributed.run", "--no-python", "--nproc-per-node=2",
-                   f"--master-port={ranks.free_port()}", *command(
-                       tmp_path, "train.epochs=1000", "log.every_steps=1", "checkpoint.resume=auto")])
-    wait_for_records(tmp_path, 3)
+                   "--max-restarts=1", f"--master-port={ranks.free_port()}", *command(
+                       tmp_path, *SAVE, "train.epochs=1000", "checkpoint.resume=auto", "checkpoint.keep_last=2")])
+    wait_for_records(tmp_path, 5)
+    os.kill(children(agent.pid)[0], signal.SIGKILL)
+    wait_for(tmp_path / "log.txt", lambda text: "going on from" in text.rsplit("data:", 1)[-1] and "img/s" in
+             text.rsplit("going on from", 1)[-1])
     agent.send_signal(signal.SIGTERM)
     said = agent.communicate(timeout=60)[0]
-    assert "stopped by SIGTERM" in said and len(list(saves(tmp_path)[0].iterdir())) == 2, said
+    assert "stopped by SIGTERM" in said and len(list(saves(tmp_path)[-1].iterdir())) == 2, said
+    assert [r["step"] for r in records(tmp_path)] == list(range(1, len(records(tmp_path)) + 1))
 
 
 def test_three_ranks_go_on_where_two_were_with_the_same_mean_residual(tmp_path):
