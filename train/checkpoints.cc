@@ -7,8 +7,7 @@
 
 namespace gradwire::train {
 
-Checkpoints::Checkpoints(const Config& config, const World& world, const StopSignal* stop)
-    : config_(config), world_(world), stop_(stop), plan_(world) {
+Checkpoints::Checkpoints(const Config& config, const World& world) : config_(config), world_(world), plan_(world) {
   if (!is_on()) return;
   beginning_ = ChooseBeginning(config, *world.exact);
   if (beginning_.save) own_.begin = beginning_.save->step;
@@ -29,8 +28,8 @@ Checkpoints::Due Checkpoints::After(const StepEnd& end) {
   if (every > 0 && end.epochs_ended > 0 && end.epochs_ended % every == 0) due.save = true;
   if (end.is_last) return {due.save || config_.checkpoint.saves(), 0};  // it ends anyway
   if (due.signal != 0) return due;
-  if (const int signal = stop_ ? stop_->received() : 0)
-    plan_.Propose(signal);
+  if (end.signal != 0)
+    plan_.Propose(end.signal);
   else if (world_.env.rank == 0 && !due.save && IsTime())
     plan_.Propose(0);
   return due;

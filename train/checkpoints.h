@@ -2,20 +2,18 @@
 #pragma once
 
 #include <chrono>
-#include <memory>
 
 #include "train/resume.h"
 #include "train/save_plan.h"
 #include "train/saves.h"
-#include "train/stop_signal.h"
 
 namespace gradwire::train {
 
 /// When a rank saves, where to, and what it begins from. All ranks call it alike; the trainer fills in the contents.
 class Checkpoints {
  public:
-  /// Decides with the other ranks what to begin from; throws what ChooseBeginning throws. `stop` may be null.
-  Checkpoints(const Config& config, const World& world, const StopSignal* stop);
+  /// Decides with the other ranks what to begin from; throws what ChooseBeginning throws.
+  Checkpoints(const Config& config, const World& world);
 
   Beginning& beginning() { return beginning_; }
   bool is_on() const { return config_.checkpoint.is_on(); }
@@ -24,6 +22,7 @@ class Checkpoints {
     bool is_point = false;     ///< all ranks took part in an exchange
     int64_t epochs_ended = 0;  ///< where the step ended one: how many so far; else 0
     bool is_last = false;
+    int signal = 0;  ///< that this rank has received
   };
   struct Due {
     bool save = false;
@@ -43,7 +42,6 @@ class Checkpoints {
 
   const Config& config_;
   const World& world_;
-  const StopSignal* stop_;
   SavePlan plan_;
   Beginning beginning_;
   OwnSaves own_;

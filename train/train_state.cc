@@ -9,7 +9,8 @@
 namespace gradwire::train {
 namespace {
 
-constexpr const char *kAgreed = "agreed", *kOuterMomentum = "outer momentum", *kImages = "images";
+constexpr const char *kAgreed = "agreed", *kOuterMomentum = "outer momentum", *kShift = "shift",
+                     *kRests = "rests", *kImages = "images";
 
 std::vector<float> Floats(const Snapshot& file, const char* name) {
   std::vector<float> values(file.Bytes(name).size() / sizeof(float));
@@ -47,6 +48,8 @@ Snapshot PackState(const Network& network, const ModelRounds<float>& rounds, Exc
   const auto memory = rounds.Save();
   file.Put(kAgreed, std::span<const float>(memory.agreed));
   file.Put(kOuterMomentum, std::span<const float>(memory.momentum));
+  file.Put(kShift, std::span<const float>(memory.shift));
+  file.PutValue(kRests, memory.rests);
   exchange.Inspect([&](Exchange<float>& inside) { PutMemory(file, inside); });
   file.PutValue("logged step", progress.logged_step);
   file.PutValue("bytes sent", progress.bytes_sent);
@@ -66,7 +69,9 @@ Progress UnpackState(const Save& save, const ExchangeParts& parts, const World& 
                       " training images, this run has " + std::to_string(images) +
                       "; expected the same data set: check data.dataset and data.root");
   network.Load(file);
-  rounds.Load({Floats(file, kAgreed), Floats(file, kOuterMomentum)});
+  ModelRounds<float>::Memory memory{Floats(file, kAgreed), Floats(file, kOuterMomentum)};
+  if (!save.other_world) memory.shift = Floats(file, kShift), memory.rests = file.Value<bool>(kRests);
+  rounds.Load(std::move(memory));
   if (save.other_world) MoveTo(network, rounds.agreed());
   network.ddp().exchange()->Inspect([&](Exchange<float>& exchange) {
     const int rank = world.env.rank, size = world.env.world_size;

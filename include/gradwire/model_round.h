@@ -73,8 +73,10 @@ class ModelRounds {
   /// behind another. Both empty as long as the workers have never parted.
   struct Memory {
     std::vector<T> agreed, momentum;
+    std::vector<T> shift = {};  ///< empty: begins at zero, as in another world, where shifts must again add up to zero
+    bool rests = false;
   };
-  Memory Save() const { return {agreed_, momentum_}; }
+  Memory Save() const { return {agreed_, momentum_, shift_, rests_}; }
   /// Goes on as the rounds that Save was called on would have. Throws Error where the memory is of another model, or
   /// was saved with another kind of outer optimizer.
   void Load(Memory memory);

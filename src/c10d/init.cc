@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "c10d/init.h"
 
+#include <cstdlib>
+
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "base/network_interface.h"
@@ -24,6 +27,14 @@ c10::intrusive_ptr<c10d::Store> ReachStore(const RankEnv& env, std::chrono::mill
   }
 }
 
+/// The agent's store outlives ranks that torchrun starts again: without a prefix they would find the keys of those that
+/// failed. Python's env:// does the same.
+c10::intrusive_ptr<c10d::Store> OfThisAttempt(const RankEnv& env, c10::intrusive_ptr<c10d::Store> store) {
+  const char* attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
+  if (!env.store_is_served || attempt == nullptr) return store;
+  return c10::make_intrusive<c10d::PrefixStore>(std::string("gradwire/attempt_") + attempt, std::move(store));
+}
+
 /// Every rank's place, through the store: the first message of all, so that a rank that was not started has its name.
 std::vector<std::string> GatherPlaces(c10d::Store& store, const RankEnv& env, const std::string& mine) {
   store.set("place/" + std::to_string(env.rank), std::vector<uint8_t>(mine.begin(), mine.end()));
@@ -45,7 +56,7 @@ std::vector<std::string> GatherPlaces(c10d::Store& store, const RankEnv& env, co
 Job JoinRanks(const RankEnv& env, std::chrono::milliseconds timeout) {
   const LocalAddress local = FindLocalAddress(env);
   Job job;
-  job.membership = {ReachStore(env, timeout), env.rank, env.world_size, local.address, timeout};
+  job.membership = {OfThisAttempt(env, ReachStore(env, timeout)), env.rank, env.world_size, local.address, timeout};
   job.local_rank = env.local_rank;
   job.local_world_size = env.local_world_size;
   job.places = GatherPlaces(*job.membership.store, env, local.address + " (" + local.interface + ")");

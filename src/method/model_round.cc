@@ -169,14 +169,19 @@ template <typename T>
 void ModelRounds<T>::Load(Memory memory) {
   const size_t numel = memory.agreed.empty() ? 0 : offsets_.back();
   const size_t of_momentum = config_.outer_momentum != 0 ? numel : 0;
-  if (memory.agreed.size() != numel || memory.momentum.size() != of_momentum)
+  if (config_.shift != "none" && memory.shift.empty()) memory.shift.assign(numel, T{0});
+  const bool fits = memory.agreed.size() == numel && memory.momentum.size() == of_momentum &&
+                    memory.shift.size() == (config_.shift != "none" ? numel : 0);
+  if (!fits)
     throw Error("saved model round: found " + std::to_string(memory.agreed.size()) +
                 " numbers of the agreed model and " + std::to_string(memory.momentum.size()) +
                 " of its momentum, expected " + std::to_string(numel) + " and " + std::to_string(of_momentum) +
-                ": it belongs to another model or outer optimizer");
+                ": it belongs to another model, outer optimizer or shift");
   has_begun_ = numel > 0;
   agreed_ = std::move(memory.agreed);
   momentum_ = std::move(memory.momentum);
+  shift_ = std::move(memory.shift);
+  rests_ = memory.rests;
   delta_.resize(numel);
 }
 

@@ -3,6 +3,8 @@
 import array
 import json
 import os
+import pathlib
+import random
 import signal
 import subprocess
 import time
@@ -16,9 +18,21 @@ OF_ONE_RUN = {"job", "wall seconds"}
 TIMES = {"wall_s", "imgs_per_s", "t_step", "t_compute", "t_encode", "t_wire", "t_decode"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def images(tmp_path_factory):
+    """CIFAR-10's format with noise in it: an epoch of two ranks is 5 steps of 4 images."""
+    folder, noise = tmp_path_factory.mktemp("images"), random.Random(1)
+    for name, count in [("data_batch_1.bin", 40), ("test_batch.bin", 20)]:
+        (folder / name).write_bytes(b"".join(bytes([i % 10]) + noise.randbytes(3072) for i in range(count)))
+    IMAGES[:] = ["data.dataset=cifar10", f"data.root={folder}"]
+
+
+IMAGES = []
+
+
 def command(folder, *words):
     """Of a tiny run; a later word wins over an earlier one of its key."""
-    return [ranks.PROGRAM, *{word.split("=")[0]: word for word in ranks.tiny(folder, *words)}.values()]
+    return [ranks.PROGRAM, *{word.split("=")[0]: word for word in ranks.tiny(folder, *IMAGES, *words)}.values()]
 
 
 def run(folder, *words, code=0):
@@ -48,7 +62,7 @@ def in_the_middle(folder, last):
 
 RUNS = {
     "ef": ["comm.method=ef", "comm.compressor=sign"],
-    "ef21": ["comm.method=ef21", "comm.compressor=topk:1%", "log.every_steps=4"],
+    "ef21": ["comm.method=ef21", "comm.compressor=topk:1%", "log.every_steps=6"],  # is saved within an interval
     "diana": ["comm.method=diana", "comm.compressor=randk:10%"],
     "dore": ["comm.method=dore", "comm.compressor=qsgd:7"],
     "none": ["comm.method=none", "comm.compressor=identity", "run.nproc=3"],
@@ -90,19 +104,50 @@ def test_saves_are_kept_passed_over_and_refused_as_asked(tmp_path):
     assert [r["step"] for r in records(tmp_path) if "loss" in r] == list(range(1, 10))
 
 
-def wait_for_records(folder, count):
+def test_saves_come_at_the_ends_of_epochs_and_a_longer_run_goes_on(tmp_path):
+    words = ["train.steps=0", "train.epochs=3", "checkpoint.every_epochs=1", "checkpoint.keep_last=3"]
+    run(tmp_path, *words)
+    assert [save.name for save in saves(tmp_path)] == ["step00000005", "step00000010", "step00000015"]
+    run(tmp_path, *words, "train.epochs=4", "checkpoint.resume=auto")
+    assert [save.name for save in saves(tmp_path)] == ["step00000010", "step00000015", "step00000020"]
+    assert [(r["step"], "final" in r) for r in records(tmp_path)][-1] == (20, True)
+    assert "expected at most the 15 steps" in run(tmp_path, *words, "checkpoint.resume=auto", code=2)
+
+
+def wait_for(file, holds):
     end = time.monotonic() + 120
-    while not (folder / "metrics.jsonl").exists() or (folder / "metrics.jsonl").read_text().count("\n") < count:
-        assert time.monotonic() < end, f"no {count} records in {folder}"
+    while not file.exists() or not holds(file.read_text()):
+        assert time.monotonic() < end, f"in vain for {file}"
         time.sleep(0.02)
 
 
-def start(words):
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+def wait_for_records(folder, count):
+    wait_for(folder / "metrics.jsonl", lambda text: text.count("\n") >= count)
+
+
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def start():
+    """Starts processes in sessions of their own; what is left of them at the end is killed."""
+    started = []
+
+    def begin(words):
+        started.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            for child in children(process.pid):
+                os.kill(child, signal.SIGKILL)
+            process.kill()
 
 
 @pytest.mark.parametrize("mode", ["sync", "local"])
-def test_sigterm_saves_and_the_run_goes_on_as_if_nothing_had_been(tmp_path, mode):
+def test_sigterm_saves_and_the_run_goes_on_as_if_nothing_had_been(tmp_path, start, mode):
     words = ["train.steps=60", "log.every_steps=1", "checkpoint.resume=auto", f"train.mode={mode}"]
     words += ["local.sync_every=3"] * (mode == "local")
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
@@ -129,14 +174,18 @@ def test_sigint_to_one_rank_stops_all_at_the_same_step(tmp_path):
     assert sorted(file.name for file in saves(tmp_path)[0].iterdir()) == ["rank0", "rank1"]
 
 
-def test_torchrun_stops_it_by_sigterm(tmp_path):
+def test_torchrun_starts_ranks_again_where_they_were_and_stops_them_by_sigterm(tmp_path, start):
     agent = start([os.environ["GRADWIRE_PYTHON"], "-m", "torch.distributed.run", "--no-python", "--nproc-per-node=2",
-                   f"--master-port={ranks.free_port()}", *command(
-                       tmp_path, "train.epochs=1000", "log.every_steps=1", "checkpoint.resume=auto")])
-    wait_for_records(tmp_path, 3)
+                   "--max-restarts=1", f"--master-port={ranks.free_port()}", *command(
+                       tmp_path, *SAVE, "train.epochs=1000", "checkpoint.resume=auto", "checkpoint.keep_last=2")])
+    wait_for_records(tmp_path, 5)
+    os.kill(children(agent.pid)[0], signal.SIGKILL)
+    wait_for(tmp_path / "log.txt", lambda text: "going on from" in text.rsplit("data:", 1)[-1] and "img/s" in
+             text.rsplit("going on from", 1)[-1])
     agent.send_signal(signal.SIGTERM)
     said = agent.communicate(timeout=60)[0]
-    assert "stopped by SIGTERM" in said and len(list(saves(tmp_path)[0].iterdir())) == 2, said
+    assert "stopped by SIGTERM" in said and len(list(saves(tmp_path)[-1].iterdir())) == 2, said
+    assert [r["step"] for r in records(tmp_path)] == list(range(1, len(records(tmp_path)) + 1))
 
 
 def test_three_ranks_go_on_where_two_were_with_the_same_mean_residual(tmp_path):
