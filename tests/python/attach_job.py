@@ -25,6 +25,7 @@ def arguments():
     parser.add_argument("--resume", type=int, default=-1)
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--compare-mean", action="store_true")
+    parser.add_argument("--save-at-once", action="store_true", help="after resuming, with the sums of what owners hold")
     parser.add_argument("--progress", action="store_true")
     return parser.parse_args()
 
@@ -47,6 +48,19 @@ def resume(args, ddp, optimizer, handle):
             assert torch.allclose(e, sum(old) / len(old), atol=1e-7), name
 
 
+def save_owners(args, ddp, optimizer, handle):
+    for file in saved(args, args.resume) if dist.get_rank() == 0 else []:
+        file.unlink()
+    dist.barrier()
+    state = {"model": ddp.state_dict(), "optimizer": optimizer.state_dict(), "gradwire": handle.state_dict()}
+    torch.save(state, args.folder / f"step{args.resume}.rank{dist.get_rank()}.pt")
+    memory = state["gradwire"]["ranks"][str(dist.get_rank())]
+    sums = torch.tensor([keys["down.e"].double().abs().sum() for _, keys in sorted(memory.items())])
+    dist.all_reduce(sums)
+    assert sums.min() > 0
+    (args.folder / f"owners{dist.get_rank()}.txt").write_text(str(sums.tolist()))
+
+
 def main():
     args = arguments()
     dist.init_process_group("gloo")
@@ -55,6 +69,8 @@ def main():
     handle = gradwire.attach(ddp, args.method, args.compressor, timeout_s=args.timeout)
     if args.resume >= 0:
         resume(args, ddp, optimizer, handle)
+    if args.save_at_once:
+        save_owners(args, ddp, optimizer, handle)
     for step in range(max(args.resume, 0), args.steps):
         backward(ddp, step)
         optimizer.step()

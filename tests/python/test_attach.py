@@ -54,6 +54,14 @@ def test_another_world_size_keeps_the_mean_residual(tmp_path):
     run_job(tmp_path, 2, "--steps", 10, "--resume", 10, "--compare-mean")
 
 
+def test_owners_memory_is_held_once_after_another_world_size(tmp_path):
+    """Sums over all ranks of what owners hold, before and after two changes of the world size."""
+    words = ["--method", "doublesqueeze", "--compressor", "sign", "--steps", 10]
+    run_job(tmp_path, 3, *words, "--save-at", 10)
+    sums = [run_job(tmp_path, size, *words, "--resume", 10, "--save-at-once")["owners0"] for size in (2, 3)]
+    assert sums[0] == sums[1]
+
+
 def start_job(tmp_path, size, *words):
     return ranks.start_ranks(size, [sys.executable, HERE / "attach_job.py", tmp_path, *map(str, words)], env=environment())
 

@@ -85,7 +85,7 @@ class CommState:
         For torch.save, a file for each rank, or torch.distributed.checkpoint, which keeps all ranks' entries.
         """
         step, vectors = self._hook.save()
-        return _state.pack(step, vectors, self._names, self._rank, self._size, _C.topology(self._settings))
+        return _state.pack(step, vectors, self._names, self._rank, self._size, _C.topology(self._settings), dict(self._settings).get("piece", "fixed"))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Replaces the memory by that of a `state_dict`: training goes on with the same bits.

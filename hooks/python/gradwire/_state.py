@@ -2,7 +2,7 @@
 """What the links remember, as plain dictionaries of tensors by the parameters' names.
 
     {"version": 1, "step": 120, "world_size": 4, "topology": "allgather",
-     "ranks": {"2": {"layer1.weight": {"e": Tensor}}}}
+     "piece": "fixed", "ranks": {"2": {"layer1.weight": {"e": Tensor}}}}
 
 A rank's dictionary has its own entry in "ranks". Keys do not clash, so that torch.distributed.checkpoint keeps all of
 them, and `merge_state_dicts` makes one dictionary of several files.
@@ -18,15 +18,16 @@ from gradwire import _C
 
 _VERSION = 1
 _WAY_BACK = "down."  # prefix of the memory of the way back
+_PIECE = 65536  # elements of a piece, unless it is a whole tensor
 
 
-def pack(step: int, vectors: list, names: list[str], rank: int, size: int, topology: str) -> dict:
+def pack(step: int, vectors: list, names: list[str], rank: int, size: int, topology: str, piece: str) -> dict:
     """The state_dict of one rank."""
     mine: dict[str, dict[str, torch.Tensor]] = {}
     for vector in vectors:
         key = (_WAY_BACK if vector.down else "") + vector.name
         mine.setdefault(names[vector.parameter], {})[key] = vector.values
-    return {"version": _VERSION, "step": step, "world_size": size, "topology": topology, "ranks": {str(rank): mine}}
+    return {"version": _VERSION, "step": step, "world_size": size, "topology": topology, "piece": piece, "ranks": {str(rank): mine}}
 
 
 def unpack(state: dict, names: list[str], rank: int, size: int) -> tuple[int, list]:
@@ -37,6 +38,7 @@ def unpack(state: dict, names: list[str], rank: int, size: int) -> tuple[int, li
         mine = ranks[str(rank)]
     elif len(ranks) == state["world_size"]:
         mine = _reshard(list(ranks.values()), state["topology"])
+        _keep_owned(mine, state, names, rank, size)
     else:
         raise _C.Error(
             f"load_state_dict: the state has the memory of ranks {', '.join(sorted(ranks))} of {state['world_size']}, and this "
@@ -50,7 +52,7 @@ def merge_state_dicts(states: Iterable[dict]) -> dict:
     states = list(states)
     for state in states:
         _check(state)
-    same = ("step", "world_size", "topology")
+    same = ("step", "world_size", "topology", "piece")
     for key in same:
         values = {state[key] for state in states}
         if len(values) != 1:
@@ -74,6 +76,21 @@ def _vectors(memory: dict, names: list[str]) -> list:
         for name, keys in memory.items()
         for key, values in keys.items()
     ]
+
+
+def _keep_owned(memory: dict, state: dict, names: list[str], rank: int, size: int) -> None:
+    """With the sharded topology rank (parameter + piece) mod size owns a piece; another change of the world would sum what
+    more than one rank held of it."""
+    if state["topology"] != "sharded":
+        return
+    for parameter, name in enumerate(names):
+        for key, values in memory.get(name, {}).items():
+            if key != "mean h" and (not key.startswith(_WAY_BACK) or key == _WAY_BACK + "mean h"):
+                continue
+            step = _PIECE if state["piece"] == "fixed" else max(1, values.numel())
+            for piece, begin in enumerate(range(0, values.numel(), step)):
+                if (parameter + piece) % size != rank:
+                    values[begin : begin + step] = 0
 
 
 def _reshard(ranks: list[dict], topology: str) -> dict:
