@@ -49,6 +49,7 @@ def resume(args, ddp, optimizer, handle):
 
 
 def save_owners(args, ddp, optimizer, handle):
+    dist.barrier()  # all have read the old files
     for file in saved(args, args.resume) if dist.get_rank() == 0 else []:
         file.unlink()
     dist.barrier()
