@@ -20,6 +20,7 @@ def arguments():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--method", default="ef")
     parser.add_argument("--compressor", default="topk:5%")
+    parser.add_argument("--every", nargs="*", default=[], help="method,compressor one after another, in folders of their names")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--save-at", type=int, default=-1)
     parser.add_argument("--resume", type=int, default=-1)
@@ -65,6 +66,17 @@ def save_owners(args, ddp, optimizer, handle):
 def main():
     args = arguments()
     dist.init_process_group("gloo")
+    folder = args.folder
+    for pair in args.every or [f"{args.method},{args.compressor}"]:
+        args.method, args.compressor = pair.split(",")
+        args.name = f"{args.method}." if args.every else ""
+        args.folder = folder / args.method if args.every else folder
+        args.folder.mkdir(exist_ok=True)
+        train(args, folder)
+    dist.destroy_process_group()
+
+
+def train(args, results):
     ddp, rank = make_ddp(), dist.get_rank()
     optimizer = torch.optim.SGD(ddp.parameters(), lr=0.05, momentum=0.9)
     handle = gradwire.attach(ddp, args.method, args.compressor, timeout_s=args.timeout)
@@ -81,8 +93,8 @@ def main():
             state = {"model": ddp.state_dict(), "optimizer": optimizer.state_dict(), "gradwire": handle.state_dict()}
             torch.save(state, args.folder / f"step{step + 1}.rank{rank}.pt")
     digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in ddp.parameters()))
-    (args.folder / f"weights{rank}.txt").write_text(digest.hexdigest())
-    dist.destroy_process_group()
+    (results / f"{args.name}weights{rank}.txt").write_text(digest.hexdigest())
+    handle.close()
 
 
 if __name__ == "__main__":
