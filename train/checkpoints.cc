@@ -44,6 +44,7 @@ std::string Checkpoints::Write(uint64_t step, Snapshot& file) {
     throw Error(folder + ": cannot be made (" + failed.message() + "); check run.output_dir, its permissions and room");
   file.Write(RankFile(folder, world_.env.rank));
   FlushFolder(saves);
+  FlushFolder(config_.run.output_dir);
   double one = 1;
   world_.exact->Finish(world_.exact->StartAllReduce(std::span<double>(&one, 1)));  // all files are there
   own_.written.insert(step);

@@ -39,7 +39,8 @@ bool Exists(const std::string& path) {
 
 /// This rank's file of a save by as many ranks, else the files of all its ranks.
 Save ReadSave(const std::string& folder, int rank, int size) {
-  Save save{.folder = folder};
+  Save save;
+  save.folder = folder;
   if (Exists(RankFile(folder, rank))) {
     save.files.push_back(ReadAs(folder, rank));
     if (LabelOf(save.files[0]).world_size == size) return save;
@@ -75,35 +76,40 @@ struct Verdict {
   Save save;
 };
 
-Verdict Judge(const std::string& folder, const std::string& settings, Collective& collective) {
-  Verdict verdict;
-  std::string mine;
+/// What this rank says of a save, which it has then read.
+std::string Say(const std::string& folder, const std::string& settings, const Collective& collective, Save& save) {
   try {
-    verdict.save = ReadSave(folder, collective.rank(), collective.size());
-    mine = std::string(kGood) + CheckedLabel(verdict.save, settings);
-    verdict.save.step = LabelOf(verdict.save.files[0]).step;
+    save = ReadSave(folder, collective.rank(), collective.size());
+    save.step = LabelOf(save.files[0]).step;
+    return std::string(kGood) + CheckedLabel(save, settings);
   } catch (const ConfigError& error) {
-    mine = std::string(kRefused) + error.what();
+    return std::string(kRefused) + error.what();
   } catch (const Error& error) {
-    mine = std::string(kDamaged) + error.what();
+    return std::string(kDamaged) + error.what();
   }
-  const std::vector<std::string> all = collective.GatherText(mine);
+}
+
+/// Why the save that all ranks have read cannot be used; empty where it can.
+std::string DamageIn(const std::vector<std::string>& all) {
   for (size_t rank = 0; rank < all.size(); ++rank)
-    if (all[rank].starts_with(kDamaged)) {
-      verdict.damage = fmt::format("rank {}: {}", rank, all[rank].substr(kDamaged.size()));
-      return verdict;
-    }
+    if (all[rank].starts_with(kDamaged)) return fmt::format("rank {}: {}", rank, all[rank].substr(kDamaged.size()));
   for (const std::string& said : all)
     if (said.starts_with(kRefused))
       throw ConfigError(
           fmt::format("checkpoint.resume: {}\nGive the run the settings that it was saved with, or start "
                       "another one in another run.output_dir (model.init takes a model.pt)",
                       said.substr(kRefused.size())));
-  for (size_t rank = 1; rank < all.size() && verdict.damage.empty(); ++rank)
+  for (size_t rank = 1; rank < all.size(); ++rank)
     if (all[rank] != all[0])
-      verdict.damage =
-          fmt::format("its files are of different saves (run, step, ranks): rank 0 read {}, and rank {} read {}",
-                      all[0].substr(kGood.size()), rank, all[rank].substr(kGood.size()));
+      return fmt::format("its files are of different saves (run, step, ranks): rank 0 read {}, and rank {} read {}",
+                         all[0].substr(kGood.size()), rank, all[rank].substr(kGood.size()));
+  return "";
+}
+
+Verdict Judge(const std::string& folder, const std::string& settings, Collective& collective) {
+  Verdict verdict;
+  const std::string mine = Say(folder, settings, collective, verdict.save);
+  verdict.damage = DamageIn(collective.GatherText(mine));
   return verdict;
 }
 

@@ -139,10 +139,7 @@ class Trainer {
     if (!beginning.save) return;
     const Save save = *std::exchange(beginning.save, std::nullopt);
     step_ = begun_step_ = static_cast<int64_t>(save.step);
-    if (step_ > total_steps_)
-      throw ErrorAt(config_, "checkpoint.resume",
-                    save.folder + " is of step " + std::to_string(step_) + ", expected at most the " +
-                        std::to_string(total_steps_) + " steps of this run; raise train.epochs or train.steps");
+    CheckLength(save);
     SetBatch();
     network_.SettleBuckets();
     const Progress progress = UnpackState(save, MakeParts(config_.comm, config_.run.seed), world_, network_, rounds_,
@@ -156,6 +153,13 @@ class Trainer {
                    (save.other_world ? ", saved by " + std::to_string(save.files.size()) + " ranks" : ""));
     if (step_ == total_steps_ && config_.checkpoint.saves() && (save.other_world || !save.is_own)) SaveRun(0);
     interval_start_ = Now();
+  }
+
+  void CheckLength(const Save& save) const {
+    if (step_ > total_steps_)
+      throw ErrorAt(config_, "checkpoint.resume",
+                    save.folder + " is of step " + std::to_string(step_) + ", expected at most the " +
+                        std::to_string(total_steps_) + " steps of this run; raise train.epochs or train.steps");
   }
 
   void SaveRun(int signal) {

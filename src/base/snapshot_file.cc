@@ -46,7 +46,9 @@ V At(std::span<const std::byte> bytes, size_t offset) {
 }
 
 void Append(std::vector<std::byte>& to, std::span<const std::byte> bytes) {
-  to.insert(to.end(), bytes.begin(), bytes.end());
+  const size_t begin = to.size();
+  to.resize(begin + bytes.size());
+  if (!bytes.empty()) std::memcpy(to.data() + begin, bytes.data(), bytes.size());
 }
 
 uint64_t Checksum(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
