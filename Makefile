@@ -2,7 +2,7 @@
 # The front door: `make help`. Set-up is .ci/setup; everything else is plain CMake, Ninja and CTest.
 
 CONFIG ?= configs/quickstart.yaml
-CTEST := ctest --output-on-failure --no-tests=error
+CTEST := ctest -j2 --output-on-failure --no-tests=error
 # ThreadSanitizer of GCC 12 cannot start under strong address randomisation (vm.mmap_rnd_bits > 28).
 TSAN_RUN = $(shell setarch --addr-no-randomize true 2>/dev/null && echo setarch --addr-no-randomize)
 # Statistics take an hour under a sanitizer, and run no code that the other tests leave out; operators start no threads.
