@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 import gradwire
-from attach_laws import backward, make_ddp, residuals
+from laws import backward, make_ddp, residuals
 
 
 def arguments():

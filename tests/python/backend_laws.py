@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laws of init_process_group("gradwire"). Run as attach_laws.py, in an environment that says compressor topk:5% from step 0.
+"""Laws of init_process_group("gradwire"). Run as laws.py says, in an environment that says compressor topk:5% from step 0.
 
 Everything but DDP's gradients is exact, while the gradients of a DDP in the same process are compressed.
 """
@@ -12,15 +12,9 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import gradwire
-from attach_laws import LeftOut, backward, batch, gradients, make_ddp, make_model, raises, residuals, run, same, train
+from laws import LeftOut, backward, batch, gradients, law, make_ddp, make_model, raises, residuals, run, same, train, train_scaled
 
-LAWS = {}
 BIG = 5000  # elements: above min_compress_numel
-
-
-def law(function):
-    LAWS[function.__name__] = function
-    return function
 
 
 def gloo_group():
@@ -301,8 +295,6 @@ def other_reducers_are_intercepted_on_request_and_metrics_are_not():
 
 @law
 def a_configured_scaler_protects_residuals():
-    from attach_laws import train_scaled
-
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
     gradwire.configure(grad_scaler=scaler)
     ddp = make_ddp()
@@ -326,4 +318,4 @@ def configure_wins_over_the_environment_and_mistakes_are_refused():
 
 
 if __name__ == "__main__":
-    run("gradwire", LAWS)
+    run("gradwire")

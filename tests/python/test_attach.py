@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gradwire.attach on Python's DistributedDataParallel, under torchrun. The laws are those of attach_laws.py."""
+"""gradwire.attach on Python's DistributedDataParallel, under torchrun. The laws are those of attach_laws.py and
+handle_laws.py."""
 import re
 import signal
 import subprocess
@@ -28,7 +29,7 @@ def results(tmp_path_factory):
 
 
 @pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("law", laws_of("attach_laws.py"))
+@pytest.mark.parametrize("law", laws_of("attach_laws.py", "handle_laws.py"))
 def test_law(results, law, size):
     for rank, failures in enumerate(results(size)):
         if failures[law].startswith("left out: "):

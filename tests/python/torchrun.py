@@ -13,7 +13,9 @@ HERE = pathlib.Path(__file__).parent
 
 
 def environment(**more):
-    return dict(os.environ, PYTHONPATH=str(ranks.BUILD / "python"), OMP_NUM_THREADS="1", **more)
+    """This one's, less what the tests themselves are told by it: a job takes GRADWIRE_... for settings."""
+    base = {name: value for name, value in os.environ.items() if not name.startswith("GRADWIRE_")}
+    return dict(base, PYTHONPATH=str(ranks.BUILD / "python"), OMP_NUM_THREADS="1", **more)
 
 
 def torchrun(size, *words, timeout=300, **settings):
@@ -22,10 +24,10 @@ def torchrun(size, *words, timeout=300, **settings):
     return subprocess.run(command, env=environment(**settings), timeout=timeout, capture_output=True, text=True)
 
 
-def laws_of(file):
-    """The names of its functions that are marked @law."""
-    tree = ast.parse((HERE / file).read_text())
-    return [f.name for f in tree.body if isinstance(f, ast.FunctionDef) and any(getattr(d, "id", "") == "law" for d in f.decorator_list)]
+def laws_of(*files):
+    """The names of their functions that are marked @law."""
+    trees = [ast.parse((HERE / file).read_text()) for file in files]
+    return [f.name for tree in trees for f in tree.body if isinstance(f, ast.FunctionDef) and any(getattr(d, "id", "") == "law" for d in f.decorator_list)]
 
 
 def read_results(folder, size):

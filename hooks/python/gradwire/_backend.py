@@ -25,7 +25,6 @@ _interceptors: dict[str, Any] = {}  # by the name of the group
 _configured: dict[str, Any] = {}
 NOT_SETTINGS = (*_ddp.NOT_SETTINGS, "intercept", "min_bucket_numel")
 _ENVIRONMENT = "GRADWIRE_"
-_NO_SETTINGS = {"GRADWIRE_CONFIG", "GRADWIRE_PYTHON", "GRADWIRE_BUILD_DIR", "GRADWIRE_LIBSVM_DIR"}  # the last three: of tests
 
 
 def configure(**options: Any) -> None:
@@ -128,7 +127,7 @@ def _options(configured: dict[str, Any]) -> dict[str, Any]:
     options = _settings.from_file(os.environ[_ENVIRONMENT + "CONFIG"]) if os.environ.get(_ENVIRONMENT + "CONFIG") else {}
     for variable, value in os.environ.items():
         key = variable.removeprefix(_ENVIRONMENT).lower()
-        if not variable.startswith(_ENVIRONMENT) or variable in _NO_SETTINGS:
+        if not variable.startswith(_ENVIRONMENT) or variable == _ENVIRONMENT + "CONFIG":
             continue
         if key in ("seed", "min_bucket_numel"):
             options[key] = _count(variable, value)

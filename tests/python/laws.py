@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the files of laws share: a law is a function that every rank of a torchrun calls, `<file>.py RESULTS_FOLDER [LAW...]`.
+
+A rank writes what failed, by law, to RESULTS_FOLDER/<rank>.json, which torchrun.py reads.
+"""
+
+import json
+import pathlib
+import sys
+import time
+import traceback
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+LAWS = {}
+
+
+class LeftOut(Exception):
+    """A law that this job cannot be asked about, for the reason that it gives."""
+
+
+def law(function):
+    LAWS[function.__name__] = function
+    return function
+
+
+def make_model(seed=0, width=64, dtype=torch.float32):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(32, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 8)).to(dtype)
+
+
+def make_ddp(model=None, **options):
+    return DistributedDataParallel(make_model() if model is None else model, bucket_cap_mb=0.01, **options)
+
+
+def batch(step, rank=None, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(1000 * step + (dist.get_rank() if rank is None else rank))
+    return torch.randn(16, 32, generator=generator).to(dtype)
+
+
+def backward(ddp, step, dtype=torch.float32, scale=1.0):
+    ddp.zero_grad()
+    (ddp(batch(step, dtype=dtype)).square().mean() * scale).backward()
+
+
+def train(ddp, steps, lr=0.05, first=0):
+    for step in range(first, first + steps):
+        backward(ddp, step)
+        with torch.no_grad():
+            for parameter in ddp.parameters():
+                parameter -= lr * parameter.grad
+
+
+def gradients(ddp):
+    return [p.grad.clone() for p in ddp.parameters()]
+
+
+def residuals(handle):
+    return {name: keys["e"] for name, keys in handle.state_dict()["ranks"][str(dist.get_rank())].items() if "e" in keys}
+
+
+def same(a, b):
+    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b))
+
+
+def same_residuals(a, b):
+    return a.keys() == b.keys() and same(a.values(), b.values())
+
+
+def raises(kind, words, call):
+    try:
+        call()
+    except kind as error:
+        missing = [word for word in words if word not in str(error)]
+        assert not missing, f"{missing} not in: {error}"
+        return
+    raise AssertionError(f"expected {kind.__name__}")
+
+
+def train_scaled(ddp, scaler, optimizer, steps, infinite_at=()):
+    """A loop with a GradScaler; in some steps the last rank's gradient of the first layer, in the last bucket, overflows."""
+    for step in range(steps):
+        optimizer.zero_grad()
+        poison = None
+        if step in infinite_at and dist.get_rank() == dist.get_world_size() - 1:
+            poison = ddp.module[0].weight.register_hook(lambda g: torch.full_like(g, float("inf")))
+        scaler.scale(ddp(batch(step)).square().mean()).backward()
+        if poison:
+            poison.remove()
+        scaler.step(optimizer)
+        scaler.update()
+
+
+def run(backend):
+    """Every law that was registered, or those that the command line names; what failed goes to a file for each rank."""
+    dist.init_process_group(backend)
+    failures, seconds = {}, {}
+    for name in sys.argv[2:] or LAWS:
+        start = time.monotonic()
+        try:
+            LAWS[name]()
+            failures[name] = ""
+        except LeftOut as reason:
+            failures[name] = f"left out: {reason}"
+        except Exception:
+            failures[name] = traceback.format_exc()
+        seconds[name] = round(time.monotonic() - start, 2)
+        dist.barrier()
+    pathlib.Path(sys.argv[1], f"{dist.get_rank()}.json").write_text(json.dumps({"failures": failures, "seconds": seconds}))
+    dist.destroy_process_group()
