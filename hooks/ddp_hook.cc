@@ -9,6 +9,7 @@
 #include "gradwire/error.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
+#include "gradwire/saved_memory.h"
 #include "hooks/comm_hook.h"
 
 namespace gradwire {
@@ -39,7 +40,8 @@ template <typename T>
 class Hook final : public DdpHook {
  public:
   Hook(const Named& named, std::unique_ptr<Collective> collective, const DdpHookOptions& options)
-      : world_size_(collective->size()),
+      : rank_(collective->rank()),
+        world_size_(collective->size()),
         collective_(std::move(collective)),
         exchange_(*collective_, Describe(named), PartsOf(options)),
         thread_(exchange_),
@@ -73,28 +75,27 @@ class Hook final : public DdpHook {
 
   std::pair<uint64_t, double> Finished() const override { return route_->finished(); }
 
-  SavedMemory Save() override {
-    SavedMemory memory{route_->step(), {}};
+  uint64_t step() const override { return route_->step(); }
+
+  RankMemory Save() override {
+    RankMemory memory;
     thread_.Inspect([&](Exchange<T>& exchange) {
-      Append(exchange.state(), /*down=*/false, memory.vectors);
-      Append(exchange.down_state(), /*down=*/true, memory.vectors);
+      for (const SavedVector<T>& v : SaveMemory(exchange)) {
+        const at::Tensor copy = at::empty({static_cast<int64_t>(v.values.size())}, c10::CppTypeToScalarType<T>::value);
+        std::ranges::copy(v.values, copy.mutable_data_ptr<T>());
+        memory.push_back({v.down, v.parameter, v.name, copy});
+      }
     });
     return memory;
   }
 
-  void Load(const SavedMemory& memory) override {
-    thread_.Inspect([&](Exchange<T>& exchange) {
-      CheckSizes(exchange.parameters(), memory);
-      exchange.state().Clear();
-      exchange.down_state().Clear();
-      for (const SavedVector& saved : memory.vectors) {
-        StateStore<T>& store = saved.down ? exchange.down_state() : exchange.state();
-        const at::Tensor values = saved.values.to(c10::CppTypeToScalarType<T>::value).contiguous();
-        std::copy_n(values.template const_data_ptr<T>(), values.numel(),
-                    store.Vector(saved.parameter, saved.name).data());
-      }
-    });
-    route_->SetStep(memory.step);
+  void Load(uint64_t step, const RankMemory& memory) override { Replace(step, VectorsOf(memory)); }
+
+  void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks, Topology topology,
+                     PieceRule piece) override {
+    std::vector<std::vector<SavedVector<T>>> old;
+    for (const RankMemory& memory : old_ranks) old.push_back(VectorsOf(memory));
+    Replace(step, Reshard(old, topology, piece, rank_, world_size_));
   }
 
   void Close() override {
@@ -112,24 +113,22 @@ class Hook final : public DdpHook {
     return squares;
   }
 
-  static void Append(StateStore<T>& store, bool down, std::vector<SavedVector>& vectors) {
-    store.ForEach([&](uint32_t parameter, std::string_view name, std::span<const T> values) {
-      const at::Tensor copy = at::empty({static_cast<int64_t>(values.size())}, c10::CppTypeToScalarType<T>::value);
-      std::ranges::copy(values, copy.mutable_data_ptr<T>());
-      vectors.push_back({down, parameter, std::string(name), copy});
-    });
-  }
-
-  static void CheckSizes(const std::vector<Parameter>& parameters, const SavedMemory& memory) {
-    for (const SavedVector& saved : memory.vectors) {
-      const Parameter& parameter = parameters.at(saved.parameter);
-      if (saved.values.numel() != static_cast<int64_t>(parameter.numel()))
-        throw Error("saved memory '" + saved.name + "' of parameter " + parameter.name + " has " +
-                    std::to_string(saved.values.numel()) + " elements, expected " + std::to_string(parameter.numel()) +
-                    ": it belongs to another model");
+  static std::vector<SavedVector<T>> VectorsOf(const RankMemory& memory) {
+    std::vector<SavedVector<T>> vectors;
+    for (const MemoryTensor& saved : memory) {
+      const at::Tensor values = saved.values.to(c10::CppTypeToScalarType<T>::value).contiguous();
+      const T* begin = values.template const_data_ptr<T>();
+      vectors.push_back({saved.down, saved.parameter, saved.name, {begin, begin + values.numel()}});
     }
+    return vectors;
   }
 
+  void Replace(uint64_t step, const std::vector<SavedVector<T>>& vectors) {
+    thread_.Inspect([&](Exchange<T>& exchange) { LoadMemory(exchange, vectors); });
+    route_->SetStep(step);
+  }
+
+  const int rank_;
   const int world_size_;
   std::unique_ptr<Collective> collective_;
   Exchange<T> exchange_;

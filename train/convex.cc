@@ -46,10 +46,7 @@ class ConvexRun {
     DirectSink<double> sink(exchange_);
     const LocalConfig local = config_.train.mode == "local" ? config_.local : LocalConfig{.sync_every = 1};
     ModelRounds<double> rounds(worker_, sink, local, config_.run.seed, static_cast<uint32_t>(collective_.rank()),
-                               kOneBucket, [this] {
-                                 exchange_.state().Clear();
-                                 exchange_.down_state().Clear();
-                               });
+                               kOneBucket, [this] { exchange_.ForgetMemory(); });
     agreed_ = worker_.x();
     Log();
     bool finite = true;

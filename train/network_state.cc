@@ -20,13 +20,6 @@ void Get(const Snapshot& file, const std::string& name, const at::Tensor& tensor
   tensor.detach().copy_(rows);
 }
 
-class NowhereSink final : public BucketSink<float> {
- public:
-  void Push(const Round&, const Bucket<float>&, std::function<void(std::exception_ptr)> done) override {
-    done(nullptr);
-  }
-};
-
 }  // namespace
 
 void Network::Save(Snapshot& file) const {
@@ -55,7 +48,7 @@ void Network::Load(const Snapshot& file) {
 }
 
 void Network::SettleBuckets() {
-  NowhereSink nowhere;
+  KeepSink<float> nowhere;
   Gradient({0}, nowhere);
   TakeTally();
 }

@@ -9,8 +9,8 @@
 namespace gradwire::train {
 namespace {
 
-constexpr const char *kAgreed = "agreed", *kOuterMomentum = "outer momentum", *kShift = "shift",
-                     *kRests = "rests", *kImages = "images";
+constexpr const char *kAgreed = "agreed", *kOuterMomentum = "outer momentum", *kShift = "shift", *kRests = "rests",
+                     *kImages = "images";
 
 std::vector<float> Floats(const Snapshot& file, const char* name) {
   std::vector<float> values(file.Bytes(name).size() / sizeof(float));
@@ -75,8 +75,8 @@ Progress UnpackState(const Save& save, const ExchangeParts& parts, const World& 
   if (save.other_world) MoveTo(network, rounds.agreed());
   network.ddp().exchange()->Inspect([&](Exchange<float>& exchange) {
     const int rank = world.env.rank, size = world.env.world_size;
-    SetMemory(exchange, save.other_world ? Reshard(save.files, exchange.parameters(), parts, rank, size)
-                                         : MemoryIn(file, exchange.parameters()));
+    LoadMemory(exchange, save.other_world ? Reshard(save.files, exchange.parameters(), parts, rank, size)
+                                          : MemoryIn(file, exchange.parameters()));
   });
   return ProgressIn(save, world.env.rank);
 }

@@ -210,10 +210,7 @@ class Trainer {
 
   /// Post-local SGD: what is exchanged from now on are differences of models.
   void ForgetMemory() {
-    network_.ddp().exchange()->Inspect([](Exchange<float>& exchange) {
-      exchange.state().Clear();
-      exchange.down_state().Clear();
-    });
+    network_.ddp().exchange()->Inspect([](Exchange<float>& exchange) { exchange.ForgetMemory(); });
   }
 
   /// Sums over all ranks.

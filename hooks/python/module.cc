@@ -124,12 +124,12 @@ void DefineHook(py::module& m) {
       .def(py::init(&MakeInterceptor))
       .def("totals", &Totals<AllReduceInterceptor>)
       .def("close", &AllReduceInterceptor::Close, ReleaseGil());
-  py::class_<SavedVector>(m, "SavedVector")
+  py::class_<MemoryTensor>(m, "MemoryTensor")
       .def(py::init<bool, uint32_t, std::string, at::Tensor>())
-      .def_readonly("down", &SavedVector::down)
-      .def_readonly("parameter", &SavedVector::parameter)
-      .def_readonly("name", &SavedVector::name)
-      .def_readonly("values", &SavedVector::values);
+      .def_readonly("down", &MemoryTensor::down)
+      .def_readonly("parameter", &MemoryTensor::parameter)
+      .def_readonly("name", &MemoryTensor::name)
+      .def_readonly("values", &MemoryTensor::values);
   py::class_<DdpHook, std::shared_ptr<DdpHook>>(m, "DdpHook")
       .def("install",
            [](DdpHook& hook, const std::shared_ptr<c10d::Reducer>& reducer) {
@@ -143,17 +143,15 @@ void DefineHook(py::module& m) {
       .def("set_lr", &DdpHook::SetLr)
       .def("totals", &Totals<DdpHook>)
       .def("finished", &DdpHook::Finished)
+      .def("step", &DdpHook::step)
+      .def("save", &DdpHook::Save, ReleaseGil())
+      .def("load", &DdpHook::Load, ReleaseGil())
       .def(
-          "save",
-          [](DdpHook& hook) {
-            SavedMemory memory = hook.Save();
-            return std::pair(memory.step, std::move(memory.vectors));
-          },
-          ReleaseGil())
-      .def(
-          "load",
-          [](DdpHook& hook, uint64_t step, std::vector<SavedVector> vectors) {
-            hook.Load({step, std::move(vectors)});
+          "load_resharded",
+          [](DdpHook& hook, uint64_t step, const std::vector<RankMemory>& old_ranks, const std::string& topology,
+             const std::string& piece) {
+            hook.LoadResharded(step, old_ranks, topology == "sharded" ? Topology::kSharded : Topology::kAllGather,
+                               piece == "tensor" ? PieceRule::kTensor : PieceRule::kFixed);
           },
           ReleaseGil())
       .def("close", &DdpHook::Close, ReleaseGil());

@@ -35,6 +35,16 @@ class BucketSink {
   virtual void Push(const Round& round, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) = 0;
 };
 
+/// Exchanges nothing: leaves every bucket as it is.
+template <typename T>
+class KeepSink final : public BucketSink<T> {
+ public:
+  void Push(const Round&, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override {
+    if (bucket.fetch) bucket.fetch();
+    done(nullptr);
+  }
+};
+
 /// Pushes one bucket and waits for its result. Throws what stopped the exchange. For objectives that compute their
 /// whole gradient first.
 template <typename T>

@@ -32,19 +32,14 @@ struct BucketTotals {
   double residual_norm = 0;  ///< of error feedback's memory of its parameters, as it is now
 };
 
-/// One vector of a rank's memory.
-struct SavedVector {
+/// One vector of a rank's memory, as a tensor.
+struct MemoryTensor {
   bool down = false;  ///< of the way back
   uint32_t parameter = 0;
   std::string name;
   at::Tensor values;  ///< 1-D, float32 or float64
 };
-
-/// The memory of one rank between two steps.
-struct SavedMemory {
-  uint64_t step = 0;  ///< of the next gradient
-  std::vector<SavedVector> vectors;
-};
+using RankMemory = std::vector<MemoryTensor>;
 
 /// Compresses the gradients of a c10d::Reducer, C++'s or that of Python's DistributedDataParallel:
 ///
@@ -75,10 +70,15 @@ class DdpHook {
   /// thread, at any time: whoever watches a job sees whether it goes on.
   virtual std::pair<uint64_t, double> Finished() const = 0;
 
+  /// The step of the next gradient.
+  virtual uint64_t step() const = 0;
   /// Copies. Waits for the buckets under way.
-  virtual SavedMemory Save() = 0;
-  /// Replaces the memory. Throws Error for a vector that is not of its parameter's size.
-  virtual void Load(const SavedMemory& memory) = 0;
+  virtual RankMemory Save() = 0;
+  /// Replaces step and memory. Throws Error for a vector that is not of its parameter's size.
+  virtual void Load(uint64_t step, const RankMemory& memory) = 0;
+  /// The same from all ranks of a job of another size, by gradwire::Reshard.
+  virtual void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks, Topology topology,
+                             PieceRule piece) = 0;
 
   /// Finishes what is under way, each wait bounded by the timeout, joins the thread, and leaves the group. Idempotent;
   /// a bucket that comes later ends with an Error.

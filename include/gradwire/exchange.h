@@ -103,6 +103,8 @@ class Exchange {
   /// The links' memory on this rank, of the way up and of the way back. Touch it only between two steps.
   StateStore<T>& state();
   StateStore<T>& down_state();
+  /// All memory as it is at the start. Between two steps.
+  void ForgetMemory();
 
  private:
   std::unique_ptr<ExchangeCore<T>> core_;

@@ -129,6 +129,13 @@ StateStore<T>& Exchange<T>::down_state() {
   return core_->down_state;
 }
 
+template <typename T>
+void Exchange<T>::ForgetMemory() {
+  state().Clear();
+  down_state().Clear();
+  core_->MakeMemory();
+}
+
 template class Exchange<float>;
 template class Exchange<double>;
 

@@ -10,20 +10,6 @@
 #include "gradwire/philox.h"
 
 namespace gradwire {
-namespace {
-
-/// Leaves a worker its own gradient.
-template <typename T>
-class LocalSink final : public BucketSink<T> {
- public:
-  void Push(const Round&, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override {
-    if (bucket.fetch) bucket.fetch();
-    done(nullptr);
-  }
-};
-
-}  // namespace
-
 template <typename T>
 ModelRounds<T>::ModelRounds(Objective<T>& objective, BucketSink<T>& sink, const LocalConfig& config, uint64_t seed,
                             uint32_t worker, size_t bucket_bytes, std::function<void()> restart)
@@ -54,7 +40,7 @@ bool ModelRounds<T>::Step(const Round& round) {
 
 template <typename T>
 void ModelRounds<T>::LocalStep(const Round& round) {
-  LocalSink<T> local;
+  KeepSink<T> local;
   objective_.Gradient(round, local);
   if (!shift_.empty()) {
     const double q = config_.gradient_p[worker_ % config_.gradient_p.size()];
@@ -111,7 +97,7 @@ void ModelRounds<T>::Agree(const Round& round) {
 template <typename T>
 void ModelRounds<T>::Learn(const Round& round) {
   constexpr uint64_t kFresh = uint64_t{1} << 40;  // beyond the steps of any run
-  LocalSink<T> local;
+  KeepSink<T> local;
   objective_.Gradient({round.step + kFresh, round.lr}, local);
   T* h = shift_.data();
   for (const std::span<T> g : objective_.Slope()) h = std::ranges::copy(g, h).out;

@@ -68,10 +68,7 @@ inline ConvexTrace Run(const ConvexTrial& trial) {
     Exchange<double> exchange(collective, f.parameters(), parts);
     DirectSink<double> sink(exchange);
     ModelRounds<double> rounds(f, sink, trial.local.value_or(LocalConfig{.sync_every = 1}), trial.seed,
-                               static_cast<uint32_t>(rank), 1 << 20, [&] {
-                                 exchange.state().Clear();
-                                 exchange.down_state().Clear();
-                               });
+                               static_cast<uint32_t>(rank), 1 << 20, [&] { exchange.ForgetMemory(); });
     double distance = (rank == 0 ? f.Distance() : 0);
     for (int step = 0; step < trial.steps; ++step) {
       if (rank == 0) trace.distances.push_back(distance);

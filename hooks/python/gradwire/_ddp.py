@@ -84,8 +84,7 @@ class CommState:
 
         For torch.save, a file for each rank, or torch.distributed.checkpoint, which keeps all ranks' entries.
         """
-        step, vectors = self._hook.save()
-        return _state.pack(step, vectors, self._names, self._rank, self._size, _C.topology(self._settings), dict(self._settings).get("piece", "fixed"))
+        return _state.pack(self._hook.step(), self._hook.save(), self._names, self._rank, self._size, _C.topology(self._settings), dict(self._settings).get("piece", "fixed"))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Replaces the memory by that of a `state_dict`: training goes on with the same bits.
@@ -93,7 +92,11 @@ class CommState:
         With another world size `state` must hold all old ranks (`merge_state_dicts`); every rank then starts from the mean
         of their memory. Raises Error where it is another model's, or ranks are missing.
         """
-        self._hook.load(*_state.unpack(state, self._names, self._rank, self._size))
+        own, old_ranks = _state.unpack(state, self._names, self._rank, self._size)
+        if own is not None:
+            self._hook.load(state["step"], own)
+        else:
+            self._hook.load_resharded(state["step"], old_ranks, state["topology"], state["piece"])
 
     def close(self) -> None:
         """Finishes what is under way and leaves the group. Idempotent; called at exit. A later backward() raises."""
