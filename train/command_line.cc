@@ -38,6 +38,8 @@ CommandLine Parse(int argc, const char* const* argv) {
   train->add_option("SETTINGS", words, "Settings that come after the file's and win")
       ->option_text("section.key=value ...");
   train->add_option("--nproc", nproc, "Rank processes to start on this machine (run.nproc)")->type_name("N");
+  train->add_option("--join", line.join, "Be one more worker of an asynchronous run, at the address that it prints")
+      ->type_name("HOST:PORT");
   train->add_flag("--print-config", line.print_config, "Print all settings as YAML, and start nothing");
   train->footer(KeysHelp());
   CLI::App* sweep =

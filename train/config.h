@@ -20,6 +20,7 @@ struct RunConfig {
   std::string output_dir;  // LoadConfig fills in runs/<config name>
   int nproc = 2;
   std::string launch = "processes";
+  std::string join;  // HOST:PORT of a running asynchronous job, by --join; no key
 };
 
 struct ObjectiveConfig {
@@ -45,6 +46,8 @@ struct AsyncRunConfig {
   std::string assign = "shuffled";
   int64_t wait_for = 1;
   int64_t max_staleness = 0;
+  std::string down = "identity";
+  std::string server = "dedicated";
   std::string delay = "fixed";
   std::vector<double> speeds = {1};
 };
@@ -90,6 +93,8 @@ struct TrainConfig {
   std::string mode = "sync";
   int64_t epochs = 1;
   int64_t steps = 0;
+  int64_t slow_rank = -1;
+  double slow_factor = 1;
 };
 
 struct LogConfig {

@@ -6,6 +6,7 @@
 
 #include "gradwire/method.h"
 #include "train/config.h"
+#include "train/async_rules.h"
 #include "train/config_keys.h"
 
 namespace gradwire::train {
@@ -71,16 +72,41 @@ void CheckObjective(const Config& config) {
                               objective.name));
 }
 
+/// Rank 0 of a network's run may do nothing but serve.
+int64_t WorkersOf(const Config& config) {
+  return config.run.nproc - (config.objective.is_network() && config.async.server == "dedicated" ? 1 : 0);
+}
+
+void CheckAsyncNetwork(const Config& config) {
+  if (WorkersOf(config) < 1)
+    throw ErrorAt(config, "run.nproc",
+                  fmt::format("found {}, expected at least 2, a server and a worker, because async.server is dedicated",
+                              config.run.nproc));
+  for (const char* name : {"async.delay", "async.speeds"})
+    if (const Key& key = *FindKey(name); key.print(config) != key.default_text)
+      throw ErrorAt(config, name,
+                    fmt::format("found {}, expected the default {}: workers of a network take the time that they take; "
+                                "train.slow_rank and train.slow_factor slow one down",
+                                key.print(config), key.default_text));
+}
+
 void CheckAsync(const Config& config) {
   const auto refuse = [&](std::string_view key, const std::string& found, const char* expected) {
     throw ErrorAt(config, key, fmt::format("found {}, expected {} because train.mode is async", found, expected));
   };
-  if (config.objective.is_network()) refuse("objective.name", "network", "quadratic or logistic");
-  if (config.run.launch != "threads")
+  if (config.objective.is_network())
+    CheckAsyncNetwork(config);
+  else if (config.run.launch != "threads")
     refuse("run.launch", config.run.launch, "threads: the event loop runs on a simulated clock");
-  if (config.async.wait_for > config.run.nproc)
-    refuse("async.wait_for", fmt::format("{}", config.async.wait_for), "at most the number of workers, run.nproc,");
+  if (config.async.wait_for > WorkersOf(config))
+    refuse("async.wait_for", fmt::format("{}", config.async.wait_for), "at most the number of workers");
   if (config.async.speeds.empty()) refuse("async.speeds", "an empty list", "at least one speed");
+  try {
+    DownPartsOf(config);
+  } catch (const ConfigError& error) {  // "comm.compressor: ..."
+    const std::string_view message = error.what();
+    throw ErrorAt(config, "async.down", message.substr(message.find(": ") + 2));
+  }
   const Method& method = FindMethod(config.comm.method);
   if (MakeParts(config.comm, 0).down_compressor)
     refuse("comm.method", config.comm.method, "a method without a way back");

@@ -163,12 +163,15 @@ std::vector<Key> TrainKeys() {
       Row("train.mode", &Config::train, &T::mode, OneOf{{"sync", "async", "local"}},
           "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
           "cross "
-          "the wire now and then (section local); async: a server applies each worker's gradient as it comes (section "
-          "async; "
-          "convex objectives only)"),
+          "the wire now and then (section local); async: a server, rank 0, applies each worker's gradient as it comes "
+          "(section async); convex objectives then run on a simulated clock"),
       Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
       Row("train.steps", &Config::train, &T::steps, AtLeast(0),
           "stop after so many steps; 0: after all the steps of train.epochs"),
+      Row("train.slow_rank", &Config::train, &T::slow_rank, AtLeast(-1),
+          "networks: a rank that is slowed, to try what slow machines do; -1: none"),
+      Row("train.slow_factor", &Config::train, &T::slow_factor, AtLeast(1),
+          "how many times longer that rank takes for a gradient: it sleeps after each"),
   };
 }
 
@@ -208,8 +211,13 @@ std::vector<Key> AsyncKeys() {
       Row("async.wait_for", kSection, &A::wait_for, AtLeast(1), "jobs are handed out when so many have come back"),
       Row("async.max_staleness", kSection, &A::max_staleness, AtLeast(0),
           "gradients that are older, in applied ones, are dropped; 0: none"),
+      Row("async.down", kSection, &A::down, NotEmpty{},
+          "compressor spec of what brings the model to the workers; identity: the model; another one: its difference "
+          "to the worker's copy"),
+      Row("async.server", kSection, &A::server, OneOf{{"dedicated", "shared"}},
+          "networks: whether rank 0 does nothing but serve, or is a worker as well"),
       Row("async.delay", kSection, &A::delay, OneOf{{"none", "fixed", "poisson", "normal", "uniform"}},
-          "time a job takes on the simulated clock, of a worker of speed s: 1; s; Poisson(s); |N(s, s)| + 1; U(0, s) + "
+          "convex objectives: time a job takes on the simulated clock, of a worker of speed s: 1; s; Poisson(s); |N(s, s)| + 1; U(0, s) + "
           "1"),
       Row("async.speeds", kSection, &A::speeds, Above(0),
           "s of the workers, repeated where they are more, e.g. [1, 1, 1, 4]: one in four is four times slower"),

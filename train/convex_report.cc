@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "train/async_json.h"
+
 namespace gradwire::train {
 namespace {
 
@@ -12,13 +14,6 @@ using Json = nlohmann::ordered_json;
 Json OrNull(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 std::string OrDash(const std::optional<double>& value) { return value ? fmt::format("{:.3e}", *value) : "-"; }
-
-/// The staleness of applied gradients: how many had which.
-Json Histogram(const AsyncStats& stats) {
-  Json histogram = Json::object();
-  for (const auto& [staleness, count] : stats.staleness) histogram[std::to_string(staleness)] = count;
-  return histogram;
-}
 
 Json ToJson(const ConvexRecord& r, const Config& config) {
   Json json = {{"step", r.step},
@@ -35,11 +30,7 @@ Json ToJson(const ConvexRecord& r, const Config& config) {
                {"method", config.comm.method},
                {"compressor", config.comm.compressor}};
   if (r.clock) json["clock"] = *r.clock;
-  if (r.stats)
-    json.update({{"tau_max", r.stats->tau_max},
-                 {"tau_c", r.stats->tau_c},
-                 {"dropped", r.stats->dropped},
-                 {"staleness", Histogram(*r.stats)}});
+  if (r.stats) json.update(StalenessJson(*r.stats));
   return json;
 }
 

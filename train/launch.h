@@ -14,6 +14,8 @@ struct LaunchOptions {
   /// Above 0: ranks save after a signal and then exit with 128 + its number, for which they have so many seconds in
   /// place of kill_s. What they exit with is then the exit code: a run that was complete before it could stop has 0.
   double save_s = 0;
+  /// The other ranks are workers of rank 0, which goes on without them: their ends are said, and no failure.
+  bool only_rank_0_counts = false;
   std::string program = "";                 ///< path; empty: this program
   std::vector<std::string> arguments = {};  ///< the program's name first, as in argv
 };

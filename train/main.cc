@@ -4,6 +4,7 @@
 
 #include "base/rank_env.h"
 #include "gradwire/error.h"
+#include "train/async_worker_run.h"
 #include "train/convex_process.h"
 #include "train/launch.h"
 #include "train/program.h"
@@ -22,6 +23,7 @@ int Launch(const Config& config, int argc, const char* const* argv) {
   options.master_port = store.port();
   options.grace_s = config.comm.timeout_s + 5;
   if (config.checkpoint.is_on()) options.save_s = config.comm.timeout_s;
+  options.only_rank_0_counts = config.train.mode == "async";
   options.arguments.assign(argv, argv + argc);
   return RunLocalRanks(options);
 }
@@ -34,12 +36,14 @@ int BeRank(const Config& config, const RankEnv& env) {
     RunConvexAsRank(config, env);
     return 0;
   } catch (const std::exception& error) {
-    std::cerr << "rank " + std::to_string(env.rank) + ": error: " + error.what() + "\n" << std::flush;
+    const std::string who = env.rank < 0 ? "worker" : "rank " + std::to_string(env.rank);
+    std::cerr << who + ": error: " + error.what() + "\n" << std::flush;
     std::_Exit(dynamic_cast<const ConfigError*>(&error) ? kBadConfig : 1);
   }
 }
 
 int RunRanks(const Config& config, int argc, const char* const* argv) {
+  if (!config.run.join.empty()) return BeRank(config, JoinEnv(config.run.join));
   const auto env = RankFromEnv();
   return env ? BeRank(config, *env) : Launch(config, argc, argv);
 }

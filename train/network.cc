@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/network.h"
 
+#include <chrono>
+#include <thread>
+
 #include <torch/nn/functional/loss.h>
+#include <torch/nn/modules/batchnorm.h>
 #include <torch/utils.h>
 
 #include "train/weights.h"
@@ -61,6 +65,7 @@ Network::Network(const Config& config, const World& world) : model_(BuildModel(c
   ddp_ = std::make_unique<DistributedDataParallel<ImageModel>>(
       model_, world.group, MakeC10dCollective(world.membership, "gradwire/0"), options);
   optimizer_ = BuildOptimizer(config.optimizer, *model_);
+  if (config.train.slow_rank == world.env.rank) slow_factor_ = config.train.slow_factor;
   for (const auto& [name, tensor] : ddp_->parameters()) parameters_.push_back({name, tensor.sizes().vec()});
 }
 
@@ -70,6 +75,7 @@ void Network::SetBatch(at::Tensor images, at::Tensor labels) {
 }
 
 void Network::Gradient(const Round& round, BucketSink<float>& sink) {
+  const auto begin = std::chrono::steady_clock::now();
   model_->train();
   ddp_->Route(round, sink);
   ddp_->ZeroGrad();
@@ -78,6 +84,7 @@ void Network::Gradient(const Round& round, BucketSink<float>& sink) {
   loss.backward();
   last_loss_ = loss.item<double>();
   Count(logits, labels_, last_loss_, tally_);
+  std::this_thread::sleep_for((slow_factor_ - 1) * (std::chrono::steady_clock::now() - begin));
 }
 
 std::vector<std::span<float>> Network::Point() {
@@ -98,6 +105,20 @@ void Network::Step(double lr) {
 }
 
 Tally Network::TakeTally() { return std::exchange(tally_, Tally{}); }
+
+void Network::MeasureStatistics(const std::vector<at::Tensor>& batches) {
+  const torch::NoGradGuard no_grad;
+  std::vector<std::pair<torch::nn::BatchNorm2dImpl*, std::optional<double>>> norms;
+  for (const auto& module : model_->modules(/*include_self=*/false))
+    if (auto* norm = module->as<torch::nn::BatchNorm2dImpl>()) {
+      norms.emplace_back(norm, norm->options.momentum());
+      norm->reset_running_stats();
+      norm->options.momentum(std::nullopt);  // the mean of all that comes
+    }
+  model_->train();
+  for (const at::Tensor& images : batches) model_->forward(images);
+  for (const auto& [norm, momentum] : norms) norm->options.momentum(momentum);
+}
 
 void Network::Evaluate(const at::Tensor& images, const at::Tensor& labels, Tally& tally) {
   const torch::NoGradGuard no_grad;

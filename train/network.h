@@ -11,16 +11,10 @@
 #include "gradwire/objective.h"
 #include "train/config.h"
 #include "train/resnet.h"
+#include "train/tally.h"
 #include "train/world.h"
 
 namespace gradwire::train {
-
-/// Sums over the images seen since the last Take.
-struct Tally {
-  double loss = 0;
-  double correct = 0;
-  double images = 0;
-};
 
 /// The network over this rank's images, as an objective: Gradient is one forward and backward pass over the batch that
 /// was set, and its buckets leave while backward goes on; Step is SGD with momentum.
@@ -43,6 +37,10 @@ class Network : public Objective<float> {
   Tally TakeTally();
   const Tally& tally() const { return tally_; }
   void SetTally(const Tally& tally) { tally_ = tally; }
+  void AddTally(const Tally& tally) { tally_ += tally; }
+  /// Batch norm's statistics become those of these batches at the current model, each weighted alike (Wu and Johnson
+  /// 2021, arXiv 2105.07576, section 3): for a model that steps without seeing images.
+  void MeasureStatistics(const std::vector<at::Tensor>& batches);
   /// Adds a batch's loss and accuracy without training on it.
   void Evaluate(const at::Tensor& images, const at::Tensor& labels, Tally& tally);
 
@@ -64,6 +62,7 @@ class Network : public Objective<float> {
   at::Tensor images_, labels_;
   Tally tally_;
   double last_loss_ = 0;
+  double slow_factor_ = 1;
 };
 
 }  // namespace gradwire::train

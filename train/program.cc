@@ -15,11 +15,15 @@ namespace {
 constexpr int kBadConfig = 2;
 
 int Train(const CommandLine& line, int argc, const char* const* argv, const RunProcesses& run_processes) {
-  const Config config = LoadConfig(line.config_file, line.overrides);
+  Config config = LoadConfig(line.config_file, line.overrides);
+  config.run.join = line.join;
   if (line.print_config) {
     std::cout << ToYaml(config);
     return 0;
   }
+  if (!line.join.empty() && (config.train.mode != "async" || !config.objective.is_network()))
+    throw ErrorAt(config, "train.mode",
+                  "found " + config.train.mode + ", expected async, of a network, because --join is given");
   if (config.run.launch == "threads") {
     RunConvexThreads(config);
     return 0;

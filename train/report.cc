@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gradwire/error.h"
+#include "train/async_json.h"
 
 namespace gradwire::train {
 namespace {
@@ -98,7 +99,7 @@ void Report::Progress(const std::string& line) {
 }
 
 void Report::Interval(const IntervalRecord& r) {
-  const Json json{{"step", r.step},
+  Json json{{"step", r.step},
                   {"epoch", r.epoch},
                   {"wall_s", r.wall_s},
                   {"loss", r.loss},
@@ -118,6 +119,7 @@ void Report::Interval(const IntervalRecord& r) {
                   {"residual_norm", r.residual_norm},
                   {"method", method_},
                   {"compressor", compressor_}};
+  if (r.stats) json.update(StalenessJson(*r.stats)), json["bytes_down_total"] = r.stats->bytes_down;
   Write(json.dump());
   Progress(fmt::format(
       "epoch {:6.2f}  step {:5}/{}  loss {:.4f}  acc {:5.1f} %  lr {:.4g}  {:6.0f} img/s  {}/step  ratio {:.4f}",
@@ -136,7 +138,7 @@ void Report::Accumulate(const IntervalRecord& r) {
   sum_.t_encode += steps * r.t_encode;
   sum_.t_wire += steps * r.t_wire;
   sum_.t_decode += steps * r.t_decode;
-  sum_.world_size = r.world_size;
+  sum_.world_size = r.world_size, sum_.stats = r.stats;
   images_ += r.imgs_per_s * r.t_step * steps;
 }
 
@@ -151,17 +153,27 @@ void Report::Final(const EvalRecord& record) {
   const double steps = std::max<double>(1, static_cast<double>(sum_.steps));
   const auto row = [&](const char* name, const std::string& value) { Say(fmt::format("  {:<22}{}", name, value)); };
   const auto ms = [&](double total) { return fmt::format("{:.2f} ms a step", 1e3 * total / steps); };
-  Say(fmt::format("{} steps on {} ranks, {} + {}", sum_.steps, sum_.world_size, method_, compressor_));
+  Say(fmt::format("{} steps on {} {}, {} + {}", sum_.steps, sum_.world_size, sum_.stats ? "workers" : "ranks", method_,
+                  compressor_));
   row("test accuracy", fmt::format("{:.2f} %", 100 * record.test_acc));
   row("images/s", fmt::format("{:.0f}", sum_.t_step > 0 ? images_ / sum_.t_step : 0));
-  row("sent by rank 0", fmt::format("{} a step", Bytes(static_cast<double>(sum_.bytes_sent) / steps)));
-  row("ratio to dense", sum_.dense_bytes ? fmt::format("{:.4f}  (dense ring: {} a step)", sum_.ratio(),
-                                                       Bytes(static_cast<double>(sum_.dense_bytes) / steps))
-                                         : "-  (one rank sends nothing)");
+  const bool is_async = sum_.stats.has_value();
+  row(is_async ? "a gradient" : "sent by rank 0",
+      fmt::format("{}{}", Bytes(static_cast<double>(sum_.bytes_sent) / steps), is_async ? "" : " a step"));
+  row("ratio to dense",
+      sum_.dense_bytes ? fmt::format("{:.4f}  ({}: {}{})", sum_.ratio(), is_async ? "float32" : "dense ring",
+                                     Bytes(static_cast<double>(sum_.dense_bytes) / steps), is_async ? "" : " a step")
+                       : "-  (one rank sends nothing)");
+  if (is_async) {
+    row("models sent", Bytes(static_cast<double>(sum_.stats->bytes_down)));
+    row("staleness", fmt::format("at most {}, {} jobs at once, {} gradients dropped", sum_.stats->tau_max,
+                                 sum_.stats->tau_c, sum_.stats->dropped));
+  }
   row("time", ms(sum_.t_step));
-  row("  compute", ms(sum_.t_compute));
+  row("  compute", ms(sum_.t_compute) + (is_async ? "  (of a worker, as the next two)" : ""));
   row("  encode", ms(sum_.t_encode));
-  row("  wire", ms(sum_.t_wire) + "  (encode, wire and decode overlap with compute)");
+  row(is_async ? "  wait for a job" : "  wire",
+      ms(sum_.t_wire) + (is_async ? "" : "  (encode, wire and decode overlap with compute)"));
   row("  decode", ms(sum_.t_decode));
   Say(fmt::format("written: {}/{{metrics.jsonl, config.yaml, log.txt, model.pt}}", directory_));
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "gradwire/async.h"
 #include "train/config.h"
 
 namespace gradwire::train {
@@ -29,6 +30,9 @@ struct IntervalRecord {
   double t_compute = 0;  ///< t_step without the wait for results after backward
   double t_encode = 0, t_wire = 0, t_decode = 0;
   double residual_norm = 0;  ///< ||e|| of this rank's error feedback
+  // Of asynchronous runs, where a step is an applied gradient. Bytes are those of gradients, from all workers; compute,
+  // encode and wire (the wait for a job) are a job's at its worker; the residual is the workers' mean.
+  std::optional<AsyncStats> stats = {};  ///< since training began
 
   double ratio() const { return dense_bytes ? static_cast<double>(bytes_sent) / static_cast<double>(dense_bytes) : 0; }
 };

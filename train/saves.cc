@@ -20,13 +20,13 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "step";
 
-constexpr std::array<std::string_view, 10> kMayDiffer = {
+constexpr std::array<std::string_view, 11> kMayDiffer = {
     "run.output_dir", "run.nproc",   "run.launch",     "data.root",   "model.init",
-    "train.epochs",   "train.steps", "comm.timeout_s", "checkpoint.", "log."};
+    "train.epochs",   "train.steps", "train.slow_", "comm.timeout_s", "checkpoint.", "log."};
 
 bool MayDiffer(std::string_view key) {
   return std::ranges::any_of(
-      kMayDiffer, [&](std::string_view begin) { return begin.ends_with('.') ? key.starts_with(begin) : key == begin; });
+      kMayDiffer, [&](std::string_view begin) { return begin.ends_with('.') || begin.ends_with('_') ? key.starts_with(begin) : key == begin; });
 }
 
 std::optional<uint64_t> StepOf(const std::string& name) {

@@ -29,7 +29,7 @@ Progress ProgressIn(const Save& save, int rank) {
   for (const Snapshot& old : save.files) {
     const Tally tally = old.Value<Tally>("tally");
     if (rank != 0) break;
-    progress.tally.loss += tally.loss, progress.tally.correct += tally.correct, progress.tally.images += tally.images;
+    progress.tally += tally;
   }
   return progress;
 }

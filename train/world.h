@@ -28,6 +28,9 @@ struct World : Job {
 /// Joins the other ranks, within the timeout. Throws ConfigError or Error.
 World JoinWorld(const RankEnv& env, double timeout_s);
 
+/// A job of this process alone, on a store of its own: for what needs ranks and has none.
+World AloneWorld(double timeout_s);
+
 /// Waits until every rank has called it, so that no rank closes connections which another one still uses. Bounded by
 /// the timeout; a rank that is gone by then is none of its concern.
 void Leave(const World& world);

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <memory>
 #include <span>
 #include <vector>
 
-#include "gradwire/link_end.h"
+#include "gradwire/model_link.h"
+#include "gradwire/objective.h"
 #include "gradwire/philox.h"
 
 namespace gradwire {
@@ -18,19 +18,38 @@ enum class Assign {
   kPure,        ///< those who have finished
   kRandom,      ///< uniformly drawn workers
   kShuffled,    ///< the next ones of a random permutation, drawn anew when it is used up
-  kShuffleOnce  ///< the same permutation again and again
+  kShuffleOnce  ///< the same permutation again and again, until a worker comes or goes
 };
 
 struct AsyncConfig {
   Assign assign = Assign::kPure;
-  int64_t wait_for = 1;       ///< b: jobs are handed out when so many have come back
+  int64_t wait_for = 1;       ///< b: jobs are handed out when so many, or all workers', have come back
   int64_t max_staleness = 0;  ///< a gradient that is older, in applied messages, is not applied; 0: no bound
 };
 
-/// A gradient that a worker is to compute, at the model of this version.
-struct Job {
-  uint32_t worker;
-  uint64_t version;  ///< gradients applied before it was handed out
+/// What is sent between the server and each of its workers.
+struct AsyncParts {
+  ExchangeParts up;    ///< of gradients, by a link of the worker's own
+  ExchangeParts down;  ///< of the model: see ModelLink
+};
+
+/// A gradient that a worker is to compute.
+struct AsyncJob {
+  uint32_t worker = 0;
+  uint64_t number = 0;   ///< counts the gradients of the run; a job that was lost is handed out again under its number
+  uint64_t version = 0;  ///< of the model: gradients applied before it was handed out
+  double lr = 0;         ///< for links that know the step size
+  std::vector<std::byte> model;  ///< the message that brings it
+};
+
+/// What became of a job.
+struct JobRecord {
+  uint32_t worker = 0;
+  uint64_t number = 0;
+  uint64_t read = 0, applied = 0;  ///< versions: the one it saw, and the one it changed
+  bool dropped = false;            ///< too old
+
+  uint64_t staleness() const { return applied - read; }
 };
 
 /// What the server has seen.
@@ -39,92 +58,100 @@ struct AsyncStats {
   std::map<uint64_t, uint64_t> staleness;  ///< applied gradients by versions between reading and applying
   uint64_t tau_max = 0;                    ///< the largest staleness
   uint64_t tau_c = 0;                      ///< the most jobs that were out at once
+  uint64_t bytes_up = 0, bytes_down = 0;   ///< of gradients and models, frames included
+  double decode_s = 0;                     ///< seconds spent on decoding gradients
 };
 
-/// The server of driver T3, the event loop: it applies each gradient as it comes, x <- x - lr g, and hands out jobs by
-/// the rule at the then current model. It knows no clock and no transport: whoever drives it brings messages in the
-/// order of their arrival. Each worker has a link of its own; its messages are numbered from 0. Not thread-safe.
+/// The server of driver T3, the event loop: it steps along each gradient as it comes, and hands out jobs by the rule at
+/// the then current model. It knows no clock and no transport: whoever drives it brings messages in the order of their
+/// arrival. Workers come and go; one that has gone does not come back under its number. Not thread-safe.
 template <typename T>
 class AsyncServer {
  public:
-  /// `x`: the model at the start, all parameters one after another.
-  AsyncServer(std::vector<T> x, const std::vector<Parameter>& parameters, const ExchangeParts& parts, size_t workers,
-              const AsyncConfig& config, uint64_t seed, uint64_t token);
+  /// `model`: what is trained; it outlives the server, which moves it by its Step.
+  AsyncServer(Objective<T>& model, AsyncParts parts, const AsyncConfig& config, uint64_t seed, uint64_t token);
 
-  /// One job for each worker, at the start.
-  std::vector<Job> Start();
-  /// Takes a worker's message about its oldest job, and returns the jobs to hand out now. Throws PeerError.
-  std::vector<Job> Apply(uint32_t worker, double lr, std::span<const std::byte> message);
+  /// Step size from now on.
+  void SetLr(double lr) { lr_ = lr; }
 
-  std::span<const T> x() const { return x_; }
+  // Each returns the jobs to hand out now.
+
+  /// A worker has come, whose number is new.
+  std::vector<AsyncJob> Join(uint32_t worker);
+  /// A worker has gone. Its jobs are handed out again.
+  std::vector<AsyncJob> Leave(uint32_t worker);
+  /// A worker's message about its oldest job. Throws PeerError.
+  std::vector<AsyncJob> Apply(uint32_t worker, std::span<const std::byte> message);
+
+  /// Of the last Apply.
+  const JobRecord& last() const { return last_; }
+  const std::vector<uint32_t>& workers() const { return present_; }
+  /// Jobs that a worker has.
+  size_t JobsOf(uint32_t worker) const { return workers_.at(worker).jobs.size(); }
   const AsyncStats& stats() const { return stats_; }
+  /// The number that the next new job gets; with it and the numbers of all that are out a later server can go on.
+  uint64_t next_number() const { return next_number_; }
+  std::vector<uint64_t> Unfinished() const;
+  void GoOnFrom(uint64_t next_number, const std::vector<uint64_t>& unfinished, const AsyncStats& stats);
 
  private:
+  struct Out {
+    uint64_t number, version;
+    double lr;
+  };
   struct Worker {
-    LinkEnd<T> link;
+    LinkEnd<T> up;
+    ModelLink<T> down;
     uint64_t received = 0;
-    std::deque<uint64_t> jobs = {};  // versions, oldest first
+    std::deque<Out> jobs = {};  // oldest first
   };
 
-  Job Give(uint32_t worker);
+  AsyncJob Give(uint32_t worker);
+  uint64_t NextNumber();
   uint32_t NextWorker();
-  std::vector<Job> Assignments();
+  std::vector<AsyncJob> Assignments();
   void Shuffle();
+  std::span<const T> Model();
+  void StepAlong(std::span<const T> gradient);
 
-  std::vector<T> x_, gradient_;
+  Objective<T>& model_;
+  const AsyncParts parts_;
   const AsyncConfig config_;
-  const uint64_t seed_;
-  std::vector<Worker> workers_;
-  std::vector<uint32_t> finished_, permutation_;
+  const uint64_t seed_, token_;
+  double lr_ = 0;
+  std::map<uint32_t, Worker> workers_;
+  std::vector<uint32_t> present_, finished_, permutation_;
+  std::vector<T> flat_;
+  std::deque<uint64_t> again_;  // numbers of lost jobs
+  uint64_t next_number_ = 0;
   size_t next_ = 0;     // in the permutation
   uint64_t draws_ = 0;  // of permutations or workers
   uint64_t out_ = 0;    // jobs that have not come back
+  JobRecord last_;
   AsyncStats stats_;
 };
 
-/// How long a worker takes for a job, in units of the simulated clock.
-struct DelayModel {
-  enum class Kind {
-    kNone,     ///< 1
-    kFixed,    ///< s_i
-    kPoisson,  ///< Poisson(s_i)
-    kNormal,   ///< |N(s_i, s_i)| + 1
-    kUniform   ///< U(0, s_i) + 1
-  } kind = Kind::kFixed;
-  std::vector<double> speed;  ///< s_i by worker
-};
-
-/// The event loop on a simulated clock, in one thread: reproducible to the last job. Jobs of a busy worker wait in its
-/// queue; of two that finish at the same time the one that was begun earlier comes first.
-class SimulatedClock {
+/// A worker's end of the event loop. Not thread-safe.
+template <typename T>
+class AsyncWorker {
  public:
-  SimulatedClock(const DelayModel& delays, uint64_t seed);
+  /// `objective`: computes its gradients; it outlives the worker. The rest: as the server's.
+  AsyncWorker(Objective<T>& objective, const AsyncParts& parts, uint32_t worker, uint64_t token);
 
-  void Begin(const Job& job);
-  /// The next job that is finished; its worker begins the next one of its queue.
-  Job Finish();
+  /// The message about the gradient at the model that `model`, the next message of the server, brings. Throws PeerError
+  /// for bytes that cannot be believed, Error for a non-finite gradient.
+  std::vector<std::byte> Compute(std::span<const std::byte> model, double lr);
 
-  double now() const { return now_; }
+  /// Of the messages so far: bytes, and seconds spent on them.
+  const ExchangeStats& stats() const { return up_.stats(); }
+  double SquaredMemoryNorm(std::string_view slot) const { return up_.SquaredMemoryNorm(slot); }
 
  private:
-  struct Event {
-    double time;
-    uint64_t order;
-    Job job;
-    bool operator>(const Event& other) const { return time != other.time ? time > other.time : order > other.order; }
-  };
-
-  double Delay(uint32_t worker);
-  void Run(const Job& job);
-
-  const DelayModel delays_;
-  const uint64_t seed_;
-  double now_ = 0;
-  uint64_t begun_ = 0;
-  std::vector<std::deque<Job>> waiting_;
-  std::vector<char> is_busy_;
-  std::vector<uint64_t> drawn_;
-  std::vector<Event> events_;  // a heap, the earliest first
+  Objective<T>& objective_;
+  LinkEnd<T> up_;
+  ModelLink<T> down_;
+  std::vector<T> flat_;
+  uint64_t sent_ = 0;
 };
 
 }  // namespace gradwire

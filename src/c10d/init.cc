@@ -21,9 +21,11 @@ c10::intrusive_ptr<c10d::Store> ReachStore(const RankEnv& env, std::chrono::mill
   try {
     return c10::make_intrusive<c10d::TCPStore>(env.master_addr, options);
   } catch (const std::exception& error) {
-    throw Error("rank " + std::to_string(env.rank) + " cannot " + (options.isServer ? "serve" : "reach") +
-                " the store at MASTER_ADDR:MASTER_PORT = " + env.master_addr + ":" + std::to_string(env.master_port) +
-                " within " + std::to_string(timeout.count()) + " ms (" + error.what() + ")");
+    const std::string why = error.what();
+    throw Error((env.rank < 0 ? "this process" : "rank " + std::to_string(env.rank)) + " cannot " +
+                (options.isServer ? "serve" : "reach") + " the store at MASTER_ADDR:MASTER_PORT = " + env.master_addr +
+                ":" + std::to_string(env.master_port) + " within " + std::to_string(timeout.count()) + " ms (" +
+                why.substr(0, why.find('\n')) + ")");  // its further lines are torch's stack
   }
 }
 
@@ -53,10 +55,15 @@ std::vector<std::string> GatherPlaces(c10d::Store& store, const RankEnv& env, co
 
 }  // namespace
 
+Membership ReachJob(const RankEnv& env, std::chrono::milliseconds timeout) {
+  const std::string address = FindLocalAddress(env).address;
+  return {OfThisAttempt(env, ReachStore(env, timeout)), env.rank, env.world_size, address, timeout};
+}
+
 Job JoinRanks(const RankEnv& env, std::chrono::milliseconds timeout) {
   const LocalAddress local = FindLocalAddress(env);
   Job job;
-  job.membership = {OfThisAttempt(env, ReachStore(env, timeout)), env.rank, env.world_size, local.address, timeout};
+  job.membership = ReachJob(env, timeout);
   job.local_rank = env.local_rank;
   job.local_world_size = env.local_world_size;
   job.places = GatherPlaces(*job.membership.store, env, local.address + " (" + local.interface + ")");

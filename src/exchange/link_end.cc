@@ -90,6 +90,7 @@ LinkEnd<T>::LinkEnd(LinkEnd&&) noexcept = default;
 
 template <typename T>
 std::vector<std::byte> LinkEnd<T>::Pack(uint64_t number, double lr, std::span<const T> values) {
+  const Timer timer(parts_->stats.encode_s);
   const bool dense = parts_->core.IsDense(number);
   const auto plan = parts_->Plan(dense);
   const MessagePlan& message_plan = plan->up[0];
@@ -99,7 +100,7 @@ std::vector<std::byte> LinkEnd<T>::Pack(uint64_t number, double lr, std::span<co
       gradwire::Pack<T>(parts_->core, UpChannel(parts_->core, dense), message_plan, round, values, message);
   if (packed.poisoned)
     throw Error(
-        fmt::format("worker {}, message {}: the gradient has a non-finite element", parts_->collective.rank(), number));
+        fmt::format("worker {}, message {}: a non-finite element", parts_->collective.rank(), number));
   message.resize(packed.bytes);
   Seal(parts_->FrameOf(number, message_plan), message);
   parts_->stats.frame_bytes += sizeof(Frame);
@@ -109,6 +110,7 @@ std::vector<std::byte> LinkEnd<T>::Pack(uint64_t number, double lr, std::span<co
 
 template <typename T>
 void LinkEnd<T>::Unpack(uint64_t number, double lr, std::span<const std::byte> message, std::span<T> values) {
+  const Timer timer(parts_->stats.decode_s);
   const bool dense = parts_->core.IsDense(number);
   const auto plan = parts_->Plan(dense);
   const MessagePlan& message_plan = plan->up[0];
@@ -126,6 +128,11 @@ void LinkEnd<T>::Unpack(uint64_t number, double lr, std::span<const std::byte> m
 template <typename T>
 size_t LinkEnd<T>::numel() const {
   return parts_->numel();
+}
+
+template <typename T>
+double LinkEnd<T>::SquaredMemoryNorm(std::string_view slot) const {
+  return parts_->core.state.SquaredNorm(slot);
 }
 
 template <typename T>

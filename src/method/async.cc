@@ -2,69 +2,121 @@
 #include "gradwire/async.h"
 
 #include <algorithm>
-#include <numeric>
+#include <chrono>
+#include <utility>
 
 namespace gradwire {
+namespace {
 
-template <typename T>
-AsyncServer<T>::AsyncServer(std::vector<T> x, const std::vector<Parameter>& parameters, const ExchangeParts& parts,
-                            size_t workers, const AsyncConfig& config, uint64_t seed, uint64_t token)
-    : x_(std::move(x)), gradient_(x_.size()), config_(config), seed_(seed), permutation_(workers) {
-  for (size_t i = 0; i < workers; ++i) workers_.push_back({LinkEnd<T>(parameters, parts, static_cast<int>(i), token)});
-  std::iota(permutation_.begin(), permutation_.end(), 0u);
-  Shuffle();
+using Clock = std::chrono::steady_clock;
+
+size_t NumelOf(const std::vector<Parameter>& parameters) {
+  size_t numel = 0;
+  for (const Parameter& parameter : parameters) numel += parameter.numel();
+  return numel;
 }
 
+}  // namespace
+
 template <typename T>
-std::vector<Job> AsyncServer<T>::Start() {
-  std::vector<Job> jobs;
-  for (uint32_t worker = 0; worker < workers_.size(); ++worker) jobs.push_back(Give(worker));
+AsyncServer<T>::AsyncServer(Objective<T>& model, AsyncParts parts, const AsyncConfig& config, uint64_t seed,
+                            uint64_t token)
+    : model_(model),
+      parts_(std::move(parts)),
+      config_(config),
+      seed_(seed),
+      token_(token),
+      flat_(NumelOf(model.parameters())) {}
+
+template <typename T>
+std::vector<AsyncJob> AsyncServer<T>::Join(uint32_t worker) {
+  const std::vector<Parameter>& parameters = model_.parameters();
+  const int number = static_cast<int>(worker);
+  workers_.emplace(worker, Worker{LinkEnd<T>(parameters, parts_.up, number, token_),
+                                  ModelLink<T>(parameters, parts_.down, number, token_)});
+  present_.push_back(worker);
+  permutation_.clear();
+  std::vector<AsyncJob> jobs;
+  jobs.push_back(Give(worker));
   return jobs;
 }
 
 template <typename T>
-std::vector<Job> AsyncServer<T>::Apply(uint32_t worker, double lr, std::span<const std::byte> message) {
+std::vector<AsyncJob> AsyncServer<T>::Leave(uint32_t worker) {
+  for (const Out& job : workers_.at(worker).jobs) again_.push_back(job.number), --out_;
+  workers_.erase(worker);
+  std::erase(present_, worker);
+  std::erase(finished_, worker);
+  permutation_.clear();
+  return Assignments();
+}
+
+template <typename T>
+std::vector<AsyncJob> AsyncServer<T>::Apply(uint32_t worker, std::span<const std::byte> message) {
   Worker& from = workers_.at(worker);
-  from.link.Unpack(from.received++, lr, message, gradient_);
-  const uint64_t staleness = stats_.applied - from.jobs.front();
+  const Out job = from.jobs.front();
+  const auto begin = Clock::now();
+  from.up.Unpack(from.received++, job.lr, message, flat_);
+  stats_.decode_s += std::chrono::duration<double>(Clock::now() - begin).count();
+  stats_.bytes_up += message.size();
   from.jobs.pop_front();
   --out_;
-  if (config_.max_staleness > 0 && staleness > static_cast<uint64_t>(config_.max_staleness)) {
+  last_ = {worker, job.number, job.version, stats_.applied};
+  last_.dropped = config_.max_staleness > 0 && last_.staleness() > static_cast<uint64_t>(config_.max_staleness);
+  if (last_.dropped) {
     ++stats_.dropped;
   } else {
-    for (size_t i = 0; i < x_.size(); ++i) x_[i] -= static_cast<T>(lr) * gradient_[i];
+    StepAlong(flat_);
     ++stats_.applied;
-    ++stats_.staleness[staleness];
-    stats_.tau_max = std::max(stats_.tau_max, staleness);
+    ++stats_.staleness[last_.staleness()];
+    stats_.tau_max = std::max(stats_.tau_max, last_.staleness());
   }
   finished_.push_back(worker);
-  return finished_.size() < static_cast<size_t>(config_.wait_for) ? std::vector<Job>{} : Assignments();
+  return Assignments();
 }
 
+/// As many jobs are out, or wait to be handed out together, as there are workers.
 template <typename T>
-std::vector<Job> AsyncServer<T>::Assignments() {
-  std::vector<Job> jobs;
-  for (const uint32_t finisher : finished_)
-    jobs.push_back(Give(config_.assign == Assign::kPure ? finisher : NextWorker()));
-  finished_.clear();
+std::vector<AsyncJob> AsyncServer<T>::Assignments() {
+  std::vector<AsyncJob> jobs;
+  if (finished_.size() >= std::min(static_cast<size_t>(config_.wait_for), present_.size())) {
+    const std::vector<uint32_t> finished = std::exchange(finished_, {});
+    if (config_.assign == Assign::kPure)
+      for (const uint32_t finisher : finished) jobs.push_back(Give(finisher));
+  }
+  while (out_ + finished_.size() < present_.size()) jobs.push_back(Give(NextWorker()));
   return jobs;
 }
 
 template <typename T>
-Job AsyncServer<T>::Give(uint32_t worker) {
-  workers_[worker].jobs.push_back(stats_.applied);
+AsyncJob AsyncServer<T>::Give(uint32_t worker) {
+  Worker& to = workers_.at(worker);
+  AsyncJob job{worker, NextNumber(), stats_.applied, lr_, {}};
+  job.model = to.down.Pack(Model());
+  stats_.bytes_down += job.model.size();
+  to.jobs.push_back({job.number, job.version, job.lr});
   stats_.tau_c = std::max(stats_.tau_c, ++out_);
-  return {worker, stats_.applied};
+  return job;
+}
+
+template <typename T>
+uint64_t AsyncServer<T>::NextNumber() {
+  if (again_.empty()) return next_number_++;
+  const uint64_t number = again_.front();
+  again_.pop_front();
+  return number;
 }
 
 template <typename T>
 uint32_t AsyncServer<T>::NextWorker() {
-  const auto n = static_cast<uint32_t>(workers_.size());
-  if (config_.assign == Assign::kRandom)
-    return std::min(n - 1, static_cast<uint32_t>(Philox(seed_, Purpose::kShuffle, 1, draws_++).Uniform() * n));
-  if (next_ == permutation_.size()) {
+  const size_t n = present_.size();
+  if (config_.assign == Assign::kRandom) {
+    const double draw = Philox(seed_, Purpose::kShuffle, 1, draws_++).Uniform();
+    return present_[std::min(n - 1, static_cast<size_t>(draw * static_cast<double>(n)))];
+  }
+  if (permutation_.empty() || next_ == permutation_.size()) {
     next_ = 0;
-    if (config_.assign == Assign::kShuffled) Shuffle();
+    if (permutation_.empty() || config_.assign != Assign::kShuffleOnce) Shuffle();
   }
   return permutation_[next_++];
 }
@@ -72,11 +124,44 @@ uint32_t AsyncServer<T>::NextWorker() {
 /// Fisher and Yates.
 template <typename T>
 void AsyncServer<T>::Shuffle() {
+  permutation_ = present_;
   Philox random(seed_, Purpose::kShuffle, 2, draws_++);
   for (size_t i = permutation_.size(); i > 1; --i) {
     const auto j = std::min(i - 1, static_cast<size_t>(random.Uniform() * static_cast<double>(i)));
     std::swap(permutation_[i - 1], permutation_[j]);
   }
+}
+
+template <typename T>
+std::span<const T> AsyncServer<T>::Model() {
+  auto at = flat_.begin();
+  for (const std::span<T> part : model_.Point()) at = std::ranges::copy(part, at).out;
+  return flat_;
+}
+
+template <typename T>
+void AsyncServer<T>::StepAlong(std::span<const T> gradient) {
+  for (const std::span<T> part : model_.Slope()) {
+    std::ranges::copy(gradient.first(part.size()), part.begin());
+    gradient = gradient.subspan(part.size());
+  }
+  model_.Step(lr_);
+}
+
+template <typename T>
+std::vector<uint64_t> AsyncServer<T>::Unfinished() const {
+  std::vector<uint64_t> numbers(again_.begin(), again_.end());
+  for (const auto& item : workers_)
+    for (const Out& job : item.second.jobs) numbers.push_back(job.number);
+  std::ranges::sort(numbers);
+  return numbers;
+}
+
+template <typename T>
+void AsyncServer<T>::GoOnFrom(uint64_t next_number, const std::vector<uint64_t>& unfinished, const AsyncStats& stats) {
+  next_number_ = next_number;
+  again_.assign(unfinished.begin(), unfinished.end());
+  stats_ = stats;
 }
 
 template class AsyncServer<float>;

@@ -4,8 +4,8 @@
 #include <functional>
 #include <numbers>
 
-#include "gradwire/async.h"
 #include "gradwire/error.h"
+#include "gradwire/simulated_clock.h"
 
 namespace gradwire {
 namespace {
@@ -46,31 +46,32 @@ double SimulatedClock::Delay(uint32_t worker) {
   throw Error("DelayModel: no such kind");
 }
 
-void SimulatedClock::Begin(const Job& job) {
+void SimulatedClock::Begin(AsyncJob job) {
   if (is_busy_.at(job.worker))
-    waiting_[job.worker].push_back(job);
+    waiting_[job.worker].push_back(std::move(job));
   else
-    Run(job);
+    Run(std::move(job));
 }
 
-void SimulatedClock::Run(const Job& job) {
+void SimulatedClock::Run(AsyncJob job) {
   is_busy_[job.worker] = true;
-  events_.push_back({now_ + Delay(job.worker), begun_++, job});
+  const double time = now_ + Delay(job.worker);
+  events_.push_back({time, begun_++, std::move(job)});
   std::push_heap(events_.begin(), events_.end(), std::greater<>());
 }
 
-Job SimulatedClock::Finish() {
+AsyncJob SimulatedClock::Finish() {
   if (events_.empty()) throw Error("the simulated clock has no job under way: no worker was given one");
   std::pop_heap(events_.begin(), events_.end(), std::greater<>());
-  const Event event = events_.back();
+  Event event = std::move(events_.back());
   events_.pop_back();
   now_ = event.time;
   is_busy_[event.job.worker] = false;
-  std::deque<Job>& waiting = waiting_[event.job.worker];
+  std::deque<AsyncJob>& waiting = waiting_[event.job.worker];
   if (!waiting.empty()) {
-    const Job next = waiting.front();
+    AsyncJob next = std::move(waiting.front());
     waiting.pop_front();
-    Run(next);
+    Run(std::move(next));
   }
   return event.job;
 }

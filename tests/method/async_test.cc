@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Known answers of the asynchronous event loop on a simulated clock (METHODS 4, A8).
 #include <cmath>
+#include <deque>
 #include <functional>
 #include <numeric>
 
 #include <gtest/gtest.h>
 
 #include "gradwire/async.h"
+#include "gradwire/convex_worker.h"
+#include "gradwire/simulated_clock.h"
 #include "problem/quadratic.h"
 #include "support/convex.h"
 
@@ -20,6 +23,7 @@ struct AsyncTrial {
   AsyncConfig config;
   double lr = 0.002;
   CommConfig comm = Comm("none", "identity");
+  CommConfig down = Comm("none", "identity");
   DelayModel::Kind delays = DelayModel::Kind::kFixed;
   uint64_t seed = 1;
 };
@@ -44,39 +48,36 @@ struct AsyncTrace {
 
 /// Fixed speeds s_i = 1 + 3 (i mod 4); every message goes through a link of its worker's own.
 AsyncTrace RunAsync(const AsyncTrial& trial, int jobs) {
-  const Problem& problem = trial.problem;
-  const size_t n = problem.workers.size(), d = problem.dimension();
-  const std::vector<Parameter> parameters = {{"x", {static_cast<int64_t>(d)}}};
-  const ExchangeParts parts = MakeParts(trial.comm, trial.seed);
-  AsyncServer<double> server(problem.start, parameters, parts, n, trial.config, trial.seed, 7);
+  const auto problem = std::make_shared<Problem>(trial.problem);
+  const size_t n = problem->workers.size(), d = problem->dimension();
+  const AsyncParts parts{MakeParts(trial.comm, trial.seed), MakeParts(trial.down, trial.seed)};
+  ConvexWorker model(problem, 0);
+  AsyncServer<double> server(model, parts, trial.config, trial.seed, 7);
+  server.SetLr(trial.lr);
   DelayModel delays{trial.delays, {}};
   for (size_t i = 0; i < n; ++i) delays.speed.push_back(1 + 3 * static_cast<double>(i % 4));
   SimulatedClock clock(delays, trial.seed);
-  std::map<uint64_t, std::vector<double>> models;  // by version
-  std::vector<LinkEnd<double>> links;
-  std::vector<uint64_t> sent(n);
-  for (size_t i = 0; i < n; ++i) links.emplace_back(parameters, parts, static_cast<int>(i), 7);
-  const auto begin = [&](const std::vector<Job>& handed) {
-    for (const Job& job : handed) {
-      models[job.version].assign(server.x().begin(), server.x().end());
-      clock.Begin(job);
-    }
+  std::deque<ConvexWorker> objectives;
+  std::deque<AsyncWorker<double>> workers;
+  const auto begin = [&](std::vector<AsyncJob> handed) {
+    for (AsyncJob& job : handed) clock.Begin(std::move(job));
   };
+  for (uint32_t i = 0; i < n; ++i) {
+    workers.emplace_back(objectives.emplace_back(problem, i), parts, i, 7);
+    begin(server.Join(i));
+  }
   AsyncTrace trace;
-  begin(server.Start());
   for (int k = 0; k < jobs; ++k) {
-    const Job job = clock.Finish();
-    std::vector<double> gradient(d);
-    problem.workers[job.worker]->Gradient(models.at(job.version), gradient);
-    begin(server.Apply(job.worker, trial.lr, links[job.worker].Pack(sent[job.worker]++, trial.lr, gradient)));
+    const AsyncJob job = clock.Finish();
+    begin(server.Apply(job.worker, workers[job.worker].Compute(job.model, job.lr)));
     trace.order.push_back(job.worker);
-    trace.distances.push_back(problem.Distance(server.x()));
+    trace.distances.push_back(problem->Distance(model.x()));
     if (trace.late_mean.empty()) trace.late_mean.resize(d);
     if (k >= jobs / 4)
-      for (size_t j = 0; j < d; ++j) trace.late_mean[j] += server.x()[j] / (jobs - jobs / 4);
+      for (size_t j = 0; j < d; ++j) trace.late_mean[j] += model.x()[j] / (jobs - jobs / 4);
   }
   trace.stats = server.stats();
-  trace.x.assign(server.x().begin(), server.x().end());
+  trace.x = model.x();
   return trace;
 }
 
@@ -165,6 +166,101 @@ TEST(AsGrad, EveryLinkWorksForOneWorkerAtATime) {  // ef21's receivers hold a sh
                                       30000);
     EXPECT_LT(trace.distances.back(), 1e-6) << method;
   }
+}
+
+TEST(AsGrad, TheWayBackCompressesWhatTheWorkersCopyLacks) {  // so that nothing is left out for good
+  for (const char* down : {"topk:1", "sign", "natural"}) {
+    AsyncTrial trial{.problem = Interpolated(), .config = {.assign = Assign::kShuffled}, .lr = 0.002};
+    trial.down = Comm("dcgd", down);
+    const AsyncTrace trace = RunAsync(trial, 30000);
+    EXPECT_LT(trace.distances.back(), 1e-6) << down;
+    EXPECT_LT(trace.stats.bytes_down, trace.stats.bytes_up) << down;
+  }
+}
+
+/// A server and workers without a clock: the test says who has finished.
+class Crew {
+ public:
+  Crew(Assign assign, int64_t wait_for)
+      : parts_{MakeParts(Comm("ef", "topk:2"), 1), MakeParts(Comm("none", "identity"), 1)},
+        server_(model_, parts_, {.assign = assign, .wait_for = wait_for}, 1, 7) {
+    server_.SetLr(0.001);
+  }
+  void Join(uint32_t worker) {
+    workers_.try_emplace(worker, problem_, parts_, worker);
+    Hand(server_.Join(worker));
+  }
+  void Leave(uint32_t worker) {
+    workers_.erase(worker);
+    Hand(server_.Leave(worker));
+  }
+  bool HasJob(uint32_t worker) { return !workers_.at(worker).jobs.empty(); }
+  void Finish(uint32_t worker) {
+    Worker& one = workers_.at(worker);
+    const AsyncJob job = std::move(one.jobs.front());
+    one.jobs.pop_front();
+    Hand(server_.Apply(worker, one.end.Compute(job.model, job.lr)));
+    EXPECT_EQ(server_.last().number, job.number);
+    applied_.push_back(job.number);
+  }
+  size_t JobsOut() const {
+    size_t out = 0;
+    for (const auto& item : workers_) out += item.second.jobs.size();
+    return out;
+  }
+  const AsyncServer<double>& server() const { return server_; }
+  std::vector<uint64_t> applied_;
+
+ private:
+  struct Worker {
+    Worker(std::shared_ptr<const Problem> problem, const AsyncParts& parts, uint32_t number)
+        : objective(std::move(problem), number % 10), end(objective, parts, number, 7) {}
+    ConvexWorker objective;
+    AsyncWorker<double> end;
+    std::deque<AsyncJob> jobs;
+  };
+  void Hand(std::vector<AsyncJob> jobs) {
+    for (AsyncJob& job : jobs) workers_.at(job.worker).jobs.push_back(std::move(job));
+  }
+
+  std::shared_ptr<const Problem> problem_ = std::make_shared<Problem>(QH());
+  AsyncParts parts_;
+  ConvexWorker model_{problem_, 0};
+  AsyncServer<double> server_;
+  std::map<uint32_t, Worker> workers_;
+};
+
+TEST(AsGrad, WorkersComeAndGoAndEveryJobIsDoneOnce) {
+  for (const Assign assign : {Assign::kPure, Assign::kRandom, Assign::kShuffled, Assign::kShuffleOnce})
+    for (const int64_t wait_for : {1, 3}) {
+      Crew crew(assign, wait_for);
+      std::vector<uint32_t> present = {0, 1, 2};
+      for (const uint32_t worker : present) crew.Join(worker);
+      Philox random(3, Purpose::kShuffle, static_cast<uint32_t>(assign), static_cast<uint64_t>(wait_for));
+      uint32_t next = 3;
+      for (int k = 0; k < 600; ++k) {
+        const auto pick = [&] { return present[static_cast<size_t>(random.Uniform() * static_cast<double>(present.size()))]; };
+        const double what = random.Uniform();
+        if (what < 0.05 && present.size() < 6) {
+          present.push_back(next), crew.Join(next++);
+        } else if (what < 0.1 && present.size() > 1) {
+          const uint32_t gone = pick();
+          std::erase(present, gone), crew.Leave(gone);
+        }
+        ASSERT_GT(crew.JobsOut(), 0u) << "nobody has anything to do";
+        uint32_t worker = pick();
+        while (!crew.HasJob(worker)) worker = pick();
+        crew.Finish(worker);
+      }
+      std::vector<uint64_t> numbers = crew.applied_;
+      const std::vector<uint64_t> unfinished = crew.server().Unfinished();
+      numbers.insert(numbers.end(), unfinished.begin(), unfinished.end());
+      std::ranges::sort(numbers);
+      std::vector<uint64_t> all(crew.server().next_number());
+      std::iota(all.begin(), all.end(), uint64_t{0});
+      EXPECT_EQ(numbers, all) << static_cast<int>(assign) << " " << wait_for;
+      EXPECT_GT(next, 5u);
+    }
 }
 
 }  // namespace

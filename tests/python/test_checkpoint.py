@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Saves of a run, and going on from them."""
 import array
-import json
 import os
-import pathlib
 import random
 import signal
 import subprocess
-import time
 
 import pytest
 import ranks
 import snapshots
+from runs import children, records, saves, start, wait_for, wait_for_records  # noqa: F401
 
 SAVE = ["checkpoint.every_minutes=0.00001", "checkpoint.keep_last=100", "log.every_steps=1"]  # about every other step
 OF_ONE_RUN = {"job", "wall seconds"}
-TIMES = {"wall_s", "imgs_per_s", "t_step", "t_compute", "t_encode", "t_wire", "t_decode"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,15 +36,6 @@ def run(folder, *words, code=0):
     done = subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=240)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-def records(folder):
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
-
-
-def saves(folder):
-    return sorted((folder / "checkpoints").iterdir())
 
 
 def state(step_folder):
@@ -112,38 +100,6 @@ def test_saves_come_at_the_ends_of_epochs_and_a_longer_run_goes_on(tmp_path):
     assert [save.name for save in saves(tmp_path)] == ["step00000010", "step00000015", "step00000020"]
     assert [(r["step"], "final" in r) for r in records(tmp_path)][-1] == (20, True)
     assert "expected at most the 15 steps" in run(tmp_path, *words, "checkpoint.resume=auto", code=2)
-
-
-def wait_for(file, holds):
-    end = time.monotonic() + 120
-    while not file.exists() or not holds(file.read_text()):
-        assert time.monotonic() < end, f"in vain for {file}"
-        time.sleep(0.02)
-
-
-def wait_for_records(folder, count):
-    wait_for(folder / "metrics.jsonl", lambda text: text.count("\n") >= count)
-
-
-def children(pid):
-    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-@pytest.fixture
-def start():
-    """Starts processes in sessions of their own; what is left of them at the end is killed."""
-    started = []
-
-    def begin(words):
-        started.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        if process.poll() is None:
-            for child in children(process.pid):
-                os.kill(child, signal.SIGKILL)
-            process.kill()
 
 
 @pytest.mark.parametrize("mode", ["sync", "local"])

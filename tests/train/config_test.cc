@@ -81,7 +81,11 @@ TEST(Config, CommandLineTextIsTakenAsItIs) {
 /// A value that the key allows and that is not its default.
 ConfigValue AnotherValue(const Key& key) {
   if (key.type == "boolean") return ConfigValue::Plain(key.default_text == "true" ? "false" : "true");
-  if (key.type.starts_with("number")) return ConfigValue::Plain("0.12345");
+  if (key.type.starts_with("number")) {
+    Config scratch;
+    const ConfigValue small = ConfigValue::Plain("0.12345");
+    return key.read(small, scratch) ? small : ConfigValue::Plain("1.2345");
+  }
   if (key.type == "integer") return ConfigValue::Plain("7");
   if (key.is_list) return {ConfigValue::Kind::kList, "", {ConfigValue::Plain("0.5"), ConfigValue::Plain("0.75")}};
   const size_t last = key.range.rfind(' ');  // "one of a, b, c"

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of the program that are watched while they go on, and what they wrote."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+TIMES = {"wall_s", "imgs_per_s", "t_step", "t_compute", "t_encode", "t_wire", "t_decode"}
+
+
+def records(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
+
+
+def saves(folder):
+    return sorted((folder / "checkpoints").iterdir())
+
+
+def wait_for(file, holds):
+    end = time.monotonic() + 120
+    while not file.exists() or not holds(file.read_text()):
+        assert time.monotonic() < end, f"in vain for {file}"
+        time.sleep(0.02)
+
+
+def wait_for_records(folder, count):
+    wait_for(folder / "metrics.jsonl", lambda text: text.count("\n") >= count)
+
+
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def start():
+    """Starts processes in sessions of their own; what is left of them at the end is killed."""
+    started = []
+
+    def begin(words):
+        started.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            for child in children(process.pid):
+                os.kill(child, signal.SIGKILL)
+            process.kill()

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/async_meeting.h"
+
+#include <sstream>
+
+#include "gradwire/error.h"
+#include "train/saves.h"
+
+namespace gradwire::train {
+namespace {
+
+// An arrival is "RANK\nSETTINGS", or "RANK\n!REASON" of one that cannot work; an answer "ok WORKER TOKEN" or the reason.
+constexpr char kExcuse = '!';
+constexpr std::string_view kOk = "ok ";
+
+std::vector<uint8_t> Bytes(const std::string& text) { return {text.begin(), text.end()}; }
+
+std::string TextAt(c10d::Store& store, const std::string& key) {
+  const std::vector<uint8_t> bytes = store.get(key);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string ArrivalKey(uint64_t number) { return "async/arrival/" + std::to_string(number); }
+std::string AnswerKey(uint64_t number) { return "async/answer/" + std::to_string(number); }
+
+uint64_t Announce(c10d::Store& store, int rank, const std::string& text) {
+  const auto number = static_cast<uint64_t>(store.add("async/arrivals", 1));
+  store.set(ArrivalKey(number), Bytes(std::to_string(rank) + "\n" + text));
+  return number;
+}
+
+}  // namespace
+
+std::string PairPrefix(uint32_t worker) { return "async/pair/" + std::to_string(worker); }
+
+Welcome Arrive(const Membership& member, int rank, const std::string& settings) {
+  std::string answer;
+  try {
+    const uint64_t number = Announce(*member.store, rank, settings);
+    member.store->wait({AnswerKey(number)}, member.timeout);
+    answer = TextAt(*member.store, AnswerKey(number));
+  } catch (const std::exception& error) {
+    throw Error("the server (rank 0) of the run has not answered within " + std::to_string(member.timeout.count()) +
+                " ms: is train.mode async there, and does it still run? (" + error.what() + ")");
+  }
+  if (!answer.starts_with(kOk)) throw ConfigError("the server (rank 0) of the run refuses this worker: " + answer);
+  std::istringstream words(answer.substr(kOk.size()));
+  Welcome welcome;
+  words >> welcome.worker >> welcome.token;
+  return welcome;
+}
+
+void ExcuseFrom(const Membership& member, int rank, const std::string& reason) {
+  try {
+    Announce(*member.store, rank, kExcuse + reason);
+  } catch (const std::exception&) {  // the server is gone as well
+  }
+}
+
+Meeting::Meeting(c10::intrusive_ptr<c10d::Store> store, int world_size, std::string settings, uint64_t token)
+    : store_(std::move(store)),
+      settings_(std::move(settings)),
+      token_(token),
+      next_worker_(static_cast<uint32_t>(world_size)) {}
+
+std::optional<Meeting::Arrival> Meeting::Next() {
+  while (store_->check({ArrivalKey(next_arrival_)})) {
+    const uint64_t number = next_arrival_++;
+    if (const auto arrival = Answer(TextAt(*store_, ArrivalKey(number)), AnswerKey(number))) return arrival;
+  }
+  return std::nullopt;
+}
+
+std::optional<Meeting::Arrival> Meeting::Answer(const std::string& arrival, const std::string& key) {
+  const size_t line = std::min(arrival.find('\n'), arrival.size() - 1);
+  const int rank = std::atoi(arrival.c_str());
+  const std::string text = arrival.substr(line + 1);
+  if (text.starts_with(kExcuse)) return Arrival{static_cast<uint32_t>(rank), text.substr(1)};
+  if (const std::string difference = SettingsDifference(settings_, text); !difference.empty()) {
+    store_->set(key, Bytes("it has other settings; \"saved with\" is the run's:" + difference));
+    return std::nullopt;
+  }
+  if (rank >= 0 && !ranks_.insert(rank).second) {
+    store_->set(key, Bytes("rank " + std::to_string(rank) + " is there already; start this one with --join"));
+    return std::nullopt;
+  }
+  const uint32_t worker = rank >= 0 ? static_cast<uint32_t>(rank) : next_worker_++;
+  store_->set(key, Bytes(std::string(kOk) + std::to_string(worker) + " " + std::to_string(token_)));
+  return Arrival{worker};
+}
+
+}  // namespace gradwire::train

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/async_post.h"
+
+#include "c10d/pair.h"
+#include "train/async_messages.h"
+
+namespace gradwire::train {
+namespace {
+
+constexpr std::chrono::milliseconds kLook{20};  // for arrivals
+
+}  // namespace
+
+/// The connection with one worker.
+class AsyncPost::Line {
+ public:
+  Line(AsyncPost& post, uint32_t worker) : post_(post), worker_(worker), reads_([this] { Read(); }) {}
+  ~Line() {
+    Put({});
+    reads_.join();
+  }
+
+  /// Nothing: the run is over.
+  void Put(std::optional<std::vector<std::byte>> letter) {
+    const std::scoped_lock lock(mutex_);
+    letters_.push_back(std::move(letter));
+    more_.notify_all();
+  }
+
+ private:
+  using Kind = WorkerNote::Kind;
+
+  void Read() {
+    std::optional<Pair> pair;  // outlives the writer
+    std::thread writes;
+    std::string why;
+    try {
+      Membership own = post_.member_;
+      own.store = own.store->clone();  // others wait on theirs meanwhile
+      pair.emplace(own, PairPrefix(worker_), Pair::End::kFirst, "worker " + std::to_string(worker_));
+      post_.Put({PostEvent::Kind::kCame, worker_});
+      writes = std::thread([&] { Write(*pair); });
+      while (ReadOne(*pair)) {
+      }
+    } catch (const std::exception& error) {
+      why = error.what();
+    }
+    Put({});
+    if (writes.joinable()) writes.join();
+    if (!why.empty()) post_.Put({PostEvent::Kind::kGone, worker_, {}, why});
+  }
+
+  /// Whether more is to come.
+  bool ReadOne(Pair& pair) {
+    std::vector<std::byte> letter = pair.Receive(post_.most_);
+    const Kind kind = Open<WorkerNote>(letter).note.kind;
+    if (kind == Kind::kGradient || kind == Kind::kFailed)
+      post_.Put({PostEvent::Kind::kMessage, worker_, std::move(letter)});
+    return kind != Kind::kBye;
+  }
+
+  void Write(Pair& pair) {
+    try {
+      while (const auto letter = NextLetter()) pair.Send(*letter);
+      pair.Send(Letter(ServerNote{ServerNote::Kind::kStop}));
+    } catch (const std::exception&) {  // the reader finds it as well, and says it
+    }
+  }
+
+  std::optional<std::vector<std::byte>> NextLetter() {
+    std::unique_lock lock(mutex_);
+    if (!more_.wait_for(lock, post_.member_.timeout / 4, [&] { return !letters_.empty(); })) return Letter(ServerNote{});
+    auto letter = std::move(letters_.front());
+    letters_.pop_front();
+    return letter;
+  }
+
+  AsyncPost& post_;
+  const uint32_t worker_;
+  std::mutex mutex_;
+  std::condition_variable more_;
+  std::deque<std::optional<std::vector<std::byte>>> letters_;
+  std::thread reads_;
+};
+
+AsyncPost::AsyncPost(const Membership& member, const std::string& settings, uint64_t token, size_t most)
+    : member_(member),
+      most_(most),
+      meeting_(member.store->clone(), member.size, settings, token),
+      meets_([this] { Meet(); }) {}
+
+AsyncPost::~AsyncPost() {
+  over_ = true;
+  meets_.join();
+  for (const auto& item : lines_) item.second->Put({});
+  lines_.clear();
+}
+
+void AsyncPost::Meet() {
+  try {
+    for (; !over_; std::this_thread::sleep_for(kLook)) {
+      const auto arrival = meeting_.Next();
+      if (!arrival) continue;
+      if (!arrival->excuse.empty()) {
+        Put({PostEvent::Kind::kGone, arrival->worker, {}, arrival->excuse});
+        continue;
+      }
+      const std::scoped_lock lock(mutex_);
+      lines_.emplace(arrival->worker, std::make_unique<Line>(*this, arrival->worker));
+    }
+  } catch (const std::exception&) {  // without the store no worker can come any more; those that are here stay
+  }
+}
+
+void AsyncPost::Put(PostEvent event) {
+  const std::scoped_lock lock(mutex_);
+  events_.push_back(std::move(event));
+  came_.notify_all();
+}
+
+std::optional<PostEvent> AsyncPost::Next(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  if (!came_.wait_until(lock, until, [&] { return !events_.empty(); })) return std::nullopt;
+  PostEvent event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
+void AsyncPost::Send(uint32_t worker, std::vector<std::byte> letter) {
+  const std::scoped_lock lock(mutex_);
+  if (const auto line = lines_.find(worker); line != lines_.end()) line->second->Put(std::move(letter));
+}
+
+}  // namespace gradwire::train

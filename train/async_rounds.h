@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <fstream>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/snapshot_file.h"
+#include "gradwire/async.h"
+#include "train/async_messages.h"
+#include "train/async_post.h"
+#include "train/config.h"
+
+namespace gradwire::train {
+
+/// Sums over the jobs of a run, by what workers say of them; seconds.
+struct JobTotals {
+  double compute_s = 0, encode_s = 0, wait_s = 0;
+};
+
+/// The server's side of an asynchronous run of a network, driver T3 over processes: a step is an applied gradient. Not
+/// thread-safe.
+class AsyncRounds {
+ public:
+  /// `member`: the job's store; its size is that of the ranks that are started together. `model`: what is trained; its
+  /// Slope must exist. `say`: for what the user should know. Both outlive this.
+  AsyncRounds(const Config& config, const Membership& member, Objective<float>& model,
+              std::function<void(const std::string&)> say);
+  ~AsyncRounds();
+
+  /// Waits for the workers that are started with the server, and hands out the first jobs. Throws PeerError for the
+  /// first that did not come within the timeout.
+  void Begin(double lr);
+  /// Until one more gradient has been applied; workers that come and go are served meanwhile. Throws Error where no
+  /// worker is left or none has sent anything for the timeout, and where a worker's gradient is not finite.
+  void Step(double lr);
+
+  size_t workers() const { return server_.workers().size(); }
+  const AsyncStats& stats() const { return server_.stats(); }
+  const JobTotals& totals() const { return totals_; }
+  /// Of the gradients that arrived since the last call: loss and accuracy.
+  Tally TakeTally() { return std::exchange(tally_, {}); }
+  /// Mean over the present workers' error feedback.
+  double ResidualNorm() const;
+
+  /// Counts and unfinished jobs, for a later run to go on from: before its Begin. Workers' memory is their own.
+  void Save(Snapshot& file) const;
+  void Load(const Snapshot& file);
+
+ private:
+  using Clock = AsyncPost::Clock;
+
+  PostEvent Await();
+  void Handle(PostEvent event);
+  void Handle(uint32_t worker, const std::vector<std::byte>& letter);
+  void Hand(const std::vector<AsyncJob>& jobs);
+  void Gone(const PostEvent& event);
+  void Record(const JobRecord& record);
+  [[noreturn]] void NobodyCame() const;
+  bool IsPresent(uint32_t worker) const;
+  static std::string JobsFile(const Config& config) { return config.run.output_dir + "/jobs.csv"; }
+
+  const Config& config_;
+  const int first_, size_;  // ranks of the workers that are started together: from first_ to size_ - 1
+  const std::chrono::milliseconds timeout_;
+  std::function<void(const std::string&)> say_;
+  uint64_t token_;
+  AsyncServer<float> server_;
+  std::set<uint32_t> excused_;  // gone before the beginning
+  std::map<uint32_t, double> residual_norms_;
+  std::ofstream jobs_;     // jobs.csv
+  std::string kept_jobs_;  // its rows of before
+  JobTotals totals_;
+  Tally tally_;
+  AsyncPost post_;  // ends first: its threads know nothing of the rest
+};
+
+}  // namespace gradwire::train

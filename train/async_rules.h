@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "gradwire/async.h"
+#include "train/config.h"
+
+namespace gradwire::train {
+
+/// async.{assign, wait_for, max_staleness}.
+AsyncConfig RulesOf(const AsyncRunConfig& config);
+
+/// What brings the model to the workers: async.down.
+ExchangeParts DownPartsOf(const Config& config);
+
+/// Of a network: the links of section comm, and that one.
+AsyncParts AsyncPartsOf(const Config& config);
+
+}  // namespace gradwire::train

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/async_worker_run.h"
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+#include <memory>
+
+#include "c10d/init.h"
+#include "c10d/pair.h"
+#include "gradwire/async.h"
+#include "gradwire/error.h"
+#include "train/async_meeting.h"
+#include "train/async_messages.h"
+#include "train/async_rules.h"
+#include "train/batches.h"
+#include "train/network.h"
+#include "train/saves.h"
+#include "train/stop_signal.h"
+
+namespace gradwire::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double Since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+/// A network whose gradients go nowhere by themselves.
+Config OnOneRank(Config config) {
+  config.comm = {.method = "none", .compressor = "identity", .timeout_s = config.comm.timeout_s};
+  return config;
+}
+
+World WorldOf(const Config& config, const RankEnv& env) {
+  World world = AloneWorld(config.comm.timeout_s);
+  world.env.rank = env.rank;  // which may be the slow one
+  return world;
+}
+
+/// What a worker computes with.
+struct Bench {
+  Bench(const Config& config, const RankEnv& env)
+      : batches(config, RankEnv{}), network(OnOneRank(config), WorldOf(config, env)) {}
+
+  Batches batches;
+  Network network;
+};
+
+class Worker {
+ public:
+  Worker(const Config& config, const Membership& member, const Welcome& welcome, Bench& bench)
+      : bench_(bench),
+        end_(bench.network, AsyncPartsOf(config), welcome.worker, welcome.token),
+        pair_(member, PairPrefix(welcome.worker), Pair::End::kSecond, "the server (rank 0)") {
+    for (const Parameter& parameter : bench.network.parameters()) most_ += 4 * sizeof(float) * parameter.numel();
+  }
+
+  /// Until the run is over. Returns the number of gradients.
+  uint64_t Work() {
+    auto idle_since = Clock::now();
+    for (uint64_t done = 0;;) {
+      const std::vector<std::byte> letter = pair_.Receive(most_);
+      const auto [note, body] = Open<ServerNote>(letter);
+      if (note.kind == ServerNote::Kind::kStop) return pair_.Send(Letter(WorkerNote{WorkerNote::Kind::kBye})), done;
+      if (note.kind == ServerNote::Kind::kNothing) {
+        pair_.Send(Letter(WorkerNote{}));
+        continue;
+      }
+      Do(note, body, Since(idle_since));
+      idle_since = Clock::now();
+      ++done;
+    }
+  }
+
+ private:
+  void Do(const ServerNote& job, std::span<const std::byte> model, double waited) {
+    const auto begin = Clock::now();
+    const double encoded = end_.stats().encode_s;
+    Batch batch = bench_.batches.Train(static_cast<int64_t>(job.number));
+    bench_.network.SetBatch(std::move(batch.images), std::move(batch.labels));
+    std::vector<std::byte> gradient;
+    try {
+      gradient = end_.Compute(model, job.lr);
+    } catch (const PeerError&) {
+      throw;
+    } catch (const Error& error) {  // the run's failure, not this worker's
+      const std::string why = std::string(error.what()) + " in its gradient, at a loss of " +
+                              std::to_string(bench_.network.last_loss()) +
+                              "; lower optimizer.lr or add lr_scheduler.warmup_epochs";
+      return pair_.Send(Letter(WorkerNote{WorkerNote::Kind::kFailed}, std::as_bytes(std::span(why))));
+    }
+    WorkerNote note{WorkerNote::Kind::kGradient, bench_.network.TakeTally()};
+    note.encode_s = end_.stats().encode_s - encoded;
+    note.compute_s = Since(begin) - note.encode_s;
+    note.wait_s = waited;
+    note.residual_norm = std::sqrt(end_.SquaredMemoryNorm("e"));
+    pair_.Send(Letter(note, gradient));
+  }
+
+  Bench& bench_;
+  AsyncWorker<float> end_;
+  Pair pair_;
+  size_t most_ = 1 << 20;
+};
+
+}  // namespace
+
+RankEnv JoinEnv(const std::string& where) {
+  RankEnv env{.rank = -1, .store_is_served = true};
+  const size_t colon = where.rfind(':');
+  const char* end = where.data() + where.size();
+  if (colon != std::string::npos && colon > 0) {
+    const auto [stopped, error] = std::from_chars(where.data() + colon + 1, end, env.master_port);
+    if (error == std::errc{} && stopped == end && env.master_port > 0 && env.master_port < 65536) {
+      env.master_addr = where.substr(0, colon);
+      return env;
+    }
+  }
+  throw ConfigError("command line: --join: found '" + where +
+                    "', expected HOST:PORT, as the run that it joins prints it");
+}
+
+int RunAsyncWorker(const Config& config, const RankEnv& env) {
+  // A signal to all ranks ends the run by the server, which saves it first.
+  const auto stop = config.checkpoint.is_on() && env.rank != 0 ? std::make_unique<StopSignal>() : nullptr;
+  const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(config.comm.timeout_s * 1000));
+  const Membership member = ReachJob(env, timeout);
+  std::unique_ptr<Bench> bench;
+  try {
+    bench = std::make_unique<Bench>(config, env);
+  } catch (const std::exception& error) {
+    if (env.rank >= 0) ExcuseFrom(member, env.rank, error.what());
+    throw;
+  }
+  const Welcome welcome = Arrive(member, env.rank, SettingsText(config));
+  Worker worker(config, member, welcome, *bench);
+  if (env.rank < 0) std::cout << "worker " << welcome.worker << ": has joined " << config.run.join << std::endl;
+  const uint64_t done = worker.Work();
+  if (env.rank < 0)
+    std::cout << "worker " << welcome.worker << ": the run is over, after " << done << " gradients of mine"
+              << std::endl;
+  bench->network.ddp().Close();
+  return stop && stop->received() != 0 ? 128 + stop->received() : 0;
+}
+
+OwnWorker::OwnWorker(const Config& config, const RankEnv& env)
+    : works_([&config, env = env]() mutable {
+        try {
+          env.store_is_served = true;  // by the server
+          RunAsyncWorker(config, env);
+        } catch (const std::exception& error) {
+          std::cerr << "worker " + std::to_string(env.rank) + ": error: " + error.what() + "\n" << std::flush;
+        }
+      }) {}
+
+}  // namespace gradwire::train
