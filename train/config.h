@@ -93,6 +93,7 @@ struct TrainConfig {
   std::string mode = "sync";
   int64_t epochs = 1;
   int64_t steps = 0;
+  int64_t delay = 0;
   int64_t slow_rank = -1;
   double slow_factor = 1;
 };

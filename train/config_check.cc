@@ -147,6 +147,14 @@ void CheckMode(const Config& config) {
     throw ErrorAt(
         config, "objective.prox",
         fmt::format("a regulariser is a step of gradient rounds; expected none because train.mode is {}", mode));
+  if (config.train.delay > 0) {
+    const auto refuse = [&](const std::string& what) {
+      throw ErrorAt(config, "train.delay", fmt::format("found {}, expected 0 because {}", config.train.delay, what));
+    };
+    if (mode != "sync") refuse(fmt::format("train.mode is {}", mode));
+    if (config.objective.prox != "none") refuse("a proximal step belongs to the point of its own round");
+    if (config.checkpoint.is_on()) refuse("delayed gradients are not saved, and section checkpoint is used");
+  }
   if (mode == "async") CheckAsync(config);
   if (mode == "local") CheckShift(config);
   for (const Key& key : Keys())

@@ -81,9 +81,9 @@ std::vector<Key> ObjectiveKeys() {
           "theory); svrg, lsvrg: sgd with the noise at an anchor taken off; diff: the last estimate and the change of "
           "a batch, "
           "for marina"),
-      Row("objective.sampling", kSection, &O::sampling, OneOf{{"uniform", "nice", "importance"}},
+      Row("objective.sampling", kSection, &O::sampling, OneOf{{"uniform", "nice", "importance", "reshuffle", "shuffle_once"}},
           "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to the "
-          "samples' smoothness"),
+          "samples' smoothness; reshuffle: all in turn, in a random order that is drawn anew for each pass, or once"),
       Row("objective.batch", kSection, &O::batch, AtLeast(1), "samples a worker draws in a round"),
       Row("objective.anchor_period", kSection, &O::anchor_period, AtLeast(0),
           "svrg: rounds from anchor to anchor; lsvrg: their mean; 0: the number of a worker's samples"),
@@ -168,6 +168,8 @@ std::vector<Key> TrainKeys() {
       Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
       Row("train.steps", &Config::train, &T::steps, AtLeast(0),
           "stop after so many steps; 0: after all the steps of train.epochs"),
+      Row("train.delay", &Config::train, &T::delay, AtLeast(0),
+          "sync: each step is along the gradients of so many steps ago (stale by so many); the first ones are none"),
       Row("train.slow_rank", &Config::train, &T::slow_rank, AtLeast(-1),
           "networks: a rank that is slowed, to try what slow machines do; -1: none"),
       Row("train.slow_factor", &Config::train, &T::slow_factor, AtLeast(1),

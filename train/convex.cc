@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "gradwire/convex_worker.h"
+#include "gradwire/delayed.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
@@ -45,7 +46,8 @@ class ConvexRun {
     Introduce();
     DirectSink<double> sink(exchange_);
     const LocalConfig local = config_.train.mode == "local" ? config_.local : LocalConfig{.sync_every = 1};
-    ModelRounds<double> rounds(worker_, sink, local, config_.run.seed, static_cast<uint32_t>(collective_.rank()),
+    Delayed<double> delayed(worker_, config_.train.delay);
+    ModelRounds<double> rounds(delayed, sink, local, config_.run.seed, static_cast<uint32_t>(collective_.rank()),
                                kOneBucket, [this] { exchange_.ForgetMemory(); });
     agreed_ = worker_.x();
     Log();

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "gradwire/cost.h"
+#include "gradwire/delayed.h"
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
 #include "c10d/init.h"
@@ -74,7 +75,8 @@ class Trainer {
         report_(env.rank == 0 ? std::make_unique<Report>(config, OwnStep(checkpoints_.beginning())) : nullptr),
         batches_(config, world_.env),
         network_(network_config_, world_),
-        rounds_(network_, *network_.ddp().exchange(), LocalOf(config), config.run.seed, static_cast<uint32_t>(env.rank),
+        delayed_(network_, config.train.delay),
+        rounds_(delayed_, *network_.ddp().exchange(), LocalOf(config), config.run.seed, static_cast<uint32_t>(env.rank),
                 static_cast<size_t>(config.comm.bucket_cap_mb * (1 << 20)), [this] { ForgetMemory(); }),
         schedule_(ScheduleOf(config)),
         steps_per_epoch_(batches_.per_epoch()),
@@ -356,6 +358,7 @@ class Trainer {
   std::unique_ptr<Report> report_;  // rank 0's
   Batches batches_;
   Network network_;
+  Delayed<float> delayed_;
   ModelRounds<float> rounds_;
   std::unique_ptr<OwnWorker> own_worker_;  // of a server that is a worker as well
   std::unique_ptr<AsyncRounds> async_;     // a server's

@@ -43,7 +43,8 @@ const std::vector<EstimatorInfo>& Estimators();
 /// Which estimator; see configs/README.md for the names' meaning.
 struct EstimatorConfig {
   std::string name = "full";         ///< full, sgd, star, svrg, lsvrg or diff
-  std::string sampling = "uniform";  ///< uniform (with replacement), nice (without), importance (p_l ~ L_il)
+  std::string sampling = "uniform";  ///< uniform (with replacement), nice (without), importance (p_l ~ L_il),
+                                     ///< reshuffle (all, in a new order each pass), shuffle_once
   int64_t batch = 1;                 ///< samples drawn a round
   int64_t anchor_period = 0;         ///< svrg: rounds between moves of the anchor; lsvrg: 1/p; 0: m
   std::string coin = "own";          ///< lsvrg: own, or common to all workers

@@ -63,7 +63,7 @@ class Sgd : public OverSamples {
 
   Handle Next(const Round& round) const override {
     Philox random(streams_.seed, Purpose::kSample, streams_.worker, round.step);
-    Handle handle{sampling_->Next(random), false};
+    Handle handle{sampling_->Next(random, round.step), false};
     handle.refresh = Refreshes(round, random);
     return handle;
   }
@@ -183,7 +183,7 @@ const std::vector<double>& KnownMinimiser(const Problem& problem, std::string_vi
 std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem& problem, const Streams& streams) {
   const auto& f = problem.workers[streams.worker];
   if (config.name == "full") return std::make_unique<FullGradient>(f);
-  std::unique_ptr<Sampling> sampling = MakeSampling(config, *f);
+  std::unique_ptr<Sampling> sampling = MakeSampling(config, *f, streams.seed, streams.worker);
   if (config.name == "sgd") return std::make_unique<Sgd>(f, std::move(sampling), streams);
   if (config.name == "star")
     return std::make_unique<Anchored>(f, std::move(sampling), streams,

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gradwire/estimator.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
+#include <span>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -91,14 +95,14 @@ TEST(Sampling, EverySampleHasMeanWeightOneOverM) {
   const Problem problem = LR();
   const FiniteSum& f = *problem.workers[0];
   constexpr int kDraws = 20000;
-  for (const char* name : {"uniform", "nice", "importance"})
+  for (const char* name : {"uniform", "nice", "importance", "reshuffle"})
     for (const int64_t batch : {1, 3}) {
-      const auto sampling = MakeSampling(Named("sgd", name, batch), f);
+      const auto sampling = MakeSampling(Named("sgd", name, batch), f, 7, 0);
       std::vector<double> sum(20), square(20);
       for (uint64_t k = 0; k < kDraws; ++k) {
         Philox random(7, Purpose::kSample, 0, k);
         std::map<uint32_t, double> weights;
-        for (const Draw& draw : sampling->Next(random)) weights[draw.sample] += draw.weight;
+        for (const Draw& draw : sampling->Next(random, k)) weights[draw.sample] += draw.weight;
         for (const auto& [l, weight] : weights) sum.at(l) += weight, square.at(l) += weight * weight;
       }
       for (size_t l = 0; l < 20; ++l) {
@@ -108,12 +112,30 @@ TEST(Sampling, EverySampleHasMeanWeightOneOverM) {
     }
 }
 
+TEST(Sampling, ReshufflingTakesEverySampleOnceAPassInAnotherOrder) {
+  const Problem problem = LR();  // 20 samples a worker; batches of 3 reach over the ends of passes
+  for (const char* name : {"reshuffle", "shuffle_once"}) {
+    const auto sampling = MakeSampling(Named("sgd", name, 3), *problem.workers[0], 7, 0);
+    std::vector<uint32_t> taken;
+    Philox unused(7, Purpose::kSample, 0, 0);
+    for (uint64_t step = 0; step < 20; ++step)
+      for (const Draw& draw : sampling->Next(unused, step)) taken.push_back(draw.sample);
+    for (size_t pass = 0; pass < 3; ++pass) {
+      const std::span<const uint32_t> of_pass = std::span(taken).subspan(20 * pass, 20);
+      EXPECT_EQ(std::set<uint32_t>(of_pass.begin(), of_pass.end()).size(), 20u) << name;
+      EXPECT_EQ(pass == 0 || name == std::string("shuffle_once"), std::ranges::equal(of_pass, std::span(taken).first(20)))
+          << name << " " << pass;
+    }
+    EXPECT_EQ(sampling->Next(unused, 0)[1].sample, taken[1]);  // the past can be asked for again
+  }
+}
+
 TEST(Sampling, NiceDrawsDistinctSamplesAndAllOfThemAreTheGradient) {
   const auto problem = Share(LR());
-  const auto sampling = MakeSampling(Named("sgd", "nice", 6), *problem->workers[0]);
+  const auto sampling = MakeSampling(Named("sgd", "nice", 6), *problem->workers[0], 7, 0);
   for (uint64_t k = 0; k < 200; ++k) {
     Philox random(7, Purpose::kSample, 0, k);
-    const std::vector<Draw> draws = sampling->Next(random);
+    const std::vector<Draw> draws = sampling->Next(random, k);
     ASSERT_EQ(draws.size(), 6u);
     for (size_t i = 1; i < 6; ++i) EXPECT_LT(draws[i - 1].sample, draws[i].sample);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gradwire/convex_worker.h"
+#include "gradwire/delayed.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
@@ -23,6 +24,7 @@ struct ConvexTrial {
   EstimatorConfig estimator = {};
   Prox prox = {};
   uint64_t seed = 1;
+  int64_t delay = 0;  ///< rounds
   std::optional<LocalConfig> local = {};  ///< model rounds in place of gradient rounds
 };
 
@@ -67,7 +69,8 @@ inline ConvexTrace Run(const ConvexTrial& trial) {
     ConvexWorker f(trial.problem, rank, MakeEstimator(estimator, trial.problem, rank, trial.seed));
     Exchange<double> exchange(collective, f.parameters(), parts);
     DirectSink<double> sink(exchange);
-    ModelRounds<double> rounds(f, sink, trial.local.value_or(LocalConfig{.sync_every = 1}), trial.seed,
+    Delayed<double> delayed(f, trial.delay);
+    ModelRounds<double> rounds(delayed, sink, trial.local.value_or(LocalConfig{.sync_every = 1}), trial.seed,
                                static_cast<uint32_t>(rank), 1 << 20, [&] { exchange.ForgetMemory(); });
     double distance = (rank == 0 ? f.Distance() : 0);
     for (int step = 0; step < trial.steps; ++step) {

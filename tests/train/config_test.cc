@@ -117,6 +117,7 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.objective.batch = 7;
   config.run.launch = "processes";
   config.async = {};  // train.mode is local
+  config.train.delay = 0;
   config.local.shift = "none";  // comm.method has a memory
   config.local.gradient_p = {1};
   EXPECT_EQ(ToYaml(Load(ToYaml(config))), ToYaml(config));
