@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/half.h"
+#include "base/wide.h"
 #include "compress/operator.h"
 #include "compress/spec.h"
 #include "kernels/cast.h"
@@ -17,7 +18,6 @@ struct PowerOfTwo {
 };
 
 struct Half {
-  using Codes = kernels::HalfCodes;
   static constexpr uint16_t kExponentBits = 0x7c00;
   static constexpr const char* kName = "fp16";
   static constexpr int kTop = 15;            // the largest magnitude of a piece is brought to [2^14, 2^15)
@@ -27,7 +27,6 @@ struct Half {
 };
 
 struct Bfloat {
-  using Codes = kernels::BfloatCodes;
   static constexpr uint16_t kExponentBits = 0x7f80;
   static constexpr const char* kName = "bf16";
   static constexpr int kTop = 1;
@@ -35,6 +34,26 @@ struct Bfloat {
   static uint16_t Code(float x) { return ToBfloat(x); }
   static float Value(uint16_t code) { return FromBfloat(code); }
 };
+
+// The loops over floats, by overload of the format.
+
+GRADWIRE_WIDE void CastAll(Half, std::span<float> u, float up, float down, std::byte* codes) {
+  kernels::CastAndSubtract<kernels::HalfCodes>(u, up, down, codes);
+}
+GRADWIRE_WIDE void CastAll(Bfloat, std::span<float> u, float up, float down, std::byte* codes) {
+  kernels::CastAndSubtract<kernels::BfloatCodes>(u, up, down, codes);
+}
+GRADWIRE_WIDE void AddAll(Half, const std::byte* codes, float down, float weight, std::span<float> out) {
+  kernels::AddCodes<kernels::HalfCodes>(codes, down, weight, out);
+}
+GRADWIRE_WIDE void AddAll(Bfloat, const std::byte* codes, float down, float weight, std::span<float> out) {
+  kernels::AddCodes<kernels::BfloatCodes>(codes, down, weight, out);
+}
+GRADWIRE_WIDE bool AnyNonFinite(const std::byte* codes, size_t count, uint16_t exponent_bits) {
+  return kernels::AnyNonFinite(codes, count, exponent_bits);
+}
+GRADWIRE_WIDE float MaxMagnitude(std::span<const float> u) { return kernels::MaxMagnitude(u); }
+double MaxMagnitude(std::span<const double> u) { return kernels::MaxMagnitude(u); }
 
 /// A 16-bit cast to nearest even, after each piece was multiplied by the power of two that brings its largest magnitude
 /// to the upper end of the format: gradients of any size neither overflow nor vanish, so delta holds for all input.
@@ -74,11 +93,11 @@ class Cast final : public Operator<Cast<Format>> {
       throw PayloadError(spec() + " payload with exponent " + std::to_string(exponent) + ", expected -1100..1100");
     const PowerOfTwo down(-exponent);
     const std::byte* codes = payload.data() + kHeader;
-    if (kernels::AnyNonFinite(codes, out.size(), Format::kExponentBits))
+    if (AnyNonFinite(codes, out.size(), Format::kExponentBits))
       throw PayloadError(spec() + " payload with a non-finite element");
     if constexpr (std::is_same_v<T, float>) {
       if (FitsFloat(exponent))
-        return kernels::AddCodes<typename Format::Codes>(codes, std::ldexp(1.0f, -exponent), weight, out);
+        return AddAll(Format(), codes, std::ldexp(1.0f, -exponent), weight, out);
     }
     for (size_t i = 0; i < out.size(); ++i) out[i] += weight * Value<T>(kernels::LoadCode(codes, i), down);
   }
@@ -90,8 +109,7 @@ class Cast final : public Operator<Cast<Format>> {
   static bool FitsFloat(int32_t exponent) { return exponent > -100 && exponent < 120; }
 
   static void CompressFast(std::span<float> u, int32_t exponent, std::span<std::byte> codes) {
-    kernels::CastAndSubtract<typename Format::Codes>(u, std::ldexp(1.0f, exponent), std::ldexp(1.0f, -exponent),
-                                                     codes.data());
+    CastAll(Format(), u, std::ldexp(1.0f, exponent), std::ldexp(1.0f, -exponent), codes.data());
   }
 
   template <typename T>
@@ -101,7 +119,7 @@ class Cast final : public Operator<Cast<Format>> {
 
   template <typename T>
   static int32_t Exponent(std::span<const T> u) {
-    const T largest = kernels::MaxMagnitude(u);
+    const T largest = MaxMagnitude(u);
     if (largest == 0) return 0;
     int exponent;
     std::frexp(largest, &exponent);  // largest = m 2^exponent, m in [1/2, 1)
