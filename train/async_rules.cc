@@ -29,4 +29,9 @@ AsyncParts AsyncPartsOf(const Config& config) {
   return {MakeParts(config.comm, config.run.seed), DownPartsOf(config)};
 }
 
+Config OnOneRank(Config config) {
+  config.comm = {.method = "none", .compressor = "identity", .timeout_s = config.comm.timeout_s};
+  return config;
+}
+
 }  // namespace gradwire::train

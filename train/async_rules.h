@@ -15,4 +15,7 @@ ExchangeParts DownPartsOf(const Config& config);
 /// Of a network: the links of section comm, and that one.
 AsyncParts AsyncPartsOf(const Config& config);
 
+/// The same run for a network whose gradients go nowhere by themselves: an asynchronous run has links of its own.
+Config OnOneRank(Config config);
+
 }  // namespace gradwire::train

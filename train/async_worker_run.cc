@@ -26,12 +26,6 @@ using Clock = std::chrono::steady_clock;
 
 double Since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// A network whose gradients go nowhere by themselves.
-Config OnOneRank(Config config) {
-  config.comm = {.method = "none", .compressor = "identity", .timeout_s = config.comm.timeout_s};
-  return config;
-}
-
 World WorldOf(const Config& config, const RankEnv& env) {
   World world = AloneWorld(config.comm.timeout_s);
   world.env.rank = env.rank;  // which may be the slow one

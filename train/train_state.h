@@ -3,18 +3,11 @@
 
 #include "gradwire/exchange_thread.h"
 #include "gradwire/model_round.h"
+#include "train/meter.h"
 #include "train/network.h"
 #include "train/resume.h"
 
 namespace gradwire::train {
-
-/// What records count since the run began. Bytes are this rank's.
-struct Progress {
-  int64_t logged_step = 0;  ///< of the last interval record
-  uint64_t bytes_sent = 0, logged_bytes = 0;
-  double wall_s = 0;
-  Tally tally;  ///< of the interval so far
-};
 
 /// All that a run's later steps depend on, but for the step: data, random bits and learning rate are functions of it.
 /// Between two steps.

@@ -9,17 +9,20 @@
 #include <memory>
 #include <optional>
 
+#include "c10d/init.h"
 #include "gradwire/cost.h"
 #include "gradwire/delayed.h"
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
-#include "c10d/init.h"
 #include "train/async_rounds.h"
 #include "train/async_worker_run.h"
 #include "train/at_model.h"
+#include "train/async_rules.h"
 #include "train/batches.h"
 #include "train/checkpoints.h"
+#include "train/introduction.h"
 #include "train/lr_schedule.h"
+#include "train/meter.h"
 #include "train/network.h"
 #include "train/report.h"
 #include "train/stop_signal.h"
@@ -32,7 +35,8 @@ namespace {
 
 constexpr size_t kEvalBatch = 250;
 
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+/// Batches that batch norm's statistics are measured on before an evaluation of an asynchronous run.
+constexpr int64_t kStatisticsBatches = 16;
 
 LrSchedule ScheduleOf(const Config& config) {
   LrSchedule schedule{config.optimizer.lr, LrDecay::kConstant, config.lr_scheduler.milestones,
@@ -40,23 +44,6 @@ LrSchedule ScheduleOf(const Config& config) {
   if (config.lr_scheduler.name == "multistep") schedule.decay = LrDecay::kMultistep;
   if (config.lr_scheduler.name == "cosine") schedule.decay = LrDecay::kCosine;
   return schedule;
-}
-
-/// Batches that batch norm's statistics are measured on before an evaluation of an asynchronous run.
-constexpr int64_t kStatisticsBatches = 16;
-
-/// What the exchange has done so far, and the norm of its memory; seconds.
-struct ExchangeState {
-  ExchangeStats stats;
-  double residual_norm = 0;
-  double compute_s = 0;
-};
-
-/// A network that steps by itself, while links of its own carry the gradients.
-Config OfNetwork(Config config) {
-  if (config.train.mode == "async")
-    config.comm = {.method = "none", .compressor = "identity", .timeout_s = config.comm.timeout_s};
-  return config;
 }
 
 World WorldOf(const Config& config, const RankEnv& env) {
@@ -69,7 +56,7 @@ class Trainer {
   Trainer(const Config& config, const RankEnv& env)
       : config_(config),
         env_(env),
-        network_config_(OfNetwork(config)),
+        network_config_(config.train.mode == "async" ? OnOneRank(config) : config),
         world_(WorldOf(config, env)),
         checkpoints_(config, world_),
         report_(env.rank == 0 ? std::make_unique<Report>(config, OwnStep(checkpoints_.beginning())) : nullptr),
@@ -86,10 +73,10 @@ class Trainer {
   int Run() {
     Introduce();
     if (config_.train.mode == "async") Serve();
-    start_ = interval_start_ = Now();
+    meter_.Begin(0);
     GoOn();
     if (async_) async_->Begin(LearningRate(schedule_, step_, steps_per_epoch_, total_steps_));
-    interval_start_ = Now();
+    meter_.BeginInterval();
     // Until here a signal ends the run at once; from here on no rank waits for another one without seeing its end.
     const auto stop = config_.checkpoint.is_on() ? std::make_unique<StopSignal>() : nullptr;
     while (step_ < total_steps_) {
@@ -121,23 +108,8 @@ class Trainer {
  private:
   void Introduce() {
     if (!report_) return;
-    report_->Say("data: " + batches_.data().description);
-    if (config_.train.mode != "async") {
-      std::string text = "ranks:";
-      for (size_t rank = 0; rank < world_.places.size(); ++rank)
-        text += (rank ? ", " : " ") + std::to_string(rank) + " at " + world_.places[rank];
-      report_->Say(text);
-    }
-    int64_t count = 0;
-    for (const Parameter& parameter : network_.parameters()) count += static_cast<int64_t>(parameter.numel());
-    report_->Say("model: " + config_.model.name + ", " + std::to_string(count) + " parameters; method " +
-                 config_.comm.method + ", compressor " + config_.comm.compressor + "; " + std::to_string(total_steps_) +
-                 " steps of " + std::to_string(config_.data.batch_size) + " images a rank");
-    if (config_.train.mode == "local") report_->Say(Describe(config_.local));
-    if (config_.train.mode == "async") return;
-    const ExchangeParts parts = MakeParts(config_.comm, config_.run.seed);
-    if (const auto warning = CostWarning(parts, network_.parameters(), world_.env.world_size))
-      report_->Say("warning: " + *warning);
+    for (const std::string& line : Introduction(config_, batches_.data(), world_.places, network_.parameters(), total_steps_))
+      report_->Say(line);
   }
 
   /// From here on workers may come.
@@ -173,23 +145,19 @@ class Trainer {
       for (const std::string& note : beginning.notes) report_->Say(note);
     if (!beginning.save) return;
     const Save save = *std::exchange(beginning.save, std::nullopt);
-    step_ = begun_step_ = static_cast<int64_t>(save.step);
+    step_ = static_cast<int64_t>(save.step);
     CheckLength(save);
     SetBatch();
     network_.SettleBuckets();
     const ExchangeParts parts = MakeParts(network_config_.comm, config_.run.seed);
     const Progress progress = UnpackState(save, parts, world_, network_, rounds_, batches_.data().train.size());
     if (async_) async_->Load(save.files[0]);
-    logged_step_ = progress.logged_step;
-    before_ = Look();
-    bytes_before_ = progress.bytes_sent - before_.stats.bytes_sent(), logged_bytes_ = progress.logged_bytes;
+    meter_.GoOn(step_, progress, Look());
     network_.SetTally(progress.tally);
-    start_ = Now() - progress.wall_s;
     if (report_)
       report_->Say("checkpoint: going on from " + save.folder + ", step " + std::to_string(step_) +
                    (save.other_world ? ", saved by " + std::to_string(save.files.size()) + " ranks" : ""));
     if (step_ == total_steps_ && config_.checkpoint.saves() && (save.other_world || !save.is_own)) SaveRun(0);
-    interval_start_ = Now();
   }
 
   void CheckLength(const Save& save) const {
@@ -200,13 +168,11 @@ class Trainer {
   }
 
   void SaveRun(int signal) {
-    const double begin = Now();
-    const Progress progress{logged_step_, bytes_before_ + Look().stats.bytes_sent(), logged_bytes_, begin - start_,
-                            network_.tally()};
+    const Meter::Pause pause(meter_);
+    const Progress progress = meter_.At(Look(), network_.tally());
     Snapshot file = PackState(network_, rounds_, *network_.ddp().exchange(), progress, batches_.data().train.size());
     if (async_) async_->Save(file);
     const std::string folder = checkpoints_.Write(static_cast<uint64_t>(step_), file);
-    interval_start_ += Now() - begin;  // a save is no part of an interval's time
     if (!report_) return;
     report_->Say("checkpoint: saved step " + std::to_string(step_) + " in " + folder);
     if (signal != 0)
@@ -248,14 +214,6 @@ class Trainer {
     return true;
   }
 
-  static std::string Describe(const LocalConfig& local) {
-    std::string text = "local: an agreement ";
-    text += local.random > 0 ? "with probability " + std::to_string(local.random) + " after a step"
-                             : "every " + std::to_string(local.sync_every) + " steps";
-    if (local.start_iter > 0) text += " from step " + std::to_string(local.start_iter) + " on";
-    return text + "; batch norm's statistics are averaged with it";
-  }
-
   static LocalConfig LocalOf(const Config& config) {
     return config.train.mode == "local" ? config.local : LocalConfig{.sync_every = 1};
   }
@@ -272,8 +230,8 @@ class Trainer {
     return {sums[0], sums[1], sums[2]};
   }
 
-  ExchangeState Look() {
-    ExchangeState seen;
+  Effort Look() {
+    Effort seen;
     if (async_) {
       const JobTotals& jobs = async_->totals();
       seen.stats = {0, async_->stats().bytes_up, jobs.encode_s, jobs.wait_s, async_->stats().decode_s};
@@ -281,8 +239,9 @@ class Trainer {
       return seen;
     }
     network_.ddp().exchange()->Inspect([&](Exchange<float>& exchange) {
-      seen = {exchange.stats(), std::sqrt(exchange.state().SquaredNorm("e"))};
+      seen.stats = exchange.stats(), seen.residual_norm = std::sqrt(exchange.state().SquaredNorm("e"));
     });
+    seen.exposed_s = network_.ddp().exposed_s();
     return seen;
   }
 
@@ -294,37 +253,21 @@ class Trainer {
     return 4 * numel;
   }
 
+  Meter::Step Here() const {
+    return {step_, total_steps_, steps_per_epoch_, lr_,
+            async_ ? static_cast<int>(async_->workers()) : world_.env.world_size, DenseBytes()};
+  }
+
   void LogInterval() {
     const Tally tally = Sum(network_.TakeTally());
-    const ExchangeState now = Look();
-    const double exposed = network_.ddp().exposed_s(), wall = Now();
-    const auto steps = static_cast<double>(step_ - logged_step_);
-    const auto timed = static_cast<double>(step_ - std::max(logged_step_, begun_step_));  // of them, in this process
-    IntervalRecord r;
-    r.step = step_, r.total_steps = total_steps_, r.steps = step_ - logged_step_;
-    r.epoch = static_cast<double>(step_) / static_cast<double>(steps_per_epoch_);
-    r.wall_s = wall - start_;
-    r.loss = tally.loss / tally.images, r.acc = tally.correct / tally.images;
-    r.lr = lr_, r.world_size = async_ ? static_cast<int>(async_->workers()) : world_.env.world_size;
-    r.t_step = (wall - interval_start_) / timed;
-    r.imgs_per_s = tally.images / steps / r.t_step;
-    r.bytes_total = bytes_before_ + now.stats.bytes_sent();
-    r.bytes_sent = r.bytes_total - logged_bytes_;
-    r.dense_bytes = DenseBytes() * static_cast<uint64_t>(r.steps);
-    r.t_compute = async_ ? (now.compute_s - before_.compute_s) / timed : r.t_step - (exposed - exposed_before_) / timed;
-    r.t_encode = (now.stats.encode_s - before_.stats.encode_s) / timed;
-    r.t_wire = (now.stats.wire_s - before_.stats.wire_s) / timed;
-    r.t_decode = (now.stats.decode_s - before_.stats.decode_s) / timed;
-    r.residual_norm = now.residual_norm;
-    if (async_) r.stats = async_->stats();
-    if (report_) report_->Interval(r);
-    before_ = now, exposed_before_ = exposed, logged_step_ = step_, logged_bytes_ = r.bytes_total;
-    interval_start_ = Now();
+    IntervalRecord record = meter_.Interval(Here(), tally, Look());
+    if (async_) record.stats = async_->stats();
+    if (report_) report_->Interval(record);
   }
 
   /// On the test set, shared among the ranks, with batch norm's statistics averaged over them.
   EvalRecord Evaluate() {
-    const double begin = Now();
+    const Meter::Pause pause(meter_);
     const AtModel at_agreed(network_.Point(), rounds_.agreed());
     if (async_) MeasureStatistics();
     network_.ddp().AverageBuffers(*world_.exact);
@@ -333,14 +276,7 @@ class Trainer {
       const Batch batch = batches_.Test(at, std::min(kEvalBatch, batches_.test_size() - at));
       network_.Evaluate(batch.images, batch.labels, tally);
     }
-    tally = Sum(tally);
-    interval_start_ += Now() - begin;  // evaluation is no part of an interval's time
-    return {step_,
-            static_cast<double>(step_) / static_cast<double>(steps_per_epoch_),
-            tally.loss / tally.images,
-            tally.correct / tally.images,
-            logged_bytes_,
-            Now() - start_};
+    return meter_.Eval(Here(), Sum(tally));
   }
 
   void MeasureStatistics() {
@@ -365,10 +301,9 @@ class Trainer {
   LrSchedule schedule_;
   int64_t steps_per_epoch_, total_steps_;
 
-  int64_t step_ = 0, begun_step_ = 0, logged_step_ = 0;
-  double lr_ = 0, start_ = 0, interval_start_ = 0, exposed_before_ = 0;
-  ExchangeState before_;
-  uint64_t bytes_before_ = 0, logged_bytes_ = 0;  // before the save that the run goes on from; at the last record
+  Meter meter_;
+  int64_t step_ = 0;
+  double lr_ = 0;
 };
 
 }  // namespace
