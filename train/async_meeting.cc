@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/async_meeting.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "gradwire/error.h"
@@ -9,9 +10,11 @@
 namespace gradwire::train {
 namespace {
 
-// An arrival is "RANK\nSETTINGS", or "RANK\n!REASON" of one that cannot work; an answer "ok WORKER TOKEN" or the reason.
+// An arrival is "RANK\nSETTINGS", or "RANK\n!REASON" of one that cannot work; an answer is "ok WORKER TOKEN TIMEOUT_MS"
+// or why there is no place.
 constexpr char kExcuse = '!';
 constexpr std::string_view kOk = "ok ";
+constexpr const char* kArrivals = "async/arrivals";
 
 std::vector<uint8_t> Bytes(const std::string& text) { return {text.begin(), text.end()}; }
 
@@ -24,7 +27,7 @@ std::string ArrivalKey(uint64_t number) { return "async/arrival/" + std::to_stri
 std::string AnswerKey(uint64_t number) { return "async/answer/" + std::to_string(number); }
 
 uint64_t Announce(c10d::Store& store, int rank, const std::string& text) {
-  const auto number = static_cast<uint64_t>(store.add("async/arrivals", 1));
+  const auto number = static_cast<uint64_t>(store.add(kArrivals, 1));
   store.set(ArrivalKey(number), Bytes(std::to_string(rank) + "\n" + text));
   return number;
 }
@@ -32,6 +35,14 @@ uint64_t Announce(c10d::Store& store, int rank, const std::string& text) {
 }  // namespace
 
 std::string PairPrefix(uint32_t worker) { return "async/pair/" + std::to_string(worker); }
+
+std::string MeetingText(const Config& config, const Dataset& data) {
+  std::string labels;
+  for (size_t i = 0; i < std::min<size_t>(32, data.train.labels.size()); ++i)
+    labels += std::to_string(static_cast<int>(data.train.labels[i])) + " ";
+  return SettingsText(config) + "training images: " + std::to_string(data.train.size()) + ", whose labels begin " +
+         labels + "\n";
+}
 
 Welcome Arrive(const Membership& member, int rank, const std::string& settings) {
   std::string answer;
@@ -46,7 +57,9 @@ Welcome Arrive(const Membership& member, int rank, const std::string& settings) 
   if (!answer.starts_with(kOk)) throw ConfigError("the server (rank 0) of the run refuses this worker: " + answer);
   std::istringstream words(answer.substr(kOk.size()));
   Welcome welcome;
-  words >> welcome.worker >> welcome.token;
+  int64_t timeout = 0;
+  words >> welcome.worker >> welcome.token >> timeout;
+  welcome.timeout = std::chrono::milliseconds(timeout);
   return welcome;
 }
 
@@ -57,35 +70,57 @@ void ExcuseFrom(const Membership& member, int rank, const std::string& reason) {
   }
 }
 
-Meeting::Meeting(c10::intrusive_ptr<c10d::Store> store, int world_size, std::string settings, uint64_t token)
+Meeting::Meeting(c10::intrusive_ptr<c10d::Store> store, int world_size, std::string settings, const Welcome& all,
+                 std::chrono::milliseconds patience)
     : store_(std::move(store)),
       settings_(std::move(settings)),
-      token_(token),
+      all_(all),
+      patience_(patience),
+      world_size_(world_size),
       next_worker_(static_cast<uint32_t>(world_size)) {}
 
 std::optional<Meeting::Arrival> Meeting::Next() {
-  while (store_->check({ArrivalKey(next_arrival_)})) {
+  while (store_->check({ArrivalKey(next_arrival_)}) || IsHole()) {
     const uint64_t number = next_arrival_++;
+    const bool is_hole = hole_since_.has_value();
+    hole_since_.reset();
+    if (is_hole && !store_->check({ArrivalKey(number)})) continue;
     if (const auto arrival = Answer(TextAt(*store_, ArrivalKey(number)), AnswerKey(number))) return arrival;
   }
   return std::nullopt;
 }
 
+/// Whether the next arrival was announced too long ago to come.
+bool Meeting::IsHole() {
+  const auto now = std::chrono::steady_clock::now();
+  if (static_cast<uint64_t>(store_->add(kArrivals, 0)) < next_arrival_) return false;
+  if (!hole_since_) hole_since_ = now;
+  return now - *hole_since_ >= patience_;
+}
+
+/// Of a rank that has not come before.
+std::optional<Meeting::Arrival> Meeting::Excuse(int rank, const std::string& reason) {
+  if (rank < 0 || rank >= world_size_ || !ranks_.insert(rank).second) return std::nullopt;
+  return Arrival{static_cast<uint32_t>(rank), reason};
+}
+
 std::optional<Meeting::Arrival> Meeting::Answer(const std::string& arrival, const std::string& key) {
-  const size_t line = std::min(arrival.find('\n'), arrival.size() - 1);
+  const size_t line = std::min(arrival.find('\n'), arrival.size());
   const int rank = std::atoi(arrival.c_str());
-  const std::string text = arrival.substr(line + 1);
-  if (text.starts_with(kExcuse)) return Arrival{static_cast<uint32_t>(rank), text.substr(1)};
+  const std::string text = line < arrival.size() ? arrival.substr(line + 1) : "";
+  if (text.starts_with(kExcuse)) return Excuse(rank, text.substr(1));
   if (const std::string difference = SettingsDifference(settings_, text); !difference.empty()) {
     store_->set(key, Bytes("it has other settings; \"saved with\" is the run's:" + difference));
-    return std::nullopt;
+    return Excuse(rank, "it was refused for other settings:" + difference);
   }
-  if (rank >= 0 && !ranks_.insert(rank).second) {
-    store_->set(key, Bytes("rank " + std::to_string(rank) + " is there already; start this one with --join"));
+  if (rank >= world_size_ || (rank >= 0 && !ranks_.insert(rank).second)) {
+    store_->set(key, Bytes("rank " + std::to_string(rank) + (rank < world_size_ ? " is there already" : " is none of the " +
+                           std::to_string(world_size_) + " of the run") + "; start this one with --join"));
     return std::nullopt;
   }
   const uint32_t worker = rank >= 0 ? static_cast<uint32_t>(rank) : next_worker_++;
-  store_->set(key, Bytes(std::string(kOk) + std::to_string(worker) + " " + std::to_string(token_)));
+  store_->set(key, Bytes(std::string(kOk) + std::to_string(worker) + " " + std::to_string(all_.token) + " " +
+                         std::to_string(all_.timeout.count())));
   return Arrival{worker};
 }
 

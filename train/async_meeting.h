@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "gradwire/c10d_group.h"
+#include "train/config.h"
+#include "train/dataset.h"
 
 namespace gradwire::train {
 
@@ -17,13 +19,17 @@ namespace gradwire::train {
 struct Welcome {
   uint32_t worker = 0;  ///< its number: its rank where the launcher started it
   uint64_t token = 0;   ///< the run's, in every frame
+  std::chrono::milliseconds timeout{};  ///< the server's, which says how often quiet connections are tried
 };
+
+/// What a worker must share with the server: the settings, and the data, of which they draw the same jobs.
+std::string MeetingText(const Config& config, const Dataset& data);
 
 /// The prefix of the connection with a worker.
 std::string PairPrefix(uint32_t worker);
 
 /// At a worker: says that it is there, and waits for the answer. `rank`: -1 for one that joins. `settings`: by
-/// SettingsText. Throws ConfigError where the server refuses it, Error where there is no answer within the timeout.
+/// MeetingText. Throws ConfigError where the server refuses it, Error where there is no answer within the timeout.
 Welcome Arrive(const Membership& member, int rank, const std::string& settings);
 
 /// At a worker that cannot work: leaves word, so that the server does not wait for it. Throws nothing.
@@ -37,21 +43,29 @@ class Meeting {
     std::string excuse = {};  ///< not empty: it will not come, and why
   };
 
-  /// Numbers of workers that join begin at `world_size`.
-  Meeting(c10::intrusive_ptr<c10d::Store> store, int world_size, std::string settings, uint64_t token);
+  /// Ranks are below `world_size`; numbers of workers that join begin there. `all`: what every worker is told. An arrival
+  /// that was announced and not made within `patience` is passed over: its worker died in between.
+  Meeting(c10::intrusive_ptr<c10d::Store> store, int world_size, std::string settings, const Welcome& all,
+          std::chrono::milliseconds patience = std::chrono::seconds(5));
 
-  /// The next worker that has come, if any; those of other settings are refused on the way. Throws Error without a store.
+  /// The next worker that has come, or a rank that will not, if any. Refuses on the way who has other settings or no
+  /// place here. Throws without a store.
   std::optional<Arrival> Next();
 
  private:
   std::optional<Arrival> Answer(const std::string& arrival, const std::string& key);
+  std::optional<Arrival> Excuse(int rank, const std::string& reason);
+  bool IsHole();
 
   c10::intrusive_ptr<c10d::Store> store_;
   const std::string settings_;
-  const uint64_t token_;
+  const Welcome all_;
+  const std::chrono::milliseconds patience_;
+  const int world_size_;
   uint32_t next_worker_;
   uint64_t next_arrival_ = 1;
-  std::set<int> ranks_;
+  std::optional<std::chrono::steady_clock::time_point> hole_since_;
+  std::set<int> ranks_;  // that have come, or will not
 };
 
 }  // namespace gradwire::train

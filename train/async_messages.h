@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gradwire/error.h"
+#include "gradwire/parameter.h"
 #include "train/tally.h"
 
 namespace gradwire::train {
@@ -34,6 +35,13 @@ struct WorkerNote {
   double wait_s = 0;          ///< and the wait before the job
   double residual_norm = 0;  ///< ||e|| of its error feedback
 };
+
+/// Bytes of the longest letter: no operator makes more of a float than this, positions and frames included.
+inline size_t LongestLetter(const std::vector<Parameter>& parameters) {
+  size_t numel = 0;
+  for (const Parameter& parameter : parameters) numel += parameter.numel();
+  return 4 * sizeof(float) * numel + (1 << 20);
+}
 
 template <typename Note>
 std::vector<std::byte> Letter(const Note& note, std::span<const std::byte> body = {}) {

@@ -16,14 +16,19 @@ class AsyncPost::Line {
  public:
   Line(AsyncPost& post, uint32_t worker) : post_(post), worker_(worker), reads_([this] { Read(); }) {}
   ~Line() {
-    Put({});
+    Stop();
     reads_.join();
   }
 
-  /// Nothing: the run is over.
-  void Put(std::optional<std::vector<std::byte>> letter) {
+  void Put(std::vector<std::byte> letter) {
     const std::scoped_lock lock(mutex_);
     letters_.push_back(std::move(letter));
+    more_.notify_all();
+  }
+  /// The run is over for the worker, whatever it was to get before.
+  void Stop() {
+    const std::scoped_lock lock(mutex_);
+    is_over_ = true;
     more_.notify_all();
   }
 
@@ -42,12 +47,13 @@ class AsyncPost::Line {
       writes = std::thread([&] { Write(*pair); });
       while (ReadOne(*pair)) {
       }
+      if (!post_.over_) why = "it said good-bye";
     } catch (const std::exception& error) {
       why = error.what();
     }
-    Put({});
-    if (writes.joinable()) writes.join();
+    Stop();
     if (!why.empty()) post_.Put({PostEvent::Kind::kGone, worker_, {}, why});
+    if (writes.joinable()) writes.join();
   }
 
   /// Whether more is to come.
@@ -69,8 +75,10 @@ class AsyncPost::Line {
 
   std::optional<std::vector<std::byte>> NextLetter() {
     std::unique_lock lock(mutex_);
-    if (!more_.wait_for(lock, post_.member_.timeout / 4, [&] { return !letters_.empty(); })) return Letter(ServerNote{});
-    auto letter = std::move(letters_.front());
+    const auto is_due = [&] { return is_over_ || !letters_.empty(); };
+    if (!more_.wait_for(lock, post_.member_.timeout / 4, is_due)) return Letter(ServerNote{});
+    if (is_over_) return std::nullopt;
+    std::vector<std::byte> letter = std::move(letters_.front());
     letters_.pop_front();
     return letter;
   }
@@ -79,20 +87,21 @@ class AsyncPost::Line {
   const uint32_t worker_;
   std::mutex mutex_;
   std::condition_variable more_;
-  std::deque<std::optional<std::vector<std::byte>>> letters_;
+  std::deque<std::vector<std::byte>> letters_;
+  bool is_over_ = false;
   std::thread reads_;
 };
 
 AsyncPost::AsyncPost(const Membership& member, const std::string& settings, uint64_t token, size_t most)
     : member_(member),
       most_(most),
-      meeting_(member.store->clone(), member.size, settings, token),
+      meeting_(member.store->clone(), member.size, settings, {.token = token, .timeout = member.timeout}),
       meets_([this] { Meet(); }) {}
 
 AsyncPost::~AsyncPost() {
   over_ = true;
   meets_.join();
-  for (const auto& item : lines_) item.second->Put({});
+  for (const auto& item : lines_) item.second->Stop();
   lines_.clear();
 }
 
@@ -105,10 +114,12 @@ void AsyncPost::Meet() {
         Put({PostEvent::Kind::kGone, arrival->worker, {}, arrival->excuse});
         continue;
       }
+      auto line = std::make_unique<Line>(*this, arrival->worker);  // of a number that is new
       const std::scoped_lock lock(mutex_);
-      lines_.emplace(arrival->worker, std::make_unique<Line>(*this, arrival->worker));
+      lines_.emplace(arrival->worker, std::move(line));
     }
-  } catch (const std::exception&) {  // without the store no worker can come any more; those that are here stay
+  } catch (const std::exception& error) {  // those that are here stay
+    Put({PostEvent::Kind::kNoMore, 0, {}, error.what()});
   }
 }
 
@@ -129,6 +140,11 @@ std::optional<PostEvent> AsyncPost::Next(Clock::time_point until) {
 void AsyncPost::Send(uint32_t worker, std::vector<std::byte> letter) {
   const std::scoped_lock lock(mutex_);
   if (const auto line = lines_.find(worker); line != lines_.end()) line->second->Put(std::move(letter));
+}
+
+void AsyncPost::Dismiss(uint32_t worker) {
+  const std::scoped_lock lock(mutex_);
+  if (const auto line = lines_.find(worker); line != lines_.end()) line->second->Stop();
 }
 
 }  // namespace gradwire::train

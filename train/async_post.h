@@ -23,7 +23,8 @@ struct PostEvent {
   enum class Kind {
     kCame,     ///< a worker is connected
     kMessage,  ///< a worker sent `message`
-    kGone      ///< a worker will send nothing more; `why`
+    kGone,     ///< a worker will send nothing more; `why`
+    kNoMore    ///< no further worker can come; `why`
   } kind = Kind::kCame;
   uint32_t worker = 0;
   std::vector<std::byte> message = {};
@@ -39,13 +40,16 @@ class AsyncPost {
 
   /// `most`: bytes of the longest message that a worker may send.
   AsyncPost(const Membership& member, const std::string& settings, uint64_t token, size_t most);
-  /// Tells the workers that the run is over, and waits for their good-byes, each at most the timeout.
+  /// Tells the workers that the run is over, and waits for their good-byes: a busy one finishes its job first, within the
+  /// timeout.
   ~AsyncPost();
 
   /// The next event, in the order of their arrival; none where none came until then.
   std::optional<PostEvent> Next(Clock::time_point until);
   /// A letter to a worker that has come. Returns at once. To one that has gone meanwhile, nothing.
   void Send(uint32_t worker, std::vector<std::byte> letter);
+  /// Tells a worker that the run is over for it.
+  void Dismiss(uint32_t worker);
 
  private:
   class Line;

@@ -7,7 +7,6 @@
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "train/async_rules.h"
-#include "train/saves.h"
 
 namespace gradwire::train {
 namespace {
@@ -19,19 +18,12 @@ uint64_t RandomToken() {
   return (static_cast<uint64_t>(device()) << 32) ^ device();
 }
 
-/// A gradient or a model in float32 is no shorter than what an operator makes of it, but for its frame and positions.
-size_t LongestMessage(const Objective<float>& model) {
-  size_t numel = 0;
-  for (const Parameter& parameter : model.parameters()) numel += parameter.numel();
-  return 4 * sizeof(float) * numel + (1 << 20);
-}
-
 std::string Number(uint32_t worker) { return "worker " + std::to_string(worker); }
 
 }  // namespace
 
-AsyncRounds::AsyncRounds(const Config& config, const Membership& member, Objective<float>& model,
-                         std::function<void(const std::string&)> say)
+AsyncRounds::AsyncRounds(const Config& config, const Membership& member, const std::string& settings,
+                         Objective<float>& model, std::function<void(const std::string&)> say)
     : config_(config),
       first_(config.async.server == "dedicated" ? 1 : 0),
       size_(member.size),
@@ -39,42 +31,48 @@ AsyncRounds::AsyncRounds(const Config& config, const Membership& member, Objecti
       say_(std::move(say)),
       token_(RandomToken()),
       server_(model, AsyncPartsOf(config), RulesOf(config.async), config.run.seed, token_),
-      post_(member, SettingsText(config), token_, LongestMessage(model)) {}
+      post_(member, settings, token_, LongestLetter(model.parameters())) {}
 
 AsyncRounds::~AsyncRounds() = default;
 
 void AsyncRounds::Begin(double lr) {
   server_.SetLr(lr);
-  const auto expected = static_cast<size_t>(size_ - first_);
-  std::vector<uint32_t> here;
+  std::set<uint32_t> here;
   const auto until = Clock::now() + timeout_;
-  while (here.size() + excused_.size() < expected || here.empty()) {
+  while (IsMissingSome(here) || here.empty()) {
     const auto event = post_.Next(until);
     if (!event) break;
-    if (event->kind == PostEvent::Kind::kCame) {
-      here.push_back(event->worker);
-    } else {
+    if (event->kind == PostEvent::Kind::kCame) here.insert(event->worker);
+    if (event->kind == PostEvent::Kind::kGone) {
       say_(Number(event->worker) + " could not start: " + event->why);
-      excused_.insert(event->worker);
-      std::erase(here, event->worker);
+      here.erase(event->worker);
+      if (IsOfTheStart(event->worker)) excused_.insert(event->worker);
     }
-    if (expected > 0 && excused_.size() >= expected) throw Error("no worker could start; see above why");
+    if (size_ > first_ && excused_.size() == static_cast<size_t>(size_ - first_) && here.empty())
+      throw NoWorkers("no worker could start; the lines above say why");
   }
-  std::ranges::sort(here);
   for (int rank = first_; rank < size_; ++rank)
-    if (const auto worker = static_cast<uint32_t>(rank);
-        !std::ranges::binary_search(here, worker) && !excused_.contains(worker))
+    if (const auto worker = static_cast<uint32_t>(rank); !here.contains(worker) && !excused_.contains(worker))
       throw PeerError(rank, "rank " + std::to_string(rank) + " has not come to work within " +
                                 std::to_string(timeout_.count()) + " ms, says the server (rank 0): was it started?");
   if (here.empty()) NobodyCame();
   say_("async: " + std::to_string(here.size()) + " workers, " + config_.async.assign + " jobs");
   jobs_.open(JobsFile(config_));
   if (!jobs_) throw Error(JobsFile(config_) + ": cannot be written; check run.output_dir and its permissions");
-  jobs_ << kColumns << kept_jobs_;
+  jobs_ << kColumns << kept_jobs_ << std::flush;
   std::vector<AsyncJob> jobs;
   for (const uint32_t worker : here)
     for (AsyncJob& job : server_.Join(worker)) jobs.push_back(std::move(job));
   Hand(jobs);
+}
+
+bool AsyncRounds::IsOfTheStart(uint32_t worker) const {
+  return static_cast<int>(worker) >= first_ && static_cast<int>(worker) < size_;
+}
+
+bool AsyncRounds::IsMissingSome(const std::set<uint32_t>& here) const {
+  const auto come = std::ranges::count_if(here, [this](uint32_t worker) { return IsOfTheStart(worker); });
+  return come + static_cast<std::ptrdiff_t>(excused_.size()) < size_ - first_;
 }
 
 void AsyncRounds::Step(double lr) {
@@ -93,8 +91,8 @@ PostEvent AsyncRounds::Await() {
 }
 
 void AsyncRounds::NobodyCame() const {
-  throw Error("no worker is left, and none has joined within " + std::to_string(timeout_.count()) +
-              " ms, says the server (rank 0)");
+  throw NoWorkers("no worker is there, and none has joined within " + std::to_string(timeout_.count()) +
+                  " ms, says the server (rank 0): join one by --join in time, or go on by checkpoint.resume=auto");
 }
 
 void AsyncRounds::Handle(PostEvent event) {
@@ -104,6 +102,7 @@ void AsyncRounds::Handle(PostEvent event) {
       return Hand(server_.Join(event.worker));
     case PostEvent::Kind::kMessage: return Handle(event.worker, event.message);
     case PostEvent::Kind::kGone: return Gone(event);
+    case PostEvent::Kind::kNoMore: return say_("no further worker can join (" + event.why + ")");
   }
 }
 
@@ -117,6 +116,7 @@ void AsyncRounds::Handle(uint32_t worker, const std::vector<std::byte>& letter) 
   try {
     Hand(server_.Apply(worker, body));
   } catch (const PeerError& error) {
+    post_.Dismiss(worker);
     return Gone({PostEvent::Kind::kGone, worker, {}, error.what()});
   } catch (const Error&) {  // in the message about the model, to whomever
     throw Error("version " + std::to_string(stats().applied) +

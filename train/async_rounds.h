@@ -11,11 +11,18 @@
 
 #include "base/snapshot_file.h"
 #include "gradwire/async.h"
+#include "gradwire/error.h"
 #include "train/async_messages.h"
 #include "train/async_post.h"
 #include "train/config.h"
 
 namespace gradwire::train {
+
+/// No worker is left, and none has come.
+class NoWorkers : public Error {
+ public:
+  using Error::Error;
+};
 
 /// Sums over the jobs of a run, by what workers say of them; seconds.
 struct JobTotals {
@@ -27,16 +34,17 @@ struct JobTotals {
 class AsyncRounds {
  public:
   /// `member`: the job's store; its size is that of the ranks that are started together. `model`: what is trained; its
-  /// Slope must exist. `say`: for what the user should know. Both outlive this.
-  AsyncRounds(const Config& config, const Membership& member, Objective<float>& model,
+  /// Slope must exist. `settings`: by MeetingText. `say`: for what the user should know. Both outlive this.
+  AsyncRounds(const Config& config, const Membership& member, const std::string& settings, Objective<float>& model,
               std::function<void(const std::string&)> say);
   ~AsyncRounds();
 
   /// Waits for the workers that are started with the server, and hands out the first jobs. Throws PeerError for the
   /// first that did not come within the timeout.
   void Begin(double lr);
-  /// Until one more gradient has been applied; workers that come and go are served meanwhile. Throws Error where no
-  /// worker is left or none has sent anything for the timeout, and where a worker's gradient is not finite.
+  /// Until one more gradient has been applied; workers that come and go are served meanwhile. Throws NoWorkers where
+  /// none is left and none joins within the timeout, and Error where those that have jobs have sent nothing for the
+  /// timeout, or where a worker's gradient or the model is not finite.
   void Step(double lr);
 
   size_t workers() const { return server_.workers().size(); }
@@ -62,6 +70,8 @@ class AsyncRounds {
   void Record(const JobRecord& record);
   [[noreturn]] void NobodyCame() const;
   bool IsPresent(uint32_t worker) const;
+  bool IsOfTheStart(uint32_t worker) const;
+  bool IsMissingSome(const std::set<uint32_t>& here) const;
   static std::string JobsFile(const Config& config) { return config.run.output_dir + "/jobs.csv"; }
 
   const Config& config_;
@@ -70,7 +80,7 @@ class AsyncRounds {
   std::function<void(const std::string&)> say_;
   uint64_t token_;
   AsyncServer<float> server_;
-  std::set<uint32_t> excused_;  // gone before the beginning
+  std::set<uint32_t> excused_;  // of those that are started together: gone before the beginning
   std::map<uint32_t, double> residual_norms_;
   std::ofstream jobs_;     // jobs.csv
   std::string kept_jobs_;  // its rows of before

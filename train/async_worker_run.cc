@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/async_worker_run.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -16,7 +17,6 @@
 #include "train/async_rules.h"
 #include "train/batches.h"
 #include "train/network.h"
-#include "train/saves.h"
 #include "train/stop_signal.h"
 
 namespace gradwire::train {
@@ -46,9 +46,8 @@ class Worker {
   Worker(const Config& config, const Membership& member, const Welcome& welcome, Bench& bench)
       : bench_(bench),
         end_(bench.network, AsyncPartsOf(config), welcome.worker, welcome.token),
-        pair_(member, PairPrefix(welcome.worker), Pair::End::kSecond, "the server (rank 0)") {
-    for (const Parameter& parameter : bench.network.parameters()) most_ += 4 * sizeof(float) * parameter.numel();
-  }
+        pair_(member, PairPrefix(welcome.worker), Pair::End::kSecond, "the server (rank 0)"),
+        most_(LongestLetter(bench.network.parameters())) {}
 
   /// Until the run is over. Returns the number of gradients.
   uint64_t Work() {
@@ -79,9 +78,9 @@ class Worker {
     } catch (const PeerError&) {
       throw;
     } catch (const Error& error) {  // the run's failure, not this worker's
-      const std::string why = std::string(error.what()) + " in its gradient, at a loss of " +
-                              std::to_string(bench_.network.last_loss()) +
-                              "; lower optimizer.lr or add lr_scheduler.warmup_epochs";
+      const double loss = bench_.network.last_loss();
+      const std::string why = std::string(error.what()) + ", where the loss was " + std::to_string(loss) +
+                              "; a non-finite gradient wants a smaller optimizer.lr or lr_scheduler.warmup_epochs";
       return pair_.Send(Letter(WorkerNote{WorkerNote::Kind::kFailed}, std::as_bytes(std::span(why))));
     }
     WorkerNote note{WorkerNote::Kind::kGradient, bench_.network.TakeTally()};
@@ -95,7 +94,7 @@ class Worker {
   Bench& bench_;
   AsyncWorker<float> end_;
   Pair pair_;
-  size_t most_ = 1 << 20;
+  const size_t most_;
 };
 
 }  // namespace
@@ -115,11 +114,9 @@ RankEnv JoinEnv(const std::string& where) {
                     "', expected HOST:PORT, as the run that it joins prints it");
 }
 
-int RunAsyncWorker(const Config& config, const RankEnv& env) {
-  // A signal to all ranks ends the run by the server, which saves it first.
-  const auto stop = config.checkpoint.is_on() && env.rank != 0 ? std::make_unique<StopSignal>() : nullptr;
-  const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(config.comm.timeout_s * 1000));
-  const Membership member = ReachJob(env, timeout);
+namespace {
+
+int WorkFor(const Config& config, const RankEnv& env, Membership member) {
   std::unique_ptr<Bench> bench;
   try {
     bench = std::make_unique<Bench>(config, env);
@@ -127,8 +124,11 @@ int RunAsyncWorker(const Config& config, const RankEnv& env) {
     if (env.rank >= 0) ExcuseFrom(member, env.rank, error.what());
     throw;
   }
-  const Welcome welcome = Arrive(member, env.rank, SettingsText(config));
+  const Welcome welcome = Arrive(member, env.rank, MeetingText(config, bench->batches.data()));
+  member.timeout = std::max(member.timeout, welcome.timeout);
   Worker worker(config, member, welcome, *bench);
+  // A signal to all ranks ends the run by the server, which saves it first.
+  const auto stop = config.checkpoint.is_on() && env.rank > 0 ? std::make_unique<StopSignal>() : nullptr;
   if (env.rank < 0) std::cout << "worker " << welcome.worker << ": has joined " << config.run.join << std::endl;
   const uint64_t done = worker.Work();
   if (env.rank < 0)
@@ -138,11 +138,18 @@ int RunAsyncWorker(const Config& config, const RankEnv& env) {
   return stop && stop->received() != 0 ? 128 + stop->received() : 0;
 }
 
-OwnWorker::OwnWorker(const Config& config, const RankEnv& env)
-    : works_([&config, env = env]() mutable {
+}  // namespace
+
+int RunAsyncWorker(const Config& config, const RankEnv& env) {
+  const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(config.comm.timeout_s * 1000));
+  return WorkFor(config, env, ReachJob(env, timeout));
+}
+
+OwnWorker::OwnWorker(const Config& config, const RankEnv& env, Membership member)
+    : works_([&config, env, member = std::move(member)]() mutable {
         try {
-          env.store_is_served = true;  // by the server
-          RunAsyncWorker(config, env);
+          member.store = member.store->clone();
+          WorkFor(config, env, member);
         } catch (const std::exception& error) {
           std::cerr << "worker " + std::to_string(env.rank) + ": error: " + error.what() + "\n" << std::flush;
         }

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/rank_env.h"
+#include "gradwire/c10d_group.h"
 #include "train/config.h"
 
 namespace gradwire::train {
@@ -17,7 +18,8 @@ int RunAsyncWorker(const Config& config, const RankEnv& env);
 /// A worker in a thread of the server's process, for async.server: shared. It ends like any other one.
 class OwnWorker {
  public:
-  OwnWorker(const Config& config, const RankEnv& env);
+  /// `member`: the server's, whose store it clones. The configuration outlives it.
+  OwnWorker(const Config& config, const RankEnv& env, Membership member);
 
  private:
   std::jthread works_;

@@ -107,6 +107,8 @@ void CheckAsync(const Config& config) {
     const std::string_view message = error.what();
     throw ErrorAt(config, "async.down", message.substr(message.find(": ") + 2));
   }
+  if (config.comm.start_iter > 0)
+    refuse("comm.start_iter", fmt::format("{}", config.comm.start_iter), "0, since workers have no steps in common,");
   const Method& method = FindMethod(config.comm.method);
   if (MakeParts(config.comm, 0).down_compressor)
     refuse("comm.method", config.comm.method, "a method without a way back");

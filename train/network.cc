@@ -65,7 +65,7 @@ Network::Network(const Config& config, const World& world) : model_(BuildModel(c
   ddp_ = std::make_unique<DistributedDataParallel<ImageModel>>(
       model_, world.group, MakeC10dCollective(world.membership, "gradwire/0"), options);
   optimizer_ = BuildOptimizer(config.optimizer, *model_);
-  if (config.train.slow_rank == world.env.rank) slow_factor_ = config.train.slow_factor;
+  if (config.train.slow_rank >= 0 && config.train.slow_rank == world.env.rank) slow_factor_ = config.train.slow_factor;
   for (const auto& [name, tensor] : ddp_->parameters()) parameters_.push_back({name, tensor.sizes().vec()});
 }
 

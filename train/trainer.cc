@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -72,11 +73,7 @@ class Trainer {
   /// The exit code.
   int Run() {
     Introduce();
-    if (config_.train.mode == "async") Serve();
-    meter_.Begin(0);
-    GoOn();
-    if (async_) async_->Begin(LearningRate(schedule_, step_, steps_per_epoch_, total_steps_));
-    meter_.BeginInterval();
+    BeginSteps();
     // Until here a signal ends the run at once; from here on no rank waits for another one without seeing its end.
     const auto stop = config_.checkpoint.is_on() ? std::make_unique<StopSignal>() : nullptr;
     while (step_ < total_steps_) {
@@ -112,17 +109,28 @@ class Trainer {
       report_->Say(line);
   }
 
+  /// The run from its beginning, or from a save, to where steps are made.
+  void BeginSteps() {
+    meter_.Begin(0);
+    if (config_.train.mode == "async") Serve();
+    GoOn();
+    if (async_) async_->Begin(LearningRate(schedule_, step_, steps_per_epoch_, total_steps_));
+    meter_.BeginInterval();
+  }
+
   /// From here on workers may come.
   void Serve() {
     const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(config_.comm.timeout_s * 1000));
     const Membership member = ReachJob(env_, timeout);
     SetBatch();
     network_.SettleBuckets();  // for gradients to step along
-    report_->Say("server at " + member.address + "; a worker joins by the same command with --join " +
-                 env_.master_addr + ":" + std::to_string(env_.master_port));
-    async_ = std::make_unique<AsyncRounds>(config_, member, network_,
+    const bool is_torchruns = std::getenv("TORCHELASTIC_RESTART_COUNT") != nullptr;  // it ends all when one ends
+    report_->Say("server at " + member.address +
+                 (is_torchruns ? "" : "; a worker joins by the same command with --join " + env_.master_addr + ":" +
+                                          std::to_string(env_.master_port)));
+    async_ = std::make_unique<AsyncRounds>(config_, member, MeetingText(config_, batches_.data()), network_,
                                            [this](const std::string& text) { report_->Say(text); });
-    if (config_.async.server == "shared") own_worker_ = std::make_unique<OwnWorker>(config_, env_);
+    if (config_.async.server == "shared") own_worker_ = std::make_unique<OwnWorker>(config_, env_, member);
   }
 
   int End(int exit_code) {
@@ -206,7 +214,7 @@ class Trainer {
     lr_ = LearningRate(schedule_, step_, steps_per_epoch_, total_steps_);
     try {
       async_->Step(lr_);
-    } catch (const std::exception&) {
+    } catch (const NoWorkers&) {
       if (config_.checkpoint.saves()) SaveRun(0);
       throw;
     }

@@ -92,6 +92,7 @@ class AsyncServer {
   /// The number that the next new job gets; with it and the numbers of all that are out a later server can go on.
   uint64_t next_number() const { return next_number_; }
   std::vector<uint64_t> Unfinished() const;
+  /// For a server whose workers come anew, with links from their first message on. Before the first Join.
   void GoOnFrom(uint64_t next_number, const std::vector<uint64_t>& unfinished, const AsyncStats& stats);
 
  private:

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gradwire/exchange.h"
+#include "gradwire/purpose.h"
 
 namespace gradwire {
 
@@ -17,8 +18,10 @@ namespace gradwire {
 template <typename T>
 class LinkEnd {
  public:
-  /// `worker`: the sender, at both ends. `token`: the job's, in every frame.
-  LinkEnd(std::vector<Parameter> parameters, ExchangeParts parts, int worker, uint64_t token);
+  /// `worker`: whose link it is, at both ends. `token`: the job's, in every frame. `purpose`: of the operators' random
+  /// bits, for two links of one worker that must not draw the same ones.
+  LinkEnd(std::vector<Parameter> parameters, ExchangeParts parts, int worker, uint64_t token,
+          Purpose purpose = Purpose::kCompress);
   ~LinkEnd();
   LinkEnd(LinkEnd&&) noexcept;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "c10d/pair.h"
 
-#include <cstring>
-
 #include <ATen/ops/from_blob.h>
 
 #include "gradwire/error.h"

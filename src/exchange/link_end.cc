@@ -49,8 +49,9 @@ std::vector<Segment> Whole(const std::vector<Parameter>& parameters) {
 
 template <typename T>
 struct LinkEnd<T>::Parts {
-  Parts(std::vector<Parameter> parameters, ExchangeParts parts, int worker, uint64_t token)
+  Parts(std::vector<Parameter> parameters, ExchangeParts parts, int worker, uint64_t token, Purpose purpose_of_bits)
       : collective(worker),
+        purpose(purpose_of_bits),
         core(collective, std::move(parameters), OneWay(std::move(parts))),
         segments(Whole(core.parameters)) {
     core.token = token;
@@ -73,15 +74,22 @@ struct LinkEnd<T>::Parts {
     return frame;
   }
 
+  Channel<T> ChannelOf(bool dense) {
+    Channel<T> channel = UpChannel(core, dense);
+    return {channel.link, channel.compressor, channel.learner, channel.learning, purpose, channel.state, dense};
+  }
+
   NoCollective collective;
+  const Purpose purpose;
   ExchangeCore<T> core;
   std::vector<Segment> segments;
   ExchangeStats stats;
 };
 
 template <typename T>
-LinkEnd<T>::LinkEnd(std::vector<Parameter> parameters, ExchangeParts parts, int worker, uint64_t token)
-    : parts_(std::make_unique<Parts>(std::move(parameters), std::move(parts), worker, token)) {}
+LinkEnd<T>::LinkEnd(std::vector<Parameter> parameters, ExchangeParts parts, int worker, uint64_t token,
+                    Purpose purpose)
+    : parts_(std::make_unique<Parts>(std::move(parameters), std::move(parts), worker, token, purpose)) {}
 
 template <typename T>
 LinkEnd<T>::~LinkEnd() = default;
@@ -97,7 +105,7 @@ std::vector<std::byte> LinkEnd<T>::Pack(uint64_t number, double lr, std::span<co
   std::vector<std::byte> message(message_plan.bytes);
   const Round round(number, lr);
   const Packed packed =
-      gradwire::Pack<T>(parts_->core, UpChannel(parts_->core, dense), message_plan, round, values, message);
+      gradwire::Pack<T>(parts_->core, parts_->ChannelOf(dense), message_plan, round, values, message);
   if (packed.poisoned)
     throw Error(
         fmt::format("worker {}, message {}: a non-finite element", parts_->collective.rank(), number));
@@ -121,7 +129,7 @@ void LinkEnd<T>::Unpack(uint64_t number, double lr, std::span<const std::byte> m
                                         message.size(), message_plan.variable ? "at most " : "", message_plan.bytes));
   Open(message, parts_->FrameOf(number, message_plan));
   const From from{message, static_cast<uint32_t>(worker)};
-  gradwire::Unpack<T>(parts_->core, UpChannel(parts_->core, dense), message_plan, 0, Round(number, lr), {&from, 1},
+  gradwire::Unpack<T>(parts_->core, parts_->ChannelOf(dense), message_plan, 0, Round(number, lr), {&from, 1},
                       values);
 }
 

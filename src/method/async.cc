@@ -3,7 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
+
+#include "gradwire/error.h"
+#include "kernels/add.h"
 
 namespace gradwire {
 namespace {
@@ -54,9 +58,14 @@ std::vector<AsyncJob> AsyncServer<T>::Leave(uint32_t worker) {
 template <typename T>
 std::vector<AsyncJob> AsyncServer<T>::Apply(uint32_t worker, std::span<const std::byte> message) {
   Worker& from = workers_.at(worker);
+  const auto refuse = [&](const char* what) {
+    throw PeerError(static_cast<int>(worker), "worker " + std::to_string(worker) + " sent " + what);
+  };
+  if (from.jobs.empty()) refuse("a gradient without having a job");
   const Out job = from.jobs.front();
   const auto begin = Clock::now();
   from.up.Unpack(from.received++, job.lr, message, flat_);
+  if (!kernels::AllFinite<T>(flat_)) refuse("a gradient with a non-finite element");
   stats_.decode_s += std::chrono::duration<double>(Clock::now() - begin).count();
   stats_.bytes_up += message.size();
   from.jobs.pop_front();

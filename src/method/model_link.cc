@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gradwire/model_link.h"
 
-#include <algorithm>
-
 #include "gradwire/method.h"
 
 namespace gradwire {
@@ -11,14 +9,13 @@ template <typename T>
 ModelLink<T>::ModelLink(const std::vector<Parameter>& parameters, const ExchangeParts& down, int worker, uint64_t token)
     : is_identity_(down.compressor->spec() == "identity"),
       whole_(parameters, MakeParts({.method = "none", .compressor = "identity"}, 0), worker, token),
-      difference_(parameters, down, worker, token),
-      copy_(whole_.numel()),
-      change_(is_identity_ ? 0 : copy_.size()) {}
+      difference_(parameters, down, worker, token, Purpose::kDown),
+      change_(is_identity_ ? 0 : whole_.numel()) {}
 
 template <typename T>
 std::vector<std::byte> ModelLink<T>::Pack(std::span<const T> x) {
   if (IsWhole()) {
-    std::ranges::copy(x, copy_.begin());
+    if (!is_identity_) copy_.assign(x.begin(), x.end());
     return whole_.Pack(number_++, 1, x);
   }
   for (size_t i = 0; i < copy_.size(); ++i) change_[i] = x[i] - copy_[i];
@@ -30,6 +27,7 @@ std::vector<std::byte> ModelLink<T>::Pack(std::span<const T> x) {
 template <typename T>
 std::span<const T> ModelLink<T>::Unpack(std::span<const std::byte> message) {
   if (IsWhole()) {
+    copy_.resize(whole_.numel());
     whole_.Unpack(number_++, 1, message, copy_);
     return copy_;
   }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Known answers of the asynchronous event loop on a simulated clock (METHODS 4, A8).
-#include <cmath>
+#include <algorithm>
 #include <deque>
-#include <functional>
+#include <map>
+#include <memory>
 #include <numeric>
 
 #include <gtest/gtest.h>
 
 #include "gradwire/async.h"
 #include "gradwire/convex_worker.h"
+#include "gradwire/error.h"
 #include "gradwire/simulated_clock.h"
 #include "problem/quadratic.h"
 #include "support/convex.h"
@@ -261,6 +263,26 @@ TEST(AsGrad, WorkersComeAndGoAndEveryJobIsDoneOnce) {
       EXPECT_EQ(numbers, all) << static_cast<int>(assign) << " " << wait_for;
       EXPECT_GT(next, 5u);
     }
+}
+
+TEST(AsGrad, AMessageThatCannotBeIsRefusedAndChangesNothing) {
+  const auto problem = std::make_shared<Problem>(QH());
+  const AsyncParts parts{MakeParts(Comm("none", "identity"), 1), MakeParts(Comm("none", "identity"), 1)};
+  ConvexWorker model(problem, 0), objective(problem, 0);
+  AsyncServer<double> server(model, parts, {.wait_for = 2}, 1, 7);
+  server.SetLr(0.001);
+  AsyncWorker<double> worker(objective, parts, 0, 7), stranger(objective, parts, 0, 8);
+  const AsyncJob job = std::move(server.Join(0)[0]);
+  server.Join(1);
+  EXPECT_THROW(server.Apply(0, std::vector<std::byte>(10)), PeerError);
+  EXPECT_EQ(server.stats().applied, 0u);
+  EXPECT_THROW(stranger.Compute(job.model, 0.001), PeerError);  // of another run
+  const std::vector<std::byte> message = worker.Compute(job.model, 0.001);
+  AsyncServer<double> other(model, parts, {.wait_for = 2}, 1, 7);
+  other.Join(0), other.Join(1);
+  EXPECT_TRUE(other.Apply(0, message).empty());        // the other one's is waited for
+  EXPECT_THROW(other.Apply(0, message), PeerError);    // it has no job meanwhile
+  EXPECT_EQ(other.stats().applied, 1u);
 }
 
 }  // namespace

@@ -8,8 +8,25 @@ import subprocess
 import time
 
 import pytest
+import ranks
 
 TIMES = {"wall_s", "imgs_per_s", "t_step", "t_compute", "t_encode", "t_wire", "t_decode"}
+
+
+class Program:
+    """The program with the words of a tiny run and some more; a later word wins over an earlier one of its key."""
+
+    def __init__(self, *words):
+        self.words = list(words)
+
+    def command(self, folder, *words):
+        return [ranks.PROGRAM, *{word.split("=")[0]: word for word in ranks.tiny(folder, *self.words, *words)}.values()]
+
+    def run(self, folder, *words, code=0):
+        """What it said on both streams, having ended with the exit code."""
+        done = subprocess.run(self.command(folder, *words), capture_output=True, text=True, timeout=240)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
 
 def records(folder):

@@ -11,21 +11,13 @@ import time
 import pytest
 import ranks
 import torch
-from runs import children, records, saves, start, wait_for, wait_for_records  # noqa: F401
+from runs import Program, children, records, saves, start, wait_for, wait_for_records  # noqa: F401
 
 PLAIN = ["optimizer.momentum=0", "optimizer.nesterov=false", "lr_scheduler.name=constant", "lr_scheduler.warmup_epochs=0"]
 
 
-def command(folder, *words):
-    """Of a tiny run; a later word wins over an earlier one of its key."""
-    asynchronous = ["train.mode=async", "run.nproc=3", "comm.timeout_s=60", "log.every_steps=1"]
-    return [ranks.PROGRAM, *{word.split("=")[0]: word for word in ranks.tiny(folder, *asynchronous, *words)}.values()]
-
-
-def run(folder, *words, code=0):
-    done = subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=240)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+PROGRAM = Program("train.mode=async", "run.nproc=3", "comm.timeout_s=60", "log.every_steps=1")
+command, run = PROGRAM.command, PROGRAM.run
 
 
 def jobs(folder):
@@ -87,26 +79,26 @@ def test_links_work_both_ways_and_the_server_may_be_a_worker(tmp_path, words):
 def test_workers_are_killed_at_any_point_and_others_join(tmp_path, start, monkeypatch):
     """Ten deaths by SIGKILL, each followed by an arrival; a second arrival after the third and the seventh."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # those that join do not know how many they are
-    choose, words = random.Random(1), ["train.steps=100000", "checkpoint.resume=auto", "log.every_steps=5"]
+    choose, words = random.Random(1), ["train.steps=100000", "checkpoint.resume=auto", "log.every_steps=25"]
     launcher = start(command(tmp_path, *words, "run.nproc=4"))
     where = address(tmp_path)
     server, *workers = children(launcher.pid)
     joined = []
     for death in range(10):
-        wait_for_records(tmp_path, 2 + len(records(tmp_path)))
+        wait_for_records(tmp_path, 1 + len(records(tmp_path)))
         time.sleep(choose.random() * 0.1)
         os.kill(workers.pop(choose.randrange(len(workers))), signal.SIGKILL)
         for _ in range(2 if death in (3, 7) else 1):
             joined.append(start(command(tmp_path / "unused", *words) + ["--join", where]))
             workers.append(joined[-1].pid)
         wait_for(tmp_path / "log.txt", lambda text: text.count(" joins at version") >= len(joined))
-    wait_for_records(tmp_path, 4 + len(records(tmp_path)))
+    wait_for_records(tmp_path, 2 + len(records(tmp_path)))
     launcher.send_signal(signal.SIGTERM)
     said = launcher.communicate(timeout=60)[0]
     assert launcher.returncode == 143, said
     rows = check_jobs(tmp_path, len(jobs(tmp_path)), 8)
     assert said.count("has gone") == 10 and "given out again" in said
-    assert len({row["worker"] for row in rows}) == 3 + len(joined) == 15
+    assert 10 <= len({row["worker"] for row in rows}) <= 3 + len(joined) == 15  # some die before they have done anything
     last = [process for process in joined if process.wait(timeout=60) == 0]
     assert len(last) >= 3 and all("the run is over" in process.stdout.read() for process in last)
 
@@ -138,12 +130,12 @@ def test_a_server_without_workers_saves_and_says_so(tmp_path, start):
     wait_for_records(tmp_path, 3)
     os.kill(children(launcher.pid)[1], signal.SIGKILL)
     said = launcher.communicate(timeout=60)[0]
-    assert launcher.returncode == 1 and "no worker is left" in said, said
+    assert launcher.returncode == 1 and "none has joined within 3000 ms" in said, said
     assert len(saves(tmp_path)) == 1
 
 
 def test_a_stopped_run_goes_on_and_no_job_is_done_twice_or_never(tmp_path, start):
-    words = ["train.steps=80", "checkpoint.resume=auto"]
+    words = ["train.steps=400", "checkpoint.resume=auto"]
     launcher = start(command(tmp_path, *words))
     wait_for_records(tmp_path, 10)
     launcher.send_signal(signal.SIGTERM)
@@ -152,16 +144,16 @@ def test_a_stopped_run_goes_on_and_no_job_is_done_twice_or_never(tmp_path, start
     stopped_at = len(jobs(tmp_path))
     said = run(tmp_path, *words)
     assert f"going on from {saves(tmp_path)[0]}" in said
-    check_jobs(tmp_path, 80, 2)
-    assert 10 <= stopped_at < 80
+    check_jobs(tmp_path, 400, 2)
+    assert 10 <= stopped_at < 400
     lines = [record for record in records(tmp_path) if "tau_max" in record]
-    assert [line["step"] for line in lines] == list(range(1, 81))
-    assert lines[-1]["bytes_total"] == 80 * lines[0]["bytes_sent"]
+    assert [line["step"] for line in lines] == list(range(1, 401))
+    assert lines[-1]["bytes_total"] == 400 * lines[0]["bytes_sent"]
 
 
 def test_a_gradient_that_is_not_finite_ends_the_run_with_the_reason(tmp_path):
     said = run(tmp_path, *PLAIN, "train.steps=100", "optimizer.lr=1e30", code=1)
-    assert "non-finite" in said and "lower optimizer.lr" in said
+    assert "non-finite" in said and "optimizer.lr" in said
 
 
 def test_torchrun_starts_the_server_and_its_workers(tmp_path):

@@ -4,12 +4,11 @@ import array
 import os
 import random
 import signal
-import subprocess
 
 import pytest
 import ranks
 import snapshots
-from runs import children, records, saves, start, wait_for, wait_for_records  # noqa: F401
+from runs import Program, children, records, saves, start, wait_for, wait_for_records  # noqa: F401
 
 SAVE = ["checkpoint.every_minutes=0.00001", "checkpoint.keep_last=100", "log.every_steps=1"]  # about every other step
 OF_ONE_RUN = {"job", "wall seconds"}
@@ -21,21 +20,11 @@ def images(tmp_path_factory):
     folder, noise = tmp_path_factory.mktemp("images"), random.Random(1)
     for name, count in [("data_batch_1.bin", 40), ("test_batch.bin", 20)]:
         (folder / name).write_bytes(b"".join(bytes([i % 10]) + noise.randbytes(3072) for i in range(count)))
-    IMAGES[:] = ["data.dataset=cifar10", f"data.root={folder}"]
+    PROGRAM.words[:] = ["data.dataset=cifar10", f"data.root={folder}"]
 
 
-IMAGES = []
-
-
-def command(folder, *words):
-    """Of a tiny run; a later word wins over an earlier one of its key."""
-    return [ranks.PROGRAM, *{word.split("=")[0]: word for word in ranks.tiny(folder, *IMAGES, *words)}.values()]
-
-
-def run(folder, *words, code=0):
-    done = subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=240)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+PROGRAM = Program()
+command, run = PROGRAM.command, PROGRAM.run
 
 
 def state(step_folder):
