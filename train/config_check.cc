@@ -126,12 +126,18 @@ void CheckShift(const Config& config) {
     throw ErrorAt(config, "local.gradient_p", "found an empty list, expected at least one number");
   if (local.gradient_p != std::vector<double>{1} && local.shift != "skip")
     refuse("local.gradient_p", "found other numbers than 1, expected [1]");
+  const bool is_anchored = local.shift == "anchor";
+  if (is_anchored != (local.anchor_p > 0))
+    refuse("local.anchor_p", fmt::format("found {}, expected {}", local.anchor_p, is_anchored ? "a number > 0" : "0"));
+  if (is_anchored != (config.objective.estimator == "anchored"))
+    refuse("objective.estimator", fmt::format("found {}, expected {}", config.objective.estimator,
+                                              is_anchored ? "anchored, of a convex objective" : "another one"));
   if (local.shift == "none") return;
   if (local.outer_lr != 1 || local.outer_momentum != 0)
     refuse(local.outer_lr != 1 ? "local.outer_lr" : "local.outer_momentum", "expected the plain mean");
   const ExchangeParts parts = MakeParts(config.comm, 0);
   const bool remembers = !parts.link.memory().empty() || parts.learner || parts.down_compressor;
-  if (local.shift == "learn" && remembers)
+  if (local.shift != "skip" && remembers)
     refuse("comm.method",
            fmt::format("found {}, expected one without memory (none, dcgd): models and gradients take turns",
                        config.comm.method));
@@ -157,6 +163,11 @@ void CheckMode(const Config& config) {
     if (config.objective.prox != "none") refuse("a proximal step belongs to the point of its own round");
     if (config.checkpoint.is_on()) refuse("delayed gradients are not saved, and section checkpoint is used");
   }
+  if (mode != "local" && config.objective.estimator == "anchored")
+    throw ErrorAt(config, "objective.estimator",
+                  fmt::format("found anchored, whose anchor only local.shift: anchor moves; expected another one because "
+                              "train.mode is {}",
+                              mode));
   if (mode == "async") CheckAsync(config);
   if (mode == "local") CheckShift(config);
   for (const Key& key : Keys())

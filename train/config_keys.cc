@@ -75,10 +75,11 @@ std::vector<Key> ObjectiveKeys() {
       Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
           "logistic with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
       Row("objective.estimator", kSection, &O::estimator,
-          OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "diff"}},
+          OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "anchored", "diff"}},
           "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "
           "(for "
-          "theory); svrg, lsvrg: sgd with the noise at an anchor taken off; diff: the last estimate and the change of "
+          "theory); svrg, lsvrg: sgd with the noise at an anchor taken off; anchored: the same where local.shift moves "
+          "the anchor; diff: the last estimate and the change of "
           "a batch, "
           "for marina"),
       Row("objective.sampling", kSection, &O::sampling, OneOf{{"uniform", "nice", "importance", "reshuffle", "shuffle_once"}},
@@ -191,10 +192,14 @@ std::vector<Key> LocalKeys() {
       Row("local.outer_momentum", kSection, &L::outer_momentum, Range{.min = 0, .max = 1, .open_max = true},
           "momentum of the agreed model (DiLoCo: 0.9)"),
       Row("local.outer_nesterov", kSection, &L::outer_nesterov, AnyValue{}, "Nesterov's form of it"),
-      Row("local.shift", kSection, &L::shift, OneOf{{"none", "skip", "learn"}},
+      Row("local.shift", kSection, &L::shift, OneOf{{"none", "skip", "learn", "anchor"}},
           "what a rank subtracts from its gradients, against drift; skip: ProxSkip, and GradSkip with gradient_p; "
           "learn: its "
-          "gradient at the agreed model less the mean, for a second exchange an agreement (SCAFFOLD)"),
+          "gradient at the agreed model less the mean, for a second exchange an agreement (SCAFFOLD); anchor: that at "
+          "objective.estimator anchored's anchor (S-Local-SVRG)"),
+      Row("local.anchor_p", kSection, &L::anchor_p, Between(0, 1),
+          "probability that the anchor moves to the ranks' mean after a step, for two exchanges; 1 / m is usual for m "
+          "samples a rank"),
       Row("local.gradient_p", kSection, &L::gradient_p, Range{.min = 0, .max = 1},
           "GradSkip's q of the ranks, repeated where they are more: probability that a rank goes on computing after a "
           "step, "

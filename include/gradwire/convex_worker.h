@@ -21,6 +21,7 @@ class ConvexWorker : public Objective<double> {
   std::vector<std::span<double>> Point() override { return {x_}; }
   std::vector<std::span<double>> Slope() override { return {gradient_}; }
   void Step(double lr) override;
+  void MoveAnchor() override;
 
   const std::vector<double>& x() const { return x_; }
   /// ||x - x*||; the problem has to know x*.

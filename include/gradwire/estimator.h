@@ -30,6 +30,8 @@ class Estimator {
   virtual Handle Next(const Round& round) const = 0;
   /// out = the estimate at x, d elements each, not overlapping; updates the memory. Call it once a round, in order.
   virtual void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) = 0;
+  /// Moves the anchor to x and leaves grad f_i(x) in `out`, where the anchor is the driver's to move; else returns false.
+  virtual bool MoveAnchor(std::span<const double>, std::span<double>) { return false; }
   /// Gradients of single samples computed so far; m of them are one pass over the worker's data.
   virtual uint64_t evaluations() const = 0;
 };
@@ -42,7 +44,7 @@ const std::vector<EstimatorInfo>& Estimators();
 
 /// Which estimator; see configs/README.md for the names' meaning.
 struct EstimatorConfig {
-  std::string name = "full";         ///< full, sgd, star, svrg, lsvrg or diff
+  std::string name = "full";         ///< full, sgd, star, svrg, lsvrg, anchored or diff
   std::string sampling = "uniform";  ///< uniform (with replacement), nice (without), importance (p_l ~ L_il),
                                      ///< reshuffle (all, in a new order each pass), shuffle_once
   int64_t batch = 1;                 ///< samples drawn a round

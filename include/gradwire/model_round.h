@@ -21,8 +21,9 @@ struct LocalConfig {
   bool outer_nesterov = false;  ///< Nesterov's form of it
   /// What a worker subtracts from its gradient, so that the workers do not drift apart. none; skip: ProxSkip's h_i,
   /// which an agreement moves (with gradient_p GradSkip); learn: the gradient at the agreed model less its mean
-  /// (SCAFFOLD)
+  /// (SCAFFOLD); anchor: the gradient at an anchor less its mean, where the objective's gradients have an anchor
   std::string shift = "none";
+  double anchor_p = 0;  ///< probability that the anchor moves to the workers' mean after a step, by one coin
   /// q_i of the workers, repeated where they are more: probability that a worker goes on computing after a step. One
   /// that does not rests until the next agreement (shift: skip).
   std::vector<double> gradient_p = {1};
@@ -47,7 +48,8 @@ struct LocalConfig {
 /// h_i += (p/lr) (y - x_i): ProxSkip (Mishchenko et al., ICML 2022, arXiv 2202.09357), and with gradient_p GradSkip
 /// (Maranjyan, Safaryan, Richtarik, arXiv 2210.16402). With `learn`, a step is x_i - lr (g_i - h_i + mean h), where h_i
 /// is the worker's gradient, of a fresh sample, at the model agreed last: SS-Local-SGD (arXiv 2011.02828, algorithm
-/// 30); an agreement is then two exchanges. With is_synchronous() it is the gradient round, bit for bit. T is float or
+/// 30); an agreement is then two exchanges. With `anchor` the estimates have their noise taken off at an anchor, which
+/// moves by a coin to the mean of the x_i, and h_i is the gradient there: S-Local-SVRG (algorithm 32). With is_synchronous() it is the gradient round, bit for bit. T is float or
 /// double.
 ///
 /// The links' memory is of gradients before start_iter, and of differences from then on, when it starts anew: `restart`
@@ -83,9 +85,11 @@ class ModelRounds {
 
  private:
   bool IsDue(uint64_t step) const;
-  void Begin();
+  bool Begin();
   void LocalStep(const Round& round);
   void Learn(const Round& round);
+  void MoveAnchor(const Round& round);
+  void TakeShift(uint64_t step);
   void Exchange(uint64_t step, std::vector<T>& vector);
   void MoveAgreed();
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gradwire/bucket.h"
+#include "gradwire/error.h"
 
 namespace gradwire {
 
@@ -31,6 +32,12 @@ class Objective {
 
   /// Moves the point along what Gradient left, with step size `lr`.
   virtual void Step(double lr) = 0;
+
+  /// For gradients whose noise at an anchor is taken off, where the driver moves the anchor: moves it to the point, and
+  /// leaves the full gradient there in Slope(). Throws ConfigError where there is no such anchor.
+  virtual void MoveAnchor() {
+    throw ConfigError("objective.estimator: expected anchored, because local.shift is anchor");
+  }
 };
 
 /// Driver T1, the synchronous gradient round: x <- x - lr * exchange(grad f_1(x), ..., grad f_n(x)).

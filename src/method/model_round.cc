@@ -10,6 +10,13 @@
 #include "gradwire/philox.h"
 
 namespace gradwire {
+namespace {
+
+constexpr uint64_t kFresh = uint64_t{1} << 40;   // beyond the steps of any run
+constexpr uint64_t kEveryone = ~uint32_t{0};  // in the place of a worker: a coin that all see
+
+}  // namespace
+
 template <typename T>
 ModelRounds<T>::ModelRounds(Objective<T>& objective, BucketSink<T>& sink, const LocalConfig& config, uint64_t seed,
                             uint32_t worker, size_t bucket_bytes, std::function<void()> restart)
@@ -31,11 +38,13 @@ bool ModelRounds<T>::Step(const Round& round) {
     GradientRound(objective_, sink_, round);
     return true;
   }
-  Begin();
+  if (Begin() && config_.shift == "anchor") MoveAnchor(round);
   if (!rests_) LocalStep(round);
-  if (!IsDue(round.step)) return false;
-  Agree(round);
-  return true;
+  const bool agrees = IsDue(round.step);
+  if (agrees) Agree(round);
+  if (config_.anchor_p > 0 && Philox(seed_, Purpose::kSample, kEveryone, round.step).Uniform() < config_.anchor_p)
+    MoveAnchor({round.step + 4 * kFresh, round.lr});
+  return agrees;
 }
 
 template <typename T>
@@ -60,9 +69,10 @@ bool ModelRounds<T>::IsDue(uint64_t step) const {
   return (step + 1 - static_cast<uint64_t>(config_.start_iter)) % static_cast<uint64_t>(config_.sync_every) == 0;
 }
 
+/// Whether this is the first step of its own.
 template <typename T>
-void ModelRounds<T>::Begin() {
-  if (has_begun_) return;
+bool ModelRounds<T>::Begin() {
+  if (has_begun_) return false;
   has_begun_ = true;
   if (restart_ && config_.start_iter > 0) restart_();
   agreed_.resize(offsets_.back());
@@ -71,6 +81,7 @@ void ModelRounds<T>::Begin() {
   if (config_.outer_momentum != 0) momentum_.assign(offsets_.back(), T{0});
   T* next = agreed_.data();
   for (const std::span<T> x : objective_.Point()) next = std::ranges::copy(x, next).out;
+  return true;
 }
 
 template <typename T>
@@ -93,16 +104,36 @@ void ModelRounds<T>::Agree(const Round& round) {
   if (config_.shift == "learn") Learn(round);
 }
 
-/// shift_ = this worker's gradient at the agreed model, of a sample of its own, less the workers' mean.
+/// The shift is the gradient at the agreed model, of a sample of its own.
 template <typename T>
 void ModelRounds<T>::Learn(const Round& round) {
-  constexpr uint64_t kFresh = uint64_t{1} << 40;  // beyond the steps of any run
   KeepSink<T> local;
   objective_.Gradient({round.step + kFresh, round.lr}, local);
+  TakeShift(round.step + kFresh);
+}
+
+/// The anchor moves to the mean of the workers' points, which they keep; the shift is the gradient there.
+template <typename T>
+void ModelRounds<T>::MoveAnchor(const Round& round) {
+  std::vector<T> own;
+  const std::vector<std::span<T>> point = objective_.Point();
+  for (const std::span<T> x : point) own.insert(own.end(), x.begin(), x.end());
+  for (size_t i = 0; i < own.size(); ++i) delta_[i] = agreed_[i] - own[i];
+  Exchange(round.step + 2 * kFresh, delta_);
+  for (size_t p = 0; p < point.size(); ++p)
+    for (size_t i = 0; i < point[p].size(); ++i) point[p][i] = agreed_[offsets_[p] + i] - delta_[offsets_[p] + i];
+  objective_.MoveAnchor();
+  for (size_t p = 0; p < point.size(); ++p) std::copy_n(own.data() + offsets_[p], point[p].size(), point[p].begin());
+  TakeShift(round.step + 3 * kFresh);
+}
+
+/// shift_ = what the objective has left, less the workers' mean.
+template <typename T>
+void ModelRounds<T>::TakeShift(uint64_t step) {
   T* h = shift_.data();
   for (const std::span<T> g : objective_.Slope()) h = std::ranges::copy(g, h).out;
   delta_ = shift_;
-  Exchange(round.step + kFresh, delta_);
+  Exchange(step, delta_);
   for (size_t i = 0; i < shift_.size(); ++i) shift_[i] -= delta_[i];
 }
 

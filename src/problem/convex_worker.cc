@@ -25,6 +25,10 @@ void ConvexWorker::Step(double lr) {
   for (size_t j = 0; j < x_.size(); ++j) x_[j] -= lr * gradient_[j];
 }
 
+void ConvexWorker::MoveAnchor() {
+  if (!estimator_->MoveAnchor(x_, gradient_)) Objective::MoveAnchor();
+}
+
 double ConvexWorker::Distance() const { return problem_->Distance(x_); }
 
 double ConvexWorker::passes() const {

@@ -97,6 +97,7 @@ class Anchored : public Sgd {
 
  protected:
   bool has_anchor() const { return !anchor_.empty(); }
+  const std::vector<double>& full() const { return full_; }
   void Move(std::span<const double> x) {
     anchor_.assign(x.begin(), x.end());
     full_.resize(x.size());
@@ -105,6 +106,17 @@ class Anchored : public Sgd {
 
  private:
   std::vector<double> anchor_, full_;
+};
+
+/// The anchor moves where the driver says so.
+class Driven : public Anchored {
+ public:
+  using Anchored::Anchored;
+  bool MoveAnchor(std::span<const double> x, std::span<double> out) override {
+    Move(x);
+    std::copy(full().begin(), full().end(), out.begin());
+    return true;
+  }
 };
 
 /// SVRG: the anchor moves to x every `period` rounds, before the estimate (Johnson and Zhang, NeurIPS 2013).
@@ -188,6 +200,8 @@ std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem
   if (config.name == "star")
     return std::make_unique<Anchored>(f, std::move(sampling), streams,
                                       KnownMinimiser(problem, "objective.estimator: star"));
+  if (config.name == "anchored")
+    return std::make_unique<Driven>(f, std::move(sampling), streams, std::span<const double>(problem.start));
   if (config.name == "diff") return std::make_unique<Diff>(f, std::move(sampling), streams, config.refresh);
   // A common coin has to have one probability, though blocks of samples differ by one.
   const bool common = config.coin == "common";
@@ -196,7 +210,8 @@ std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem
   if (config.name == "svrg") return std::make_unique<Svrg>(f, std::move(sampling), streams, period);
   if (config.name == "lsvrg") return std::make_unique<Lsvrg>(f, std::move(sampling), streams, period, common);
   throw ConfigError(
-      fmt::format("objective.estimator: '{}' is unknown; expected full, sgd, star, svrg, lsvrg or diff", config.name));
+      fmt::format("objective.estimator: '{}' is unknown; expected full, sgd, star, svrg, lsvrg, "
+                  "anchored or diff", config.name));
 }
 
 }  // namespace
@@ -210,6 +225,8 @@ const std::vector<EstimatorInfo>& Estimators() {
        "Johnson & Zhang 2013"},
       {"lsvrg", "svrg whose anchor moves by a coin, once in anchor_period rounds",
        "Kovalev et al. 2020, arXiv 1901.08689"},
+      {"anchored", "svrg whose anchor the local rounds move, to the workers' mean (local.shift: anchor)",
+       "Gorbunov et al. 2021, arXiv 2011.02828"},
       {"diff", "the last estimate and the change of a batch's gradient; all samples in marina's dense rounds",
        "Gorbunov et al. 2021, arXiv 2102.07845"},
   };

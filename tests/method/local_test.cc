@@ -110,6 +110,41 @@ TEST(SSLocalSgd, LearnedShiftsTakeAwayTheBias) {  // METHODS L6 on QH, gamma = 0
   EXPECT_TRUE(trace.replicas_agree || trace.distances.back() < 1e-10);
 }
 
+TEST(SLocalSvrg, IsLinearWithAnAnchorAtTheMean) {  // METHODS L7 on QH, q = 1/8: reference 956
+  ConvexTrial trial = Local(QH(), 0.005, 3000, {.random = 0.1, .shift = "anchor", .anchor_p = 0.125});
+  trial.estimator.name = "anchored";
+  const ConvexTrace trace = testing::Run(trial);
+  EXPECT_NEAR(trace.RoundsTo(1e-10), 956, 250);
+  trial.local->anchor_p = 0;  // at x^0 for ever: the noise stays
+  EXPECT_GT(testing::Run(trial).distances.back(), 1e-3);
+}
+
+TEST(SLocalSvrg, TheAnchorIsTheMeanOfAllWorkersPoints) {  // against the recursion, with all samples in every batch
+  const auto problem = std::make_shared<Problem>(QH());
+  const size_t n = problem->workers.size(), d = problem->dimension();
+  constexpr double kLr = 0.02;
+  std::vector<std::vector<double>> x(n, problem->start), gradients(n, std::vector<double>(d));
+  std::vector<double> y = problem->start, own(d);
+  std::vector<double> expected = {problem->Distance(y)};
+  for (int k = 0; k < 12; ++k) {
+    std::vector<double> mean(d);
+    const std::vector<double> at_anchor = problem->Gradient(y);
+    for (size_t i = 0; i < n; ++i) {
+      problem->workers[i]->Gradient(x[i], gradients[i]);
+      problem->workers[i]->Gradient(y, own);
+      for (size_t j = 0; j < d; ++j) x[i][j] -= kLr * (gradients[i][j] - own[j] + at_anchor[j]);
+      for (size_t j = 0; j < d; ++j) mean[j] += x[i][j] / static_cast<double>(n);
+    }
+    if (k % 3 == 2) x.assign(n, mean);
+    expected.push_back(k % 3 == 2 ? problem->Distance(mean) : expected.back());
+    y = mean;
+  }
+  ConvexTrial trial = Local(QH(), kLr, 12, {.sync_every = 3, .shift = "anchor", .anchor_p = 1});
+  trial.estimator.name = "anchored", trial.estimator.sampling = "nice", trial.estimator.batch = 8;
+  const ConvexTrace trace = testing::Run(trial);
+  for (size_t k = 0; k < expected.size(); ++k) EXPECT_NEAR(trace.distances[k], expected[k], 1e-12) << k;
+}
+
 TEST(GradSkip, WithoutSkippingIsGradientDescent) {  // METHODS L8: p = 1, q = 1
   const ConvexTrace skip = testing::Run(Local(QH(), 0.1, 30, {.random = 1, .shift = "skip"}));
   const ConvexTrace descent = testing::Run(Local(QH(), 0.1, 30, {.sync_every = 1}));

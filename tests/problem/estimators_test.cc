@@ -57,7 +57,7 @@ std::vector<double> Enumerate(const EstimatorConfig& config, const std::shared_p
 
 TEST(Estimator, EveryOneIsUnbiased) {  // by enumeration of the samples
   for (const auto& problem : {Share(QH()), Share(LR())})
-    for (const char* name : {"full", "sgd", "star", "svrg", "lsvrg"})
+    for (const char* name : {"full", "sgd", "star", "svrg", "lsvrg", "anchored"})
       for (const bool importance : {false, true}) {
         const std::vector<double> mean = Enumerate(Named(name), problem, importance);
         std::vector<double> expected(mean.size());

@@ -120,6 +120,7 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.train.delay = 0;
   config.local.shift = "none";  // comm.method has a memory
   config.local.gradient_p = {1};
+  config.local.anchor_p = 0;
   EXPECT_EQ(ToYaml(Load(ToYaml(config))), ToYaml(config));
 }
 
