@@ -85,7 +85,8 @@ void Prune(const std::string& saves, const OwnSaves& own, int64_t keep, int rank
     const std::string folder = StepFolder(saves, step);
     std::error_code ignored;
     if (rank == 0) {
-      fs::remove_all(folder, ignored);
+      // It gives up where another rank removes its file at the same moment.
+      for (int attempt = 0; attempt < 3 && fs::exists(folder, ignored); ++attempt) fs::remove_all(folder, ignored);
     } else {
       fs::remove(RankFile(folder, rank), ignored);
       fs::remove(folder, ignored);  // only an empty one

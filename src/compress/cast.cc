@@ -6,6 +6,7 @@
 #include "compress/operator.h"
 #include "compress/spec.h"
 #include "kernels/cast.h"
+#include "kernels/half_f16c.h"
 
 namespace gradwire {
 namespace {
@@ -37,13 +38,15 @@ struct Bfloat {
 
 // The loops over floats, by overload of the format.
 
-GRADWIRE_WIDE void CastAll(Half, std::span<float> u, float up, float down, std::byte* codes) {
+void CastAll(Half, std::span<float> u, float up, float down, std::byte* codes) {
+  if (kernels::HasF16c()) return kernels::CastAndSubtractF16c(u, up, down, codes);
   kernels::CastAndSubtract<kernels::HalfCodes>(u, up, down, codes);
 }
 GRADWIRE_WIDE void CastAll(Bfloat, std::span<float> u, float up, float down, std::byte* codes) {
   kernels::CastAndSubtract<kernels::BfloatCodes>(u, up, down, codes);
 }
-GRADWIRE_WIDE void AddAll(Half, const std::byte* codes, float down, float weight, std::span<float> out) {
+void AddAll(Half, const std::byte* codes, float down, float weight, std::span<float> out) {
+  if (kernels::HasF16c()) return kernels::AddCodesF16c(codes, down, weight, out);
   kernels::AddCodes<kernels::HalfCodes>(codes, down, weight, out);
 }
 GRADWIRE_WIDE void AddAll(Bfloat, const std::byte* codes, float down, float weight, std::span<float> out) {

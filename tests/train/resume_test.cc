@@ -173,6 +173,17 @@ TEST_F(Resume, NewRunDoesNotMixItsSavesWithOldOnes) {
   EXPECT_FALSE(Choose(2).save);
 }
 
+TEST_F(Resume, RanksPruneTheSameFolderAtTheSameTime) {
+  for (int k = 0; k < 300; ++k) {
+    fs::create_directories(Folder(5));
+    for (int rank = 0; rank < 3; ++rank) std::ofstream(RankFile(Folder(5), rank)) << "a save";
+    RunRanks(3, [&](Collective& collective) {
+      Prune(SavesFolder(config_), {.begin = 0, .written = {}}, 1, collective.rank());
+    });
+    ASSERT_FALSE(fs::exists(Folder(5))) << k;
+  }
+}
+
 TEST_F(Resume, PruneKeepsTheNewestOwnSaves) {
   for (const uint64_t step : {8, 16, 24, 32, 99}) SaveAll(step, 2);
   const OwnSaves own{24, {32}};  // 99 was passed over
