@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import time
@@ -27,6 +28,14 @@ class Program:
         done = subprocess.run(self.command(folder, *words), capture_output=True, text=True, timeout=240)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+
+def noise_images(folder):
+    """Words for a data set of CIFAR-10's format with noise in it: 40 images of training, which are read at once."""
+    noise = random.Random(1)
+    for name, count in [("data_batch_1.bin", 40), ("test_batch.bin", 20)]:
+        (folder / name).write_bytes(b"".join(bytes([i % 10]) + noise.randbytes(3072) for i in range(count)))
+    return ["data.dataset=cifar10", f"data.root={folder}"]
 
 
 def records(folder):

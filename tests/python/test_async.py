@@ -11,13 +11,18 @@ import time
 import pytest
 import ranks
 import torch
-from runs import Program, children, records, saves, start, wait_for, wait_for_records  # noqa: F401
+from runs import Program, children, noise_images, records, saves, start, wait_for, wait_for_records  # noqa: F401
 
 PLAIN = ["optimizer.momentum=0", "optimizer.nesterov=false", "lr_scheduler.name=constant", "lr_scheduler.warmup_epochs=0"]
 
 
 PROGRAM = Program("train.mode=async", "run.nproc=3", "comm.timeout_s=60", "log.every_steps=1")
 command, run = PROGRAM.command, PROGRAM.run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def images(tmp_path_factory):
+    PROGRAM.words += [*noise_images(tmp_path_factory.mktemp("images")), "log.eval_every=100000"]
 
 
 def jobs(folder):
@@ -126,7 +131,7 @@ def test_workers_name_a_server_that_is_gone(tmp_path):
 
 
 def test_a_server_without_workers_saves_and_says_so(tmp_path, start):
-    launcher = start(command(tmp_path, "train.steps=100000", "run.nproc=2", "comm.timeout_s=3", "checkpoint.every_epochs=1"))
+    launcher = start(command(tmp_path, "train.steps=100000", "run.nproc=2", "comm.timeout_s=3", "checkpoint.every_minutes=1000"))
     wait_for_records(tmp_path, 3)
     os.kill(children(launcher.pid)[1], signal.SIGKILL)
     said = launcher.communicate(timeout=60)[0]

@@ -2,13 +2,12 @@
 """Saves of a run, and going on from them."""
 import array
 import os
-import random
 import signal
 
 import pytest
 import ranks
 import snapshots
-from runs import Program, children, records, saves, start, wait_for, wait_for_records  # noqa: F401
+from runs import Program, children, noise_images, records, saves, start, wait_for, wait_for_records  # noqa: F401
 
 SAVE = ["checkpoint.every_minutes=0.00001", "checkpoint.keep_last=100", "log.every_steps=1"]  # about every other step
 OF_ONE_RUN = {"job", "wall seconds"}
@@ -16,11 +15,8 @@ OF_ONE_RUN = {"job", "wall seconds"}
 
 @pytest.fixture(scope="module", autouse=True)
 def images(tmp_path_factory):
-    """CIFAR-10's format with noise in it: an epoch of two ranks is 5 steps of 4 images."""
-    folder, noise = tmp_path_factory.mktemp("images"), random.Random(1)
-    for name, count in [("data_batch_1.bin", 40), ("test_batch.bin", 20)]:
-        (folder / name).write_bytes(b"".join(bytes([i % 10]) + noise.randbytes(3072) for i in range(count)))
-    PROGRAM.words[:] = ["data.dataset=cifar10", f"data.root={folder}"]
+    """An epoch of two ranks is 5 steps of 4 images."""
+    PROGRAM.words[:] = noise_images(tmp_path_factory.mktemp("images"))
 
 
 PROGRAM = Program()
