@@ -114,8 +114,10 @@ std::optional<Meeting::Arrival> Meeting::Answer(const std::string& arrival, cons
     return Excuse(rank, "it was refused for other settings:" + difference);
   }
   if (rank >= world_size_ || (rank >= 0 && !ranks_.insert(rank).second)) {
-    store_->set(key, Bytes("rank " + std::to_string(rank) + (rank < world_size_ ? " is there already" : " is none of the " +
-                           std::to_string(world_size_) + " of the run") + "; start this one with --join"));
+    store_->set(key, Bytes("rank " + std::to_string(rank) +
+                           (rank < world_size_ ? " is there already"
+                                               : " is none of the " + std::to_string(world_size_) + " of the run") +
+                           "; start this one with --join"));
     return std::nullopt;
   }
   const uint32_t worker = rank >= 0 ? static_cast<uint32_t>(rank) : next_worker_++;

@@ -17,8 +17,8 @@ namespace gradwire::train {
 
 /// What a worker is told.
 struct Welcome {
-  uint32_t worker = 0;  ///< its number: its rank where the launcher started it
-  uint64_t token = 0;   ///< the run's, in every frame
+  uint32_t worker = 0;                  ///< its number: its rank where the launcher started it
+  uint64_t token = 0;                   ///< the run's, in every frame
   std::chrono::milliseconds timeout{};  ///< the server's, which says how often quiet connections are tried
 };
 
@@ -43,8 +43,8 @@ class Meeting {
     std::string excuse = {};  ///< not empty: it will not come, and why
   };
 
-  /// Ranks are below `world_size`; numbers of workers that join begin there. `all`: what every worker is told. An arrival
-  /// that was announced and not made within `patience` is passed over: its worker died in between.
+  /// Ranks are below `world_size`; numbers of workers that join begin there. `all`: what every worker is told. An
+  /// arrival that was announced and not made within `patience` is passed over: its worker died in between.
   Meeting(c10::intrusive_ptr<c10d::Store> store, int world_size, std::string settings, const Welcome& all,
           std::chrono::milliseconds patience = std::chrono::seconds(5));
 

@@ -29,10 +29,10 @@ struct ServerNote {
 /// A worker's. With kGradient comes the message about it, with kFailed the reason.
 struct WorkerNote {
   enum class Kind : uint64_t { kNothing, kGradient, kFailed, kBye } kind = Kind::kNothing;
-  Tally tally = {};           ///< of the job's images
-  double compute_s = 0;       ///< seconds that the job's gradient took
-  double encode_s = 0;        ///< and its message
-  double wait_s = 0;          ///< and the wait before the job
+  Tally tally = {};          ///< of the job's images
+  double compute_s = 0;      ///< seconds that the job's gradient took
+  double encode_s = 0;       ///< and its message
+  double wait_s = 0;         ///< and the wait before the job
   double residual_norm = 0;  ///< ||e|| of its error feedback
 };
 

@@ -32,16 +32,16 @@ struct PostEvent {
 };
 
 /// The server's connections: a thread that meets workers, and for each of them one that reads into the queue of events
-/// and one that writes, so that the end of a worker or a slow one touches nobody else. Quiet connections are tried every
-/// quarter of the timeout.
+/// and one that writes, so that the end of a worker or a slow one touches nobody else. Quiet connections are tried
+/// every quarter of the timeout.
 class AsyncPost {
  public:
   using Clock = std::chrono::steady_clock;
 
   /// `most`: bytes of the longest message that a worker may send.
   AsyncPost(const Membership& member, const std::string& settings, uint64_t token, size_t most);
-  /// Tells the workers that the run is over, and waits for their good-byes: a busy one finishes its job first, within the
-  /// timeout.
+  /// Tells the workers that the run is over, and waits for their good-byes: a busy one finishes its job first, within
+  /// the timeout.
   ~AsyncPost();
 
   /// The next event, in the order of their arrival; none where none came until then.

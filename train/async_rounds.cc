@@ -86,8 +86,9 @@ PostEvent AsyncRounds::Await() {
   for (const uint32_t worker : server_.workers())
     if (server_.JobsOf(worker) > 0) whom += (whom.empty() ? "" : ", ") + std::to_string(worker);
   if (whom.empty()) NobodyCame();
-  throw Error("no gradient within " + std::to_string(timeout_.count()) + " ms, says the server (rank 0): it waits for " +
-              "the workers " + whom + "; raise comm.timeout_s where a gradient takes longer");
+  throw Error("no gradient within " + std::to_string(timeout_.count()) +
+              " ms, says the server (rank 0): it waits for " + "the workers " + whom +
+              "; raise comm.timeout_s where a gradient takes longer");
 }
 
 void AsyncRounds::NobodyCame() const {

@@ -25,9 +25,7 @@ ExchangeParts DownPartsOf(const Config& config) {
   return MakeParts(down, config.run.seed);
 }
 
-AsyncParts AsyncPartsOf(const Config& config) {
-  return {MakeParts(config.comm, config.run.seed), DownPartsOf(config)};
-}
+AsyncParts AsyncPartsOf(const Config& config) { return {MakeParts(config.comm, config.run.seed), DownPartsOf(config)}; }
 
 Config OnOneRank(Config config) {
   config.comm = {.method = "none", .compressor = "identity", .timeout_s = config.comm.timeout_s};

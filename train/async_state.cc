@@ -36,8 +36,8 @@ void AsyncRounds::Save(Snapshot& file) const {
   std::vector<uint64_t> jobs = server_.Unfinished(), staleness;
   jobs.push_back(server_.next_number());
   for (const auto& [versions, count] : seen.staleness) staleness.push_back(versions), staleness.push_back(count);
-  const std::vector<uint64_t> counts = {seen.applied, seen.dropped, seen.tau_max, seen.tau_c, seen.bytes_up,
-                                        seen.bytes_down};
+  const std::vector<uint64_t> counts = {seen.applied, seen.dropped,  seen.tau_max,
+                                        seen.tau_c,   seen.bytes_up, seen.bytes_down};
   file.Put(kJobs, std::span<const uint64_t>(jobs));
   file.Put(kStaleness, std::span<const uint64_t>(staleness));
   file.Put(kCounts, std::span<const uint64_t>(counts));

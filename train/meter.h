@@ -43,8 +43,8 @@ class Meter {
   struct Step {
     int64_t step = 0, total_steps = 0, per_epoch = 0;
     double lr = 0;
-    int workers = 1;             ///< ranks, or a server's workers
-    uint64_t dense_bytes = 0;    ///< of one step
+    int workers = 1;           ///< ranks, or a server's workers
+    uint64_t dense_bytes = 0;  ///< of one step
   };
   /// `tally`: of the interval, over all ranks.
   IntervalRecord Interval(const Step& at, const Tally& tally, const Effort& now);

@@ -16,9 +16,9 @@
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
 #include "train/async_rounds.h"
+#include "train/async_rules.h"
 #include "train/async_worker_run.h"
 #include "train/at_model.h"
-#include "train/async_rules.h"
 #include "train/batches.h"
 #include "train/checkpoints.h"
 #include "train/introduction.h"
@@ -105,7 +105,8 @@ class Trainer {
  private:
   void Introduce() {
     if (!report_) return;
-    for (const std::string& line : Introduction(config_, batches_.data(), world_.places, network_.parameters(), total_steps_))
+    for (const std::string& line :
+         Introduction(config_, batches_.data(), world_.places, network_.parameters(), total_steps_))
       report_->Say(line);
   }
 
@@ -123,11 +124,12 @@ class Trainer {
     const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(config_.comm.timeout_s * 1000));
     const Membership member = ReachJob(env_, timeout);
     SetBatch();
-    network_.SettleBuckets();  // for gradients to step along
+    network_.SettleBuckets();                                                        // for gradients to step along
     const bool is_torchruns = std::getenv("TORCHELASTIC_RESTART_COUNT") != nullptr;  // it ends all when one ends
     report_->Say("server at " + member.address +
-                 (is_torchruns ? "" : "; a worker joins by the same command with --join " + env_.master_addr + ":" +
-                                          std::to_string(env_.master_port)));
+                 (is_torchruns ? ""
+                               : "; a worker joins by the same command with --join " + env_.master_addr + ":" +
+                                     std::to_string(env_.master_port)));
     async_ = std::make_unique<AsyncRounds>(config_, member, MeetingText(config_, batches_.data()), network_,
                                            [this](const std::string& text) { report_->Say(text); });
     if (config_.async.server == "shared") own_worker_ = std::make_unique<OwnWorker>(config_, env_, member);
@@ -262,8 +264,12 @@ class Trainer {
   }
 
   Meter::Step Here() const {
-    return {step_, total_steps_, steps_per_epoch_, lr_,
-            async_ ? static_cast<int>(async_->workers()) : world_.env.world_size, DenseBytes()};
+    return {step_,
+            total_steps_,
+            steps_per_epoch_,
+            lr_,
+            async_ ? static_cast<int>(async_->workers()) : world_.env.world_size,
+            DenseBytes()};
   }
 
   void LogInterval() {

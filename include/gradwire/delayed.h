@@ -11,8 +11,8 @@
 namespace gradwire {
 
 /// An objective that steps along the gradient that was computed `delay` rounds ago, and in the first `delay` rounds not
-/// at all: x^{k+1} = x^k - lr g^{k - delay}. In a gradient round this is the delayed form of whatever method the exchange
-/// is (Gorbunov et al. 2020, arXiv 2010.12292, D-SGD and its kin). Holds `delay` gradients. Not thread-safe.
+/// at all: x^{k+1} = x^k - lr g^{k - delay}. In a gradient round this is the delayed form of whatever method the
+/// exchange is (Gorbunov et al. 2020, arXiv 2010.12292, D-SGD and its kin). Holds `delay` gradients. Not thread-safe.
 template <typename T>
 class Delayed final : public Objective<T> {
  public:

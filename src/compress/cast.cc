@@ -99,8 +99,7 @@ class Cast final : public Operator<Cast<Format>> {
     if (AnyNonFinite(codes, out.size(), Format::kExponentBits))
       throw PayloadError(spec() + " payload with a non-finite element");
     if constexpr (std::is_same_v<T, float>) {
-      if (FitsFloat(exponent))
-        return AddAll(Format(), codes, std::ldexp(1.0f, -exponent), weight, out);
+      if (FitsFloat(exponent)) return AddAll(Format(), codes, std::ldexp(1.0f, -exponent), weight, out);
     }
     for (size_t i = 0; i < out.size(); ++i) out[i] += weight * Value<T>(kernels::LoadCode(codes, i), down);
   }

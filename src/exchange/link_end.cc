@@ -87,8 +87,7 @@ struct LinkEnd<T>::Parts {
 };
 
 template <typename T>
-LinkEnd<T>::LinkEnd(std::vector<Parameter> parameters, ExchangeParts parts, int worker, uint64_t token,
-                    Purpose purpose)
+LinkEnd<T>::LinkEnd(std::vector<Parameter> parameters, ExchangeParts parts, int worker, uint64_t token, Purpose purpose)
     : parts_(std::make_unique<Parts>(std::move(parameters), std::move(parts), worker, token, purpose)) {}
 
 template <typename T>
@@ -104,11 +103,9 @@ std::vector<std::byte> LinkEnd<T>::Pack(uint64_t number, double lr, std::span<co
   const MessagePlan& message_plan = plan->up[0];
   std::vector<std::byte> message(message_plan.bytes);
   const Round round(number, lr);
-  const Packed packed =
-      gradwire::Pack<T>(parts_->core, parts_->ChannelOf(dense), message_plan, round, values, message);
+  const Packed packed = gradwire::Pack<T>(parts_->core, parts_->ChannelOf(dense), message_plan, round, values, message);
   if (packed.poisoned)
-    throw Error(
-        fmt::format("worker {}, message {}: a non-finite element", parts_->collective.rank(), number));
+    throw Error(fmt::format("worker {}, message {}: a non-finite element", parts_->collective.rank(), number));
   message.resize(packed.bytes);
   Seal(parts_->FrameOf(number, message_plan), message);
   parts_->stats.frame_bytes += sizeof(Frame);
@@ -129,8 +126,7 @@ void LinkEnd<T>::Unpack(uint64_t number, double lr, std::span<const std::byte> m
                                         message.size(), message_plan.variable ? "at most " : "", message_plan.bytes));
   Open(message, parts_->FrameOf(number, message_plan));
   const From from{message, static_cast<uint32_t>(worker)};
-  gradwire::Unpack<T>(parts_->core, parts_->ChannelOf(dense), message_plan, 0, Round(number, lr), {&from, 1},
-                      values);
+  gradwire::Unpack<T>(parts_->core, parts_->ChannelOf(dense), message_plan, 0, Round(number, lr), {&from, 1}, values);
 }
 
 template <typename T>

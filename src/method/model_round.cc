@@ -12,8 +12,8 @@
 namespace gradwire {
 namespace {
 
-constexpr uint64_t kFresh = uint64_t{1} << 40;   // beyond the steps of any run
-constexpr uint64_t kEveryone = ~uint32_t{0};  // in the place of a worker: a coin that all see
+constexpr uint64_t kFresh = uint64_t{1} << 40;  // beyond the steps of any run
+constexpr uint64_t kEveryone = ~uint32_t{0};    // in the place of a worker: a coin that all see
 
 }  // namespace
 

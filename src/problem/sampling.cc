@@ -116,7 +116,8 @@ std::unique_ptr<Sampling> MakeSampling(const EstimatorConfig& config, const Fini
   if (config.sampling != "nice")
     throw ConfigError(
         fmt::format("objective.sampling: '{}' is unknown; expected uniform, nice, importance, reshuffle or "
-                    "shuffle_once", config.sampling));
+                    "shuffle_once",
+                    config.sampling));
   if (batch > f.samples())
     throw ConfigError(
         fmt::format("objective.batch: found {}, expected at most the {} samples of a worker, because "

@@ -241,7 +241,9 @@ TEST(AsGrad, WorkersComeAndGoAndEveryJobIsDoneOnce) {
       Philox random(3, Purpose::kShuffle, static_cast<uint32_t>(assign), static_cast<uint64_t>(wait_for));
       uint32_t next = 3;
       for (int k = 0; k < 600; ++k) {
-        const auto pick = [&] { return present[static_cast<size_t>(random.Uniform() * static_cast<double>(present.size()))]; };
+        const auto pick = [&] {
+          return present[static_cast<size_t>(random.Uniform() * static_cast<double>(present.size()))];
+        };
         const double what = random.Uniform();
         if (what < 0.05 && present.size() < 6) {
           present.push_back(next), crew.Join(next++);
@@ -280,8 +282,8 @@ TEST(AsGrad, AMessageThatCannotBeIsRefusedAndChangesNothing) {
   const std::vector<std::byte> message = worker.Compute(job.model, 0.001);
   AsyncServer<double> other(model, parts, {.wait_for = 2}, 1, 7);
   other.Join(0), other.Join(1);
-  EXPECT_TRUE(other.Apply(0, message).empty());        // the other one's is waited for
-  EXPECT_THROW(other.Apply(0, message), PeerError);    // it has no job meanwhile
+  EXPECT_TRUE(other.Apply(0, message).empty());      // the other one's is waited for
+  EXPECT_THROW(other.Apply(0, message), PeerError);  // it has no job meanwhile
   EXPECT_EQ(other.stats().applied, 1u);
 }
 

@@ -70,7 +70,8 @@ testing::ConvexTrace RunLate(const CommConfig& comm, const char* estimator, int 
   return testing::Run(trial);
 }
 
-TEST(Delayed, MethodsConvergeWhereTheirUndelayedFormsDo) {  // references 8104 and 8097 rounds; stalls at 0.045 and 0.065
+TEST(Delayed,
+     MethodsConvergeWhereTheirUndelayedFormsDo) {  // references 8104 and 8097 rounds; stalls at 0.045 and 0.065
   const int lsvrg = RunLate(Comm("none", "identity"), "lsvrg", 12000).RoundsTo(1e-10);
   EXPECT_GT(lsvrg, 5000);
   EXPECT_LT(lsvrg, 12000);

@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "problem/quadratic.h"
 #include "gradwire/philox.h"
+#include "problem/quadratic.h"
 #include "support/convex.h"
 
 namespace gradwire {
