@@ -60,7 +60,9 @@ TEST_F(MeetingTest, OtherSettingsAreRefusedAndTheServerHearsOfItsOwnRanks) {
     auto answer = Come(rank, "optimizer.lr: 0.3\n");
     const auto arrival = Meet();
     EXPECT_EQ(arrival.has_value(), rank == 1);
-    if (arrival) EXPECT_THAT(arrival->excuse, HasSubstr("optimizer.lr: saved with 0.1, this run has 0.3"));
+    if (arrival) {
+      EXPECT_THAT(arrival->excuse, HasSubstr("optimizer.lr: saved with 0.1, this run has 0.3"));
+    }
     EXPECT_THROW(answer.get(), ConfigError);
   }
 }
