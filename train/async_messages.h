@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "gradwire/cost.h"
 #include "gradwire/error.h"
-#include "gradwire/parameter.h"
 #include "train/tally.h"
 
 namespace gradwire::train {
@@ -38,9 +38,7 @@ struct WorkerNote {
 
 /// Bytes of the longest letter: no operator makes more of a float than this, positions and frames included.
 inline size_t LongestLetter(const std::vector<Parameter>& parameters) {
-  size_t numel = 0;
-  for (const Parameter& parameter : parameters) numel += parameter.numel();
-  return 4 * sizeof(float) * numel + (1 << 20);
+  return 4 * sizeof(float) * Numel(parameters) + (1 << 20);
 }
 
 template <typename Note>

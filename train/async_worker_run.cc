@@ -12,6 +12,7 @@
 #include "c10d/pair.h"
 #include "gradwire/async.h"
 #include "gradwire/error.h"
+#include "gradwire/timeout.h"
 #include "train/async_meeting.h"
 #include "train/async_messages.h"
 #include "train/async_rules.h"
@@ -141,8 +142,7 @@ int WorkFor(const Config& config, const RankEnv& env, Membership member) {
 }  // namespace
 
 int RunAsyncWorker(const Config& config, const RankEnv& env) {
-  const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(config.comm.timeout_s * 1000));
-  return WorkFor(config, env, ReachJob(env, timeout));
+  return WorkFor(config, env, ReachJob(env, Milliseconds(config.comm.timeout_s)));
 }
 
 OwnWorker::OwnWorker(const Config& config, const RankEnv& env, Membership member)

@@ -14,6 +14,7 @@
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
 #include "gradwire/thread_collective.h"
+#include "gradwire/timeout.h"
 #include "train/convex_parts.h"
 #include "train/convex_report.h"
 
@@ -159,8 +160,7 @@ void RunConvexThreads(const Config& config) {
   if (config.train.mode == "async") return RunConvexAsync(config);
   const auto n = static_cast<size_t>(config.run.nproc);
   const ConvexSetup setup = PrepareConvex(config, n);
-  auto collectives = MakeThreadCollectives(
-      static_cast<int>(n), std::chrono::milliseconds(static_cast<int64_t>(config.comm.timeout_s * 1000)));
+  auto collectives = MakeThreadCollectives(static_cast<int>(n), Milliseconds(config.comm.timeout_s));
   std::vector<std::exception_ptr> failures(n);
   std::vector<std::thread> threads;
   for (size_t rank = 0; rank < n; ++rank)

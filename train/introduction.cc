@@ -31,10 +31,8 @@ std::vector<std::string> Introduction(const Config& config, const Dataset& data,
   const bool is_async = config.train.mode == "async";
   std::vector<std::string> lines = {"data: " + data.description};
   if (!is_async) lines.push_back(DescribeRanks(places));
-  size_t count = 0;
-  for (const Parameter& parameter : parameters) count += parameter.numel();
   lines.push_back(fmt::format("model: {}, {} parameters; method {}, compressor {}; {} steps of {} images{}",
-                              config.model.name, count, config.comm.method, config.comm.compressor, total_steps,
+                              config.model.name, Numel(parameters), config.comm.method, config.comm.compressor, total_steps,
                               config.data.batch_size, is_async ? "" : " a rank"));
   if (config.train.mode == "local") lines.push_back(DescribeLocal(config.local));
   if (is_async) return lines;

@@ -15,6 +15,7 @@
 #include "gradwire/delayed.h"
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
+#include "gradwire/timeout.h"
 #include "train/async_rounds.h"
 #include "train/async_rules.h"
 #include "train/async_worker_run.h"
@@ -113,7 +114,12 @@ class Trainer {
   /// The run from its beginning, or from a save, to where steps are made.
   void BeginSteps() {
     meter_.Begin(0);
-    if (config_.train.mode == "async") Serve();
+    const bool serves = config_.train.mode == "async";
+    if (serves || checkpoints_.beginning().save) {  // a server's gradients need a place, a save's buckets their order
+      SetBatch();
+      network_.SettleBuckets();
+    }
+    if (serves) Serve();
     GoOn();
     if (async_) async_->Begin(LearningRate(schedule_, step_, steps_per_epoch_, total_steps_));
     meter_.BeginInterval();
@@ -121,10 +127,7 @@ class Trainer {
 
   /// From here on workers may come.
   void Serve() {
-    const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(config_.comm.timeout_s * 1000));
-    const Membership member = ReachJob(env_, timeout);
-    SetBatch();
-    network_.SettleBuckets();                                                        // for gradients to step along
+    const Membership member = ReachJob(env_, Milliseconds(config_.comm.timeout_s));
     const bool is_torchruns = std::getenv("TORCHELASTIC_RESTART_COUNT") != nullptr;  // it ends all when one ends
     report_->Say("server at " + member.address +
                  (is_torchruns ? ""
@@ -157,8 +160,6 @@ class Trainer {
     const Save save = *std::exchange(beginning.save, std::nullopt);
     step_ = static_cast<int64_t>(save.step);
     CheckLength(save);
-    SetBatch();
-    network_.SettleBuckets();
     const ExchangeParts parts = MakeParts(network_config_.comm, config_.run.seed);
     const Progress progress = UnpackState(save, parts, world_, network_, rounds_, batches_.data().train.size());
     if (async_) async_->Load(save.files[0]);
@@ -258,9 +259,7 @@ class Trainer {
   /// What float32 would send in a step: a ring all-reduce, or a worker.
   uint64_t DenseBytes() const {
     if (!async_) return DenseRingBytes(network_.parameters(), world_.env.world_size);
-    uint64_t numel = 0;
-    for (const Parameter& parameter : network_.parameters()) numel += parameter.numel();
-    return 4 * numel;
+    return sizeof(float) * Numel(network_.parameters());
   }
 
   Meter::Step Here() const {

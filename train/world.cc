@@ -5,6 +5,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "c10d/init.h"
+#include "gradwire/timeout.h"
 
 namespace gradwire::train {
 
@@ -19,15 +20,14 @@ StoreServer::StoreServer() {
 }
 
 World JoinWorld(const RankEnv& env, double timeout_s) {
-  World world{JoinRanks(env, std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000))), env, nullptr};
+  World world{JoinRanks(env, Milliseconds(timeout_s)), env, nullptr};
   world.exact = MakeC10dCollective(world.membership, "gradwire/exact");
   return world;
 }
 
 World AloneWorld(double timeout_s) {
   World world;
-  world.membership = {c10::make_intrusive<c10d::HashStore>(), 0, 1, "127.0.0.1",
-                      std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000))};
+  world.membership = {c10::make_intrusive<c10d::HashStore>(), 0, 1, "127.0.0.1", Milliseconds(timeout_s)};
   world.places = {"this process"};
   world.group = MakeGlooGroup(world.membership, "gradwire/ddp");
   world.exact = MakeC10dCollective(world.membership, "gradwire/exact");

@@ -21,6 +21,7 @@
 #include "gradwire/ddp_intercept.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
+#include "gradwire/timeout.h"
 
 namespace gradwire {
 namespace {
@@ -65,7 +66,7 @@ std::shared_ptr<DdpHook> MakeHook(const Named& named, const c10::intrusive_ptr<c
   const DdpHookOptions options{CommOf(settings, "gradwire"), seed, scaled};
   const auto store = group->getStore();
   const Membership member{store, group->getRank(), group->getSize(), AddressFor(store, world_size, local_world_size),
-                          std::chrono::milliseconds(static_cast<int64_t>(options.comm.timeout_s * 1000))};
+                          Milliseconds(options.comm.timeout_s)};
   return MakeDdpHook(named, MakeC10dCollective(member, prefix), options);
 }
 
@@ -77,7 +78,7 @@ std::shared_ptr<AllReduceInterceptor> MakeInterceptor(const c10::intrusive_ptr<c
   options.comm.compress_1d = true;  // they all are, whatever they hold
   const auto join = [=, timeout_s = options.comm.timeout_s] {
     return MakeC10dCollective({store, rank, size, AddressFor(store, world_size, local_world_size),
-                               std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000))},
+                               Milliseconds(timeout_s)},
                               "gradwire/intercept");
   };
   return std::make_shared<AllReduceInterceptor>(join, options, min_numel);

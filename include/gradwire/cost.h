@@ -10,6 +10,9 @@
 
 namespace gradwire {
 
+/// d, the elements of all parameters.
+uint64_t Numel(const std::vector<Parameter>& parameters);
+
 /// Bytes that a rank sends in one step of a dense ring all-reduce of float32 gradients: 2 (n-1)/n x 4 d.
 uint64_t DenseRingBytes(const std::vector<Parameter>& parameters, int world_size);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "gradwire/cost.h"
 #include "gradwire/error.h"
 #include "kernels/add.h"
 
@@ -13,12 +14,6 @@ namespace gradwire {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-size_t NumelOf(const std::vector<Parameter>& parameters) {
-  size_t numel = 0;
-  for (const Parameter& parameter : parameters) numel += parameter.numel();
-  return numel;
-}
 
 }  // namespace
 
@@ -30,7 +25,7 @@ AsyncServer<T>::AsyncServer(Objective<T>& model, AsyncParts parts, const AsyncCo
       config_(config),
       seed_(seed),
       token_(token),
-      flat_(NumelOf(model.parameters())) {}
+      flat_(Numel(model.parameters())) {}
 
 template <typename T>
 std::vector<AsyncJob> AsyncServer<T>::Join(uint32_t worker) {

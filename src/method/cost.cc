@@ -7,11 +7,15 @@
 
 namespace gradwire {
 
-uint64_t DenseRingBytes(const std::vector<Parameter>& parameters, int world_size) {
+uint64_t Numel(const std::vector<Parameter>& parameters) {
   uint64_t numel = 0;
   for (const Parameter& parameter : parameters) numel += parameter.numel();
+  return numel;
+}
+
+uint64_t DenseRingBytes(const std::vector<Parameter>& parameters, int world_size) {
   const auto n = static_cast<uint64_t>(world_size);
-  return 2 * (n - 1) * sizeof(float) * numel / n;
+  return 2 * (n - 1) * sizeof(float) * Numel(parameters) / n;
 }
 
 namespace {

@@ -120,7 +120,10 @@ INSTANTIATE_TEST_SUITE_P(Formats, Cast,
                          [](const auto& info) { return info.param.spec; });
 
 TEST(HalfF16c, GivesTheBitsOfTheTemplates) {
-  if (!kernels::HasF16c()) GTEST_SKIP() << "this machine has no F16C";
+  if (!kernels::HasF16c())
+    GTEST_SKIP()
+        << "this processor lacks the F16C instructions, which the test would execute; the operator then takes the "
+           "portable form, which the other tests of casts hold";
   Philox random(3, Purpose::kSynthetic, 0, 0);
   for (const size_t numel : {0, 1, 7, 8, 9, 20'000}) {
     std::vector<float> u(numel);  // halves of every exponent, denormal ones and ties among them

@@ -267,6 +267,18 @@ TEST(AsGrad, WorkersComeAndGoAndEveryJobIsDoneOnce) {
     }
 }
 
+TEST(AsGrad, TheTwoWaysOfAWorkerDrawBitsOfTheirOwn) {  // else a gradient's mask would be that of the model it is at
+  const std::vector<Parameter> parameters = {{"x", {2000}}};
+  const ExchangeParts parts = MakeParts(Comm("dcgd", "randk:10%"), 1);
+  LinkEnd<double> up(parameters, parts, 0, 7), same(parameters, parts, 0, 7),
+      down(parameters, parts, 0, 7, Purpose::kDown);
+  std::vector<double> v(2000);
+  std::iota(v.begin(), v.end(), 1.0);
+  const std::vector<std::byte> message = up.Pack(3, 1, v);
+  EXPECT_EQ(same.Pack(3, 1, v), message);
+  EXPECT_NE(down.Pack(3, 1, v), message);
+}
+
 TEST(AsGrad, AMessageThatCannotBeIsRefusedAndChangesNothing) {
   const auto problem = std::make_shared<Problem>(QH());
   const AsyncParts parts{MakeParts(Comm("none", "identity"), 1), MakeParts(Comm("none", "identity"), 1)};

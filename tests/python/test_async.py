@@ -64,6 +64,7 @@ def test_waiting_for_both_is_the_synchronous_step_of_twice_the_size(tmp_path):
     run(tmp_path / "async", *words, "train.steps=12", "optimizer.lr=0.01", "async.assign=pure", "async.wait_for=2")
     run(tmp_path / "sync", *words, "train.steps=6", "optimizer.lr=0.02", "train.mode=sync", "run.nproc=2")
     models = [torch.load(tmp_path / mode / "model.pt") for mode in ("async", "sync")]
+    assert models[0]["bn1.num_batches_tracked"] == 10  # of the server, which has seen no other images: all there are
     for name, value in models[0].items():
         if "running" not in name and "tracked" not in name:  # measured anew, and means of what the ranks saw
             torch.testing.assert_close(value, models[1][name], rtol=1e-3, atol=1e-5)

@@ -47,7 +47,8 @@ def run_script(tmp_path, backend="gradwire", prefix="", **settings):
     return torchrun(2, script, **settings)
 
 
-@pytest.mark.skipif(tuple(map(int, torch.__version__.split(".")[:2])) < (2, 14), reason="entry points of backends came with torch 2.14")
+@pytest.mark.skipif(tuple(map(int, torch.__version__.split(".")[:2])) < (2, 14),
+                    reason="torch looks backends up by entry point from 2.14 on; before, a script has to import gradwire, as the others here do")
 def test_a_script_that_never_imports_gradwire_gets_it_by_the_name(tmp_path):
     done = run_script(tmp_path, **SETTINGS)
     assert done.returncode == 0 and done.stdout.count("gradwire: ef, topk:5%") == 2, done.stdout + done.stderr
