@@ -285,17 +285,18 @@ TEST(AsGrad, AMessageThatCannotBeIsRefusedAndChangesNothing) {
   ConvexWorker model(problem, 0), objective(problem, 0);
   AsyncServer<double> server(model, parts, {.wait_for = 2}, 1, 7);
   server.SetLr(0.001);
-  AsyncWorker<double> worker(objective, parts, 0, 7), stranger(objective, parts, 0, 8);
+  AsyncWorker<double> stranger(objective, parts, 0, 8);
   const AsyncJob job = std::move(server.Join(0)[0]);
   server.Join(1);
   EXPECT_THROW(server.Apply(0, std::vector<std::byte>(10)), PeerError);
   EXPECT_EQ(server.stats().applied, 0u);
   EXPECT_THROW(stranger.Compute(job.model, 0.001), PeerError);  // of another run
-  const std::vector<std::byte> message = worker.Compute(job.model, 0.001);
+  LinkEnd<double> up(model.parameters(), parts.up, 0, 7);
+  const std::vector<double> gradient(problem->dimension(), 1.0);
   AsyncServer<double> other(model, parts, {.wait_for = 2}, 1, 7);
   other.Join(0), other.Join(1);
-  EXPECT_TRUE(other.Apply(0, message).empty());      // the other one's is waited for
-  EXPECT_THROW(other.Apply(0, message), PeerError);  // it has no job meanwhile
+  EXPECT_TRUE(other.Apply(0, up.Pack(0, 0, gradient)).empty());      // the other one's is waited for
+  EXPECT_THROW(other.Apply(0, up.Pack(1, 0, gradient)), PeerError);  // it has no job meanwhile
   EXPECT_EQ(other.stats().applied, 1u);
 }
 
