@@ -28,6 +28,7 @@ namespace {
 
 namespace py = pybind11;
 using ReleaseGil = py::call_guard<py::gil_scoped_release>;
+constexpr py::release_gil_before_calling_cpp_dtor kWaitsWhenDestroyed;
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 /// Sets keys of the `comm:` section; `place` begins every complaint.
@@ -121,7 +122,8 @@ class FloorHook final : public c10d::CommHookInterface {
 };
 
 void DefineHook(py::module& m) {
-  py::class_<AllReduceInterceptor, std::shared_ptr<AllReduceInterceptor>>(m, "AllReduceInterceptor")
+  py::class_<AllReduceInterceptor, std::shared_ptr<AllReduceInterceptor>>(m, "AllReduceInterceptor",
+                                                                            kWaitsWhenDestroyed)
       .def(py::init(&MakeInterceptor))
       .def("totals", &Totals<AllReduceInterceptor>)
       .def("close", &AllReduceInterceptor::Close, ReleaseGil());
@@ -131,7 +133,7 @@ void DefineHook(py::module& m) {
       .def_readonly("parameter", &MemoryTensor::parameter)
       .def_readonly("name", &MemoryTensor::name)
       .def_readonly("values", &MemoryTensor::values);
-  py::class_<DdpHook, std::shared_ptr<DdpHook>>(m, "DdpHook")
+  py::class_<DdpHook, std::shared_ptr<DdpHook>>(m, "DdpHook", kWaitsWhenDestroyed)
       .def("install",
            [](DdpHook& hook, const std::shared_ptr<c10d::Reducer>& reducer) {
              reducer->register_comm_hook(hook.ForReducer());
@@ -139,7 +141,8 @@ void DefineHook(py::module& m) {
       .def("push",
            [](DdpHook& hook, c10d::GradBucket& bucket) {
              return std::make_shared<torch::jit::PythonFutureWrapper>(hook.Push(bucket));
-           })
+           },
+           ReleaseGil())
       .def("set_scale", &DdpHook::SetScale)
       .def("set_lr", &DdpHook::SetLr)
       .def("totals", &Totals<DdpHook>)

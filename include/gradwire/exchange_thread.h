@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "gradwire/exchange.h"
@@ -14,7 +15,8 @@ namespace gradwire {
 
 /// Runs an exchange on a thread of its own, so that buckets cross the wire while the caller computes the next ones.
 /// Buckets are started in the order of Push; while none is waiting, the oldest one under way is finished.
-/// Push may be called by one thread at a time, any thread. `done` runs on the exchange thread.
+/// Push may be called by one thread at a time, any thread. `done` runs on the exchange thread, and is destroyed there
+/// right after, under no lock: what it owns may wait for whoever is in Push, such as for Python's interpreter lock.
 ///
 /// After the first failure every bucket, also those pushed later, ends with that exception.
 template <typename T>
@@ -47,7 +49,7 @@ class ExchangeThread : public BucketSink<T> {
 
   void Enqueue(Job job);
   void Run();
-  bool Next(Job& job);  // false: nothing waiting (and, when idle, closed)
+  std::optional<Job> Next();  // none: nothing waiting (and, when idle, closed)
   void Begin(Job& job);
   void FinishOldest();
 

@@ -56,13 +56,13 @@ void ExchangeThread<T>::Close() {
 
 template <typename T>
 void ExchangeThread<T>::Run() {
-  for (Job job;;) {
-    if (Next(job)) {
-      if (job.look) {
+  for (;;) {
+    if (std::optional<Job> job = Next()) {
+      if (job->look) {
         while (!started_.empty()) FinishOldest();
-        job.look();
+        job->look();
       } else {
-        Begin(job);
+        Begin(*job);
       }
     } else if (!started_.empty()) {
       FinishOldest();
@@ -73,20 +73,21 @@ void ExchangeThread<T>::Run() {
 }
 
 template <typename T>
-bool ExchangeThread<T>::Next(Job& job) {
+std::optional<typename ExchangeThread<T>::Job> ExchangeThread<T>::Next() {
   std::unique_lock lock(mutex_);
   if (started_.empty()) wake_.wait(lock, [this] { return closed_ || !queue_.empty(); });
-  if (queue_.empty()) return false;
-  job = std::move(queue_.front());
+  if (queue_.empty()) return std::nullopt;
+  std::optional<Job> job(std::move(queue_.front()));
   queue_.pop_front();
-  return true;
+  return job;
 }
 
 template <typename T>
 void ExchangeThread<T>::Begin(Job& job) {
   if (!failure_) {
     try {
-      started_.push_back({exchange_.Start(job.round, job.bucket), job.done});
+      const auto id = exchange_.Start(job.round, job.bucket);
+      started_.push_back({id, std::move(job.done)});
       return;
     } catch (...) {
       failure_ = std::current_exception();

@@ -3,7 +3,10 @@
 #include "gradwire/exchange_thread.h"
 
 #include <atomic>
+#include <chrono>
 #include <future>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -122,6 +125,40 @@ TEST(ExchangeThread, CloseFinishesWhatWasPushedAndMayBeRepeated) {
     EXPECT_THROW(thread.Push(1, buckets.At(0), [&](std::exception_ptr) { ++done; }), Error);
     EXPECT_THROW(thread.Inspect([&](Exchange<float>&) { ++done; }), Error);
     EXPECT_EQ(done, 3);
+  });
+}
+
+/// Stands for an object that Python knows: destroying it takes the interpreter's lock.
+struct Locked {
+  std::timed_mutex& lock;
+  std::atomic<int>& late;
+  ~Locked() {
+    if (!lock.try_lock_for(std::chrono::seconds(2))) {
+      ++late;
+    } else {
+      lock.unlock();
+    }
+  }
+};
+
+TEST(ExchangeThread, ACallerMayHoldALockThatWhatDoneOwnsTakesWhenItIsDestroyed) {
+  testing::RunRanks(1, [](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    ExchangeThread<float> thread(exchange);
+    auto buckets = MakeBuckets(0, 0);
+    std::timed_mutex lock;
+    std::atomic<int> late = 0;
+    for (uint64_t step = 0; step < 200; ++step) {
+      const auto answered = std::make_shared<std::promise<void>>();
+      {
+        const auto owned = std::make_shared<Locked>(lock, late);
+        const std::lock_guard held(lock);
+        for (size_t i = 0; i < 2; ++i) thread.Push(step, buckets.At(i), [owned](std::exception_ptr) {});
+        thread.Push(step, buckets.At(2), [owned, answered](std::exception_ptr) { answered->set_value(); });
+      }
+      answered->get_future().get();
+      ASSERT_EQ(late, 0) << "step " << step;
+    }
   });
 }
 

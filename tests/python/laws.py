@@ -4,6 +4,8 @@
 A rank writes what failed, by law, to RESULTS_FOLDER/<rank>.json, which torchrun.py reads.
 """
 
+import datetime
+import faulthandler
 import json
 import pathlib
 import sys
@@ -16,6 +18,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 LAWS = {}
+_STUCK_S = 240  # then a rank ends, with the stack of each of its threads; torchrun.py waits a little longer
 
 
 class LeftOut(Exception):
@@ -96,7 +99,8 @@ def train_scaled(ddp, scaler, optimizer, steps, infinite_at=()):
 
 def run(backend):
     """Every law that was registered, or those that the command line names; what failed goes to a file for each rank."""
-    dist.init_process_group(backend)
+    faulthandler.dump_traceback_later(_STUCK_S, exit=True)
+    dist.init_process_group(backend, timeout=datetime.timedelta(seconds=_STUCK_S / 2))
     failures, seconds = {}, {}
     for name in sys.argv[2:] or LAWS:
         start = time.monotonic()
@@ -111,3 +115,4 @@ def run(backend):
         dist.barrier()
     pathlib.Path(sys.argv[1], f"{dist.get_rank()}.json").write_text(json.dumps({"failures": failures, "seconds": seconds}))
     dist.destroy_process_group()
+    faulthandler.cancel_dump_traceback_later()
