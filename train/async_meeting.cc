@@ -63,9 +63,9 @@ Welcome Arrive(const Membership& member, int rank, const std::string& settings) 
   return welcome;
 }
 
-void ExcuseFrom(const Membership& member, int rank, const std::string& reason) {
+void ExcuseFrom(c10d::Store& store, int rank, const std::string& reason) {
   try {
-    Announce(*member.store, rank, kExcuse + reason);
+    Announce(store, rank, kExcuse + reason);
   } catch (const std::exception&) {  // the server is gone as well
   }
 }

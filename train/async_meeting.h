@@ -32,8 +32,9 @@ std::string PairPrefix(uint32_t worker);
 /// MeetingText. Throws ConfigError where the server refuses it, Error where there is no answer within the timeout.
 Welcome Arrive(const Membership& member, int rank, const std::string& settings);
 
-/// At a worker that cannot work: leaves word, so that the server does not wait for it. Throws nothing.
-void ExcuseFrom(const Membership& member, int rank, const std::string& reason);
+/// For a worker that cannot work, or at its launcher: leaves word, so that the server does not wait for it. Nothing
+/// where it has come already. Throws nothing.
+void ExcuseFrom(c10d::Store& store, int rank, const std::string& reason);
 
 /// At the server: answers arrivals. Not thread-safe; uses the store by itself alone.
 class Meeting {

@@ -122,7 +122,7 @@ int WorkFor(const Config& config, const RankEnv& env, Membership member) {
   try {
     bench = std::make_unique<Bench>(config, env);
   } catch (const std::exception& error) {
-    if (env.rank >= 0) ExcuseFrom(member, env.rank, error.what());
+    if (env.rank >= 0) ExcuseFrom(*member.store, env.rank, error.what());
     throw;
   }
   const Welcome welcome = Arrive(member, env.rank, MeetingText(config, bench->batches.data()));

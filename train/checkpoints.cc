@@ -1,17 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/checkpoints.h"
 
+#include <csignal>
 #include <filesystem>
+
+#include <fmt/format.h>
 
 #include "gradwire/error.h"
 
 namespace gradwire::train {
 
-Checkpoints::Checkpoints(const Config& config, const World& world) : config_(config), world_(world), plan_(world) {
+Checkpoints::Checkpoints(const Config& config, Collective& exact, Notes& notes)
+    : config_(config), exact_(exact), plan_(notes) {
   if (!is_on()) return;
-  beginning_ = ChooseBeginning(config, *world.exact);
+  beginning_ = ChooseBeginning(config, exact);
   if (beginning_.save) own_.begin = beginning_.save->step;
-  job_ = DrawJob(*world.exact);
+  job_ = DrawJob(exact);
+}
+
+std::optional<int64_t> Checkpoints::OwnStep() const {
+  if (!beginning_.save || !beginning_.save->is_own) return std::nullopt;
+  return static_cast<int64_t>(beginning_.save->step);
 }
 
 bool Checkpoints::IsTime() const {
@@ -30,27 +39,48 @@ Checkpoints::Due Checkpoints::After(const StepEnd& end) {
   if (due.signal != 0) return due;
   if (end.signal != 0)
     plan_.Propose(end.signal);
-  else if (world_.env.rank == 0 && !due.save && IsTime())
+  else if (exact_.rank() == 0 && !due.save && IsTime())
     plan_.Propose(0);
   return due;
 }
 
 std::string Checkpoints::Write(uint64_t step, Snapshot& file) {
   const std::string saves = SavesFolder(config_), folder = StepFolder(saves, step);
-  PutLabel(file, {job_, step, world_.env.rank, world_.env.world_size, SettingsText(config_)});
+  PutLabel(file, {job_, step, exact_.rank(), exact_.size(), SettingsText(config_)});
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed)
     throw Error(folder + ": cannot be made (" + failed.message() + "); check run.output_dir, its permissions and room");
-  file.Write(RankFile(folder, world_.env.rank));
+  file.Write(RankFile(folder, exact_.rank()));
   FlushFolder(saves);
   FlushFolder(config_.run.output_dir);
   double one = 1;
-  world_.exact->Finish(world_.exact->StartAllReduce(std::span<double>(&one, 1)));  // all files are there
+  exact_.Finish(exact_.StartAllReduce(std::span<double>(&one, 1)));  // all files are there
   own_.written.insert(step);
-  Prune(saves, own_, config_.checkpoint.keep_last, world_.env.rank);
+  Prune(saves, own_, config_.checkpoint.keep_last, exact_.rank());
   saved_at_ = Clock::now();
   return folder;
+}
+
+void CheckLength(const Config& config, const Save& save, int64_t steps) {
+  if (static_cast<int64_t>(save.step) <= steps) return;
+  throw ErrorAt(config, "checkpoint.resume",
+                fmt::format("{} is of step {}, expected at most the {} steps of this run; raise train.steps{}",
+                            save.folder, save.step, steps, config.objective.is_network() ? " or train.epochs" : ""));
+}
+
+std::string GoesOnText(const Save& save) {
+  return fmt::format("checkpoint: going on from {}, step {}{}", save.folder, save.step,
+                     save.other_world ? fmt::format(", saved by {} ranks", save.files.size()) : "");
+}
+
+std::string SavedText(int64_t step, const std::string& folder) {
+  return fmt::format("checkpoint: saved step {} in {}", step, folder);
+}
+
+std::string StoppedText(int signal, int64_t step, int64_t steps) {
+  return fmt::format("stopped by {} at step {} of {}; to go on, give the same command with checkpoint.resume=auto",
+                     signal == SIGINT ? "SIGINT" : "SIGTERM", step, steps);
 }
 
 }  // namespace gradwire::train

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "train/resume.h"
 #include "train/save_plan.h"
@@ -10,12 +11,16 @@
 namespace gradwire::train {
 
 /// When a rank saves, where to, and what it begins from. All ranks call it alike; the trainer fills in the contents.
+/// The methods are for the rank's own thread.
 class Checkpoints {
  public:
-  /// Decides with the other ranks what to begin from; throws what ChooseBeginning throws.
-  Checkpoints(const Config& config, const World& world);
+  /// Decides with the other ranks what to begin from; throws what ChooseBeginning throws. `exact`: this rank's, for use
+  /// between two exchanges. All arguments outlive this.
+  Checkpoints(const Config& config, Collective& exact, Notes& notes);
 
   Beginning& beginning() { return beginning_; }
+  /// Of a save in this run's own folder that it goes on from: what was written up to there stays.
+  std::optional<int64_t> OwnStep() const;
   bool is_on() const { return config_.checkpoint.is_on(); }
 
   struct StepEnd {
@@ -28,7 +33,7 @@ class Checkpoints {
     bool save = false;
     int signal = 0;  ///< that stops the run after it
   };
-  /// What all ranks do after a step. Throws PeerError where the job's store is lost.
+  /// What all ranks do after a step. Throws PeerError where the notes are lost.
   Due After(const StepEnd& end);
 
   /// Writes this rank's file, waits until all ranks have written theirs, and removes old saves. Returns the folder.
@@ -41,12 +46,20 @@ class Checkpoints {
   bool IsTime() const;
 
   const Config& config_;
-  const World& world_;
+  Collective& exact_;
   SavePlan plan_;
   Beginning beginning_;
   OwnSaves own_;
   uint64_t job_ = 0;
   Clock::time_point saved_at_ = Clock::now();
 };
+
+/// Throws ConfigError where a run of so many steps is over before the save.
+void CheckLength(const Config& config, const Save& save, int64_t steps);
+
+// What a run says of its saves.
+std::string GoesOnText(const Save& save);
+std::string SavedText(int64_t step, const std::string& folder);
+std::string StoppedText(int signal, int64_t step, int64_t steps);
 
 }  // namespace gradwire::train

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "gradwire/method.h"
-#include "train/config.h"
 #include "train/async_rules.h"
+#include "train/config.h"
 #include "train/config_keys.h"
 
 namespace gradwire::train {
@@ -161,13 +161,13 @@ void CheckMode(const Config& config) {
     };
     if (mode != "sync") refuse(fmt::format("train.mode is {}", mode));
     if (config.objective.prox != "none") refuse("a proximal step belongs to the point of its own round");
-    if (config.checkpoint.is_on()) refuse("delayed gradients are not saved, and section checkpoint is used");
   }
   if (mode != "local" && config.objective.estimator == "anchored")
-    throw ErrorAt(config, "objective.estimator",
-                  fmt::format("found anchored, whose anchor only local.shift: anchor moves; expected another one because "
-                              "train.mode is {}",
-                              mode));
+    throw ErrorAt(
+        config, "objective.estimator",
+        fmt::format("found anchored, whose anchor only local.shift: anchor moves; expected another one because "
+                    "train.mode is {}",
+                    mode));
   if (mode == "async") CheckAsync(config);
   if (mode == "local") CheckShift(config);
   for (const Key& key : Keys())
@@ -177,17 +177,6 @@ void CheckMode(const Config& config) {
           config, key.name,
           fmt::format("found {}, expected the default {} because train.mode is {} ({}); set it to {}",
                       key.print(config), key.default_text, mode, config.PlaceOf("train.mode"), key.section()));
-}
-
-void CheckCheckpoint(const Config& config) {
-  if (config.objective.is_network()) return;
-  for (const Key& key : Keys())
-    if (key.section() == "checkpoint" && key.print(config) != key.default_text)
-      throw ErrorAt(
-          config, key.name,
-          fmt::format("found {}, expected the default {} because objective.name is {} ({}): only runs of "
-                      "networks can be saved, not the estimators of convex problems",
-                      key.print(config), key.default_text, config.objective.name, config.PlaceOf("objective.name")));
 }
 
 }  // namespace
@@ -212,7 +201,6 @@ void CheckTogether(const Config& config) {
   }
   CheckObjective(config);
   CheckMode(config);
-  CheckCheckpoint(config);
 }
 
 }  // namespace gradwire::train

@@ -82,7 +82,8 @@ std::vector<Key> ObjectiveKeys() {
           "the anchor; diff: the last estimate and the change of "
           "a batch, "
           "for marina"),
-      Row("objective.sampling", kSection, &O::sampling, OneOf{{"uniform", "nice", "importance", "reshuffle", "shuffle_once"}},
+      Row("objective.sampling", kSection, &O::sampling,
+          OneOf{{"uniform", "nice", "importance", "reshuffle", "shuffle_once"}},
           "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to the "
           "samples' smoothness; reshuffle: all in turn, in a random order that is drawn anew for each pass, or once"),
       Row("objective.batch", kSection, &O::batch, AtLeast(1), "samples a worker draws in a round"),
@@ -224,7 +225,8 @@ std::vector<Key> AsyncKeys() {
       Row("async.server", kSection, &A::server, OneOf{{"dedicated", "shared"}},
           "networks: whether rank 0 does nothing but serve, or is a worker as well"),
       Row("async.delay", kSection, &A::delay, OneOf{{"none", "fixed", "poisson", "normal", "uniform"}},
-          "convex objectives: time a job takes on the simulated clock, of a worker of speed s: 1; s; Poisson(s); |N(s, s)| + 1; U(0, s) + "
+          "convex objectives: time a job takes on the simulated clock, of a worker of speed s: 1; s; Poisson(s); |N(s, "
+          "s)| + 1; U(0, s) + "
           "1"),
       Row("async.speeds", kSection, &A::speeds, Above(0),
           "s of the workers, repeated where they are more, e.g. [1, 1, 1, 4]: one in four is four times slower"),
@@ -248,8 +250,9 @@ std::vector<Key> CheckpointKeys() {
   constexpr auto kSection = &Config::checkpoint;
   return {
       Row("checkpoint.every_epochs", kSection, &C::every_epochs, AtLeast(0),
-          "saves the run (network objective) after every so many epochs and at its end, in "
-          "run.output_dir/checkpoints; 0: never"),
+          "saves the run after every so many epochs and at its end, in run.output_dir/checkpoints; 0: never. An epoch "
+          "of a "
+          "convex objective is a worker's samples in batches, or one full gradient"),
       Row("checkpoint.every_minutes", kSection, &C::every_minutes, AtLeast(0),
           "saves it at the first exchange after so many minutes, and at its end; 0: never"),
       Row("checkpoint.keep_last", kSection, &C::keep_last, AtLeast(1), "saves that are kept, the newest ones"),

@@ -13,10 +13,12 @@
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
+#include "gradwire/saved_memory.h"
 #include "gradwire/thread_collective.h"
 #include "gradwire/timeout.h"
 #include "train/convex_parts.h"
 #include "train/convex_report.h"
+#include "train/convex_saves.h"
 
 namespace gradwire::train {
 namespace {
@@ -28,7 +30,8 @@ double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 /// One rank's run.
 class ConvexRun {
  public:
-  ConvexRun(const Config& config, const ConvexSetup& setup, Collective& collective)
+  ConvexRun(const Config& config, const ConvexSetup& setup, Collective& collective, Notes& notes,
+            const StopSignal* stop)
       : config_(config),
         setup_(setup),
         collective_(collective),
@@ -41,28 +44,48 @@ class ConvexRun {
                                                  static_cast<size_t>(collective.rank()), config.run.seed);
                           })),
         exchange_(collective, worker_.parameters(), parts_.exchange),
-        report_(collective.rank() == 0 ? std::make_unique<ConvexReport>(config) : nullptr) {}
+        sink_(exchange_),
+        delayed_(worker_, config.train.delay),
+        rounds_(delayed_, sink_, config.train.mode == "local" ? config.local : LocalConfig{.sync_every = 1},
+                config.run.seed, static_cast<uint32_t>(collective.rank()), kOneBucket,
+                [this] { exchange_.ForgetMemory(); }),
+        saves_(config, collective, notes, StepsPerEpoch(parts_.estimator, *setup.problem), stop),
+        report_(collective.rank() == 0 ? std::make_unique<ConvexReport>(config, saves_.OwnStep()) : nullptr),
+        agreed_(worker_.x()) {}
 
-  void Run() {
+  /// The exit code.
+  int Run() {
     Introduce();
-    DirectSink<double> sink(exchange_);
-    const LocalConfig local = config_.train.mode == "local" ? config_.local : LocalConfig{.sync_every = 1};
-    Delayed<double> delayed(worker_, config_.train.delay);
-    ModelRounds<double> rounds(delayed, sink, local, config_.run.seed, static_cast<uint32_t>(collective_.rank()),
-                               kOneBucket, [this] { exchange_.ForgetMemory(); });
-    agreed_ = worker_.x();
-    Log();
+    step_ = saves_.GoOn(*this, report_.get());
+    if (step_ == 0) Log();
     bool finite = true;
     while (finite && step_ < config_.train.steps) {
       const double begin = Now();
-      if (rounds.Step({static_cast<uint64_t>(step_), lr_})) agreed_ = worker_.x();
+      const bool agreed = rounds_.Step({static_cast<uint64_t>(step_), lr_});
+      if (agreed) agreed_ = worker_.x();
       wall_s_ += Now() - begin;
       ++step_;
       finite = std::all_of(worker_.x().begin(), worker_.x().end(), [](double v) { return std::isfinite(v); });
       if (finite && (step_ % config_.log.every_steps == 0 || step_ == config_.train.steps)) Log();
+      if (finite)
+        if (const int code = saves_.After(step_, agreed, *this, report_.get())) return code;
     }
     const ConvexRecord last = Measure();
     if (report_) report_->Final(last, !finite);
+    return 0;
+  }
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    auto rounds = rounds_.Save();
+    auto memory = SaveMemory(exchange_);
+    ExchangeStats stats = Stats();
+    archive(worker_, delayed_, rounds, memory, stats, agreed_, wall_s_);
+    if constexpr (Archive::is_loading::value) {
+      rounds_.Load(std::move(rounds));
+      LoadMemory(exchange_, memory);
+      before_ = stats;
+    }
   }
 
  private:
@@ -77,13 +100,18 @@ class ConvexRun {
                              lr_, config_.optimizer.lr.is_theory ? " by theory" : ""));
   }
 
+  ExchangeStats Stats() const {
+    ExchangeStats stats = before_;
+    return stats += exchange_.stats();
+  }
+
   void Log() {
     const ConvexRecord record = Measure();
     if (report_) report_->Interval(record);
   }
 
   ConvexRecord Measure() {
-    const ExchangeStats stats = exchange_.stats();
+    const ExchangeStats stats = Stats();
     double sent = 8 * static_cast<double>(stats.bytes_sent());
     collective_.Finish(collective_.StartAllReduce(std::span(&sent, 1)));
     ConvexRecord r;
@@ -127,11 +155,16 @@ class ConvexRun {
   const double lr_;
   ConvexWorker worker_;
   Exchange<double> exchange_;
+  DirectSink<double> sink_;
+  Delayed<double> delayed_;
+  ModelRounds<double> rounds_;
+  ConvexSaves saves_;
   std::unique_ptr<ConvexReport> report_;  // rank 0's
 
   std::vector<double> agreed_;  // the point that all workers held last
   int64_t step_ = 0;
   double wall_s_ = 0;
+  ExchangeStats before_;  // the save that the run went on from
 };
 
 /// The first failure that is a cause and not the echo of another rank's; null where there is none.
@@ -152,29 +185,38 @@ std::exception_ptr Cause(const std::vector<std::exception_ptr>& failures) {
 
 }  // namespace
 
-void RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective) {
-  ConvexRun(config, setup, collective).Run();
+std::unique_ptr<StopSignal> StopOf(const Config& config) {
+  return config.checkpoint.is_on() ? std::make_unique<StopSignal>() : nullptr;
 }
 
-void RunConvexThreads(const Config& config) {
+int RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective, Notes& notes,
+                  const StopSignal* stop) {
+  return ConvexRun(config, setup, collective, notes, stop).Run();
+}
+
+int RunConvexThreads(const Config& config) {
   if (config.train.mode == "async") return RunConvexAsync(config);
   const auto n = static_cast<size_t>(config.run.nproc);
   const ConvexSetup setup = PrepareConvex(config, n);
   auto collectives = MakeThreadCollectives(static_cast<int>(n), Milliseconds(config.comm.timeout_s));
+  ProcessNotes notes;
+  const std::unique_ptr<StopSignal> stop = StopOf(config);
   std::vector<std::exception_ptr> failures(n);
+  std::vector<int> codes(n);
   std::vector<std::thread> threads;
   for (size_t rank = 0; rank < n; ++rank)
     threads.emplace_back([&, rank] {
       const std::unique_ptr<Collective> mine =
           std::move(collectives[rank]);  // closed with the thread, so that others end
       try {
-        RunConvexRank(config, setup, *mine);
+        codes[rank] = RunConvexRank(config, setup, *mine, notes, stop.get());
       } catch (...) {
         failures[rank] = std::current_exception();
       }
     });
   for (std::thread& thread : threads) thread.join();
   if (const std::exception_ptr cause = Cause(failures)) std::rethrow_exception(cause);
+  return codes[0];
 }
 
 }  // namespace gradwire::train

@@ -6,6 +6,8 @@
 #include "gradwire/collective.h"
 #include "gradwire/problem.h"
 #include "train/config.h"
+#include "train/notes.h"
+#include "train/stop_signal.h"
 
 namespace gradwire::train {
 
@@ -19,15 +21,22 @@ struct ConvexSetup {
 /// are not there, are malformed or do not fit the number of workers.
 ConvexSetup PrepareConvex(const Config& config, size_t workers);
 
+// Each of the following returns the exit code: 0, or 128 and the signal that made the run save and stop.
+
 /// Runs all rounds as one rank of `collective`; rank 0 writes output_dir and the terminal. Between the exchange's
-/// rounds the collective sums a few metrics. A run whose point stops being finite ends there and says so.
-void RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective);
+/// rounds the collective sums a few metrics. A run whose point stops being finite ends there and says so. `notes`: of
+/// all ranks. `stop`: of the process; null where a signal ends it at once.
+int RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective, Notes& notes,
+                  const StopSignal* stop);
 
 /// The asynchronous event loop of run.nproc workers on a simulated clock, in this thread (gradwire/async.h).
-void RunConvexAsync(const Config& config);
+int RunConvexAsync(const Config& config);
 
 /// Runs run.nproc ranks as threads of this process. Throws the first rank's error that is not about a peer.
 /// With train.mode async: RunConvexAsync.
-void RunConvexThreads(const Config& config);
+int RunConvexThreads(const Config& config);
+
+/// Notes signals where the run can be saved.
+std::unique_ptr<StopSignal> StopOf(const Config& config);
 
 }  // namespace gradwire::train

@@ -5,12 +5,17 @@
 #include <deque>
 #include <map>
 
+#include <fmt/format.h>
+
 #include "gradwire/async.h"
 #include "gradwire/convex_worker.h"
 #include "gradwire/simulated_clock.h"
+#include "gradwire/thread_collective.h"
+#include "gradwire/timeout.h"
 #include "train/async_rules.h"
 #include "train/convex_parts.h"
 #include "train/convex_report.h"
+#include "train/convex_saves.h"
 
 namespace gradwire::train {
 namespace {
@@ -38,7 +43,13 @@ class AsyncRun {
         problem_(*setup.problem),
         parts_{PartsOf(config, setup).exchange, DownPartsOf(config)},
         clock_(DelaysOf(config.async, problem_.workers.size()), config.run.seed),
-        report_(config),
+        exact_(std::move(MakeThreadCollectives(1, Milliseconds(config.comm.timeout_s))[0])),
+        stop_(StopOf(config)),
+        saves_(
+            config, *exact_, notes_,
+            StepsPerEpoch(PartsOf(config, setup).estimator, problem_) * static_cast<int64_t>(problem_.workers.size()),
+            stop_.get()),
+        report_(config, saves_.OwnStep()),
         model_(setup.problem, 0),
         server_(model_, parts_, RulesOf(config.async), config.run.seed, kToken) {
     const EstimatorConfig estimator = PartsOf(config, setup).estimator;
@@ -50,9 +61,13 @@ class AsyncRun {
     server_.SetLr(config.optimizer.lr);
   }
 
-  void Run() {
-    for (uint32_t i = 0; i < workers_.size(); ++i) Begin(server_.Join(i));
-    Log();
+  /// The exit code.
+  int Run() {
+    step_ = saves_.GoOn(*this, &report_);
+    if (step_ == 0) {
+      for (uint32_t i = 0; i < workers_.size(); ++i) Begin(server_.Join(i));
+      Log();
+    }
     bool finite = true;
     while (finite && step_ < config_.train.steps) {
       const double begin = Now();
@@ -62,8 +77,23 @@ class AsyncRun {
       ++step_;
       finite = std::ranges::all_of(model_.x(), [](double v) { return std::isfinite(v); });
       if (finite && (step_ % config_.log.every_steps == 0 || step_ == config_.train.steps)) Log();
+      if (finite)
+        if (const int code = saves_.After(step_, true, *this, &report_)) return code;
     }
     report_.Final(Measure(), !finite);
+    return 0;
+  }
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    size_t n = workers_.size();
+    archive(n);
+    if (n != workers_.size())
+      throw ErrorAt(config_, "run.nproc",
+                    fmt::format("found {} workers, expected {}, as in the save", workers_.size(), n));
+    archive(server_, model_, clock_, wall_s_);
+    for (ConvexWorker& objective : objectives_) archive(objective);
+    for (AsyncWorker<double>& worker : workers_) archive(worker);
   }
 
  private:
@@ -92,6 +122,10 @@ class AsyncRun {
   const Problem& problem_;
   const AsyncParts parts_;
   SimulatedClock clock_;
+  ProcessNotes notes_;
+  const std::unique_ptr<Collective> exact_;  // of one rank: the clock's thread
+  const std::unique_ptr<StopSignal> stop_;
+  ConvexSaves saves_;
   ConvexReport report_;
   ConvexWorker model_;  // the server's
   AsyncServer<double> server_;
@@ -103,9 +137,9 @@ class AsyncRun {
 
 }  // namespace
 
-void RunConvexAsync(const Config& config) {
+int RunConvexAsync(const Config& config) {
   const ConvexSetup setup = PrepareConvex(config, static_cast<size_t>(config.run.nproc));
-  AsyncRun(config, setup).Run();
+  return AsyncRun(config, setup).Run();
 }
 
 }  // namespace gradwire::train

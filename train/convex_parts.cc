@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/convex_parts.h"
 
+#include <algorithm>
+
 #include "gradwire/method.h"
 #include "gradwire/theory.h"
 
@@ -33,6 +35,11 @@ ConvexParts PartsOf(const Config& config, const ConvexSetup& setup) {
   parts.exchange.prox = setup.prox;
   ShareCoin(*setup.problem, config.comm.p == "auto", parts.estimator, parts.exchange);
   return parts;
+}
+
+int64_t StepsPerEpoch(const EstimatorConfig& estimator, const Problem& problem) {
+  if (estimator.name == "full") return 1;
+  return std::max(int64_t{1}, static_cast<int64_t>(problem.workers[0]->samples()) / estimator.batch);
 }
 
 double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts) {

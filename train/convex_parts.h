@@ -20,6 +20,9 @@ struct ConvexParts {
 
 ConvexParts PartsOf(const Config& config, const ConvexSetup& setup);
 
+/// Rounds in which a worker sees its samples once; of full gradients one is an epoch.
+int64_t StepsPerEpoch(const EstimatorConfig& estimator, const Problem& problem);
+
 /// optimizer.lr, by theory where it says so. Throws ConfigError with the key's place.
 double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts);
 

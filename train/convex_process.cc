@@ -6,11 +6,14 @@
 
 namespace gradwire::train {
 
-void RunConvexAsRank(const Config& config, const RankEnv& env) {
+int RunConvexAsRank(const Config& config, const RankEnv& env) {
   const ConvexSetup setup = PrepareConvex(config, static_cast<size_t>(env.world_size));
   const World world = JoinWorld(env, config.comm.timeout_s);
-  RunConvexRank(config, setup, *world.exact);
+  StoreNotes notes(world);
+  const std::unique_ptr<StopSignal> stop = StopOf(config);
+  const int exit_code = RunConvexRank(config, setup, *world.exact, notes, stop.get());
   Leave(world);
+  return exit_code;
 }
 
 }  // namespace gradwire::train

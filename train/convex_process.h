@@ -6,7 +6,8 @@
 
 namespace gradwire::train {
 
-/// Runs a convex objective as one rank of the job, from joining the others to the last record. Throws what went wrong.
-void RunConvexAsRank(const Config& config, const RankEnv& env);
+/// Runs a convex objective as one rank of the job, from joining the others to the last record. The exit code; throws
+/// what went wrong.
+int RunConvexAsRank(const Config& config, const RankEnv& env);
 
 }  // namespace gradwire::train

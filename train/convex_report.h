@@ -30,7 +30,9 @@ struct ConvexRecord {
 /// The metrics.jsonl, the terminal and the final table of a convex run.
 class ConvexReport {
  public:
-  explicit ConvexReport(const Config& config) : config_(config), report_(config) {}
+  /// `goes_on_at`: see Report.
+  explicit ConvexReport(const Config& config, std::optional<int64_t> goes_on_at = {})
+      : config_(config), report_(config, goes_on_at) {}
 
   void Say(const std::string& text) { report_.Say(text); }
   void Interval(const ConvexRecord& record);

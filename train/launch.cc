@@ -99,11 +99,11 @@ void Launcher::Reap() {
 
 void Launcher::Ended(int rank, int wait_status) {
   const int code = ExitCode(wait_status);
-  if (options_.only_rank_0_counts && rank == 0 && !deadline_) SendLater(SIGTERM, options_.grace_s);
+  if (options_.worker_failed && rank == 0 && !deadline_) SendLater(SIGTERM, options_.grace_s);
   if (code == 0 || (stopping_ && stop_code_ == 0)) return;
-  if (options_.only_rank_0_counts && rank != 0) {
+  if (options_.worker_failed && rank != 0) {
     if (!stopping_) fmt::print(stderr, "gradwire: rank {} {}\n", rank, DescribeExit(wait_status));
-    return;
+    return options_.worker_failed(rank, DescribeExit(wait_status));
   }
   const bool has_failed = exit_code_ != 0 && exit_code_ != stop_code_;
   if (!has_failed) exit_code_ = code;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@ struct LaunchOptions {
   /// Above 0: ranks save after a signal and then exit with 128 + its number, for which they have so many seconds in
   /// place of kill_s. What they exit with is then the exit code: a run that was complete before it could stop has 0.
   double save_s = 0;
-  /// The other ranks are workers of rank 0, which goes on without them: their ends are said, and no failure.
-  bool only_rank_0_counts = false;
+  /// Set where the other ranks are workers of rank 0, which goes on without them: their failures, of which this is
+  /// called with "exited with code 2" or "was killed by SIGKILL", are said, and are not the run's.
+  std::function<void(int rank, const std::string& how)> worker_failed = {};
   std::string program = "";                 ///< path; empty: this program
   std::vector<std::string> arguments = {};  ///< the program's name first, as in argv
 };

@@ -4,6 +4,7 @@
 
 #include "base/rank_env.h"
 #include "gradwire/error.h"
+#include "train/async_meeting.h"
 #include "train/async_worker_run.h"
 #include "train/convex_process.h"
 #include "train/launch.h"
@@ -23,7 +24,8 @@ int Launch(const Config& config, int argc, const char* const* argv) {
   options.master_port = store.port();
   options.grace_s = config.comm.timeout_s + 5;
   if (config.checkpoint.is_on()) options.save_s = config.comm.timeout_s;
-  options.only_rank_0_counts = config.train.mode == "async";
+  if (config.train.mode == "async")  // one that had not come yet is not waited for
+    options.worker_failed = [&](int rank, const std::string& how) { ExcuseFrom(store.store(), rank, how); };
   options.arguments.assign(argv, argv + argc);
   return RunLocalRanks(options);
 }
@@ -33,8 +35,7 @@ int Launch(const Config& config, int argc, const char* const* argv) {
 int BeRank(const Config& config, const RankEnv& env) {
   try {
     if (config.objective.is_network()) return TrainAsRank(config, env);
-    RunConvexAsRank(config, env);
-    return 0;
+    return RunConvexAsRank(config, env);
   } catch (const std::exception& error) {
     const std::string who = env.rank < 0 ? "worker" : "rank " + std::to_string(env.rank);
     std::cerr << who + ": error: " + error.what() + "\n" << std::flush;

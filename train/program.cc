@@ -24,10 +24,7 @@ int Train(const CommandLine& line, int argc, const char* const* argv, const RunP
   if (!line.join.empty() && (config.train.mode != "async" || !config.objective.is_network()))
     throw ErrorAt(config, "train.mode",
                   "found " + config.train.mode + ", expected async, of a network, because --join is given");
-  if (config.run.launch == "threads") {
-    RunConvexThreads(config);
-    return 0;
-  }
+  if (config.run.launch == "threads") return RunConvexThreads(config);
   if (!run_processes)
     throw ErrorAt(config, "run.launch",
                   "found processes, which this build cannot start because it is without torch; "

@@ -4,13 +4,14 @@
 #include <algorithm>
 
 #include "gradwire/error.h"
+#include "train/archive.h"
 #include "train/memory_files.h"
 
 namespace gradwire::train {
 namespace {
 
 constexpr const char *kAgreed = "agreed", *kOuterMomentum = "outer momentum", *kShift = "shift", *kRests = "rests",
-                     *kImages = "images";
+                     *kImages = "images", *kDelayed = "delayed";
 
 std::vector<float> Floats(const Snapshot& file, const char* name) {
   std::vector<float> values(file.Bytes(name).size() / sizeof(float));
@@ -41,10 +42,11 @@ void MoveTo(Network& network, const std::vector<std::span<const float>>& model) 
 
 }  // namespace
 
-Snapshot PackState(const Network& network, const ModelRounds<float>& rounds, ExchangeThread<float>& exchange,
-                   const Progress& progress, uint64_t images) {
+Snapshot PackState(const Network& network, const Delayed<float>& delayed, const ModelRounds<float>& rounds,
+                   ExchangeThread<float>& exchange, const Progress& progress, uint64_t images) {
   Snapshot file;
   network.Save(file);
+  PutState(file, kDelayed, delayed);
   const auto memory = rounds.Save();
   file.Put(kAgreed, std::span<const float>(memory.agreed));
   file.Put(kOuterMomentum, std::span<const float>(memory.momentum));
@@ -61,7 +63,7 @@ Snapshot PackState(const Network& network, const ModelRounds<float>& rounds, Exc
 }
 
 Progress UnpackState(const Save& save, const ExchangeParts& parts, const World& world, Network& network,
-                     ModelRounds<float>& rounds, uint64_t images) {
+                     Delayed<float>& delayed, ModelRounds<float>& rounds, uint64_t images) {
   const Snapshot& file = save.files[0];
   const auto saved_images = file.Value<uint64_t>(kImages);
   if (saved_images != images)
@@ -69,6 +71,7 @@ Progress UnpackState(const Save& save, const ExchangeParts& parts, const World& 
                       " training images, this run has " + std::to_string(images) +
                       "; expected the same data set: check data.dataset and data.root");
   network.Load(file);
+  GetState(file, kDelayed, delayed);  // means over the ranks: in another world as well
   ModelRounds<float>::Memory memory{Floats(file, kAgreed), Floats(file, kOuterMomentum)};
   if (!save.other_world) memory.shift = Floats(file, kShift), memory.rests = file.Value<bool>(kRests);
   rounds.Load(std::move(memory));

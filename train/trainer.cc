@@ -5,7 +5,6 @@
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -60,8 +59,9 @@ class Trainer {
         env_(env),
         network_config_(config.train.mode == "async" ? OnOneRank(config) : config),
         world_(WorldOf(config, env)),
-        checkpoints_(config, world_),
-        report_(env.rank == 0 ? std::make_unique<Report>(config, OwnStep(checkpoints_.beginning())) : nullptr),
+        notes_(world_),
+        checkpoints_(config, *world_.exact, notes_),
+        report_(env.rank == 0 ? std::make_unique<Report>(config, checkpoints_.OwnStep()) : nullptr),
         batches_(config, world_.env),
         network_(network_config_, world_),
         delayed_(network_, config.train.delay),
@@ -146,11 +146,6 @@ class Trainer {
     return exit_code;
   }
 
-  static std::optional<int64_t> OwnStep(const Beginning& beginning) {
-    if (!beginning.save || !beginning.save->is_own) return std::nullopt;
-    return static_cast<int64_t>(beginning.save->step);
-  }
-
   /// From the save that the ranks chose, if any.
   void GoOn() {
     Beginning& beginning = checkpoints_.beginning();
@@ -159,37 +154,27 @@ class Trainer {
     if (!beginning.save) return;
     const Save save = *std::exchange(beginning.save, std::nullopt);
     step_ = static_cast<int64_t>(save.step);
-    CheckLength(save);
+    CheckLength(config_, save, total_steps_);
     const ExchangeParts parts = MakeParts(network_config_.comm, config_.run.seed);
-    const Progress progress = UnpackState(save, parts, world_, network_, rounds_, batches_.data().train.size());
+    const Progress progress =
+        UnpackState(save, parts, world_, network_, delayed_, rounds_, batches_.data().train.size());
     if (async_) async_->Load(save.files[0]);
     meter_.GoOn(step_, progress, Look());
     network_.SetTally(progress.tally);
-    if (report_)
-      report_->Say("checkpoint: going on from " + save.folder + ", step " + std::to_string(step_) +
-                   (save.other_world ? ", saved by " + std::to_string(save.files.size()) + " ranks" : ""));
+    if (report_) report_->Say(GoesOnText(save));
     if (step_ == total_steps_ && config_.checkpoint.saves() && (save.other_world || !save.is_own)) SaveRun(0);
-  }
-
-  void CheckLength(const Save& save) const {
-    if (step_ > total_steps_)
-      throw ErrorAt(config_, "checkpoint.resume",
-                    save.folder + " is of step " + std::to_string(step_) + ", expected at most the " +
-                        std::to_string(total_steps_) + " steps of this run; raise train.epochs or train.steps");
   }
 
   void SaveRun(int signal) {
     const Meter::Pause pause(meter_);
     const Progress progress = meter_.At(Look(), network_.tally());
-    Snapshot file = PackState(network_, rounds_, *network_.ddp().exchange(), progress, batches_.data().train.size());
+    Snapshot file =
+        PackState(network_, delayed_, rounds_, *network_.ddp().exchange(), progress, batches_.data().train.size());
     if (async_) async_->Save(file);
     const std::string folder = checkpoints_.Write(static_cast<uint64_t>(step_), file);
     if (!report_) return;
-    report_->Say("checkpoint: saved step " + std::to_string(step_) + " in " + folder);
-    if (signal != 0)
-      report_->Say(std::string("stopped by ") + (signal == SIGINT ? "SIGINT" : "SIGTERM") + " at step " +
-                   std::to_string(step_) + " of " + std::to_string(total_steps_) +
-                   "; to go on, give the same command with checkpoint.resume=auto");
+    report_->Say(SavedText(step_, folder));
+    if (signal != 0) report_->Say(StoppedText(signal, step_, total_steps_));
   }
 
   void SetBatch() {
@@ -303,6 +288,7 @@ class Trainer {
   const RankEnv env_;
   const Config network_config_;
   World world_;
+  StoreNotes notes_;
   Checkpoints checkpoints_;
   std::unique_ptr<Report> report_;  // rank 0's
   Batches batches_;

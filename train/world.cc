@@ -5,6 +5,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "c10d/init.h"
+#include "gradwire/error.h"
 #include "gradwire/timeout.h"
 
 namespace gradwire::train {
@@ -32,6 +33,28 @@ World AloneWorld(double timeout_s) {
   world.group = MakeGlooGroup(world.membership, "gradwire/ddp");
   world.exact = MakeC10dCollective(world.membership, "gradwire/exact");
   return world;
+}
+
+void StoreNotes::Leave(const std::string& key, const std::string& text) try {
+  world_.membership.store->compareSet(key, std::vector<uint8_t>{}, std::vector<uint8_t>(text.begin(), text.end()));
+} catch (const std::exception& error) {
+  Lost(error);
+}
+
+std::optional<std::string> StoreNotes::Read(const std::string& key) try {
+  c10d::Store& store = *world_.membership.store;
+  if (!store.check({key})) return std::nullopt;
+  const std::vector<uint8_t> text = store.get(key);
+  return std::string(text.begin(), text.end());
+} catch (const std::exception& error) {
+  Lost(error);
+}
+
+void StoreNotes::Lost(const std::exception& error) const {
+  const RankEnv& env = world_.env;
+  const std::string store = "the job's store at " + env.master_addr + ":" + std::to_string(env.master_port);
+  throw PeerError(0, (env.store_is_served ? store + " does not answer" : "rank 0 is gone with " + store) +
+                         ", says rank " + std::to_string(env.rank) + " (" + error.what() + ")");
 }
 
 void Leave(const World& world) {

@@ -5,6 +5,7 @@
 
 #include "base/rank_env.h"
 #include "gradwire/c10d_init.h"
+#include "train/notes.h"
 
 namespace gradwire::train {
 
@@ -13,6 +14,7 @@ class StoreServer {
  public:
   StoreServer();
   int port() const { return port_; }
+  c10d::Store& store() const { return *store_; }
 
  private:
   c10::intrusive_ptr<c10d::Store> store_;
@@ -30,6 +32,19 @@ World JoinWorld(const RankEnv& env, double timeout_s);
 
 /// A job of this process alone, on a store of its own: for what needs ranks and has none.
 World AloneWorld(double timeout_s);
+
+/// Of the ranks of a world, which outlives them: in the job's store.
+class StoreNotes final : public Notes {
+ public:
+  explicit StoreNotes(const World& world) : world_(world) {}
+  void Leave(const std::string& key, const std::string& text) override;
+  std::optional<std::string> Read(const std::string& key) override;
+
+ private:
+  [[noreturn]] void Lost(const std::exception& error) const;
+
+  const World& world_;
+};
 
 /// Waits until every rank has called it, so that no rank closes connections which another one still uses. Bounded by
 /// the timeout; a rank that is gone by then is none of its concern.

@@ -40,6 +40,11 @@ struct AsyncJob {
   uint64_t version = 0;  ///< of the model: gradients applied before it was handed out
   double lr = 0;         ///< for links that know the step size
   std::vector<std::byte> model;  ///< the message that brings it
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(worker, number, version, lr, model);
+  }
 };
 
 /// What became of a job.
@@ -50,6 +55,10 @@ struct JobRecord {
   bool dropped = false;            ///< too old
 
   uint64_t staleness() const { return applied - read; }
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(worker, number, read, applied, dropped);
+  }
 };
 
 /// What the server has seen.
@@ -60,6 +69,11 @@ struct AsyncStats {
   uint64_t tau_c = 0;                      ///< the most jobs that were out at once
   uint64_t bytes_up = 0, bytes_down = 0;   ///< of gradients and models, frames included
   double decode_s = 0;                     ///< seconds spent on decoding gradients
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(applied, dropped, staleness, tau_max, tau_c, bytes_up, bytes_down, decode_s);
+  }
 };
 
 /// The server of driver T3, the event loop: it steps along each gradient as it comes, and hands out jobs by the rule at
@@ -95,18 +109,37 @@ class AsyncServer {
   /// For a server whose workers come anew, with links from their first message on. Before the first Join.
   void GoOnFrom(uint64_t next_number, const std::vector<uint64_t>& unfinished, const AsyncStats& stats);
 
+  /// With workers that go on as well, and jobs that are under way: all but the model and the step size. Loads into a
+  /// server made alike that nobody has joined.
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(present_, finished_, permutation_, again_, next_number_, next_, draws_, out_, last_, stats_);
+    for (const uint32_t worker : present_) archive(Meet(worker));
+  }
+
  private:
   struct Out {
     uint64_t number, version;
     double lr;
+
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(number, version, lr);
+    }
   };
   struct Worker {
     LinkEnd<T> up;
     ModelLink<T> down;
     uint64_t received = 0;
     std::deque<Out> jobs = {};  // oldest first
+
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(up, down, received, jobs);
+    }
   };
 
+  Worker& Meet(uint32_t worker);
   AsyncJob Give(uint32_t worker);
   uint64_t NextNumber();
   uint32_t NextWorker();
@@ -146,6 +179,12 @@ class AsyncWorker {
   /// Of the messages so far: bytes, and seconds spent on them.
   const ExchangeStats& stats() const { return up_.stats(); }
   double SquaredMemoryNorm(std::string_view slot) const { return up_.SquaredMemoryNorm(slot); }
+
+  /// All but its objective.
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(up_, down_, sent_);
+  }
 
  private:
   Objective<T>& objective_;

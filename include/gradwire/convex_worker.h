@@ -29,6 +29,15 @@ class ConvexWorker : public Objective<double> {
   /// Passes over this worker's data so far.
   double passes() const;
 
+  /// The point and the estimator's memory.
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(x_);
+    const Estimator::Memory memory = estimator_->memory();
+    for (std::vector<double>* vector : memory.vectors) archive(*vector);
+    archive(*memory.evaluations);
+  }
+
  private:
   std::shared_ptr<const Problem> problem_;
   size_t worker_;

@@ -40,6 +40,12 @@ class Delayed final : public Objective<T> {
     inner_.Step(lr);
   }
 
+  /// All but the inner objective.
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(waiting_);
+  }
+
  private:
   Objective<T>& inner_;
   const size_t delay_;

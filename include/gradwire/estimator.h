@@ -30,10 +30,18 @@ class Estimator {
   virtual Handle Next(const Round& round) const = 0;
   /// out = the estimate at x, d elements each, not overlapping; updates the memory. Call it once a round, in order.
   virtual void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) = 0;
-  /// Moves the anchor to x and leaves grad f_i(x) in `out`, where the anchor is the driver's to move; else returns false.
+  /// Moves the anchor to x and leaves grad f_i(x) in `out`, where the anchor is the driver's to move; else returns
+  /// false.
   virtual bool MoveAnchor(std::span<const double>, std::span<double>) { return false; }
   /// Gradients of single samples computed so far; m of them are one pass over the worker's data.
   virtual uint64_t evaluations() const = 0;
+
+  /// What it remembers from round to round, for a checkpoint to read, or to write for one made alike.
+  struct Memory {
+    std::vector<std::vector<double>*> vectors;  ///< each of d elements, or empty where it has not begun
+    uint64_t* evaluations;
+  };
+  virtual Memory memory() = 0;
 };
 
 /// An estimator as `gradwire list` shows it.

@@ -60,6 +60,11 @@ struct ExchangeStats {
 
   uint64_t bytes_sent() const { return frame_bytes + payload_bytes; }
   ExchangeStats& operator+=(const ExchangeStats& other);
+  /// For checkpoints; `archive` as those of cereal. So are all functions of this name.
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(frame_bytes, payload_bytes, encode_s, wire_s, decode_s);
+  }
 };
 
 template <typename T>

@@ -9,6 +9,7 @@
 
 #include "gradwire/exchange.h"
 #include "gradwire/purpose.h"
+#include "gradwire/saved_memory.h"
 
 namespace gradwire {
 
@@ -36,6 +37,31 @@ class LinkEnd {
   double SquaredMemoryNorm(std::string_view slot) const;
   /// Bytes of the messages that were packed here, and seconds spent on packing and unpacking.
   const ExchangeStats& stats() const;
+
+  /// What the messages so far have left at this end, for one made alike to go on with the next message.
+  struct Memory {
+    std::vector<SavedVector<T>> vectors;
+    ExchangeStats stats;
+
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(vectors, stats);
+    }
+  };
+  Memory Save() const;
+  /// Throws Error where a vector is not of its parameter's size.
+  void Load(const Memory& memory);
+
+  template <typename Archive>
+  void save(Archive& archive) const {
+    archive(Save());
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    Memory memory;
+    archive(memory);
+    Load(memory);
+  }
 
  private:
   struct Parts;

@@ -25,6 +25,11 @@ class ModelLink {
   /// At the worker: the copy after the next message. Throws PeerError for bytes that cannot be believed.
   std::span<const T> Unpack(std::span<const std::byte> message);
 
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(whole_, difference_, copy_, number_);
+  }
+
  private:
   bool IsWhole() const { return is_identity_ || number_ == 0; }
 

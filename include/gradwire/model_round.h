@@ -49,8 +49,8 @@ struct LocalConfig {
 /// (Maranjyan, Safaryan, Richtarik, arXiv 2210.16402). With `learn`, a step is x_i - lr (g_i - h_i + mean h), where h_i
 /// is the worker's gradient, of a fresh sample, at the model agreed last: SS-Local-SGD (arXiv 2011.02828, algorithm
 /// 30); an agreement is then two exchanges. With `anchor` the estimates have their noise taken off at an anchor, which
-/// moves by a coin to the mean of the x_i, and h_i is the gradient there: S-Local-SVRG (algorithm 32). With is_synchronous() it is the gradient round, bit for bit. T is float or
-/// double.
+/// moves by a coin to the mean of the x_i, and h_i is the gradient there: S-Local-SVRG (algorithm 32). With
+/// is_synchronous() it is the gradient round, bit for bit. T is float or double.
 ///
 /// The links' memory is of gradients before start_iter, and of differences from then on, when it starts anew: `restart`
 /// is called between the two. Not thread-safe.
@@ -77,6 +77,11 @@ class ModelRounds {
     std::vector<T> agreed, momentum;
     std::vector<T> shift = {};  ///< empty: begins at zero, as in another world, where shifts must again add up to zero
     bool rests = false;
+
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(agreed, momentum, shift, rests);
+    }
   };
   Memory Save() const { return {agreed_, momentum_, shift_, rests_}; }
   /// Goes on as the rounds that Save was called on would have. Throws Error where the memory is of another model, or

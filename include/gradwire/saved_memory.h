@@ -16,6 +16,11 @@ struct SavedVector {
   uint32_t parameter = 0;
   std::string name;
   std::vector<T> values;  ///< as many as the parameter has elements
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(down, parameter, name, values);
+  }
 };
 
 // All three between two steps.

@@ -32,11 +32,21 @@ class SimulatedClock {
 
   double now() const { return now_; }
 
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(now_, begun_, waiting_, is_busy_, drawn_, events_);
+  }
+
  private:
   struct Event {
     double time;
     uint64_t order;
     AsyncJob job;
+
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(time, order, job);
+    }
     bool operator>(const Event& other) const { return time != other.time ? time > other.time : order > other.order; }
   };
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
 
 #include "exchange/bucket_plan.h"
 #include "gradwire/exchange.h"
+#include "gradwire/saved_memory.h"
 
 namespace gradwire {
 
@@ -38,6 +40,7 @@ struct ExchangeCore {
 
   /// All vectors that the links will use, as zeros: what there is to save does not depend on the step.
   void MakeMemory();
+  void ForgetMemory() { state.Clear(), down_state.Clear(), MakeMemory(); }
   /// Whether all pieces travel dense in this round: the first one of some links, and the refreshed ones of MARINA.
   bool IsDense(uint64_t step) const;
   /// Takes back what a poisoned step did to the memory, where it shall be undone. Between two steps only.
@@ -47,6 +50,14 @@ struct ExchangeCore {
   /// Replaced when a layout changes.
   std::shared_ptr<const BucketPlan> PlanOf(const Bucket<T>& bucket, bool dense);
 };
+
+/// Copies of all vectors of both stores. See SaveMemory.
+template <typename T>
+std::vector<SavedVector<T>> SaveVectors(const StateStore<T>& up, const StateStore<T>& down);
+/// Writes them back after `forget`. Throws Error, and changes nothing, where one is not of its parameter's size.
+template <typename T>
+void LoadVectors(const std::vector<Parameter>& parameters, const std::vector<SavedVector<T>>& memory, StateStore<T>& up,
+                 StateStore<T>& down, const std::function<void()>& forget);
 
 /// A bucket under way: Start sends it, Finish puts the mean in place. Where either throws, the transport may still
 /// write into the flight's buffers: it must live until the collective is destroyed.

@@ -131,9 +131,8 @@ StateStore<T>& Exchange<T>::down_state() {
 
 template <typename T>
 void Exchange<T>::ForgetMemory() {
-  state().Clear();
-  down_state().Clear();
-  core_->MakeMemory();
+  core_->Settle();
+  core_->ForgetMemory();
 }
 
 template class Exchange<float>;

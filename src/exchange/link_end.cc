@@ -144,6 +144,18 @@ const ExchangeStats& LinkEnd<T>::stats() const {
   return parts_->stats;
 }
 
+template <typename T>
+typename LinkEnd<T>::Memory LinkEnd<T>::Save() const {
+  return {SaveVectors(parts_->core.state, parts_->core.down_state), parts_->stats};
+}
+
+template <typename T>
+void LinkEnd<T>::Load(const Memory& memory) {
+  ExchangeCore<T>& core = parts_->core;
+  LoadVectors(core.parameters, memory.vectors, core.state, core.down_state, [&] { core.ForgetMemory(); });
+  parts_->stats = memory.stats;
+}
+
 template class LinkEnd<float>;
 template class LinkEnd<double>;
 

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "exchange/bucket_plan.h"
+#include "exchange/core.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
@@ -38,30 +38,38 @@ void KeepOwned(SavedVector<T>& vector, PieceRule rule, int rank, int size) {
 }  // namespace
 
 template <typename T>
-std::vector<SavedVector<T>> SaveMemory(Exchange<T>& exchange) {
+std::vector<SavedVector<T>> SaveVectors(const StateStore<T>& up, const StateStore<T>& down) {
   std::vector<SavedVector<T>> memory;
-  for (const bool down : {false, true})
-    (down ? exchange.down_state() : exchange.state())
-        .ForEach([&](uint32_t parameter, std::string_view name, std::span<const T> values) {
-          memory.push_back({down, parameter, std::string(name), {values.begin(), values.end()}});
-        });
+  for (const bool is_down : {false, true})
+    (is_down ? down : up).ForEach([&](uint32_t parameter, std::string_view name, std::span<const T> values) {
+      memory.push_back({is_down, parameter, std::string(name), {values.begin(), values.end()}});
+    });
   return memory;
 }
 
 template <typename T>
-void LoadMemory(Exchange<T>& exchange, const std::vector<SavedVector<T>>& memory) {
+void LoadVectors(const std::vector<Parameter>& parameters, const std::vector<SavedVector<T>>& memory, StateStore<T>& up,
+                 StateStore<T>& down, const std::function<void()>& forget) {
   for (const SavedVector<T>& saved : memory) {
-    const Parameter& parameter = exchange.parameters().at(saved.parameter);
+    const Parameter& parameter = parameters.at(saved.parameter);
     if (saved.values.size() != parameter.numel())
       throw Error(
           fmt::format("saved memory '{}' of parameter {} has {} elements, expected {}: it belongs to another model",
                       saved.name, parameter.name, saved.values.size(), parameter.numel()));
   }
-  exchange.ForgetMemory();
+  forget();
   for (const SavedVector<T>& saved : memory)
-    std::ranges::copy(
-        saved.values,
-        (saved.down ? exchange.down_state() : exchange.state()).Vector(saved.parameter, saved.name).begin());
+    std::ranges::copy(saved.values, (saved.down ? down : up).Vector(saved.parameter, saved.name).begin());
+}
+
+template <typename T>
+std::vector<SavedVector<T>> SaveMemory(Exchange<T>& exchange) {
+  return SaveVectors(exchange.state(), exchange.down_state());
+}
+
+template <typename T>
+void LoadMemory(Exchange<T>& exchange, const std::vector<SavedVector<T>>& memory) {
+  LoadVectors(exchange.parameters(), memory, exchange.state(), exchange.down_state(), [&] { exchange.ForgetMemory(); });
 }
 
 template <typename T>
@@ -90,6 +98,9 @@ std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>
 }
 
 #define GRADWIRE_INSTANTIATE(T)                                                                                      \
+  template std::vector<SavedVector<T>> SaveVectors(const StateStore<T>&, const StateStore<T>&);                      \
+  template void LoadVectors(const std::vector<Parameter>&, const std::vector<SavedVector<T>>&, StateStore<T>&,       \
+                            StateStore<T>&, const std::function<void()>&);                                           \
   template std::vector<SavedVector<T>> SaveMemory(Exchange<T>&);                                                     \
   template void LoadMemory(Exchange<T>&, const std::vector<SavedVector<T>>&);                                        \
   template std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>&, Topology, PieceRule, \

@@ -29,15 +29,25 @@ AsyncServer<T>::AsyncServer(Objective<T>& model, AsyncParts parts, const AsyncCo
 
 template <typename T>
 std::vector<AsyncJob> AsyncServer<T>::Join(uint32_t worker) {
-  const std::vector<Parameter>& parameters = model_.parameters();
-  const int number = static_cast<int>(worker);
-  workers_.emplace(worker, Worker{LinkEnd<T>(parameters, parts_.up, number, token_),
-                                  ModelLink<T>(parameters, parts_.down, number, token_)});
+  Meet(worker);
   present_.push_back(worker);
   permutation_.clear();
   std::vector<AsyncJob> jobs;
   jobs.push_back(Give(worker));
   return jobs;
+}
+
+/// The worker's place, made at first use.
+template <typename T>
+typename AsyncServer<T>::Worker& AsyncServer<T>::Meet(uint32_t worker) {
+  const std::vector<Parameter>& parameters = model_.parameters();
+  const int number = static_cast<int>(worker);
+  const auto make = [&] {
+    return Worker{LinkEnd<T>(parameters, parts_.up, number, token_),
+                  ModelLink<T>(parameters, parts_.down, number, token_)};
+  };
+  const auto found = workers_.find(worker);
+  return found != workers_.end() ? found->second : workers_.emplace(worker, make()).first->second;
 }
 
 template <typename T>

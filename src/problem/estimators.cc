@@ -25,6 +25,7 @@ class OverSamples : public Estimator {
  public:
   explicit OverSamples(std::shared_ptr<const FiniteSum> f) : f_(std::move(f)) {}
   uint64_t evaluations() const override { return evaluations_; }
+  Memory memory() override { return {{}, &evaluations_}; }
 
  protected:
   void Full(std::span<const double> x, std::span<double> out) {
@@ -93,6 +94,11 @@ class Anchored : public Sgd {
     std::copy(full_.begin(), full_.end(), out.begin());
     Add(handle.draws, x, out);
     Add(Minus(handle.draws), anchor_, out);
+  }
+  Memory memory() override {
+    Memory memory = Sgd::memory();
+    memory.vectors = {&anchor_, &full_};
+    return memory;
   }
 
  protected:
@@ -177,6 +183,11 @@ class Diff : public Sgd {
     y_.assign(x.begin(), x.end());
     std::copy(v_.begin(), v_.end(), out.begin());
   }
+  Memory memory() override {
+    Memory memory = Sgd::memory();
+    memory.vectors = {&v_, &y_};
+    return memory;
+  }
 
  protected:
   bool Refreshes(const Round& round, Philox&) const override { return SharedCoin(seed(), round.step, p_); }
@@ -211,7 +222,8 @@ std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem
   if (config.name == "lsvrg") return std::make_unique<Lsvrg>(f, std::move(sampling), streams, period, common);
   throw ConfigError(
       fmt::format("objective.estimator: '{}' is unknown; expected full, sgd, star, svrg, lsvrg, "
-                  "anchored or diff", config.name));
+                  "anchored or diff",
+                  config.name));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ class Filter : public Estimator {
     Change(out);
   }
   uint64_t evaluations() const override { return inner_->evaluations(); }
+  Memory memory() override { return inner_->memory(); }
 
  protected:
   virtual void Change(std::span<double> out) = 0;
@@ -27,6 +28,11 @@ class Filter : public Estimator {
 class Ema : public Filter {
  public:
   Ema(std::unique_ptr<Estimator> inner, double b) : Filter(std::move(inner)), b_(b) {}
+  Memory memory() override {
+    Memory memory = Filter::memory();
+    memory.vectors.push_back(&v_);
+    return memory;
+  }
 
  protected:
   void Change(std::span<double> out) override {

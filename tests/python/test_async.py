@@ -123,6 +123,17 @@ def test_a_worker_of_other_settings_is_refused_with_the_difference(tmp_path, sta
     assert launcher.wait(timeout=60) == 130
 
 
+def test_a_worker_that_dies_before_it_comes_is_not_waited_for(tmp_path, start):
+    begun = time.monotonic()
+    launcher = start(command(tmp_path, "train.steps=10", "comm.timeout_s=100"))
+    while len(children(launcher.pid)) < 3:
+        assert launcher.poll() is None and time.monotonic() < begun + 60
+    os.kill(children(launcher.pid)[2], signal.SIGKILL)
+    said = launcher.communicate(timeout=90)[0]
+    assert launcher.returncode == 0 and "worker 2 could not start: was killed by SIGKILL" in said, said
+    assert "async: 1 workers" in said and time.monotonic() < begun + 80
+
+
 def test_workers_name_a_server_that_is_gone(tmp_path):
     processes = ranks.start_ranks(2, command(tmp_path, "train.steps=100000"))
     wait_for_records(tmp_path, 2)

@@ -36,6 +36,7 @@ def in_the_middle(folder, last):
 RUNS = {
     "ef": ["comm.method=ef", "comm.compressor=sign"],
     "ef21": ["comm.method=ef21", "comm.compressor=topk:1%", "log.every_steps=6"],  # is saved within an interval
+    "delayed": ["train.delay=3"],
     "diana": ["comm.method=diana", "comm.compressor=randk:10%"],
     "dore": ["comm.method=dore", "comm.compressor=qsgd:7"],
     "none": ["comm.method=none", "comm.compressor=identity", "run.nproc=3"],
@@ -106,6 +107,22 @@ def test_sigterm_saves_and_the_run_goes_on_as_if_nothing_had_been(tmp_path, star
     run(whole, *words)
     assert records(stopped) == records(whole)
     assert (stopped / "model.pt").read_bytes() == (whole / "model.pt").read_bytes()
+
+
+@pytest.mark.parametrize("words", [["run.launch=threads"], ["run.launch=processes"], ["train.mode=async"]])
+def test_a_signal_saves_a_convex_run_that_goes_on_later(tmp_path, start, words):
+    words = ["train", ranks.SOURCE / "configs/convex/qh.yaml", "checkpoint.resume=auto", f"run.output_dir={tmp_path}", *words]
+    launcher = start([ranks.PROGRAM, *map(str, words), "train.steps=1000000000", "log.every_steps=100"])
+    wait_for_records(tmp_path, 3)
+    launcher.send_signal(signal.SIGTERM)
+    said = launcher.communicate(timeout=60)[0]
+    (save,) = saves(tmp_path)
+    at = int(save.name.removeprefix("step"))
+    assert launcher.returncode == 143 and f"stopped by SIGTERM at step {at} of" in said, said
+    launcher = start([ranks.PROGRAM, *map(str, words), f"train.steps={at + 50}", "log.every_steps=100"])
+    said = launcher.communicate(timeout=60)[0]
+    assert launcher.returncode == 0 and f"going on from {save}, step {at}" in said, said
+    assert (records(tmp_path)[0]["step"], records(tmp_path)[-1]["step"]) == (0, at + 50)
 
 
 def test_sigint_to_one_rank_stops_all_at_the_same_step(tmp_path):

@@ -76,10 +76,10 @@ TEST_F(MeetingTest, ARankThatIsThereOrNoneOfTheRunIsRefused) {
     EXPECT_FALSE(Meet().has_value()) << rank;
     EXPECT_THROW(answer.get(), ConfigError);
   }
-  ExcuseFrom(member_, 1, "of a process that has no right to speak for rank 1");
-  ExcuseFrom(member_, 9, "of no rank");
+  ExcuseFrom(*member_.store, 1, "of a process that has no right to speak for rank 1");
+  ExcuseFrom(*member_.store, 9, "of no rank");
   EXPECT_FALSE(Meet().has_value());
-  ExcuseFrom(member_, 2, "no images");
+  ExcuseFrom(*member_.store, 2, "no images");
   const auto arrival = Meet();
   ASSERT_TRUE(arrival.has_value());
   EXPECT_EQ(arrival->worker, 2u);

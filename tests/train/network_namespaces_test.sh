@@ -53,20 +53,37 @@ else
   echo "IPv6 is switched off here: not checked"
 fi
 
-# rank RANK NAMESPACE: trains as that rank.
+# train NAMESPACE WORD...
+train() {
+  ip netns exec "$1" env OMP_NUM_THREADS=1 "${environment[@]}" "$program" train "$here/../../configs/quickstart.yaml" \
+    data.dataset=synthetic data.batch_size=4 comm.timeout_s=60 run.output_dir="$output/run" "${@:2}"
+}
+# rank RANK NAMESPACE WORLD_SIZE WORD...: trains as that rank.
 rank() {
-  ip netns exec "$2" env RANK="$1" WORLD_SIZE=2 LOCAL_RANK=0 LOCAL_WORLD_SIZE=1 MASTER_ADDR=10.77.0.1 MASTER_PORT=29500 \
-    OMP_NUM_THREADS=1 "$program" train "$here/../../configs/quickstart.yaml" data.dataset=synthetic data.batch_size=4 \
-    train.steps=3 comm.timeout_s=60 run.output_dir="$output/run"
+  local environment=(RANK="$1" WORLD_SIZE="$3" LOCAL_RANK=0 LOCAL_WORLD_SIZE=1 MASTER_ADDR=10.77.0.1 MASTER_PORT=29500)
+  train "$2" "${@:4}"
 }
 if [ -n "$program" ]; then
-  rank 1 $b >"$output/rank1.txt" 2>&1 &
-  if rank 0 $a >"$output/rank0.txt" 2>&1 && wait $! &&
+  rank 1 $b 2 train.steps=3 >"$output/rank1.txt" 2>&1 &
+  if rank 0 $a 2 train.steps=3 >"$output/rank0.txt" 2>&1 && wait $! &&
       grep -q "0 at 10.77.0.1 (uplink0), 1 at 10.77.0.2 (uplink0)" "$output/rank0.txt"; then
     echo "ok      two ranks train over uplink0"
   else
     echo "FAILED  two ranks train over uplink0:"
     cat "$output"/rank?.txt
+    failures=$((failures + 1))
+  fi
+
+  words=(train.mode=async lr_scheduler.name=constant lr_scheduler.warmup_epochs=0 train.steps=400)
+  environment=()
+  train $a "${words[@]}" --join 10.77.0.1:29500 >"$output/here.txt" 2>&1 &
+  train $b "${words[@]}" --join 10.77.0.1:29500 >"$output/there.txt" 2>&1 &
+  if rank 0 $a 1 "${words[@]}" >"$output/server.txt" 2>&1 && wait $! &&
+      [ "$(tail -n +2 "$output/run/jobs.csv" | cut -d, -f2 | sort -u | tr '\n' ' ')" = "1 2 " ]; then
+    echo "ok      workers join from the server's host and from another one"
+  else
+    echo "FAILED  workers join from the server's host and from another one:"
+    cat "$output"/{server,here,there}.txt "$output/run/jobs.csv" | head -60
     failures=$((failures + 1))
   fi
 fi

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sstream>
+#include <string>
+
+#include <cereal/archives/binary.hpp>
+#include <cereal/types/deque.hpp>
+#include <cereal/types/map.hpp>
+#include <cereal/types/string.hpp>
+#include <cereal/types/vector.hpp>
+
+#include "base/snapshot_file.h"
+#include "gradwire/error.h"
+
+namespace gradwire::train {
+
+/// Puts what an object's serialize lists into an entry of a snapshot, in this machine's binary form.
+template <typename State>
+void PutState(Snapshot& file, const char* name, const State& state) {
+  std::ostringstream stream;
+  cereal::BinaryOutputArchive archive(stream);
+  archive(state);
+  const std::string bytes = stream.str();
+  file.Put(name, std::span<const char>(bytes));
+}
+
+/// The way back, into an object made alike. Throws Error that names the file where the entry is not of such an object.
+template <typename State>
+void GetState(const Snapshot& file, const char* name, State& state) {
+  std::istringstream stream(file.Text(name));
+  try {
+    cereal::BinaryInputArchive archive(stream);
+    archive(state);
+  } catch (const cereal::Exception& error) {
+    throw Error(file.path() + ": '" + name + "' is not what this version saves (" + error.what() + ")");
+  }
+  if (stream.peek() != std::istringstream::traits_type::eof())
+    throw Error(file.path() + ": '" + name + "' is longer than what this version saves");
+}
+
+}  // namespace gradwire::train
