@@ -7,6 +7,7 @@
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "train/async_rules.h"
+#include "train/no_workers.h"
 
 namespace gradwire::train {
 namespace {

@@ -18,12 +18,6 @@
 
 namespace gradwire::train {
 
-/// No worker is left, and none has come.
-class NoWorkers : public Error {
- public:
-  using Error::Error;
-};
-
 /// Sums over the jobs of a run, by what workers say of them; seconds.
 struct JobTotals {
   double compute_s = 0, encode_s = 0, wait_s = 0;
