@@ -37,7 +37,7 @@ PUBLIC = {
     "compress": ["compressor.h"],
     "link": ["link.h", "state_store.h"],
     "collective": ["collective.h", "thread_collective.h"],
-    "exchange": ["bucket.h", "exchange.h", "exchange_thread.h", "link_end.h", "prox.h", "saved_memory.h"],
+    "exchange": ["bucket.h", "exchange.h", "exchange_thread.h", "link_end.h", "participation.h", "prox.h", "saved_memory.h"],
     "method": ["async.h", "comm_config.h", "cost.h", "delayed.h", "method.h", "model_link.h", "model_round.h", "objective.h",
                "simulated_clock.h"],
     "problem": ["convex_worker.h", "estimator.h", "finite_sum.h", "libsvm.h", "problem.h", "theory.h"],

@@ -33,6 +33,7 @@ struct ObjectiveConfig {
   std::string sampling = "uniform";
   int64_t batch = 1;
   int64_t anchor_period = 0;  // rounds
+  int64_t refresh_batch = 0;  // samples
   std::string coin = "auto";
   double ema = 1;
   bool star_shift = false;
@@ -86,6 +87,7 @@ struct LrSchedulerConfig {
   std::string name = "constant";
   std::vector<double> milestones;  // epochs
   double gamma = 0.1;
+  double shift = 0;  // steps
   double warmup_epochs = 0;
 };
 

@@ -31,7 +31,13 @@ void CheckLrScheduler(const Config& config) {
                   fmt::format("found [{}] as milestones of {}; expected milestones for multistep, and for multistep "
                               "alone",
                               fmt::join(milestones, ", "), scheduler.name));
-  if (scheduler.warmup_epochs > 0 && scheduler.warmup_epochs >= static_cast<double>(config.train.epochs))
+  if ((scheduler.name == "inverse") != (scheduler.shift > 0))
+    throw ErrorAt(config, "lr_scheduler.shift",
+                  fmt::format("found {}, expected {} because lr_scheduler.name is {} ({})", scheduler.shift,
+                              scheduler.name == "inverse" ? "a number of steps > 0" : "0", scheduler.name,
+                              config.PlaceOf("lr_scheduler.name")));
+  if (scheduler.warmup_epochs > 0 && config.objective.is_network() &&
+      scheduler.warmup_epochs >= static_cast<double>(config.train.epochs))
     throw ErrorAt(config, "lr_scheduler.warmup_epochs",
                   fmt::format("found {}, expected fewer than train.epochs, which is {} ({})", scheduler.warmup_epochs,
                               config.train.epochs, config.PlaceOf("train.epochs")));
@@ -66,10 +72,6 @@ void CheckObjective(const Config& config) {
     throw ErrorAt(config, "objective.prox_lambda",
                   fmt::format("found {} with objective.prox {}; expected a number > 0 for l1 and l2, and 0 for none",
                               objective.prox_lambda, objective.prox));
-  if (config.lr_scheduler.name != "constant")
-    throw ErrorAt(config, "lr_scheduler.name",
-                  fmt::format("found {}, expected constant because objective.name is {}", config.lr_scheduler.name,
-                              objective.name));
 }
 
 /// Rank 0 of a network's run may do nothing but serve.
@@ -112,6 +114,8 @@ void CheckAsync(const Config& config) {
   const Method& method = FindMethod(config.comm.method);
   if (MakeParts(config.comm, 0).down_compressor)
     refuse("comm.method", config.comm.method, "a method without a way back");
+  if (!MakeParts(config.comm, 0).participation.is_all())
+    refuse("comm.participation", config.comm.participation, "all, since workers have no rounds in common,");
   if (method.coin == "common" && method.estimator == "lsvrg")
     refuse("comm.method", config.comm.method, "one whose workers need no coin in common");
 }

@@ -89,6 +89,8 @@ std::vector<Key> ObjectiveKeys() {
       Row("objective.batch", kSection, &O::batch, AtLeast(1), "samples a worker draws in a round"),
       Row("objective.anchor_period", kSection, &O::anchor_period, AtLeast(0),
           "svrg: rounds from anchor to anchor; lsvrg: their mean; 0: the number of a worker's samples"),
+      Row("objective.refresh_batch", kSection, &O::refresh_batch, AtLeast(0),
+          "diff: fresh samples in a dense round (online VR-MARINA); 0: all of the worker's"),
       Row("objective.coin", kSection, &O::coin, OneOf{{"auto", "own", "common"}},
           "lsvrg: whether each worker moves its anchor by itself or all at once"),
       Row("objective.ema", kSection, &O::ema, Range{.min = 0, .max = 1, .open_min = true},
@@ -148,12 +150,15 @@ std::vector<Key> OptimizerKeys() {
 std::vector<Key> LrSchedulerKeys() {
   using L = LrSchedulerConfig;
   return {
-      Row("lr_scheduler.name", &Config::lr_scheduler, &L::name, OneOf{{"constant", "multistep", "cosine"}},
-          "how the learning rate falls after the warm-up; cosine: to 0 at the last step"),
+      Row("lr_scheduler.name", &Config::lr_scheduler, &L::name, OneOf{{"constant", "multistep", "cosine", "inverse"}},
+          "how the learning rate falls after the warm-up; cosine: to 0 at the last step; inverse: by shift / (shift + "
+          "steps)"),
       Row("lr_scheduler.milestones", &Config::lr_scheduler, &L::milestones, Above(0),
           "epochs, increasing, from which multistep multiplies by gamma once more, e.g. [150, 250]"),
       Row("lr_scheduler.gamma", &Config::lr_scheduler, &L::gamma, Range{.min = 0, .max = 1, .open_min = true},
           "multistep's factor at each milestone"),
+      Row("lr_scheduler.shift", &Config::lr_scheduler, &L::shift, AtLeast(0),
+          "inverse's steps until the rate is halved"),
       Row("lr_scheduler.warmup_epochs", &Config::lr_scheduler, &L::warmup_epochs, AtLeast(0),
           "epochs (fractions allowed, fewer than train.epochs) over which the rate rises to optimizer.lr"),
   };

@@ -19,6 +19,7 @@
 #include "train/convex_parts.h"
 #include "train/convex_report.h"
 #include "train/convex_saves.h"
+#include "train/lr_schedule.h"
 
 namespace gradwire::train {
 namespace {
@@ -37,6 +38,7 @@ class ConvexRun {
         collective_(collective),
         parts_(PartsOf(config, setup)),
         lr_(StepSizeOf(config, setup, parts_)),
+        schedule_(ScheduleOf(config, lr_)),
         worker_(setup.problem, static_cast<size_t>(collective.rank()),
                 WithPlace(config,
                           [&] {
@@ -61,7 +63,7 @@ class ConvexRun {
     bool finite = true;
     while (finite && step_ < config_.train.steps) {
       const double begin = Now();
-      const bool agreed = rounds_.Step({static_cast<uint64_t>(step_), lr_});
+      const bool agreed = rounds_.Step({static_cast<uint64_t>(step_), Lr()});
       if (agreed) agreed_ = worker_.x();
       wall_s_ += Now() - begin;
       ++step_;
@@ -100,6 +102,11 @@ class ConvexRun {
                              lr_, config_.optimizer.lr.is_theory ? " by theory" : ""));
   }
 
+  /// Of the next step.
+  double Lr() const {
+    return LearningRate(schedule_, step_, StepsPerEpoch(parts_.estimator, *setup_.problem), config_.train.steps);
+  }
+
   ExchangeStats Stats() const {
     ExchangeStats stats = before_;
     return stats += exchange_.stats();
@@ -115,7 +122,7 @@ class ConvexRun {
     double sent = 8 * static_cast<double>(stats.bytes_sent());
     collective_.Finish(collective_.StartAllReduce(std::span(&sent, 1)));
     ConvexRecord r;
-    r.step = step_, r.lr = lr_, r.wall_s = wall_s_;
+    r.step = step_, r.lr = Lr(), r.wall_s = wall_s_;
     r.bits_up = 8 * stats.bytes_sent(), r.bits_payload = 8 * stats.payload_bytes;
     r.bits_down = sent / collective_.size();
     r.passes = worker_.passes();
@@ -153,6 +160,7 @@ class ConvexRun {
   Collective& collective_;
   const ConvexParts parts_;
   const double lr_;
+  const LrSchedule schedule_;
   ConvexWorker worker_;
   Exchange<double> exchange_;
   DirectSink<double> sink_;

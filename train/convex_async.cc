@@ -16,6 +16,7 @@
 #include "train/convex_parts.h"
 #include "train/convex_report.h"
 #include "train/convex_saves.h"
+#include "train/lr_schedule.h"
 
 namespace gradwire::train {
 namespace {
@@ -45,10 +46,10 @@ class AsyncRun {
         clock_(DelaysOf(config.async, problem_.workers.size()), config.run.seed),
         exact_(std::move(MakeThreadCollectives(1, Milliseconds(config.comm.timeout_s))[0])),
         stop_(StopOf(config)),
-        saves_(
-            config, *exact_, notes_,
-            StepsPerEpoch(PartsOf(config, setup).estimator, problem_) * static_cast<int64_t>(problem_.workers.size()),
-            stop_.get()),
+        epoch_(StepsPerEpoch(PartsOf(config, setup).estimator, problem_) *
+               static_cast<int64_t>(problem_.workers.size())),
+        schedule_(ScheduleOf(config, config.optimizer.lr)),
+        saves_(config, *exact_, notes_, epoch_, stop_.get()),
         report_(config, saves_.OwnStep()),
         model_(setup.problem, 0),
         server_(model_, parts_, RulesOf(config.async), config.run.seed, kToken) {
@@ -58,7 +59,7 @@ class AsyncRun {
       objectives_.emplace_back(setup.problem, i, std::move(own));
       workers_.emplace_back(objectives_.back(), parts_, i, kToken);
     }
-    server_.SetLr(config.optimizer.lr);
+    server_.SetLr(Lr());
   }
 
   /// The exit code.
@@ -71,6 +72,7 @@ class AsyncRun {
     bool finite = true;
     while (finite && step_ < config_.train.steps) {
       const double begin = Now();
+      server_.SetLr(Lr());
       const AsyncJob job = clock_.Finish();
       Begin(server_.Apply(job.worker, workers_[job.worker].Compute(job.model, job.lr)));
       wall_s_ += Now() - begin;
@@ -101,11 +103,14 @@ class AsyncRun {
     for (AsyncJob& job : jobs) clock_.Begin(std::move(job));
   }
 
+  /// Of the next step.
+  double Lr() const { return LearningRate(schedule_, step_, epoch_, config_.train.steps); }
+
   void Log() { report_.Interval(Measure()); }
 
   ConvexRecord Measure() const {
     ConvexRecord r;
-    r.step = step_, r.lr = config_.optimizer.lr, r.wall_s = wall_s_, r.clock = clock_.now(), r.stats = server_.stats();
+    r.step = step_, r.lr = Lr(), r.wall_s = wall_s_, r.clock = clock_.now(), r.stats = server_.stats();
     const ExchangeStats& first = workers_[0].stats();
     r.bits_up = 8 * first.bytes_sent(), r.bits_payload = 8 * first.payload_bytes;
     r.bits_down = 8 * static_cast<double>(server_.stats().bytes_down) / static_cast<double>(workers_.size());
@@ -125,6 +130,8 @@ class AsyncRun {
   ProcessNotes notes_;
   const std::unique_ptr<Collective> exact_;  // of one rank: the clock's thread
   const std::unique_ptr<StopSignal> stop_;
+  const int64_t epoch_;  // steps
+  const LrSchedule schedule_;
   ConvexSaves saves_;
   ConvexReport report_;
   ConvexWorker model_;  // the server's

@@ -18,6 +18,7 @@ EstimatorConfig EstimatorOf(const Config& config) {
   if (o.ema != 1) estimator.ema = o.ema;
   if (o.star_shift) estimator.star_shift = true;
   estimator.sampling = o.sampling, estimator.batch = o.batch, estimator.anchor_period = o.anchor_period;
+  estimator.refresh_batch = o.refresh_batch;
   return estimator;
 }
 

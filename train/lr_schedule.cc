@@ -21,6 +21,15 @@ double Cosine(double step, double last) {
 
 }  // namespace
 
+LrSchedule ScheduleOf(const Config& config, double lr) {
+  const LrSchedulerConfig& c = config.lr_scheduler;
+  const LrDecay decay = c.name == "multistep" ? LrDecay::kMultistep
+                        : c.name == "cosine"  ? LrDecay::kCosine
+                        : c.name == "inverse" ? LrDecay::kInverse
+                                              : LrDecay::kConstant;
+  return {lr, decay, c.milestones, c.gamma, c.shift, c.warmup_epochs};
+}
+
 double LearningRate(const LrSchedule& schedule, int64_t step, int64_t steps_per_epoch, int64_t total_steps) {
   const auto now = static_cast<double>(step), per_epoch = static_cast<double>(steps_per_epoch);
   const double warmup_steps = std::round(schedule.warmup_epochs * per_epoch);
@@ -29,6 +38,7 @@ double LearningRate(const LrSchedule& schedule, int64_t step, int64_t steps_per_
   switch (schedule.decay) {
     case LrDecay::kConstant: return lr;
     case LrDecay::kMultistep: return lr * Multistep(schedule, now / per_epoch);
+    case LrDecay::kInverse: return lr * schedule.shift / (schedule.shift + std::max(0.0, now - warmup_steps));
     case LrDecay::kCosine: return lr * Cosine(now - warmup_steps, static_cast<double>(total_steps) - warmup_steps);
   }
   return lr;

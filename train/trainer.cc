@@ -25,14 +25,6 @@ namespace {
 
 constexpr size_t kEvalBatch = 250;
 
-LrSchedule ScheduleOf(const Config& config) {
-  LrSchedule schedule{config.optimizer.lr, LrDecay::kConstant, config.lr_scheduler.milestones,
-                      config.lr_scheduler.gamma, config.lr_scheduler.warmup_epochs};
-  if (config.lr_scheduler.name == "multistep") schedule.decay = LrDecay::kMultistep;
-  if (config.lr_scheduler.name == "cosine") schedule.decay = LrDecay::kCosine;
-  return schedule;
-}
-
 World WorldOf(const Config& config, const RankEnv& env) {
   return config.train.mode == "async" ? AloneWorld(config.comm.timeout_s) : JoinWorld(env, config.comm.timeout_s);
 }
@@ -50,7 +42,7 @@ class Trainer {
         report_(env.rank == 0 ? std::make_unique<Report>(config, checkpoints_.OwnStep()) : nullptr),
         batches_(config, world_.env),
         network_(network_config_, world_),
-        schedule_(ScheduleOf(config)),
+        schedule_(ScheduleOf(config, config.optimizer.lr)),
         steps_per_epoch_(batches_.per_epoch()),
         total_steps_(config.train.steps > 0 ? config.train.steps : config.train.epochs * steps_per_epoch_) {}
 

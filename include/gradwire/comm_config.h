@@ -24,12 +24,13 @@ struct CommConfig {
   std::string opening = "auto";   ///< first message of a link with a shift: dense or compressed; auto: the method's
   std::string p =
       "auto";  ///< probability of a dense round (marina), or that a piece is sent (cbag); auto: the method's
-  std::string piece = "fixed";        ///< fixed: 65,536 elements of one parameter; tensor: the whole parameter
-  int64_t min_compress_numel = 1024;  ///< parameters with fewer elements travel dense in the same message
-  bool compress_1d = false;           ///< whether 1-D parameters (biases, norms) are compressed as well
-  int64_t start_iter = 0;             ///< the first start_iter steps are dense
-  double bucket_cap_mb = 25;          ///< DDP's bucket size, MiB
-  double timeout_s = 300;             ///< seconds that any wait for a peer may take
+  std::string participation = "auto";  ///< who sends in a round: all, iid:P%, nice:P%; auto: the method's
+  std::string piece = "fixed";         ///< fixed: 65,536 elements of one parameter; tensor: the whole parameter
+  int64_t min_compress_numel = 1024;   ///< parameters with fewer elements travel dense in the same message
+  bool compress_1d = false;            ///< whether 1-D parameters (biases, norms) are compressed as well
+  int64_t start_iter = 0;              ///< the first start_iter steps are dense
+  double bucket_cap_mb = 25;           ///< DDP's bucket size, MiB
+  double timeout_s = 300;              ///< seconds that any wait for a peer may take
 };
 
 /// Checks names, specs and whether the parts fit. Throws ConfigError that begins with the key ("comm.method: ...") and

@@ -59,16 +59,17 @@ struct EstimatorConfig {
   int64_t anchor_period = 0;         ///< svrg: rounds between moves of the anchor; lsvrg: 1/p; 0: m
   std::string coin = "own";          ///< lsvrg: own, or common to all workers
   double ema = 1;                    ///< b in v <- (1 - b) v + b g, v starting at 0; 1: no filter
-  double refresh = 1;       ///< diff: probability of a full gradient, by the coin of the exchange's dense rounds
-  bool star_shift = false;  ///< subtracts grad f_i(x*), which all workers' mean does not have
+  double refresh = 1;         ///< diff: probability of a full gradient, by the coin of the exchange's dense rounds
+  int64_t refresh_batch = 0;  ///< diff: fresh samples in place of the full gradient (online VR-MARINA); 0: all
+  bool star_shift = false;    ///< subtracts grad f_i(x*), which all workers' mean does not have
 };
 
 /// What a method's workers send unless told otherwise.
 EstimatorConfig UsualEstimator(const Method& method);
 
 /// diff and MARINA's link toss one coin. Where the user leaves its probability to the method (`is_auto`) it is the
-/// smaller of the link's, zeta / d, and b / (m + b) for batches of b (Gorbunov et al. 2021, arXiv 2102.07845,
-/// theorem 3.2).
+/// smaller of the link's, zeta / d, and b / (m + b) for batches of b and m samples or the refresh batch (Gorbunov et
+/// al. 2021, arXiv 2102.07845, theorem 3.2).
 void ShareCoin(const Problem& problem, bool is_auto, EstimatorConfig& config, ExchangeParts& parts);
 
 /// The estimator of one worker. Throws ConfigError that begins with the key ("objective.batch: ...") where the problem

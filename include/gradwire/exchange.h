@@ -10,6 +10,7 @@
 #include "gradwire/collective.h"
 #include "gradwire/compressor.h"
 #include "gradwire/link.h"
+#include "gradwire/participation.h"
 #include "gradwire/piece.h"
 #include "gradwire/prox.h"
 #include "gradwire/round.h"
@@ -36,6 +37,8 @@ struct ExchangeParts {
   /// A regulariser R: the result is then (x - prox_{lr R}(x - lr g)) / lr, the step of the proximal gradient method in
   /// units of a gradient, at the bucket's point x.
   Prox prox;
+  /// Who sends compressed pieces on the way up; all do in dense rounds, and with pieces that travel dense anyway.
+  Participation participation;
   PieceRule piece = PieceRule::kFixed;
   size_t min_compress_numel = 0;  ///< smaller parameters travel dense in the same message
   bool compress_1d = true;        ///< otherwise 1-D parameters travel dense as well
@@ -48,8 +51,8 @@ struct ExchangeParts {
   bool poison_undoes_step = false;
 };
 
-/// The probability of a dense round, one for the whole model: the link's for the first piece of the largest parameter;
-/// 0 for links that have none.
+/// The probability of a dense round, one for the whole model: the link's for the first piece of the largest parameter,
+/// by theory times the share of the workers that takes part; 0 for links that have none.
 double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters);
 
 /// Since construction. Seconds are those of the thread that runs the exchange.

@@ -17,7 +17,8 @@ enum class Purpose : uint32_t {
   kDown = 7,
   kCoin = 8,
   kLearn = 9,
-  kNoise = 10
+  kNoise = 10,
+  kParticipation = 11
 };
 
 }  // namespace gradwire

@@ -9,18 +9,20 @@ namespace gradwire {
 namespace {
 
 /// min(1, tau / ||x||_2) x (METHODS O15; Khirirat et al., "Clip21: error feedback for gradient clipping", 2023), with
-/// the norm over the whole model. ||C(x) - x|| = max(0, ||x|| - tau): contractive, but with a delta that depends on
+/// the norm over the whole model, or of each piece by itself (McMahan et al., ICLR 2018, arXiv 1710.06963,
+/// "per-layer").
+/// ||C(x) - x|| = max(0, ||x|| - tau): contractive, but with a delta that depends on
 /// ||x||, so none is declared. Nothing is saved on the wire. Payload: the clipped elements (T).
 class Clip final : public Operator<Clip> {
  public:
-  explicit Clip(double tau) : tau_(tau) {}
+  Clip(double tau, bool each_piece) : tau_(tau), each_piece_(each_piece) {}
 
-  std::string spec() const override { return fmt::format("clip:{}", tau_); }
+  std::string spec() const override { return fmt::format("clip:{}{}", tau_, each_piece_ ? ":piece" : ""); }
   bool unbiased() const override { return false; }
   std::optional<double> omega(const Piece&) const override { return std::nullopt; }
   std::optional<double> delta(const Piece&) const override { return std::nullopt; }
   bool contracts(const Piece&) const override { return true; }
-  Scope scope() const override { return Scope::kModel; }
+  Scope scope() const override { return each_piece_ ? Scope::kPiece : Scope::kModel; }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
 
   template <typename T>
@@ -41,14 +43,18 @@ class Clip final : public Operator<Clip> {
 
  private:
   double tau_;
+  bool each_piece_;
 };
 
 }  // namespace
 
 std::shared_ptr<const Compressor> MakeClip(std::string_view argument) {
-  const auto tau = ReadNumber(argument);
-  if (!tau || *tau <= 0) throw BadArgument("clip", argument, "a norm above 0 (clip:1)");
-  return std::make_shared<Clip>(*tau);
+  constexpr std::string_view kEach = ":piece";
+  const bool each_piece = argument.ends_with(kEach);
+  const auto tau = ReadNumber(argument.substr(0, argument.size() - (each_piece ? kEach.size() : 0)));
+  if (!tau || *tau <= 0)
+    throw BadArgument("clip", argument, "a norm above 0, perhaps of each piece (clip:1, clip:1:piece)");
+  return std::make_shared<Clip>(*tau, each_piece);
 }
 
 }  // namespace gradwire

@@ -106,7 +106,7 @@ BucketPlan MakePlan(const ExchangeParts& parts, const std::vector<Parameter>& pa
   const bool sharded = parts.topology == Topology::kSharded;
   std::vector<MessagePlanner> up(sharded ? static_cast<size_t>(ranks) : 1,
                                  {dense ? identity : parts.compressor, dense ? nullptr : parts.learner, kDtypeOf<T>,
-                                  !dense && parts.link.gate != Gate::kOpen});
+                                  !dense && (parts.link.gate != Gate::kOpen || !parts.participation.is_all())});
   std::vector<MessagePlanner> down;
   if (sharded) down.assign(static_cast<size_t>(ranks), {parts.down_compressor, nullptr, kDtypeOf<T>, false});
   for (const Segment& segment : bucket.segments) {

@@ -12,7 +12,8 @@ double RefreshProbability(const ExchangeParts& parts, const std::vector<Paramete
   if (!parts.link.refresh) return 0;
   size_t largest = 1;
   for (const Parameter& parameter : parameters) largest = std::max(largest, parameter.numel());
-  return parts.link.refresh->At(*parts.compressor, PieceAt(largest, parts.piece, 0));
+  const double p = parts.link.refresh->At(*parts.compressor, PieceAt(largest, parts.piece, 0));
+  return parts.link.refresh->rule == Coefficient::Rule::kNumber ? p : p * parts.participation.share;
 }
 
 template <typename T>

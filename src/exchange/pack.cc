@@ -15,7 +15,7 @@ template <typename T>
 class Packer {
  public:
   Packer(ExchangeCore<T>& core, const Channel<T>& channel, const MessagePlan& plan, const Round& round)
-      : core_(core), channel_(channel), plan_(plan), round_(round) {}
+      : core_(core), channel_(channel), plan_(plan), round_(round), is_absent_(IsAbsent()) {}
 
   Packed Run(std::span<const T> values, std::span<std::byte> message) {
     for (const PlannedPiece& planned : plan_.pieces) {
@@ -28,6 +28,8 @@ class Packer {
         Zeros(planned, out, lesson);
       else if (channel_.dense || planned.dense)
         Dense(planned, v, out);
+      else if (is_absent_)
+        Skip(planned, v);
       else if (channel_.learner && channel_.learning->moves_h)
         Changed(planned, v, out, lesson);
       else if (channel_.learner)
@@ -40,6 +42,13 @@ class Packer {
   }
 
  private:
+  bool IsAbsent() const {
+    if (!channel_.participation) return false;
+    const auto size = static_cast<size_t>(core_.collective.size());
+    return channel_.participation->Weights(core_.parts.seed, round_.step, size)
+               .at(static_cast<size_t>(core_.collective.rank())) == 0;
+  }
+
   bool IsUnused(std::span<const T> v) const {
     return core_.parts.zeros_keep_memory && channel_.link.remembers() && !channel_.dense &&
            std::ranges::all_of(v, [](T x) { return x == 0; });
@@ -57,6 +66,14 @@ class Packer {
     };
     encode(channel_.dense || planned.dense ? *core_.dense : channel_.compressor, out);
     if (planned.lesson_bytes > 0) encode(*channel_.learner, lesson);
+  }
+
+  /// Nothing is sent; what the next message is a difference to is kept.
+  void Skip(const PlannedPiece& planned, std::span<const T> v) {
+    if (channel_.link.reference == Reference::kPrevious)
+      std::ranges::copy(
+          v, channel_.state.Vector(planned.parameter, "y").begin() + static_cast<std::ptrdiff_t>(planned.piece.begin));
+    sizes_.push_back(0);
   }
 
   void Dense(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out) {
@@ -132,6 +149,7 @@ class Packer {
   const Round& round_;
   std::vector<size_t> sizes_;  // of the payloads, in order
   bool poisoned_ = false;
+  const bool is_absent_;  // this rank, from the round
 };
 
 }  // namespace

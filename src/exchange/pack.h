@@ -15,6 +15,8 @@ struct Channel {
   Purpose purpose;  ///< of the operators' random bits
   StateStore<T>& state;
   bool dense;  ///< a dense round
+  /// Who sends; null: all do.
+  const Participation* participation = nullptr;
 };
 
 template <typename T>
@@ -25,7 +27,8 @@ Channel<T> UpChannel(ExchangeCore<T>& core, bool dense) {
           &core.parts.learning,
           Purpose::kCompress,
           core.state,
-          dense};
+          dense,
+          dense || core.parts.participation.is_all() ? nullptr : &core.parts.participation};
 }
 template <typename T>
 Channel<T> DownChannel(ExchangeCore<T>& core) {

@@ -48,7 +48,9 @@ template <typename T>
 class Unpacker {
  public:
   Unpacker(ExchangeCore<T>& core, const Channel<T>& channel, const Round& round, std::span<const From> messages)
-      : core_(core), channel_(channel), round_(round), messages_(messages) {}
+      : core_(core), channel_(channel), round_(round), messages_(messages) {
+    if (channel.participation) shares_ = channel.participation->Weights(core.parts.seed, round.step, messages.size());
+  }
 
   void Run(const MessagePlan& plan, uint32_t bucket, std::span<T> values) {
     for (const From& from : messages_) payloads_.push_back(PayloadsOf(plan, bucket, round_, from));
@@ -84,15 +86,19 @@ class Unpacker {
 
   double Weight(const Link& link) const { return ReceiveWeight(link, round_.lr, static_cast<int>(messages_.size())); }
 
-  /// The weighted sum of the next payload of each message; a gate that was closed left an empty one.
+  /// The weighted sum of the next payload of each message. A gate that was closed left an empty one; who was not drawn
+  /// has no weight.
   void Decode(const Site& site, const Compressor& compressor, double weight, std::span<T> out) {
     std::vector<Payload> payloads;
+    std::vector<T> weights;
     for (size_t i = 0; i < messages_.size(); ++i) {
       const Bytes bytes = payloads_[i][next_];
-      if (!bytes.empty() || channel_.link.gate == Gate::kOpen) payloads.push_back({bytes, messages_[i].sender});
+      const double share = shares_.empty() || &compressor == core_.dense.get() ? 1 : shares_.at(messages_[i].sender);
+      if (share == 0 || (bytes.empty() && channel_.link.gate != Gate::kOpen)) continue;
+      payloads.push_back({bytes, messages_[i].sender});
+      weights.push_back(static_cast<T>(share * weight));
     }
     ++next_;
-    const std::vector<T> weights(payloads.size(), static_cast<T>(weight));
     compressor.Decode(site, core_.lane, payloads, std::span<const T>(weights), false, out);
   }
 
@@ -102,6 +108,7 @@ class Unpacker {
   const std::span<const From> messages_;
   std::vector<std::vector<Bytes>> payloads_;  // by message
   size_t next_ = 0;                           // payload
+  std::vector<double> shares_;                // of the senders, by rank; empty: 1 each
 };
 
 }  // namespace

@@ -139,9 +139,29 @@ void SetNoise(const CommConfig& config, ExchangeParts& parts) {
   parts.link.noise = config.noise;
 }
 
+void SetParticipation(const Method& method, const CommConfig& config, ExchangeParts& parts) {
+  try {
+    parts.participation = ParseParticipation(OrUsual(config.participation, method.participation));
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format("comm.participation: {}", error.what()));
+  }
+  if (parts.participation.is_all()) return;
+  if (parts.link.remembers() || parts.link.reference == Reference::kShift || parts.learner ||
+      parts.link.gate != Gate::kOpen)
+    throw ConfigError(fmt::format(
+        "comm.participation: {}: method {} has memory that every round moves at every worker; expected all, "
+        "or method dcgd, marina or pp_marina",
+        parts.participation.text(), method.name));
+  if (method.only && parts.compressor->spec() == "identity")
+    throw ConfigError(
+        fmt::format("comm.participation: {}: method {} is plain gradients; expected all, or method dcgd "
+                    "with comm.compressor: identity",
+                    parts.participation.text(), method.name));
+}
+
 Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts) {
-  const bool summable =
-      parts.compressor->linear() && parts.link.noise == 0 && !parts.link.remembers() && !parts.link.shifts();
+  const bool summable = parts.compressor->linear() && parts.link.noise == 0 && parts.participation.is_all() &&
+                        !parts.link.remembers() && !parts.link.shifts();
   const bool sharded = parts.down_compressor != nullptr;
   if (config.topology == "auto")
     return sharded ? Topology::kSharded : summable ? Topology::kAllReduce : Topology::kAllGather;
@@ -211,6 +231,7 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   SetCoefficients(method, config, parts);
   CheckFit("compressor", parts.link, *parts.compressor);
   SetNoise(config, parts);
+  SetParticipation(method, config, parts);
   parts.topology = TopologyOf(config, parts);
   CheckSharded(parts);
   parts.piece = PieceRuleOf(config);

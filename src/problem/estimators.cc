@@ -63,7 +63,7 @@ class Sgd : public OverSamples {
       : OverSamples(std::move(f)), sampling_(std::move(sampling)), streams_(streams) {}
 
   Handle Next(const Round& round) const override {
-    Philox random(streams_.seed, Purpose::kSample, streams_.worker, round.step);
+    Philox random = BitsOf(round);
     Handle handle{sampling_->Next(random, round.step), false};
     handle.refresh = Refreshes(round, random);
     return handle;
@@ -76,6 +76,9 @@ class Sgd : public OverSamples {
  protected:
   virtual bool Refreshes(const Round&, Philox&) const { return false; }
   uint64_t seed() const { return streams_.seed; }
+  Philox BitsOf(const Round& round) const {
+    return Philox(streams_.seed, Purpose::kSample, streams_.worker, round.step);
+  }
 
  private:
   std::unique_ptr<Sampling> sampling_;
@@ -167,15 +170,26 @@ class Lsvrg : public Anchored {
 };
 
 /// v + sum_k w_k (grad f_k(x) - grad f_k(y)) with the estimate v and the point y of the round before; now and then,
-/// where the exchange has a dense round, grad f_i(x) (VR-MARINA, Gorbunov et al. 2021, arXiv 2102.07845).
+/// where the exchange has a dense round, grad f_i(x), or, online, its estimate from a larger batch (VR-MARINA, Gorbunov
+/// et al. 2021, arXiv 2102.07845, algorithms 2 and 3).
 class Diff : public Sgd {
  public:
-  Diff(std::shared_ptr<const FiniteSum> f, std::unique_ptr<Sampling> sampling, Streams streams, double p)
-      : Sgd(std::move(f), std::move(sampling), streams), p_(p) {}
+  /// `fresh`: of the larger batch; null: all samples.
+  Diff(std::shared_ptr<const FiniteSum> f, std::unique_ptr<Sampling> sampling, std::unique_ptr<Sampling> fresh,
+       Streams streams, double p)
+      : Sgd(std::move(f), std::move(sampling), streams), fresh_(std::move(fresh)), p_(p) {}
+  Handle Next(const Round& round) const override {
+    Handle handle = Sgd::Next(round);
+    handle.refresh |= round.step == 0;
+    if (!handle.refresh || !fresh_) return handle;
+    Philox random = BitsOf(round);
+    handle.draws = fresh_->Next(random, round.step);
+    return handle;
+  }
   void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
     if (handle.refresh || v_.empty()) {
-      v_.resize(x.size());
-      Full(x, v_);
+      v_.assign(x.size(), 0.0);
+      fresh_ ? Add(handle.draws, x, v_) : Full(x, v_);
     } else {
       Add(handle.draws, x, v_);
       Add(Minus(handle.draws), y_, v_);
@@ -193,6 +207,7 @@ class Diff : public Sgd {
   bool Refreshes(const Round& round, Philox&) const override { return SharedCoin(seed(), round.step, p_); }
 
  private:
+  std::unique_ptr<Sampling> fresh_;
   double p_;
   std::vector<double> v_, y_;
 };
@@ -201,6 +216,19 @@ const std::vector<double>& KnownMinimiser(const Problem& problem, std::string_vi
   if (problem.minimiser) return problem.minimiser->x;
   throw ConfigError(
       fmt::format("{} needs x*, which is not known for a non-convex objective; expected another one", key));
+}
+
+/// Of diff's refresh batch; null where all samples are taken.
+std::unique_ptr<Sampling> FreshOf(EstimatorConfig config, const FiniteSum& f, const Streams& streams) {
+  if (config.refresh_batch == 0) return nullptr;
+  config.batch = config.refresh_batch;
+  try {
+    return MakeSampling(config, f, streams.seed, streams.worker);
+  } catch (const ConfigError& error) {  // "objective.batch: ..."
+    const std::string_view message = error.what();
+    throw ConfigError("objective.refresh_batch" +
+                      std::string(message.substr(std::min(message.find(':'), message.size()))));
+  }
 }
 
 std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem& problem, const Streams& streams) {
@@ -213,7 +241,8 @@ std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem
                                       KnownMinimiser(problem, "objective.estimator: star"));
   if (config.name == "anchored")
     return std::make_unique<Driven>(f, std::move(sampling), streams, std::span<const double>(problem.start));
-  if (config.name == "diff") return std::make_unique<Diff>(f, std::move(sampling), streams, config.refresh);
+  if (config.name == "diff")
+    return std::make_unique<Diff>(f, std::move(sampling), FreshOf(config, *f, streams), streams, config.refresh);
   // A common coin has to have one probability, though blocks of samples differ by one.
   const bool common = config.coin == "common";
   const size_t samples = (common ? problem.workers[0] : f)->samples();

@@ -72,7 +72,9 @@ EstimatorConfig UsualEstimator(const Method& method) {
 void ShareCoin(const Problem& problem, bool is_auto, EstimatorConfig& config, ExchangeParts& parts) {
   if (config.name != "diff") return;
   const Parameter x{"x", {static_cast<int64_t>(problem.dimension())}};
-  const double batch = static_cast<double>(config.batch), samples = static_cast<double>(problem.workers[0]->samples());
+  const double batch = static_cast<double>(config.batch);
+  const double samples = config.refresh_batch > 0 ? static_cast<double>(config.refresh_batch)
+                                                  : static_cast<double>(problem.workers[0]->samples());
   config.refresh = RefreshProbability(parts, {x});
   if (!is_auto) return;
   config.refresh = std::min(config.refresh, batch / (samples + batch));

@@ -54,8 +54,10 @@ double Diana(const C& c) {
 double VrDiana(const C& c) { return 1 / (6 * Lil(c) * (1 + Omega(c) / c.n)); }
 
 double Marina(const C& c) {
-  const double p = c.parts.link.refresh.value_or(1).At(*c.parts.compressor, c.piece);
-  return 1 / (Lrms(c) * (1 + std::sqrt((1 - p) * Omega(c) / (p * c.n))));
+  const double p = RefreshProbability(c.parts, {{"x", {static_cast<int64_t>(c.problem.dimension())}}});
+  if (c.parts.participation.is_all()) return 1 / (Lrms(c) * (1 + std::sqrt((1 - p) * Omega(c) / (p * c.n))));
+  const auto r = static_cast<double>(c.parts.participation.CountOf(c.problem.workers.size()));
+  return 1 / (Lrms(c) * (1 + std::sqrt((1 - p) * (1 + Omega(c)) / (p * r))));
 }
 
 /// The middle of the interval of theorem 1, for mu-convex and L-smooth f_i and the link's alpha and eta.
@@ -108,6 +110,8 @@ const std::vector<Theory>& Theories() {
        "the middle of eta (mu + L)/(2 (1 + eta) mu L) and 2/((1 + 4 omega (1 + omega) alpha/n) (mu + L))",
        "Liu et al. 2020, arXiv 1910.07561, theorem 1", Dore},
       {"marina", "full", "1/(Lrms (1 + sqrt((1 - p) omega/(p n))))", "Gorbunov et al. 2021, arXiv 2102.07845", Marina},
+      {"pp_marina", "full", "1/(Lrms (1 + sqrt((1 - p) (1 + omega)/(p r))))",
+       "Gorbunov et al. 2021, arXiv 2102.07845, theorem 4.1", Marina},
   };
   return theories;
 }
@@ -119,6 +123,8 @@ double TheoryStep(const Method& method, const ExchangeParts& parts, const Proble
   if (found == Theories().end() || estimator.ema != 1)
     throw Refusal(fmt::format("no theory for {} with estimator {}{}", method.name, estimator.name,
                               estimator.ema != 1 ? " and objective.ema" : ""));
+  if (!parts.participation.is_all() && parts.link.reference != Reference::kPrevious)
+    throw Refusal(fmt::format("no theory for {} where not all workers take part", method.name));
   const bool common = parts.compressor->linear();  // one draw for all workers, whose errors then do not cancel
   return found->step(
       {problem, parts, Piece::Whole(problem.dimension()), common ? 1.0 : static_cast<double>(problem.workers.size())});

@@ -152,6 +152,8 @@ TEST(Clip, ShortensToTau) {  // METHODS O15: ||clip(x) - x|| = ||x|| - tau
   EXPECT_EQ(Send("clip:13", x), x);
   EXPECT_EQ(ParseCompressor("clip:1")->scope(), Scope::kModel);
   EXPECT_EQ(ParseCompressor("induced(topk:1%,compose(randk:1%,scaled(identity,1)))")->scope(), Scope::kPiece);
+  EXPECT_EQ(ParseCompressor("clip:1:piece")->scope(), Scope::kPiece);
+  EXPECT_EQ(Send("clip:6.5:piece", x), sent);
   EXPECT_EQ(ParseCompressor("scaled(clip:1,2)")->scope(), Scope::kModel);
   const float largest = std::numeric_limits<float>::max();
   EXPECT_NEAR(static_cast<double>(SquaredNorm(Send("clip:2", std::vector<float>(100, largest)))), 4, 1e-5);

@@ -27,6 +27,12 @@ double DoreStep(double omega) {
 /// gamma = 1 / (L (1 + sqrt((1 - p) omega / (p n)))), L^2 the mean of L_i^2 (at most 10 each).
 double MarinaStep(double omega) { return 1 / (kMaxL * (1 + std::sqrt(omega * omega / kWorkers))); }
 
+/// gamma = 1 / (L (1 + sqrt((1 - p) (1 + omega) / (p r)))), p = r / (n (1 + omega)).
+double PpMarinaStep(double omega, double r) {
+  const double p = r / (kWorkers * (1 + omega));
+  return 1 / (kMaxL * (1 + std::sqrt((1 - p) * (1 + omega) / (p * r))));
+}
+
 testing::ConvexTrace Descend(const CommConfig& comm, double lr, int steps, Problem problem = QH()) {
   const EstimatorConfig estimator = UsualEstimator(FindMethod(comm.method));
   const auto trace = testing::Run({std::make_shared<Problem>(std::move(problem)), comm, lr, steps, estimator});
@@ -82,6 +88,8 @@ INSTANTIATE_TEST_SUITE_P(
         Acceptance{"diana_natural", Comm("diana", "natural"), 1 / (kMaxL * (1 + 0.75 / kWorkers)), 40},
         Acceptance{"diana_dq", With("diana_dq", "randk:2", &CommConfig::down_compressor, "randk:10"), 1.0 / 128, 660},
         Acceptance{"marina", Comm("marina", "randk:2"), MarinaStep(9), 297},
+        Acceptance{"pp_marina", With("pp_marina", "randk:2", &CommConfig::participation, "iid:40%"), PpMarinaStep(9, 4),
+                   641},
         Acceptance{"ec_diana", With("ec_diana", "topk:2", &CommConfig::learner, "randk:2"), 0.02, 304},
         Acceptance{"dore_rand10", Comm("dore", "randk:10"), DoreStep(1), 129},
         Acceptance{"dore_rand2", Comm("dore", "randk:2"), DoreStep(9), 2826},
@@ -224,6 +232,22 @@ TEST(RowsOnLr, VrMarinaConvergesAndOfWholeBatchesIsMarina) {
   const auto whole = testing::Run(trial).x,
              marina = Descend(With("marina", "randk:2", &CommConfig::p, "0.2"), 0.33414, 100, LR()).x;
   for (size_t j = 0; j < whole.size(); ++j) EXPECT_NEAR(whole[j], marina[j], 1e-12);
+}
+
+/// Online VR-MARINA: with fresh batches of all samples the same trajectory; with smaller ones an honest neighbourhood.
+TEST(RowsOnLr, OnlineVrMarinaOfWholeRefreshBatchesIsVrMarina) {
+  testing::ConvexTrial trial{std::make_shared<Problem>(LR()), Comm("vr_marina", "randk:2"), 0.33414, 200};
+  trial.estimator = UsualEstimator(FindMethod("vr_marina"));
+  trial.estimator.batch = 4, trial.estimator.sampling = "nice", trial.comm.p = "0.2";
+  const auto finite = testing::Run(trial).x;
+  trial.estimator.refresh_batch = 20;
+  const auto online = testing::Run(trial);
+  for (size_t j = 0; j < finite.size(); ++j) EXPECT_NEAR(online.x[j], finite[j], 1e-12);
+  trial.estimator.refresh_batch = 10, trial.steps = 2000, trial.lr = 0.03;
+  const auto noisy = testing::Run(trial);
+  EXPECT_EQ(noisy.RoundsTo(1e-6), -1) << "batches of half the samples have noise that does not fade";
+  EXPECT_LT(noisy.distances.back(), 0.5 * noisy.distances.front());
+  EXPECT_LT(noisy.passes, online.passes * 10);
 }
 
 TEST(RowsOnQh, DoreWithARegulariserReachesItsSolution) {  // METHODS M22: R = ||x||_1 / 2, ref 251 rounds, 17 non-zeros

@@ -118,7 +118,8 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.run.launch = "processes";
   config.async = {};  // train.mode is local
   config.train.delay = 0;
-  config.local.shift = "none";  // comm.method has a memory
+  config.lr_scheduler.shift = 0;  // of inverse
+  config.local.shift = "none";    // comm.method has a memory
   config.local.gradient_p = {1};
   config.local.anchor_p = 0;
   EXPECT_EQ(ToYaml(Load(ToYaml(config))), ToYaml(config));

@@ -59,6 +59,17 @@ TEST(ConvexRun, LocalRoundsEndAtTheirBiasedFixedPoint) {  // METHODS L1: QH, tau
   EXPECT_NEAR(records.back()["dist"].get<double>(), 0.41575629012954, 1e-10);
 }
 
+/// METHODS M9, MEM-SGD: steps 8 / (mu (a + k)) let the noise fade that constant ones leave (Stich et al. 2018).
+TEST(ConvexRun, FallingStepsGoBelowTheNoiseOfConstantOnes) {
+  const std::vector<std::string> words = {"objective.estimator=sgd", "optimizer.lr=0.08", "comm.method=ec",
+                                          "comm.compressor=topk:1",  "train.steps=6000",  "log.every_steps=6000"};
+  std::vector<std::string> falling = words;
+  falling.insert(falling.end(), {"lr_scheduler.name=inverse", "lr_scheduler.shift=1000"});
+  const std::vector<Json> constant = RunAndRead(kLr, words), inverse = RunAndRead(kLr, falling);
+  EXPECT_LT(inverse.back()["f_gap"].get<double>(), 0.4 * constant.back()["f_gap"].get<double>());
+  EXPECT_NEAR(inverse.back()["lr"].get<double>(), 0.08 * 1000 / 7000, 1e-15);
+}
+
 TEST(ConvexRun, AsynchronousWaitingForAllIsGradientDescent) {  // METHODS A8: 1e-10 after 2350 jobs, and no later
   const std::vector<Json> records =
       RunAndRead(kQh, {"train.mode=async", "async.wait_for=10", "async.speeds=[1, 4, 7, 10]", "optimizer.lr=0.002",

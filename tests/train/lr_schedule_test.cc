@@ -60,5 +60,12 @@ TEST(LrScheduleTest, ARunThatIsAllWarmupHasNoDecay) {
   EXPECT_DOUBLE_EQ(At(schedule, 99), 0.1);  // step 100 of 200
 }
 
+TEST(LrScheduleTest, InverseHalvesAfterItsShift) {
+  const LrSchedule schedule{.lr = 0.8, .decay = LrDecay::kInverse, .shift = 10, .warmup_epochs = 0.5};
+  EXPECT_DOUBLE_EQ(LearningRate(schedule, 0, 10, 1000), 0.16);  // the warm-up's fifth
+  for (const auto& [step, lr] : {std::pair{5, 0.8}, {15, 0.4}, {25, 0.8 / 3}, {995, 0.008}})
+    EXPECT_DOUBLE_EQ(LearningRate(schedule, step, 10, 1000), lr);
+}
+
 }  // namespace
 }  // namespace gradwire::train
