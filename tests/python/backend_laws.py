@@ -61,6 +61,13 @@ def ddp_gradients_are_compressed_as_attach_does_it():
 
 
 @law
+def a_ddp_that_cannot_be_attached_never_runs_without_it():
+    ddp = DistributedDataParallel(nn.Linear(4, 4).to(torch.complex64))
+    for _ in range(2):
+        raises(gradwire.ConfigError, ["complex64"], lambda: ddp(torch.zeros(2, 4, dtype=torch.complex64)))
+
+
+@law
 def all_reduces_are_exact():
     compresses()
     x = mine().round()

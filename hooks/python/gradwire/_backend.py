@@ -103,9 +103,9 @@ def _watch(module: nn.Module, name: str, submodule: nn.Module | None) -> None:
 
         @torch.compiler.disable
         def first_forward(*_: object) -> None:
-            handle.pop().remove()
             if (ddp := reference()) is not None:
                 _attach(ddp)
+            handle.pop().remove()  # where it raised, the next forward does so as well
 
         handle.append(module.register_forward_pre_hook(first_forward))
 
