@@ -15,12 +15,15 @@
 
 namespace gradwire::train {
 
+/// Of what classes list in their serialize: to be raised with every change of one of them.
+constexpr uint32_t kStateVersion = 1;
+
 /// Puts what an object's serialize lists into an entry of a snapshot, in this machine's binary form.
 template <typename State>
 void PutState(Snapshot& file, const char* name, const State& state) {
   std::ostringstream stream;
   cereal::BinaryOutputArchive archive(stream);
-  archive(state);
+  archive(kStateVersion, state);
   const std::string bytes = stream.str();
   file.Put(name, std::span<const char>(bytes));
 }
@@ -31,8 +34,15 @@ void GetState(const Snapshot& file, const char* name, State& state) {
   std::istringstream stream(file.Text(name));
   try {
     cereal::BinaryInputArchive archive(stream);
+    uint32_t version = 0;
+    archive(version);
+    if (version != kStateVersion)
+      throw Error(file.path() + ": '" + name + "' has layout " + std::to_string(version) + ", expected " +
+                  std::to_string(kStateVersion) + ": it was saved by another version of gradwire");
     archive(state);
-  } catch (const cereal::Exception& error) {
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
     throw Error(file.path() + ": '" + name + "' is not what this version saves (" + error.what() + ")");
   }
   if (stream.peek() != std::istringstream::traits_type::eof())

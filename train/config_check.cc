@@ -137,6 +137,9 @@ void CheckShift(const Config& config) {
     refuse("objective.estimator", fmt::format("found {}, expected {}", config.objective.estimator,
                                               is_anchored ? "anchored, of a convex objective" : "another one"));
   if (local.shift == "none") return;
+  if (!MakeParts(config.comm, 0).participation.is_all())
+    refuse("comm.participation", fmt::format("found {}, expected all: every worker's shift moves at every agreement",
+                                             config.comm.participation));
   if (local.outer_lr != 1 || local.outer_momentum != 0)
     refuse(local.outer_lr != 1 ? "local.outer_lr" : "local.outer_momentum", "expected the plain mean");
   const ExchangeParts parts = MakeParts(config.comm, 0);

@@ -160,7 +160,7 @@ std::vector<Key> LrSchedulerKeys() {
       Row("lr_scheduler.shift", &Config::lr_scheduler, &L::shift, AtLeast(0),
           "inverse's steps until the rate is halved"),
       Row("lr_scheduler.warmup_epochs", &Config::lr_scheduler, &L::warmup_epochs, AtLeast(0),
-          "epochs (fractions allowed, fewer than train.epochs) over which the rate rises to optimizer.lr"),
+          "epochs (fractions allowed; of a network fewer than train.epochs) over which the rate rises to optimizer.lr"),
   };
 }
 

@@ -51,7 +51,7 @@ class ConvexRun {
         rounds_(delayed_, sink_, config.train.mode == "local" ? config.local : LocalConfig{.sync_every = 1},
                 config.run.seed, static_cast<uint32_t>(collective.rank()), kOneBucket,
                 [this] { exchange_.ForgetMemory(); }),
-        saves_(config, collective, notes, StepsPerEpoch(parts_.estimator, *setup.problem), stop),
+        saves_(config, *setup.problem, collective, notes, StepsPerEpoch(parts_.estimator, *setup.problem), stop),
         report_(collective.rank() == 0 ? std::make_unique<ConvexReport>(config, saves_.OwnStep()) : nullptr),
         agreed_(worker_.x()) {}
 
@@ -59,11 +59,13 @@ class ConvexRun {
   int Run() {
     Introduce();
     step_ = saves_.GoOn(*this, report_.get());
+    last_lr_ = Lr();
     if (step_ == 0) Log();
     bool finite = true;
     while (finite && step_ < config_.train.steps) {
       const double begin = Now();
-      const bool agreed = rounds_.Step({static_cast<uint64_t>(step_), Lr()});
+      last_lr_ = Lr();
+      const bool agreed = rounds_.Step({static_cast<uint64_t>(step_), last_lr_});
       if (agreed) agreed_ = worker_.x();
       wall_s_ += Now() - begin;
       ++step_;
@@ -122,7 +124,7 @@ class ConvexRun {
     double sent = 8 * static_cast<double>(stats.bytes_sent());
     collective_.Finish(collective_.StartAllReduce(std::span(&sent, 1)));
     ConvexRecord r;
-    r.step = step_, r.lr = Lr(), r.wall_s = wall_s_;
+    r.step = step_, r.lr = last_lr_, r.wall_s = wall_s_;
     r.bits_up = 8 * stats.bytes_sent(), r.bits_payload = 8 * stats.payload_bytes;
     r.bits_down = sent / collective_.size();
     r.passes = worker_.passes();
@@ -171,6 +173,7 @@ class ConvexRun {
 
   std::vector<double> agreed_;  // the point that all workers held last
   int64_t step_ = 0;
+  double last_lr_ = 0;  // of the last step, at first of the next one
   double wall_s_ = 0;
   ExchangeStats before_;  // the save that the run went on from
 };

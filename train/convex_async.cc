@@ -49,7 +49,7 @@ class AsyncRun {
         epoch_(StepsPerEpoch(PartsOf(config, setup).estimator, problem_) *
                static_cast<int64_t>(problem_.workers.size())),
         schedule_(ScheduleOf(config, config.optimizer.lr)),
-        saves_(config, *exact_, notes_, epoch_, stop_.get()),
+        saves_(config, problem_, *exact_, notes_, epoch_, stop_.get()),
         report_(config, saves_.OwnStep()),
         model_(setup.problem, 0),
         server_(model_, parts_, RulesOf(config.async), config.run.seed, kToken) {
@@ -59,12 +59,12 @@ class AsyncRun {
       objectives_.emplace_back(setup.problem, i, std::move(own));
       workers_.emplace_back(objectives_.back(), parts_, i, kToken);
     }
-    server_.SetLr(Lr());
   }
 
   /// The exit code.
   int Run() {
     step_ = saves_.GoOn(*this, &report_);
+    server_.SetLr(last_lr_ = Lr());
     if (step_ == 0) {
       for (uint32_t i = 0; i < workers_.size(); ++i) Begin(server_.Join(i));
       Log();
@@ -72,7 +72,7 @@ class AsyncRun {
     bool finite = true;
     while (finite && step_ < config_.train.steps) {
       const double begin = Now();
-      server_.SetLr(Lr());
+      server_.SetLr(last_lr_ = Lr());
       const AsyncJob job = clock_.Finish();
       Begin(server_.Apply(job.worker, workers_[job.worker].Compute(job.model, job.lr)));
       wall_s_ += Now() - begin;
@@ -110,7 +110,7 @@ class AsyncRun {
 
   ConvexRecord Measure() const {
     ConvexRecord r;
-    r.step = step_, r.lr = Lr(), r.wall_s = wall_s_, r.clock = clock_.now(), r.stats = server_.stats();
+    r.step = step_, r.lr = last_lr_, r.wall_s = wall_s_, r.clock = clock_.now(), r.stats = server_.stats();
     const ExchangeStats& first = workers_[0].stats();
     r.bits_up = 8 * first.bytes_sent(), r.bits_payload = 8 * first.payload_bytes;
     r.bits_down = 8 * static_cast<double>(server_.stats().bytes_down) / static_cast<double>(workers_.size());
@@ -139,6 +139,7 @@ class AsyncRun {
   std::deque<ConvexWorker> objectives_;
   std::deque<AsyncWorker<double>> workers_;
   int64_t step_ = 0;
+  double last_lr_ = 0;  // of the last step, at first of the next one
   double wall_s_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "gradwire/problem.h"
 #include "train/archive.h"
 #include "train/checkpoints.h"
 #include "train/convex_report.h"
@@ -12,12 +13,15 @@ namespace gradwire::train {
 class ConvexSaves {
  public:
   /// `epoch`: steps that are one. `stop`: of the process; null where nothing stops it. All arguments outlive this.
-  ConvexSaves(const Config& config, Collective& exact, Notes& notes, int64_t epoch, const StopSignal* stop)
-      : config_(config), checkpoints_(config, exact, notes), epoch_(epoch), stop_(stop) {}
+  /// Throws what Checkpoints throws.
+  ConvexSaves(const Config& config, const Problem& problem, Collective& exact, Notes& notes, int64_t epoch,
+              const StopSignal* stop)
+      : config_(config), problem_(problem), checkpoints_(config, exact, notes), epoch_(epoch), stop_(stop) {}
 
   std::optional<int64_t> OwnStep() const { return checkpoints_.OwnStep(); }
 
-  /// The step to go on at, with the state after it. `report`: rank 0's, as below.
+  /// The step to go on at, with the state after it. `report`: rank 0's, as below. Throws ConfigError where the save is
+  /// of another length, number of ranks or problem, Error where it is of another version.
   template <typename State>
   int64_t GoOn(State& state, ConvexReport* report) {
     const std::optional<Save> save = Begin(report);
@@ -27,7 +31,8 @@ class ConvexSaves {
   }
 
   /// After a step; `is_point`: all ranks took part in an exchange at its end. Saves where it is time. Returns the exit
-  /// code of a run that a signal has stopped, else 0.
+  /// code of a run that a signal has stopped, else 0. Throws Error where it cannot be written, PeerError where a rank
+  /// is lost.
   template <typename State>
   int After(int64_t step, bool is_point, const State& state, ConvexReport* report) {
     const auto due = checkpoints_.After({.is_point = is_point,
@@ -41,12 +46,13 @@ class ConvexSaves {
   }
 
  private:
-  static constexpr const char* kState = "convex run";
+  static constexpr const char *kState = "convex run", *kProblem = "problem";
 
   std::optional<Save> Begin(ConvexReport* report);
   int Write(int64_t step, Snapshot& file, int signal, ConvexReport* report);
 
   const Config& config_;
+  const Problem& problem_;
   Checkpoints checkpoints_;
   const int64_t epoch_;
   const StopSignal* stop_;

@@ -16,7 +16,8 @@ struct LaunchOptions {
   /// place of kill_s. What they exit with is then the exit code: a run that was complete before it could stop has 0.
   double save_s = 0;
   /// Set where the other ranks are workers of rank 0, which goes on without them: their failures, of which this is
-  /// called with "exited with code 2" or "was killed by SIGKILL", are said, and are not the run's.
+  /// called with "exited with code 2" or "was killed by SIGKILL", are said (unless a signal was passed on), and are not
+  /// the run's.
   std::function<void(int rank, const std::string& how)> worker_failed = {};
   std::string program = "";                 ///< path; empty: this program
   std::vector<std::string> arguments = {};  ///< the program's name first, as in argv

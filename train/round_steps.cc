@@ -51,7 +51,7 @@ class RoundSteps final : public Steps {
 
   void End(int64_t step, double lr) override { rounds_.Agree({static_cast<uint64_t>(step), lr}); }
 
-  std::vector<std::span<const float>> ToEvaluate() override { return rounds_.agreed(); }
+  std::vector<std::span<const float>> PrepareEvaluation() override { return rounds_.agreed(); }
 
   Effort Look() override {
     Effort seen;
@@ -82,7 +82,7 @@ class RoundSteps final : public Steps {
     of_.network.SettleBuckets();
     const Snapshot& file = save.files[0];
     of_.network.Load(file);
-    GetState(file, kDelayed, delayed_);  // means over the ranks: in another world as well
+    if (file.Has(kDelayed)) GetState(file, kDelayed, delayed_);  // means over the ranks: in another world as well
     ModelRounds<float>::Memory memory{Floats(file, kAgreed), Floats(file, kOuterMomentum)};
     if (!save.other_world) memory.shift = Floats(file, kShift), memory.rests = file.Value<bool>(kRests);
     rounds_.Load(std::move(memory));

@@ -40,7 +40,7 @@ class ServerSteps final : public Steps {
 
   void End(int64_t, double) override {}
 
-  std::vector<std::span<const float>> ToEvaluate() override {
+  std::vector<std::span<const float>> PrepareEvaluation() override {
     std::vector<at::Tensor> batches;
     for (int64_t i = 0; i < std::min(kStatisticsBatches, of_.batches.per_epoch()); ++i)
       batches.push_back(of_.batches.Train(i).images);

@@ -17,7 +17,7 @@
 namespace gradwire::train {
 
 /// What the steps of a network's run are: rounds of all ranks, or gradients that a server applies. For the rank's own
-/// thread, in this order: perhaps Load, Begin, Make and the rest, End.
+/// thread, in this order: perhaps Load, then Begin, then Make again and again, and End; the rest at any time between.
 class Steps {
  public:
   virtual ~Steps() = default;
@@ -29,8 +29,9 @@ class Steps {
   /// After the last step: the model becomes one of all ranks.
   virtual void End(int64_t step, double lr) = 0;
 
-  /// The model to evaluate, by parameter; empty where it is the network's own. Puts batch norm's statistics in order.
-  virtual std::vector<std::span<const float>> ToEvaluate() = 0;
+  /// Before an evaluation: puts batch norm's statistics in order, and returns the model to evaluate, by parameter;
+  /// empty where it is the network's own.
+  virtual std::vector<std::span<const float>> PrepareEvaluation() = 0;
   virtual Effort Look() = 0;
   virtual int workers() const = 0;           ///< ranks, or the server's workers
   virtual uint64_t dense_bytes() const = 0;  ///< that float32 would send in a step: a ring all-reduce, or a worker

@@ -170,7 +170,7 @@ class Trainer {
   /// On the test set, shared among the ranks, with batch norm's statistics averaged over them.
   EvalRecord Evaluate() {
     const Meter::Pause pause(meter_);
-    const AtModel at_agreed(network_.Point(), steps_->ToEvaluate());
+    const AtModel at_agreed(network_.Point(), steps_->PrepareEvaluation());
     network_.ddp().AverageBuffers(*world_.exact);
     Tally tally;
     for (size_t at = 0; at < batches_.test_size(); at += kEvalBatch) {

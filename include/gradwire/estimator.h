@@ -36,7 +36,8 @@ class Estimator {
   /// Gradients of single samples computed so far; m of them are one pass over the worker's data.
   virtual uint64_t evaluations() const = 0;
 
-  /// What it remembers from round to round, for a checkpoint to read, or to write for one made alike.
+  /// What it remembers from round to round, for a checkpoint to read, or to write for one made alike. The pointers are
+  /// good as long as it lives.
   struct Memory {
     std::vector<std::vector<double>*> vectors;  ///< each of d elements, or empty where it has not begun
     uint64_t* evaluations;

@@ -52,8 +52,8 @@ struct ExchangeParts {
 };
 
 /// The probability of a dense round, one for the whole model: the link's for the first piece of the largest parameter,
-/// by theory times the share of the workers that takes part; 0 for links that have none.
-double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters);
+/// by theory times the share of the workers that take part; 0 for links that have none.
+double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters, size_t workers);
 
 /// Since construction. Seconds are those of the thread that runs the exchange.
 struct ExchangeStats {

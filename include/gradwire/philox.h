@@ -54,9 +54,9 @@ class Philox {
   unsigned used_ = 4;
 };
 
-/// A coin of a round that all ranks toss alike: heads with probability p.
-inline bool SharedCoin(uint64_t seed, uint64_t step, double p) {
-  return Philox(seed, Purpose::kCoin, 0, step).Uniform() < p;
+/// A coin of a round that all ranks toss alike: heads with probability p. Of another purpose, another coin.
+inline bool SharedCoin(uint64_t seed, uint64_t step, double p, Purpose purpose = Purpose::kCoin) {
+  return Philox(seed, purpose, 0, step).Uniform() < p;
 }
 
 }  // namespace gradwire

@@ -18,7 +18,9 @@ enum class Purpose : uint32_t {
   kCoin = 8,
   kLearn = 9,
   kNoise = 10,
-  kParticipation = 11
+  kParticipation = 11,
+  kAgree = 12,
+  kRest = 13
 };
 
 }  // namespace gradwire

@@ -48,8 +48,8 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
       Row("comm.p", &C::p, NotEmpty{},
           "probability of a dense round (marina), or that a piece is sent (cbag), 0 to 1; auto: the method's"),
       Row("comm.participation", &C::participation, NotEmpty{},
-          "who sends in a round that is not dense: all; iid:P%: P% of the workers, drawn with replacement; nice:P%: so "
-          "many different ones; auto: the method's"),
+          "who sends compressed pieces in a round that is not dense: all; iid:P%: P% of the workers, drawn with "
+          "replacement; nice:P%: so many different ones; auto: the method's"),
       Row("comm.piece", &C::piece, OneOf{{"fixed", "tensor"}},
           "what a compressor works on; fixed: 65,536 elements of one parameter; tensor: a whole parameter"),
       Row("comm.min_compress_numel", &C::min_compress_numel, AtLeast(0),

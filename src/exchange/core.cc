@@ -8,12 +8,13 @@
 
 namespace gradwire {
 
-double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
+double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters, size_t workers) {
   if (!parts.link.refresh) return 0;
   size_t largest = 1;
   for (const Parameter& parameter : parameters) largest = std::max(largest, parameter.numel());
   const double p = parts.link.refresh->At(*parts.compressor, PieceAt(largest, parts.piece, 0));
-  return parts.link.refresh->rule == Coefficient::Rule::kNumber ? p : p * parts.participation.share;
+  if (parts.link.refresh->rule == Coefficient::Rule::kNumber) return p;
+  return p * static_cast<double>(parts.participation.CountOf(workers)) / static_cast<double>(workers);
 }
 
 template <typename T>
@@ -29,9 +30,19 @@ void ExchangeCore<T>::MakeMemory() {
 }
 
 template <typename T>
+void ExchangeCore<T>::ForgetMemory() {
+  state.Clear();
+  down_state.Clear();
+  MakeMemory();
+  step = ~uint64_t{0};
+  poisoned = false;
+}
+
+template <typename T>
 bool ExchangeCore<T>::IsDense(uint64_t step) const {
   if (parts.link.opens_dense && step == parts.start_iter) return true;
-  return parts.link.refresh && SharedCoin(parts.seed, step, RefreshProbability(parts, parameters));
+  return parts.link.refresh &&
+         SharedCoin(parts.seed, step, RefreshProbability(parts, parameters, static_cast<size_t>(collective.size())));
 }
 
 template <typename T>

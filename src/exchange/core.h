@@ -40,7 +40,8 @@ struct ExchangeCore {
 
   /// All vectors that the links will use, as zeros: what there is to save does not depend on the step.
   void MakeMemory();
-  void ForgetMemory() { state.Clear(), down_state.Clear(), MakeMemory(); }
+  /// Zeros, of no step: a poisoned one before it undoes nothing any more.
+  void ForgetMemory();
   /// Whether all pieces travel dense in this round: the first one of some links, and the refreshed ones of MARINA.
   bool IsDense(uint64_t step) const;
   /// Takes back what a poisoned step did to the memory, where it shall be undone. Between two steps only.

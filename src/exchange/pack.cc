@@ -24,12 +24,12 @@ class Packer {
       const auto lesson = message.subspan(planned.lesson, planned.lesson_bytes);
       const bool finite = kernels::AllFinite(v);
       poisoned_ |= !finite;
-      if (!finite || IsUnused(v))
+      if (is_absent_ && !planned.dense)
+        Skip(planned, v, finite);
+      else if (!finite || IsUnused(v))
         Zeros(planned, out, lesson);
       else if (channel_.dense || planned.dense)
         Dense(planned, v, out);
-      else if (is_absent_)
-        Skip(planned, v);
       else if (channel_.learner && channel_.learning->moves_h)
         Changed(planned, v, out, lesson);
       else if (channel_.learner)
@@ -68,9 +68,9 @@ class Packer {
     if (planned.lesson_bytes > 0) encode(*channel_.learner, lesson);
   }
 
-  /// Nothing is sent; what the next message is a difference to is kept.
-  void Skip(const PlannedPiece& planned, std::span<const T> v) {
-    if (channel_.link.reference == Reference::kPrevious)
+  /// Nothing is sent; what the next message is a difference to is kept, if it can be.
+  void Skip(const PlannedPiece& planned, std::span<const T> v, bool finite) {
+    if (finite && channel_.link.reference == Reference::kPrevious)
       std::ranges::copy(
           v, channel_.state.Vector(planned.parameter, "y").begin() + static_cast<std::ptrdiff_t>(planned.piece.begin));
     sizes_.push_back(0);

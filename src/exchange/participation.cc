@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::string_view kIid = "iid:", kNice = "nice:";
 
-size_t Below(Philox& random, size_t n) {
-  return std::min(n - 1, static_cast<size_t>(random.Uniform() * static_cast<double>(n)));
-}
-
 }  // namespace
 
 size_t Participation::CountOf(size_t workers) const {
@@ -37,7 +33,7 @@ std::vector<double> Participation::Weights(uint64_t seed, uint64_t step, size_t 
   std::iota(order.begin(), order.end(), size_t{0});
   for (size_t i = 0; i < r; ++i) {
     const size_t first = kind == Kind::kNice ? i : 0;  // those before it are drawn already
-    const size_t drawn = first + Below(random, workers - first);
+    const size_t drawn = first + random.Below(static_cast<uint32_t>(workers - first));
     weights[order[drawn]] += weight;
     if (kind == Kind::kNice) std::swap(order[i], order[drawn]);
   }

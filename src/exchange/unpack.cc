@@ -69,7 +69,7 @@ class Unpacker {
   void Take(const PlannedPiece& planned, std::span<T> out) {
     Site site{core_.parts.seed, channel_.purpose, 0, round_.step, planned.parameter, planned.piece};
     if (channel_.dense || planned.dense) {
-      Decode(site, *core_.dense, 1.0 / static_cast<double>(messages_.size()), out);
+      Decode(site, *core_.dense, 1.0 / static_cast<double>(messages_.size()), out, /*all_send=*/true);
       if (channel_.dense && !planned.dense) ReceiveDense<T>(channel_.link, site, channel_.state, out);
       return;
     }
@@ -88,14 +88,18 @@ class Unpacker {
 
   /// The weighted sum of the next payload of each message. A gate that was closed left an empty one; who was not drawn
   /// has no weight.
-  void Decode(const Site& site, const Compressor& compressor, double weight, std::span<T> out) {
+  void Decode(const Site& site, const Compressor& compressor, double weight, std::span<T> out, bool all_send = false) {
     std::vector<Payload> payloads;
     std::vector<T> weights;
     for (size_t i = 0; i < messages_.size(); ++i) {
       const Bytes bytes = payloads_[i][next_];
-      const double share = shares_.empty() || &compressor == core_.dense.get() ? 1 : shares_.at(messages_[i].sender);
+      const uint32_t sender = messages_[i].sender;
+      const double share = all_send || shares_.empty() ? 1 : shares_.at(sender);
+      if (share == 0 && !bytes.empty())
+        throw PeerError(static_cast<int>(sender),
+                        fmt::format("rank {} was not drawn and sent {} bytes, expected none", sender, bytes.size()));
       if (share == 0 || (bytes.empty() && channel_.link.gate != Gate::kOpen)) continue;
-      payloads.push_back({bytes, messages_[i].sender});
+      payloads.push_back({bytes, sender});
       weights.push_back(static_cast<T>(share * weight));
     }
     ++next_;

@@ -42,12 +42,18 @@ uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& par
   const Bucket<float> bucket{0, segments, {const_cast<float*>(values.data()), values.size()}};
   if (parts.topology == Topology::kAllReduce) return RingBytes(parts, parameters, bucket, world_size);
   const BucketPlan plan = MakePlan(parts, parameters, bucket, world_size, /*dense=*/false);
-  const auto peers = static_cast<uint64_t>(world_size - 1);
-  if (parts.topology == Topology::kAllGather) return peers * plan.up[0].bytes;
+  const auto peers = static_cast<uint64_t>(world_size - 1), n = static_cast<uint64_t>(world_size);
+  const auto mean = [&](const MessagePlan& message) {  // who is not drawn sends no compressed pieces
+    uint64_t compressed = 0;
+    for (const PlannedPiece& planned : message.pieces)
+      if (!planned.dense) compressed += planned.bytes;
+    return message.bytes - compressed + compressed * parts.participation.CountOf(n) / n;
+  };
+  if (parts.topology == Topology::kAllGather) return peers * mean(plan.up[0]);
   const auto own = static_cast<size_t>(rank);
   uint64_t bytes = peers * plan.down[own].bytes;
   for (size_t owner = 0; owner < plan.up.size(); ++owner)
-    if (owner != own) bytes += plan.up[owner].bytes;
+    if (owner != own) bytes += mean(plan.up[owner]);
   return bytes;
 }
 

@@ -173,6 +173,11 @@ Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts) {
     throw ConfigError(fmt::format("comm.topology: {} has no way back, and comm.down is {}; expected sharded or auto",
                                   config.topology, parts.down.name));
   if (config.topology == "allgather") return Topology::kAllGather;
+  if (!parts.participation.is_all())
+    throw ConfigError(
+        fmt::format("comm.topology: allreduce sums all ranks' messages, and comm.participation is {}; "
+                    "expected allgather or auto",
+                    parts.participation.text()));
   if (!summable)
     throw ConfigError(
         fmt::format("comm.topology: allreduce sums messages on the way, which {} with link {} does not "

@@ -54,7 +54,7 @@ void ModelRounds<T>::LocalStep(const Round& round) {
   if (!shift_.empty()) {
     const double q = config_.gradient_p[worker_ % config_.gradient_p.size()];
     // With h_i = g_i the point rests, and so does h_i, until the workers agree.
-    rests_ = config_.shift == "skip" && Philox(seed_, Purpose::kSample, worker_, round.step).Uniform() >= q;
+    rests_ = config_.shift == "skip" && Philox(seed_, Purpose::kRest, worker_, round.step).Uniform() >= q;
     T* h = shift_.data();
     for (const std::span<T> g : objective_.Slope())
       for (T& value : g) rests_ ? (*h++ = value) : (value -= *h++);
@@ -65,7 +65,7 @@ void ModelRounds<T>::LocalStep(const Round& round) {
 
 template <typename T>
 bool ModelRounds<T>::IsDue(uint64_t step) const {
-  if (config_.random > 0) return SharedCoin(seed_, step, config_.random);
+  if (config_.random > 0) return SharedCoin(seed_, step, config_.random, Purpose::kAgree);
   return (step + 1 - static_cast<uint64_t>(config_.start_iter)) % static_cast<uint64_t>(config_.sync_every) == 0;
 }
 

@@ -75,7 +75,7 @@ void ShareCoin(const Problem& problem, bool is_auto, EstimatorConfig& config, Ex
   const double batch = static_cast<double>(config.batch);
   const double samples = config.refresh_batch > 0 ? static_cast<double>(config.refresh_batch)
                                                   : static_cast<double>(problem.workers[0]->samples());
-  config.refresh = RefreshProbability(parts, {x});
+  config.refresh = RefreshProbability(parts, {x}, problem.workers.size());
   if (!is_auto) return;
   config.refresh = std::min(config.refresh, batch / (samples + batch));
   parts.link.refresh = config.refresh;

@@ -54,9 +54,11 @@ double Diana(const C& c) {
 double VrDiana(const C& c) { return 1 / (6 * Lil(c) * (1 + Omega(c) / c.n)); }
 
 double Marina(const C& c) {
-  const double p = RefreshProbability(c.parts, {{"x", {static_cast<int64_t>(c.problem.dimension())}}});
+  const size_t workers = c.problem.workers.size();
+  const double p = RefreshProbability(c.parts, {{"x", {static_cast<int64_t>(c.problem.dimension())}}}, workers);
   if (c.parts.participation.is_all()) return 1 / (Lrms(c) * (1 + std::sqrt((1 - p) * Omega(c) / (p * c.n))));
-  const auto r = static_cast<double>(c.parts.participation.CountOf(c.problem.workers.size()));
+  // Of one draw for all: ||Q(mean)||^2 <= (1 + omega) mean ||.||^2, whatever r.
+  const double r = c.n == 1 ? 1 : static_cast<double>(c.parts.participation.CountOf(workers));
   return 1 / (Lrms(c) * (1 + std::sqrt((1 - p) * (1 + Omega(c)) / (p * r))));
 }
 

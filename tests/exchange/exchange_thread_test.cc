@@ -6,8 +6,8 @@
 #include <chrono>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -128,34 +128,37 @@ TEST(ExchangeThread, CloseFinishesWhatWasPushedAndMayBeRepeated) {
   });
 }
 
-/// Stands for an object that Python knows: destroying it takes the interpreter's lock.
+/// Stands for an object that Python knows: destroying it waits for the interpreter's lock.
 struct Locked {
-  std::timed_mutex& lock;
+  const std::atomic<bool>& is_held;
   std::atomic<int>& late;
   ~Locked() {
-    if (!lock.try_lock_for(std::chrono::seconds(2))) {
-      ++late;
-    } else {
-      lock.unlock();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    while (is_held) {
+      if (std::chrono::steady_clock::now() > end) {
+        ++late;
+        break;
+      }
+      std::this_thread::yield();
     }
   }
 };
 
 TEST(ExchangeThread, ACallerMayHoldALockThatWhatDoneOwnsTakesWhenItIsDestroyed) {
   testing::RunRanks(1, [](Collective& collective) {
+    std::atomic<bool> is_held = false;
+    std::atomic<int> late = 0;
     Exchange<float> exchange(collective, kParameters, Parts());
     ExchangeThread<float> thread(exchange);
     auto buckets = MakeBuckets(0, 0);
-    std::timed_mutex lock;
-    std::atomic<int> late = 0;
     for (uint64_t step = 0; step < 200; ++step) {
       const auto answered = std::make_shared<std::promise<void>>();
-      {
-        const auto owned = std::make_shared<Locked>(lock, late);
-        const std::lock_guard held(lock);
-        for (size_t i = 0; i < 2; ++i) thread.Push(step, buckets.At(i), [owned](std::exception_ptr) {});
-        thread.Push(step, buckets.At(2), [owned, answered](std::exception_ptr) { answered->set_value(); });
-      }
+      auto owned = std::make_shared<Locked>(is_held, late);
+      is_held = true;
+      for (size_t i = 0; i < 2; ++i) thread.Push(step, buckets.At(i), [owned](std::exception_ptr) {});
+      thread.Push(step, buckets.At(2), [owned, answered](std::exception_ptr) { answered->set_value(); });
+      is_held = false;
+      owned.reset();
       answered->get_future().get();
       ASSERT_EQ(late, 0) << "step " << step;
     }

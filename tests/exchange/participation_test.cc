@@ -111,6 +111,52 @@ TEST_P(Partial, MeansOfAllOutcomesAreTheMeanOfAllWorkers) {  // METHODS M3
 INSTANTIATE_TEST_SUITE_P(, Partial, ::testing::Values("allgather", "sharded"),
                          [](const auto& info) { return std::string(info.param); });
 
+/// Small and one-dimensional parameters are everyone's in every round.
+TEST(Participation, WhatTravelsDenseIsTheMeanOfAll) {
+  const std::vector<Parameter> parameters = {{"weight", {30, 50}}, {"bias", {1500}}, {"small", {2, 3}}};
+  CommConfig comm = testing::Comm("dcgd", "identity");
+  comm.participation = "nice:25%";
+  comm.min_compress_numel = 1000;
+  comm.compress_1d = false;
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    Exchange<float> exchange(collective, parameters, MakeParts(comm, 3));
+    DirectSink<float> sink(exchange);
+    testing::Buckets<float> buckets(parameters, testing::OneBucket(parameters));
+    for (uint64_t round = 0; round < 5; ++round) {
+      for (uint32_t p = 0; p < 3; ++p) std::ranges::fill(buckets.Of(p), collective.rank() + 1);
+      buckets.Exchange(sink, round);
+      EXPECT_EQ(buckets.Of(1)[7], 2.5);
+      EXPECT_EQ(buckets.Of(2)[5], 2.5);
+      EXPECT_EQ(buckets.Of(0)[9], std::round(buckets.Of(0)[9])) << "one worker's";
+    }
+  });
+}
+
+/// PP-MARINA: g += (1/r) sum over the drawn of Q(v - v of the round before), also of rounds that they sat out.
+TEST(Participation, ChangesAreOfTheRoundBeforeWhoeverSent) {
+  const std::vector<Parameter> parameters = {{"x", {2000}}};
+  CommConfig comm = testing::Comm("pp_marina", "identity");
+  comm.p = "0";  // dense in round 0 alone
+  const auto value = [](size_t worker, uint64_t round) {
+    return std::sin(static_cast<double>(worker + 1) * static_cast<double>(round + 1));
+  };
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    Exchange<double> exchange(collective, parameters, MakeParts(comm, 3));
+    DirectSink<double> sink(exchange);
+    testing::Buckets<double> buckets(parameters, testing::OneEach(parameters));
+    const Participation half = ParseParticipation("iid:50%");
+    double expected = 0;
+    for (uint64_t round = 0; round < 30; ++round) {
+      std::ranges::fill(buckets.Of(0), value(static_cast<size_t>(collective.rank()), round));
+      buckets.Exchange(sink, round);
+      const std::vector<double> weights = half.Weights(3, round, kWorkers);
+      for (size_t w = 0; w < kWorkers; ++w)
+        expected += (round == 0 ? value(w, 0) : weights[w] * (value(w, round) - value(w, round - 1))) / kWorkers;
+      ASSERT_NEAR(buckets.Of(0)[5], expected, 1e-12) << "round " << round;
+    }
+  });
+}
+
 TEST(Participation, WhoIsNotDrawnSendsNoPayload) {
   const Delivered delivered = Exchanged("iid:50%", "allgather", 20);
   const Participation two = ParseParticipation("iid:50%");

@@ -12,6 +12,7 @@
 
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
+#include "gradwire/saved_memory.h"
 #include "gradwire/philox.h"
 #include "support/buckets.h"
 #include "support/combinations.h"
@@ -57,6 +58,7 @@ class Rank {
     buckets_.Exchange(sink_, {step, 0.1});
   }
 
+  Exchange<float>& exchange() { return exchange_; }
   Memory memory() { return MemoryOf(exchange_); }
   std::span<float> residual(uint32_t parameter) { return exchange_.state().Vector(parameter, "e"); }
 
@@ -94,6 +96,22 @@ TEST_P(Undo, OneRanksInfinityLeavesEveryMemoryOfEveryRankAsItWas) {
     }
     for (uint64_t step = 5; step < 20; ++step) rank.Step(step);  // some operators send nothing in most steps
     EXPECT_EQ(rank.memory() == before, before.empty()) << "clean steps move the memory again";
+  });
+}
+
+TEST_P(Undo, WhatIsLoadedAfterAPoisonedStepStays) {
+  ExchangeParts parts = MakeParts(GetParam().Config(), /*seed=*/1);
+  parts.poison_undoes_step = true;
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    Rank rank(collective, parts), other(collective, parts);
+    for (uint64_t step = 0; step < 3; ++step) rank.Step(step), other.Step(step);
+    const auto saved = SaveMemory(rank.exchange());
+    for (uint64_t step = 3; step < 6; ++step) rank.Step(step);
+    rank.Step(6, /*poison=*/true);
+    LoadMemory(rank.exchange(), saved);
+    rank.Step(7, /*poison=*/true);
+    for (uint64_t step = 8; step < 11; ++step) rank.Step(step), other.Step(step);
+    EXPECT_TRUE(rank.memory() == other.memory()) << "rank " << collective.rank();
   });
 }
 

@@ -53,14 +53,15 @@ TEST(Theory, FormulasAreThoseOfThePapers) {  // numbers by hand
   near("ec_lsvrg", "topk:2", lsvrg, 0.01);                   // 0.1 / 10
   near("ec_lsvrg_star", "topk:2", lsvrg, 0.01);
   near("ec_lsvrg_diana", "topk:2", lsvrg, 0.01);
-  near("qsgd", "randk:2", sgd, 0.005);                       // 1 / (2 * 10 * 10)
-  near("terngrad", "terngrad", sgd, 1 / 54.72135954999579);  // omega = (sqrt(20) - 1) / 2
-  near("vr_diana", "randk:2", lsvrg, 1.0 / 114);             // 1 / (60 (1 + 9 / 10))
-  near("ef21", "topk:2", full, 1 / 191.3156982263342);       // sqrt(0.9) / (1 - sqrt(0.9)) = 18.48683298050514
-  near("econtrol", "topk:2", full, 1 / 191.3156982263342);   // ef21's
-  near("diana", "randk:2", full, 0.015625);                  // 1 / (10 (1 + 54 / 10))
-  near("diana", "randk:2", lsvrg, 1.0 / 114);                // 1 / (60 (1 + 9 / 10))
-  near("marina", "randk:2", full, 1 / 38.46049894151541);    // 10 (1 + sqrt(0.9 * 9 / (0.1 * 10))), sqrt(8.1)
+  near("qsgd", "randk:2", sgd, 0.005);                        // 1 / (2 * 10 * 10)
+  near("terngrad", "terngrad", sgd, 1 / 54.72135954999579);   // omega = (sqrt(20) - 1) / 2
+  near("vr_diana", "randk:2", lsvrg, 1.0 / 114);              // 1 / (60 (1 + 9 / 10))
+  near("ef21", "topk:2", full, 1 / 191.3156982263342);        // sqrt(0.9) / (1 - sqrt(0.9)) = 18.48683298050514
+  near("econtrol", "topk:2", full, 1 / 191.3156982263342);    // ef21's
+  near("diana", "randk:2", full, 0.015625);                   // 1 / (10 (1 + 54 / 10))
+  near("diana", "randk:2", lsvrg, 1.0 / 114);                 // 1 / (60 (1 + 9 / 10))
+  near("marina", "randk:2", full, 1 / 38.46049894151541);     // 10 (1 + sqrt(0.9 * 9 / (0.1 * 10))), sqrt(8.1)
+  near("pp_marina", "randk:2", full, 1 / 71.64414002968976);  // r = 5, p = 0.05: 10 (1 + sqrt(0.95 * 10 / (0.05 * 5)))
   // omega = (sqrt(20) - 1) / 2, eta = 0.144900: the middle of 0.06961 and 2 / (11 (1 + 2 omega / 10)) = 0.13496
   near("dore", "terngrad", full, 0.1022837326007978);
 }
@@ -71,6 +72,7 @@ TEST(Theory, Ef21OfIdentityTakesTheStepOfGradientDescent) {  // delta = 1
 
 TEST(Theory, CommonCoinsDoNotCancelOverTheWorkers) {
   EXPECT_NEAR(StepOf(Comm("dcgd", "randk:2:common"), QH()), 1 / 186.447368421052632, 1e-12);
+  EXPECT_NEAR(StepOf(Comm("pp_marina", "randk:2:common"), QH()), 1 / (10 * (1 + std::sqrt(190))), 1e-12);  // r is 1
 }
 
 TEST(Theory, DianaKnowsNonConvexProblems) {  // Rand-2 of 10: omega 4; n = 5

@@ -77,6 +77,10 @@ std::vector<Case> Cases() {
   }
   for (const char* estimator : {"sgd", "star", "svrg", "lsvrg"})
     cases.push_back({estimator, {std::string("objective.estimator=") + estimator, "comm.method=diana"}});
+  cases.push_back({"falling_steps", {"lr_scheduler.name=inverse", "lr_scheduler.shift=30", "comm.method=ef"}});
+  cases.push_back({"reshuffle", {"objective.sampling=reshuffle", "objective.estimator=sgd", "comm.method=none"}});
+  cases.push_back({"online", {"comm.method=vr_marina", "objective.refresh_batch=3", "comm.p=0.2"}});
+  cases.push_back({"prox", {"comm.method=dore", "objective.prox=l1", "objective.prox_lambda=0.01"}});
   cases.push_back({"delayed", {"train.delay=4", "comm.method=ef", "comm.compressor=topk:2", "objective.ema=0.1"}});
   cases.push_back({"local", {"train.mode=local", "local.sync_every=4", "local.outer_momentum=0.5", "comm.method=ef"}});
   cases.push_back({"post_local", {"train.mode=local", "local.start_iter=15", "local.random=0.3", "comm.method=none"}});
@@ -131,6 +135,19 @@ TEST(ConvexCheckpoints, OtherSettingsWorkersAndLengthsAreRefused) {
   Words fewer = rounds;
   fewer.push_back("run.nproc=4");
   EXPECT_THAT(Refusal(sync.path(), fewer, 20), HasSubstr("was saved by 5 ranks; expected as many"));
+}
+
+TEST(ConvexCheckpoints, AFileThatHasChangedIsRefused) {
+  const TempFolder folder("changed");
+  const std::string file = folder.path() + "/rows";
+  const Words words = {"objective.data=" + file, "objective.lambda=0.1",     "comm.method=none", "run.nproc=2",
+                       "checkpoint.resume=auto", "checkpoint.every_epochs=1"};
+  std::ofstream(file) << "1 1:1 2:1\n-1 1:2\n1 2:3\n-1 1:1 2:-1\n";
+  RunTo(folder.path(), words, 11);
+  for (const char* rows : {"1 1:1 3:1\n-1 1:2\n1 2:3\n-1 1:1 2:-1\n", "1 1:1 2:1\n-1 1:2\n1 2:3\n-1 1:1 2:-2\n"}) {
+    std::ofstream(file) << rows;
+    EXPECT_THAT(Refusal(folder.path(), words, 20), HasSubstr("was saved of another problem"));
+  }
 }
 
 }  // namespace

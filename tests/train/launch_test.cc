@@ -229,5 +229,14 @@ TEST(SignalPipe, PutsBackWhatSignalsDidBefore) {
   EXPECT_EQ(before.sa_handler, after.sa_handler);
 }
 
+TEST_F(Launch, WorkersThatFailAreReportedAndNoFailureOfTheRun) {
+  LaunchOptions options = Options(3, "case $RANK in 1) exit 7;; 2) kill -KILL $$;; esac");
+  std::vector<std::string> failed(3);
+  options.worker_failed = [&](int rank, const std::string& how) { failed[static_cast<size_t>(rank)] = how; };
+  EXPECT_EQ(Run(options), 0) << said_;
+  EXPECT_EQ(failed, (std::vector<std::string>{"", "exited with code 7", "was killed by SIGKILL"}));
+  EXPECT_THAT(said_, HasSubstr("rank 1 exited with code 7"));
+}
+
 }  // namespace
 }  // namespace gradwire::train
