@@ -51,7 +51,8 @@ class Network : public Objective<float> {
   /// Replaces them. Throws Error where the file is of another model.
   void Load(const Snapshot& file);
   /// A backward pass over the batch that was set, whose gradients go nowhere: after it the Reducer has its buckets in
-  /// the order of the gradients, as after a run's first step. To be done before Load, which puts the buffers right.
+  /// the order of the gradients, as after a run's first step, and the model and the tally are as they were. The next
+  /// pass waits for all ranks: there the Reducer makes those buckets.
   void SettleBuckets();
 
  private:

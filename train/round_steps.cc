@@ -35,7 +35,11 @@ class RoundSteps final : public Steps {
         rounds_(delayed_, exchange_, LocalOf(of.config), of.config.run.seed, static_cast<uint32_t>(of.env.rank),
                 static_cast<size_t>(of.config.comm.bucket_cap_mb * (1 << 20)), [this] { ForgetMemory(); }) {}
 
-  void Begin(double) override {}
+  void Begin(double) override {
+    if (!MayRest()) return;
+    of_.SetBatch(0);
+    for (int pass = 0; pass < 2; ++pass) of_.network.SettleBuckets();
+  }
 
   bool Make(int64_t step, double lr) override {
     of_.SetBatch(step);
@@ -95,6 +99,12 @@ class RoundSteps final : public Steps {
     if (!save.other_world) return MemoryIn(save.files[0], parameters);
     const ExchangeParts parts = MakeParts(of_.config.comm, of_.config.run.seed);
     return Reshard(save.files, parameters, parts, of_.env.rank, of_.env.world_size);
+  }
+
+  /// Whether a rank may make no pass while others make theirs, for which the Reducer must need no other rank.
+  bool MayRest() const {
+    return of_.config.train.mode == "local" &&
+           std::ranges::any_of(of_.config.local.gradient_p, [](double q) { return q < 1; });
   }
 
   void MoveToAgreed() {
