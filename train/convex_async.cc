@@ -5,8 +5,6 @@
 #include <deque>
 #include <map>
 
-#include <fmt/format.h>
-
 #include "gradwire/async.h"
 #include "gradwire/convex_worker.h"
 #include "gradwire/simulated_clock.h"
@@ -88,11 +86,6 @@ class AsyncRun {
 
   template <typename Archive>
   void serialize(Archive& archive) {
-    size_t n = workers_.size();
-    archive(n);
-    if (n != workers_.size())
-      throw ErrorAt(config_, "run.nproc",
-                    fmt::format("found {} workers, expected {}, as in the save", workers_.size(), n));
     archive(server_, model_, clock_, wall_s_);
     for (ConvexWorker& objective : objectives_) archive(objective);
     for (AsyncWorker<double>& worker : workers_) archive(worker);

@@ -46,7 +46,7 @@ class ConvexSaves {
   }
 
  private:
-  static constexpr const char *kState = "convex run", *kProblem = "problem";
+  static constexpr const char* kState = "convex run";
 
   std::optional<Save> Begin(ConvexReport* report);
   int Write(int64_t step, Snapshot& file, int signal, ConvexReport* report);
