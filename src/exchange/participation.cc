@@ -41,7 +41,7 @@ std::vector<double> Participation::Weights(uint64_t seed, uint64_t step, size_t 
 }
 
 std::string Participation::text() const {
-  return is_all() ? "all" : fmt::format("{}{}%", kind == Kind::kIid ? kIid : kNice, 100 * share);
+  return is_all() ? "all" : fmt::format("{}{:.12g}%", kind == Kind::kIid ? kIid : kNice, 100 * share);
 }
 
 Participation ParseParticipation(std::string_view text) {

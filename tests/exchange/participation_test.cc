@@ -53,7 +53,7 @@ TEST(Participation, OfAtLeastOneWorkerPrintsBack) {
   EXPECT_EQ(ParseParticipation("iid:1%").CountOf(4), 1u);
   EXPECT_EQ(ParseParticipation("nice:40%").CountOf(10), 4u);
   EXPECT_EQ(ParseParticipation("all").CountOf(4), 4u);
-  for (const char* text : {"all", "iid:40%", "nice:12.5%"}) EXPECT_EQ(ParseParticipation(text).text(), text);
+  for (const char* text : {"all", "iid:40%", "iid:7%", "nice:12.5%"}) EXPECT_EQ(ParseParticipation(text).text(), text);
   for (const char* text : {"", "iid", "iid:3", "iid:0%", "nice:101%", "nice:-1%", "iid:x%", "iid:nan%"})
     EXPECT_THROW(ParseParticipation(text), ConfigError) << text;
 }

@@ -28,6 +28,14 @@ TEST(Cost, SignSendsItsBitsItsScalesTheDenseBiasAndAFrame) {
   EXPECT_EQ(SentBytes(Parts("ef", "sign"), kParameters, 3), 2 * message);
 }
 
+TEST(Cost, OfPartOfTheWorkersIsThatOfAMeanRound) {
+  ExchangeParts parts = Parts("dcgd", "sign");
+  const uint64_t all = SentBytes(parts, kParameters, 8), compressed = 512 * 512 / 8 + 512 * 512 / 1024 * 4;
+  parts.participation = ParseParticipation("nice:25%");
+  const uint64_t table = 32;  // the sizes of five payloads, padded
+  EXPECT_EQ(SentBytes(parts, kParameters, 8), all + 7 * (table - compressed + compressed / 4));
+}
+
 TEST(Cost, WarnsExactlyWhereTheRingSendsNoMore) {
   EXPECT_FALSE(CostWarning(Parts("ef", "sign"), kParameters, 8));
   EXPECT_FALSE(CostWarning(Parts("none", "identity"), kParameters, 8));
