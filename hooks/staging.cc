@@ -37,7 +37,7 @@ Staging<T>::Staging(at::Tensor bucket, double scale, at::Tensor memory) : bucket
   memory_ = fits ? std::move(memory)
                  : at::empty(bucket_.sizes(), at::TensorOptions(kType<T>).pinned_memory(!bucket_.is_cpu()));
   if (bucket_.is_cpu()) return;  // Fetch copies, beside the backward pass
-  memory_.copy_(bucket_, /*non_blocking=*/true);
+  memory_.copy_(bucket_.to(kType<T>), /*non_blocking=*/true);
   copied_.emplace(bucket_.device().type());
   copied_->record(c10::impl::VirtualGuardImpl(bucket_.device().type()).getStream(bucket_.device()));
 }
@@ -61,7 +61,8 @@ template <typename T>
 void Staging<T>::Return() {
   const at::NoGradGuard no_grad;
   if (scale_ != 1) memory_.mul_(scale_);
-  if (!is_direct()) bucket_.copy_(memory_, /*non_blocking=*/true);
+  // Dtypes are converted on the bucket's device: a copy that has to convert as well goes by pageable memory, and waits.
+  if (!is_direct()) bucket_.copy_(memory_.to(bucket_.device(), kType<T>, /*non_blocking=*/true));
 }
 
 template class Staging<float>;

@@ -78,9 +78,9 @@ std::shared_ptr<AllReduceInterceptor> MakeInterceptor(const c10::intrusive_ptr<c
   DdpHookOptions options{CommOf(settings, "gradwire"), seed, false};
   options.comm.compress_1d = true;  // they all are, whatever they hold
   const auto join = [=, timeout_s = options.comm.timeout_s] {
-    return MakeC10dCollective({store, rank, size, AddressFor(store, world_size, local_world_size),
-                               Milliseconds(timeout_s)},
-                              "gradwire/intercept");
+    return MakeC10dCollective(
+        {store, rank, size, AddressFor(store, world_size, local_world_size), Milliseconds(timeout_s)},
+        "gradwire/intercept");
   };
   return std::make_shared<AllReduceInterceptor>(join, options, min_numel);
 }
@@ -114,8 +114,11 @@ py::dict Totals(Hook& hook) {
 class FloorHook final : public c10d::CommHookInterface {
  public:
   c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override {
-    auto future = c10::make_intrusive<c10::ivalue::Future>(c10::TensorType::get());
-    future->markCompleted(bucket.getBuffer());
+    const at::Tensor buffer = bucket.getBuffer();
+    std::vector<c10::Device> devices;  // whose streams the future keeps in order
+    if (!buffer.is_cpu()) devices.push_back(buffer.device());
+    auto future = c10::make_intrusive<c10::ivalue::Future>(c10::TensorType::get(), devices);
+    future->markCompleted(buffer);
     return future;
   }
   at::Tensor parseHookResult(const c10::IValue& result) override { return result.toTensor(); }
@@ -123,7 +126,7 @@ class FloorHook final : public c10d::CommHookInterface {
 
 void DefineHook(py::module& m) {
   py::class_<AllReduceInterceptor, std::shared_ptr<AllReduceInterceptor>>(m, "AllReduceInterceptor",
-                                                                            kWaitsWhenDestroyed)
+                                                                          kWaitsWhenDestroyed)
       .def(py::init(&MakeInterceptor))
       .def("totals", &Totals<AllReduceInterceptor>)
       .def("close", &AllReduceInterceptor::Close, ReleaseGil());
@@ -138,11 +141,12 @@ void DefineHook(py::module& m) {
            [](DdpHook& hook, const std::shared_ptr<c10d::Reducer>& reducer) {
              reducer->register_comm_hook(hook.ForReducer());
            })
-      .def("push",
-           [](DdpHook& hook, c10d::GradBucket& bucket) {
-             return std::make_shared<torch::jit::PythonFutureWrapper>(hook.Push(bucket));
-           },
-           ReleaseGil())
+      .def(
+          "push",
+          [](DdpHook& hook, c10d::GradBucket& bucket) {
+            return std::make_shared<torch::jit::PythonFutureWrapper>(hook.Push(bucket));
+          },
+          ReleaseGil())
       .def("set_scale", &DdpHook::SetScale)
       .def("set_lr", &DdpHook::SetLr)
       .def("totals", &Totals<DdpHook>)

@@ -33,8 +33,11 @@ using AllReduceTaker =
 ///  - timeouts, abort, shutdown, the group's uid, the bound device, the timing of collectives: all of them, each once.
 ///    An error of one does not keep the call from the others; the first error is thrown in the end;
 ///  - getError: the first error of any; getSequenceNumberForGroup: their sum; isInitialized: all are;
-///  - what stays open between two calls and names no device (coalescing, time estimates), and reconfigure: Error, and
-///    the supports... function says false. supportsTensorAlloc, which names no type either: true where all say so;
+///  - coalescing, which names no device: those that support it. The Work at its end waits for what the others were
+///  given
+///    meanwhile as well;
+///  - time estimates, which name no device either, and reconfigure: Error, and the supports... function says false.
+///    supportsTensorAlloc: true where all say so;
 ///  - everything else: the main one, the first that does not serve the cpu, or the first of all. torch has the same one
 ///    as the default of a group with Gloo and NCCL.
 ///

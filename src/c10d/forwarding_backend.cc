@@ -19,67 +19,73 @@ class ForwardingBackend final : public ForwardingControl {
   }
 
   Work broadcast(Tensors& tensors, const c10d::BroadcastOptions& options) override {
-    return inner_.For(tensors).broadcast(tensors, options);
+    return Pass(inner_.For(tensors), &Backend::broadcast, tensors, options);
   }
   Work allreduce(Tensors& tensors, const c10d::AllreduceOptions& options) override {
     if (take_)
       if (Work work = take_(tensors, options)) return work;
-    return inner_.For(tensors).allreduce(tensors, options);
+    return Pass(inner_.For(tensors), &Backend::allreduce, tensors, options);
   }
   Work allreduce_sparse(Tensors& tensors, const c10d::AllreduceOptions& options) override {
-    return inner_.For(tensors).allreduce_sparse(tensors, options);
+    return Pass(inner_.For(tensors), &Backend::allreduce_sparse, tensors, options);
   }
   Work allreduce_coalesced(Tensors& tensors, const c10d::AllreduceCoalescedOptions& options) override {
-    return inner_.For(tensors).allreduce_coalesced(tensors, options);
+    return Pass(inner_.For(tensors), &Backend::allreduce_coalesced, tensors, options);
   }
   Work reduce(Tensors& tensors, const c10d::ReduceOptions& options) override {
-    return inner_.For(tensors).reduce(tensors, options);
+    return Pass(inner_.For(tensors), &Backend::reduce, tensors, options);
   }
 
   Work allgather(TensorLists& outputs, Tensors& inputs, const c10d::AllgatherOptions& options) override {
-    return inner_.For(inputs).allgather(outputs, inputs, options);
+    return Pass(inner_.For(inputs), &Backend::allgather, outputs, inputs, options);
   }
   Work allgather_coalesced(TensorLists& outputs, Tensors& inputs, const c10d::AllgatherOptions& options) override {
-    return inner_.For(inputs).allgather_coalesced(outputs, inputs, options);
+    return Pass(inner_.For(inputs), &Backend::allgather_coalesced, outputs, inputs, options);
   }
   Work _allgather_base(Tensor& output, Tensor& input, const c10d::AllgatherOptions& options) override {
-    return inner_.For(input)._allgather_base(output, input, options);
+    return Pass(inner_.For(input), &Backend::_allgather_base, output, input, options);
   }
   Work allgather_into_tensor_coalesced(Tensors& outputs, Tensors& inputs,
                                        const c10d::AllgatherOptions& options) override {
-    return inner_.For(inputs).allgather_into_tensor_coalesced(outputs, inputs, options);
+    return Pass(inner_.For(inputs), &Backend::allgather_into_tensor_coalesced, outputs, inputs, options);
   }
 
   // Only the root of a gather has outputs, and only that of a scatter has inputs.
   Work gather(TensorLists& outputs, Tensors& inputs, const c10d::GatherOptions& options) override {
-    return inner_.For(inputs).gather(outputs, inputs, options);
+    return Pass(inner_.For(inputs), &Backend::gather, outputs, inputs, options);
   }
   Work scatter(Tensors& outputs, TensorLists& inputs, const c10d::ScatterOptions& options) override {
-    return inner_.For(outputs).scatter(outputs, inputs, options);
+    return Pass(inner_.For(outputs), &Backend::scatter, outputs, inputs, options);
   }
 
   Work reduce_scatter(Tensors& outputs, TensorLists& inputs, const c10d::ReduceScatterOptions& options) override {
-    return inner_.For(outputs).reduce_scatter(outputs, inputs, options);
+    return Pass(inner_.For(outputs), &Backend::reduce_scatter, outputs, inputs, options);
   }
   Work _reduce_scatter_base(Tensor& output, Tensor& input, const c10d::ReduceScatterOptions& options) override {
-    return inner_.For(input)._reduce_scatter_base(output, input, options);
+    return Pass(inner_.For(input), &Backend::_reduce_scatter_base, output, input, options);
   }
   Work reduce_scatter_tensor_coalesced(Tensors& outputs, Tensors& inputs,
                                        const c10d::ReduceScatterOptions& options) override {
-    return inner_.For(inputs).reduce_scatter_tensor_coalesced(outputs, inputs, options);
+    return Pass(inner_.For(inputs), &Backend::reduce_scatter_tensor_coalesced, outputs, inputs, options);
   }
 
   Work alltoall(Tensors& outputs, Tensors& inputs, const c10d::AllToAllOptions& options) override {
-    return inner_.For(inputs).alltoall(outputs, inputs, options);
+    return Pass(inner_.For(inputs), &Backend::alltoall, outputs, inputs, options);
   }
   Work alltoall_base(Tensor& output, Tensor& input, Sizes& output_sizes, Sizes& input_sizes,
                      const c10d::AllToAllOptions& options) override {
-    return inner_.For(input).alltoall_base(output, input, output_sizes, input_sizes, options);
+    return Pass(inner_.For(input), &Backend::alltoall_base, output, input, output_sizes, input_sizes, options);
   }
 
-  Work send(Tensors& tensors, int peer, int tag) override { return inner_.For(tensors).send(tensors, peer, tag); }
-  Work recv(Tensors& tensors, int peer, int tag) override { return inner_.For(tensors).recv(tensors, peer, tag); }
-  Work recvAnysource(Tensors& tensors, int tag) override { return inner_.For(tensors).recvAnysource(tensors, tag); }
+  Work send(Tensors& tensors, int peer, int tag) override {
+    return Pass(inner_.For(tensors), &Backend::send, tensors, peer, tag);
+  }
+  Work recv(Tensors& tensors, int peer, int tag) override {
+    return Pass(inner_.For(tensors), &Backend::recv, tensors, peer, tag);
+  }
+  Work recvAnysource(Tensors& tensors, int tag) override {
+    return Pass(inner_.For(tensors), &Backend::recvAnysource, tensors, tag);
+  }
 
   Work barrier(const c10d::BarrierOptions& options) override {
     return inner_.ForBarrier(options, bound_device_id_).barrier(options);
@@ -93,31 +99,36 @@ class ForwardingBackend final : public ForwardingControl {
   // The new names of the ones above. torch's defaults would reach the same inner function by way of the old name, but
   // they hold a flag of the thread meanwhile, by which a backend further in that has only the old name is refused.
   Work all_gather_single(Tensor& output, Tensor& input, const c10d::AllgatherOptions& options) override {
-    return inner_.For(input).all_gather_single(output, input, options);
+    return Pass(inner_.For(input), &Backend::all_gather_single, output, input, options);
   }
   Work all_gather_single_coalesced(Tensors& outputs, Tensors& inputs, const c10d::AllgatherOptions& options) override {
-    return inner_.For(inputs).all_gather_single_coalesced(outputs, inputs, options);
+    return Pass(inner_.For(inputs), &Backend::all_gather_single_coalesced, outputs, inputs, options);
   }
   Work gather_single(Tensor& output, Tensor& input, const c10d::GatherOptions& options) override {
-    return inner_.For(input).gather_single(output, input, options);
+    return Pass(inner_.For(input), &Backend::gather_single, output, input, options);
   }
   Work gather_into_tensor(Tensor& output, Tensor& input, const c10d::GatherOptions& options) override {
-    return inner_.For(input).gather_into_tensor(output, input, options);
+    return Pass(inner_.For(input), &Backend::gather_into_tensor, output, input, options);
   }
   Work reduce_scatter_single(Tensor& output, Tensor& input, const c10d::ReduceScatterOptions& options) override {
-    return inner_.For(input).reduce_scatter_single(output, input, options);
+    return Pass(inner_.For(input), &Backend::reduce_scatter_single, output, input, options);
   }
   Work reduce_scatter_single_coalesced(Tensors& outputs, Tensors& inputs,
                                        const c10d::ReduceScatterOptions& options) override {
-    return inner_.For(inputs).reduce_scatter_single_coalesced(outputs, inputs, options);
+    return Pass(inner_.For(inputs), &Backend::reduce_scatter_single_coalesced, outputs, inputs, options);
   }
   Work all_to_all_single(Tensor& output, Tensor& input, Sizes& output_sizes, Sizes& input_sizes,
                          const c10d::AllToAllOptions& options) override {
-    return inner_.For(input).all_to_all_single(output, input, output_sizes, input_sizes, options);
+    return Pass(inner_.For(input), &Backend::all_to_all_single, output, input, output_sizes, input_sizes, options);
   }
 #endif
 
  private:
+  template <typename Function, typename... Args>
+  Work Pass(Backend& backend, Function function, Args&&... args) {
+    return coalescing_.Keep(backend, (backend.*function)(std::forward<Args>(args)...));
+  }
+
   const AllReduceTaker take_;
 };
 

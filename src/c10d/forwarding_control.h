@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "c10d/inner_backends.h"
+#include "c10d/coalescing.h"
 #include "c10d/torch_compat.h"
 
 namespace gradwire {
@@ -62,9 +62,9 @@ class ForwardingControl : public c10d::Backend {
     inner_.For(device.type()).eagerConnectSingleDevice(device);
   }
 
-  bool supportsCoalescing() const override { return inner_.single() && inner_.main().supportsCoalescing(); }
-  void startCoalescing() override { inner_.Single().startCoalescing(); }
-  c10::intrusive_ptr<c10d::Work> endCoalescing() override { return inner_.Single().endCoalescing(); }
+  bool supportsCoalescing() const override { return Coalescing::Supported(inner_); }
+  void startCoalescing() override { coalescing_.Start(inner_); }
+  c10::intrusive_ptr<c10d::Work> endCoalescing() override { return coalescing_.End(inner_); }
 
   void registerOnCompletionHook(std::function<void(std::shared_ptr<c10d::WorkInfo>)>&& hook) override {
     inner_.main().registerOnCompletionHook(std::move(hook));
@@ -147,6 +147,7 @@ class ForwardingControl : public c10d::Backend {
 
  protected:
   InnerBackends inner_;
+  Coalescing coalescing_;
 };
 
 }  // namespace gradwire

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an exchange costs on Python's DDP, by either door, against DDP's own all-reduce:
 
-    PYTHONPATH=build/python torchrun --nproc-per-node 2 tests/bench/attach_bench.py [--rounds 21]
+    PYTHONPATH=build/python torchrun --nproc-per-node 2 tests/bench/attach_bench.py [--rounds 21] [--device cuda]
 
 The gradients have ResNet-18's shapes (11.2 million float32) and cost next to nothing to compute. A floor is a C++ hook that
 returns each bucket untouched; exchange = step - floor. Variants alternate round by round in one job; a figure is the median
-over the rounds, a ratio the median of the rounds' ratios with its 95 % interval (order statistics). Results are checked first:
-identity has plain DDP's bits, and replicas agree.
+over the rounds, a ratio the median of the rounds' ratios with its 95 % interval (order statistics). encode, wire and decode
+are of the exchange's thread, for each step; in part they go on while backward does. torch's own C++ hooks stand beside, since
+what a hook as such costs (a pass that divides by n, which plain DDP does while it fills the bucket) is in gradwire's figures
+too. Results are checked first: identity has plain DDP's bits, and replicas agree. With --device cuda plain DDP and the backend's other traffic go over NCCL;
+ranks that share a GPU talk over sockets of the loopback there too.
 """
 
 import argparse
+import pathlib
 import statistics
+import sys
 import time
 
 import torch
@@ -20,6 +25,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 import gradwire
 from gradwire import _C
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+from laws import take_gpu  # noqa: E402
 
 SETTINGS = {
     "identity": dict(method="none"),
@@ -53,12 +61,15 @@ class Shapes(nn.Module):
         return torch.stack([(w * g).sum() for w, g in zip(self.weights, self.gradients)]).sum()
 
 
-def make_variants():
+def make_variants(device):
     generator = torch.Generator().manual_seed(dist.get_rank())
-    gradients = [torch.randn(shape, generator=generator) for shape in resnet18_shapes()]
+    gradients = [torch.randn(shape, generator=generator).to(device) for shape in resnet18_shapes()]
     assert sum(g.numel() for g in gradients) == 11_173_962
     ddps = {"plain DDP": DistributedDataParallel(Shapes(gradients)), "floor": DistributedDataParallel(Shapes(gradients))}
     _C.install_floor(ddps["floor"].reducer)
+    for name, hook in (("all-reduce", dist.BuiltinCommHookType.ALLREDUCE), ("fp16", dist.BuiltinCommHookType.FP16_COMPRESS)):
+        ddps[f"torch's hook, {name}"] = DistributedDataParallel(Shapes(gradients))
+        ddps[f"torch's hook, {name}"]._register_builtin_comm_hook(hook)
     for name, settings in SETTINGS.items():
         ddps[f"attach, {name}"] = DistributedDataParallel(Shapes(gradients))
         gradwire.attach(ddps[f"attach, {name}"], start_iter=0, **settings)
@@ -72,7 +83,15 @@ def step(ddp):
     ddp.zero_grad()
     start = time.perf_counter()
     ddp(torch.zeros(1)).backward()
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
+
+
+def busy(ddp):
+    """ms of the exchange's thread so far: encode, wire, decode. None of another hook's."""
+    handle = gradwire.handle_of(ddp)
+    return [handle.stats()[key] for key in ("encode_ms", "wire_ms", "decode_ms")] if handle else []
 
 
 def check(ddps):
@@ -101,24 +120,28 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--steps", type=int, default=3, help="steps of each variant in a round")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
-    ddps = make_variants()
+    if arguments.device == "cuda":
+        take_gpu()
+    dist.init_process_group("gloo" if arguments.device == "cpu" else "nccl")
+    ddps = make_variants(arguments.device)
     check(ddps)
-    seconds = {name: [] for name in ddps}
+    seconds, before = {name: [] for name in ddps}, {name: busy(ddp) for name, ddp in ddps.items()}
     for _ in range(arguments.rounds):
         for name, ddp in ddps.items():
             dist.barrier()
             seconds[name].append(statistics.median(step(ddp) for _ in range(arguments.steps)))
     if dist.get_rank() == 0:
-        print(f"{dist.get_world_size()} ranks, {arguments.rounds} rounds of {arguments.steps} steps")
-        print("| variant | step, ms | exchange, ms | exchange / plain DDP's (95 %) |\n|---|---|---|---|")
+        steps = arguments.rounds * arguments.steps
+        print(f"{dist.get_world_size()} ranks, {arguments.rounds} rounds of {arguments.steps} steps, {arguments.device}")
+        print("| variant | step, ms | exchange, ms | exchange / plain DDP's (95 %) | encode, wire, decode, ms |\n|---|---|---|---|---|")
         exchange = {n: [s - f for s, f in zip(seconds[n], seconds["floor"])] for n in ddps}
         for name in ddps:
             ratio, low, high = interval([a / b for a, b in zip(exchange[name], exchange["plain DDP"])])
             print(f"| {name} | {1e3 * statistics.median(seconds[name]):.1f} | {1e3 * statistics.median(exchange[name]):.1f} | "
-                  f"{ratio:.2f} ({low:.2f}-{high:.2f}) |")
+                  f"{ratio:.2f} ({low:.2f}-{high:.2f}) | {', '.join(f'{(b - a) / steps:.1f}' for a, b in zip(before[name], busy(ddps[name])))} |")
     dist.destroy_process_group()
 
 

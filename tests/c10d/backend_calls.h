@@ -78,11 +78,12 @@ std::string AnswerOf(Function call) {
 
 /// Which of several inner backends a call is for, by gradwire/c10d_backend.h.
 enum class For {
-  kDevice,   ///< that of the arguments' device
-  kAll,      ///< each of them once
-  kMain,     ///< that of the accelerator
-  kUnclear,  ///< nobody can tell: an error
-  kNone,     ///< as kUnclear, for a question: the answer is no
+  kDevice,        ///< that of the arguments' device
+  kAll,           ///< each of them once
+  kMain,          ///< that of the accelerator
+  kThoseThatCan,  ///< coalescing, see there
+  kUnclear,       ///< nobody can tell: an error
+  kNone,          ///< as kUnclear, for a question: the answer is no
 };
 
 struct Call {
@@ -137,9 +138,9 @@ inline const std::vector<Call>& Calls() {
       GRADWIRE_CALL(kMain, registerOnCompletionHook, a.hook),
       GRADWIRE_CALL(kMain, waitForPendingWorks),
       GRADWIRE_CALL(kMain, getMemAllocator),
-      GRADWIRE_CALL(kNone, supportsCoalescing),
-      GRADWIRE_CALL(kUnclear, startCoalescing),
-      GRADWIRE_CALL(kUnclear, endCoalescing),
+      GRADWIRE_CALL(kThoseThatCan, supportsCoalescing),
+      GRADWIRE_CALL(kThoseThatCan, startCoalescing),
+      GRADWIRE_CALL(kThoseThatCan, endCoalescing),
 #ifdef GRADWIRE_BACKEND_2_12
       GRADWIRE_CALL(kMain, suspend),
       GRADWIRE_CALL(kMain, resume),

@@ -36,6 +36,7 @@ TEST_F(ForwardingChoice, ACallReachesTheBackendsThatItIsFor) {
     Arguments arguments(type);
     for (const Call& call : Calls()) {
       SCOPED_TRACE(call.name);
+      if (call.who == For::kThoseThatCan) continue;
       if (call.who == For::kUnclear) {
         EXPECT_THROW(call.make(*backend_, arguments), Error);
       } else if (call.who == For::kNone) {
@@ -49,6 +50,44 @@ TEST_F(ForwardingChoice, ACallReachesTheBackendsThatItIsFor) {
       for (const Recorder& inner : {cpu_, meta_}) inner->calls.clear();
     }
   }
+}
+
+struct OpenWork : c10d::Work {
+  bool isCompleted() override { return done; }
+  bool wait(std::chrono::milliseconds) override { return done = true; }
+  bool done = false;
+};
+
+TEST_F(ForwardingChoice, CoalescingIsForThoseThatCanAndItsEndWaitsForTheOthersToo) {
+  cpu_->yes = false;
+  const auto of_cpu = c10::make_intrusive<OpenWork>(), of_meta = c10::make_intrusive<OpenWork>();
+  cpu_->work = of_cpu;
+  meta_->work = of_meta;
+  Tensors on_cpu{at::zeros({1})}, on_meta{at::zeros({1}, at::kMeta)};
+  EXPECT_TRUE(backend_->supportsCoalescing());
+  backend_->send(on_cpu, 0, 0);  // before the start: its Work is the caller's alone
+  for (const bool both : {true, false}) {
+    cpu_->calls.clear();
+    meta_->calls.clear();
+    backend_->startCoalescing();
+    backend_->recv(on_meta, 0, 0);
+    if (both) {
+      EXPECT_EQ(backend_->recv(on_cpu, 0, 0), of_cpu);
+    }
+    const Work end = backend_->endCoalescing();
+    EXPECT_THAT(meta_->calls,
+                ElementsAre("supportsCoalescing()", "startCoalescing()", StartsWith("recv("), "endCoalescing()"));
+    EXPECT_EQ(end == of_meta, !both) << "the inner backend's own Work where there is no other";
+    of_meta->done = true;
+    EXPECT_EQ(end->isCompleted(), !both);
+    end->wait();
+    EXPECT_EQ(of_cpu->done, both);
+    of_cpu->done = of_meta->done = false;
+  }
+  EXPECT_THROW(backend_->endCoalescing(), Error);
+  meta_->yes = false;
+  EXPECT_FALSE(backend_->supportsCoalescing());
+  EXPECT_THROW(backend_->startCoalescing(), Error);
 }
 
 TEST_F(ForwardingChoice, ABackendThatServesTwoTypesOfDeviceIsCalledOnce) {

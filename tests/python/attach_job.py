@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 import gradwire
-from laws import backward, make_ddp, residuals
+from laws import DEVICE, backward, join_group, make_ddp, residuals
 
 
 def arguments():
@@ -57,7 +57,7 @@ def save_owners(args, ddp, optimizer, handle):
     state = {"model": ddp.state_dict(), "optimizer": optimizer.state_dict(), "gradwire": handle.state_dict()}
     torch.save(state, args.folder / f"step{args.resume}.rank{dist.get_rank()}.pt")
     memory = state["gradwire"]["ranks"][str(dist.get_rank())]
-    sums = torch.tensor([keys["down.e"].double().abs().sum() for _, keys in sorted(memory.items())])
+    sums = torch.tensor([keys["down.e"].double().abs().sum() for _, keys in sorted(memory.items())], device=DEVICE)
     dist.all_reduce(sums)
     assert sums.min() > 0
     (args.folder / f"owners{dist.get_rank()}.txt").write_text(str(sums.tolist()))
@@ -65,7 +65,7 @@ def save_owners(args, ddp, optimizer, handle):
 
 def main():
     args = arguments()
-    dist.init_process_group("gloo")
+    join_group("gloo")
     folder = args.folder
     for pair in args.every or [f"{args.method},{args.compressor}"]:
         args.method, args.compressor = pair.split(",")
@@ -92,7 +92,7 @@ def train(args, results):
         if step + 1 == args.save_at:
             state = {"model": ddp.state_dict(), "optimizer": optimizer.state_dict(), "gradwire": handle.state_dict()}
             torch.save(state, args.folder / f"step{step + 1}.rank{rank}.pt")
-    digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in ddp.parameters()))
+    digest = hashlib.sha256(b"".join(p.detach().cpu().numpy().tobytes() for p in ddp.parameters()))
     (results / f"{args.name}weights{rank}.txt").write_text(digest.hexdigest())
     handle.close()
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import gradwire
-from laws import backward, law, make_ddp, make_model, raises, residuals, same, same_residuals, train
+from laws import DEVICE, backward, law, make_ddp, make_model, raises, residuals, same, same_residuals, train
 
 
 @law
@@ -69,9 +69,9 @@ def stats_count_bytes_and_name_the_method():
 def the_hot_path_never_takes_the_gil():
     """A thread holds the GIL for 2 s, by a C function that does not release it. A backward pass that began before sends and
     receives all its buckets meanwhile."""
-    ddp = DistributedDataParallel(nn.Sequential(*(nn.Linear(1024, 1024) for _ in range(6))), bucket_cap_mb=4)
+    ddp = DistributedDataParallel(nn.Sequential(*(nn.Linear(1024, 1024) for _ in range(6))).to(DEVICE), bucket_cap_mb=4)
     with gradwire.attach(ddp, "ef", "topk:1%", start_iter=0) as handle:
-        x = torch.randn(512, 1024)
+        x = torch.randn(512 if DEVICE.type == "cpu" else 2**17, 1024, device=DEVICE)  # backward takes more than 50 ms
         for _ in range(3):
             ddp(x).square().mean().backward()
         loss, started, span = ddp(x).square().mean(), threading.Event(), []

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the files of laws share: a law is a function that every rank of a torchrun calls, `<file>.py RESULTS_FOLDER [LAW...]`.
 
-A rank writes what failed, by law, to RESULTS_FOLDER/<rank>.json, which torchrun.py reads.
+A rank writes what failed, by law, to RESULTS_FOLDER/<rank>.json, which torchrun.py reads. LAWS_DEVICE (cpu or cuda) says where
+models and tensors are, LAWS_BACKEND which process group there is.
 """
 
 import datetime
 import faulthandler
 import json
+import os
 import pathlib
 import sys
 import time
@@ -17,6 +19,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+DEVICE = torch.device(os.environ.get("LAWS_DEVICE", "cpu"))
+TORCH = tuple(int(part) for part in torch.__version__.split(".")[:2])
 LAWS = {}
 _STUCK_S = 240  # then a rank ends, with the stack of each of its threads; torchrun.py waits a little longer
 
@@ -32,7 +36,7 @@ def law(function):
 
 def make_model(seed=0, width=64, dtype=torch.float32):
     torch.manual_seed(seed)
-    return nn.Sequential(nn.Linear(32, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 8)).to(dtype)
+    return nn.Sequential(nn.Linear(32, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 8)).to(DEVICE, dtype)
 
 
 def make_ddp(model=None, **options):
@@ -41,7 +45,7 @@ def make_ddp(model=None, **options):
 
 def batch(step, rank=None, dtype=torch.float32):
     generator = torch.Generator().manual_seed(1000 * step + (dist.get_rank() if rank is None else rank))
-    return torch.randn(16, 32, generator=generator).to(dtype)
+    return torch.randn(16, 32, generator=generator).to(DEVICE, dtype)
 
 
 def backward(ddp, step, dtype=torch.float32, scale=1.0):
@@ -97,10 +101,25 @@ def train_scaled(ddp, scaler, optimizer, steps, infinite_at=()):
         scaler.update()
 
 
+def take_gpu():
+    """This rank's. Where ranks have to share one, NCCL takes them for two of one machine's on one GPU, which it refuses, unless
+    each says that it is a machine of its own; they then talk over sockets."""
+    local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    torch.cuda.set_device(local % gpus)
+    if int(os.environ["LOCAL_WORLD_SIZE"]) > gpus:
+        os.environ.update(NCCL_HOSTID=f"rank{local}", NCCL_SOCKET_IFNAME="lo")
+
+
+def join_group(backend, **options):
+    if DEVICE.type == "cuda":
+        take_gpu()
+    dist.init_process_group(os.environ.get("LAWS_BACKEND", backend), **options)
+
+
 def run(backend):
     """Every law that was registered, or those that the command line names; what failed goes to a file for each rank."""
     faulthandler.dump_traceback_later(_STUCK_S, exit=True)
-    dist.init_process_group(backend, timeout=datetime.timedelta(seconds=_STUCK_S / 2))
+    join_group(backend, timeout=datetime.timedelta(seconds=_STUCK_S / 2))
     failures, seconds = {}, {}
     for name in sys.argv[2:] or LAWS:
         start = time.monotonic()

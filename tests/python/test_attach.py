@@ -9,44 +9,63 @@ import time
 
 import pytest
 import ranks
+import torch
 from torchrun import HERE, environment, laws_of, read_results, torchrun
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """What each rank says of each law, by world size; one torchrun each."""
+    """What each rank says of each law, by job; one torchrun each."""
     seen = {}
 
-    def of(size):
-        if size not in seen:
-            folder = tmp_path_factory.mktemp(f"laws{size}")
-            done = torchrun(size, HERE / "attach_laws.py", folder)
+    def of(size, **settings):
+        job = (size, *settings.values())
+        if job not in seen:
+            folder = tmp_path_factory.mktemp("laws")
+            done = torchrun(size, HERE / "attach_laws.py", folder, **settings)
             assert done.returncode == 0, done.stdout + done.stderr
-            seen[size] = read_results(folder, size)
-        return seen[size]
+            seen[job] = read_results(folder, size)
+        return seen[job]
 
     return of
+
+
+def check(results, law):
+    for rank, failures in enumerate(results):
+        if failures[law].startswith("left out: "):
+            pytest.skip(failures[law])
+        assert not failures[law], f"rank {rank} of {len(results)}: {failures[law]}"
 
 
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("law", laws_of("attach_laws.py", "handle_laws.py"))
 def test_law(results, law, size):
-    for rank, failures in enumerate(results(size)):
-        if failures[law].startswith("left out: "):
-            pytest.skip(failures[law])
-        assert not failures[law], f"rank {rank} of {size}: {failures[law]}"
+    check(results(size), law)
 
 
-def run_job(folder, size, *words):
-    done = torchrun(size, HERE / "attach_job.py", folder, *words)
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("backend", ["gloo", "nccl"])
+@pytest.mark.parametrize("law", laws_of("attach_laws.py", "handle_laws.py"))
+def test_law_on_a_gpu(results, law, backend):
+    check(results(2, LAWS_DEVICE="cuda", LAWS_BACKEND=backend), law)
+
+
+ON_GPU = {"LAWS_DEVICE": "cuda", "LAWS_BACKEND": "nccl"}
+ON_BOTH = pytest.mark.parametrize("settings", [
+    {}, pytest.param(ON_GPU, marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))], ids=["cpu", "gpu"])  # fmt: skip
+
+
+def run_job(folder, size, *words, **settings):
+    done = torchrun(size, HERE / "attach_job.py", folder, *words, **settings)
     assert done.returncode == 0, done.stdout + done.stderr
     return {f.stem: f.read_text() for f in folder.glob("*.txt")}
 
 
-def test_a_resumed_job_goes_on_bit_for_bit(tmp_path):
+@ON_BOTH
+def test_a_resumed_job_goes_on_bit_for_bit(tmp_path, settings):
     every = ["--every", "ef,topk:5%", "ef21,topk:5%", "diana,randk:25%", "doublesqueeze,sign"]
-    straight = run_job(tmp_path, 2, "--steps", 60, "--save-at", 10, *every)
-    resumed = run_job(tmp_path, 2, "--steps", 60, "--resume", 10, *every)
+    straight = run_job(tmp_path, 2, "--steps", 60, "--save-at", 10, *every, **settings)
+    resumed = run_job(tmp_path, 2, "--steps", 60, "--resume", 10, *every, **settings)
     assert len(straight) == 8 and resumed == straight
     for method in ("ef", "ef21", "diana", "doublesqueeze"):
         assert straight[f"{method}.weights0"] == straight[f"{method}.weights1"]
@@ -66,12 +85,13 @@ def test_owners_memory_is_held_once_after_another_world_size(tmp_path):
     assert sums[0] == sums[1]
 
 
-def start_job(tmp_path, size, *words):
-    return ranks.start_ranks(size, [sys.executable, HERE / "attach_job.py", tmp_path, *map(str, words)], env=environment())
+def start_job(tmp_path, size, *words, **settings):
+    return ranks.start_ranks(size, [sys.executable, HERE / "attach_job.py", tmp_path, *map(str, words)], env=environment(**settings))
 
 
-def test_survivors_of_a_killed_rank_name_it(tmp_path):
-    job = start_job(tmp_path, 3, "--steps", 100000, "--timeout", 20, "--progress")
+@ON_BOTH
+def test_survivors_of_a_killed_rank_name_it(tmp_path, settings):
+    job = start_job(tmp_path, 3, "--steps", 100000, "--timeout", 20, "--progress", **settings)
     first = job[0].stdout.readline()
     while first and "step 5" not in first:
         first = job[0].stdout.readline()

@@ -24,11 +24,21 @@ dist.destroy_process_group()
 """
 
 
-@pytest.fixture(scope="module", params=[(2, "OFF"), (3, "OFF"), (2, "DETAIL")], ids=["2ranks", "3ranks", "2ranks-debug-detail"])
+JOBS = {
+    "2ranks": (2, {}),
+    "3ranks": (3, {}),
+    "2ranks-debug-detail": (2, {"TORCH_DISTRIBUTED_DEBUG": "DETAIL"}),
+    "2ranks-gpu": (2, {"LAWS_DEVICE": "cuda"}),
+}
+
+
+@pytest.fixture(scope="module", params=JOBS.values(), ids=JOBS.keys())
 def failures(request, tmp_path_factory):
-    size, debug = request.param
+    size, settings = request.param
+    if "LAWS_DEVICE" in settings and not torch.cuda.is_available():
+        pytest.skip("no GPU")
     folder = tmp_path_factory.mktemp("laws")
-    done = torchrun(size, HERE / "backend_laws.py", folder, TORCH_DISTRIBUTED_DEBUG=debug, **SETTINGS)
+    done = torchrun(size, HERE / "backend_laws.py", folder, **settings, **SETTINGS)
     assert done.returncode == 0, done.stdout + done.stderr
     return read_results(folder, size)
 

@@ -61,6 +61,7 @@ class RecordingBackend : public c10d::Backend {
   bool yes = true;                                   ///< the answer to questions of yes or no
   uint64_t sequence = 7;                             ///< the answer of getSequenceNumberForGroup
   c10d::ErrorType error = c10d::ErrorType::SUCCESS;  ///< the answer of getError
+  Work work = c10::make_intrusive<c10d::Work>();     ///< of every operation
   std::string fails;                                 ///< the function that throws
   mutable std::vector<std::string> calls;            ///< "name(arguments)"
 
@@ -206,7 +207,7 @@ class RecordingBackend : public c10d::Backend {
     if constexpr (std::is_same_v<Return, c10d::ErrorType>) return error;
     if constexpr (std::is_same_v<Return, std::optional<at::Device>>) return at::Device(at::kCUDA, 5);
     if constexpr (std::is_same_v<Return, MemoryStats>) return {{name_, sequence}};
-    if constexpr (std::is_same_v<Return, Work>) return work_;
+    if constexpr (std::is_same_v<Return, Work>) return work;
     if constexpr (std::is_same_v<Return, OptionsPtr>) return options_;
     if constexpr (std::is_same_v<Return, at::Tensor>) return tensor_;
     if constexpr (std::is_same_v<Return, std::shared_ptr<c10::Allocator>>) return allocator_;
@@ -217,7 +218,6 @@ class RecordingBackend : public c10d::Backend {
   }
 
   std::string name_;
-  Work work_ = c10::make_intrusive<c10d::Work>();
   OptionsPtr options_ = c10::make_intrusive<Options>("recording");
   at::Tensor tensor_ = at::zeros({1});
   std::shared_ptr<c10::Allocator> allocator_{c10::GetAllocator(at::kCPU), [](c10::Allocator*) {}};
