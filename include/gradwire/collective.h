@@ -26,7 +26,10 @@ struct Ticket {
 };
 
 /// Moves bytes between the ranks of one job. All ranks start the same operations, in the same order unless reserved.
-/// Buffers belong to the operation from Start* until its Finish returns. Not thread-safe: one thread at a time.
+/// Buffers belong to the operation from Start* until its Finish returns.
+///
+/// Threads: one at a time for all but Finish and Cancel. Finish may be called by others meanwhile, each with a ticket
+/// of its own, and Cancel by any.
 ///
 /// Every wait ends within the timeout given at construction. A failure throws PeerError that names the rank to blame,
 /// and tells the other ranks, so that they name the same rank; afterwards the collective can only be destroyed.
@@ -50,6 +53,9 @@ class Collective {
   virtual Ticket StartAllReduce(std::span<double> values) = 0;
   /// Waits until the operation is complete. Tickets may be finished in any order, each once.
   virtual void Finish(const Ticket& ticket) = 0;
+  /// Ends every Finish, under way or to come, with an Error, within about a second. Afterwards it can only be
+  /// destroyed.
+  virtual void Cancel() = 0;
 
   /// Every rank's text, by rank. For agreeing on settings at start, not for data.
   virtual std::vector<std::string> GatherText(std::string_view text) = 0;

@@ -55,7 +55,8 @@ struct ExchangeParts {
 /// by theory times the share of the workers that take part; 0 for links that have none.
 double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters, size_t workers);
 
-/// Since construction. Seconds are those of the thread that runs the exchange.
+/// Since construction, in seconds of the clock. `wire_s`: handing messages over and waiting for them, summed over
+/// buckets that may wait at the same time.
 struct ExchangeStats {
   uint64_t frame_bytes = 0;    ///< frames handed to the transport
   uint64_t payload_bytes = 0;  ///< payloads, and the transfers of all-reduces, handed to the transport
@@ -85,7 +86,7 @@ class Flight;
 /// Non-finite elements: a piece that holds one is sent as zeros and keeps its memory, and its frame is flagged; the
 /// bucket is then NaN on all ranks. See also ExchangeParts::poison_undoes_step.
 ///
-/// Not thread-safe: one thread at a time (ExchangeThread is that thread for a DDP).
+/// Threads: one at a time (ExchangeThread is that thread for a DDP) for all but Await and Cancel.
 template <typename T>
 class Exchange {
  public:
@@ -104,6 +105,20 @@ class Exchange {
   /// Waits for the peers' messages of that bucket and puts the mean into its values. Throws PeerError.
   void Finish(Id id);
 
+  /// Finish in steps, for whoever has others wait: while there is a Pending wait, Await it and Advance.
+  struct Wait {
+    uint64_t operation, step;
+    uint32_t bucket;
+  };
+  /// What the bucket waits for; none: it is finished.
+  std::optional<Wait> Pending(Id id) const;
+  /// Returns the seconds that it took. Any thread, beside one that uses the exchange. Throws PeerError.
+  double Await(const Wait& wait);
+  /// Goes on with the bucket after its wait, without waiting.
+  void Advance(Id id, double waited_s);
+  /// Ends all waits, those to come too, with an Error. Any thread.
+  void Cancel();
+
   const std::vector<Parameter>& parameters() const;
   /// In total, and by the index of the bucket.
   ExchangeStats stats() const;
@@ -116,8 +131,11 @@ class Exchange {
 
  private:
   std::unique_ptr<ExchangeCore<T>> core_;
+  struct UnderWay;
+  UnderWay& Find(Id id);
+
   Id next_ = 0;
-  std::map<Id, std::unique_ptr<Flight<T>>> flights_;
+  std::map<Id, UnderWay> flights_;
 };
 
 }  // namespace gradwire

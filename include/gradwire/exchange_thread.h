@@ -5,16 +5,22 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <map>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <thread>
 
 #include "gradwire/exchange.h"
 
 namespace gradwire {
 
+class Waiters;
+
 /// Runs an exchange on a thread of its own, so that buckets cross the wire while the caller computes the next ones.
-/// Buckets are started in the order of Push; while none is waiting, the oldest one under way is finished.
+/// Buckets are started in the order of Push, as soon as they are there: other threads wait for the peers, and a bucket
+/// goes on when what it waits for has come. So buckets are on the wire together, and a step costs a latency (or two,
+/// where there is a way back), not one for each bucket. Those of another step wait until all of this one are finished.
+///
 /// Push may be called by one thread at a time, any thread. `done` runs on the exchange thread, and is destroyed there
 /// right after, under no lock: what it owns may wait for whoever is in Push, such as for Python's interpreter lock.
 ///
@@ -24,43 +30,51 @@ class ExchangeThread : public BucketSink<T> {
  public:
   /// `exchange` must outlive this; it belongs to the thread until Close.
   explicit ExchangeThread(Exchange<T>& exchange);
-  ~ExchangeThread() override { Close(); }
+  ~ExchangeThread() override;
 
   void Push(const Round& round, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override;
 
-  /// Runs `look` on the exchange thread between two buckets and waits for it: the way to read stats and state. Throws
-  /// what `look` throws.
+  /// Runs `look` on the exchange thread, when all buckets pushed before are finished, and waits for it: the way to read
+  /// stats and state. Throws what `look` throws.
   void Inspect(const std::function<void(Exchange<T>&)>& look);
 
-  /// Finishes what was pushed (each wait bounded by the collective's timeout) and joins the thread. Idempotent.
+  /// Finishes what was pushed (each wait bounded by the collective's timeout) and joins the threads. Idempotent.
   void Close();
 
  private:
+  using Id = typename Exchange<T>::Id;
+  using Done = std::function<void(std::exception_ptr)>;
   struct Job {
     Round round;
     Bucket<T> bucket;
-    std::function<void(std::exception_ptr)> done;
+    Done done;
     std::function<void()> look;  // set: not a bucket, but an inspection
   };
-  struct Started {
-    typename Exchange<T>::Id id;
-    std::function<void(std::exception_ptr)> done;
+  struct Arrival {
+    Id id;
+    double waited_s;
+    std::exception_ptr failure;
   };
 
   void Enqueue(Job job);
   void Run();
-  std::optional<Job> Next();  // none: nothing waiting (and, when idle, closed)
-  void Begin(Job& job);
-  void FinishOldest();
+  bool MayBegin() const;  // under the lock
+  void Begin(Job job);
+  void Resume(const Arrival& arrival);
+  void AwaitOrAnswer(Id id);
+  void Fail(std::exception_ptr failure);
 
   Exchange<T>& exchange_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Job> queue_;        // guarded by mutex_
-  bool closed_ = false;          // guarded by mutex_
-  std::deque<Started> started_;  // exchange thread only
-  std::exception_ptr failure_;   // exchange thread only
-  std::thread thread_;           // last: it uses all of the above
+  std::deque<Job> queue_;         // guarded by mutex_
+  std::deque<Arrival> arrivals_;  // guarded by mutex_
+  bool closed_ = false;           // guarded by mutex_
+  std::map<Id, Done> under_way_;  // exchange thread only
+  uint64_t step_ = 0;             // of those; exchange thread only
+  std::exception_ptr failure_;    // exchange thread only
+  std::unique_ptr<Waiters> waiters_;
+  std::thread thread_;  // last: it uses all of the above
 };
 
 /// Exchanges each bucket at once, on the caller's thread.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <map>
+#include <mutex>
 
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
@@ -44,11 +46,10 @@ class C10dCollective final : public Collective {
   Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
     Ticket ticket{id, 0};
     const int tag = static_cast<int>(ticket.id % (1u << 30));
-    std::vector<Pending>& pending = pending_[ticket.id];
     for (const Incoming& message : incoming)
-      pending.push_back(Begin(message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::recv));
+      Keep(id, Begin(message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::recv));
     for (const Outgoing& message : outgoing) {
-      pending.push_back(Begin(message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::send));
+      Keep(id, Begin(message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::send));
       ticket.bytes_sent += message.bytes.size();
     }
     return ticket;
@@ -58,10 +59,18 @@ class C10dCollective final : public Collective {
   Ticket StartAllReduce(std::span<double> values) override { return StartSum(View(values, at::kDouble)); }
 
   void Finish(const Ticket& ticket) override {
-    const auto pending = pending_.extract(ticket.id);
-    if (pending.empty()) return;
     const auto end = Clock::now() + timeout_;
-    for (Pending& part : pending.mapped()) Await(part, end);
+    for (const Pending& part : Parts(ticket.id)) Await(part, end);
+    const std::lock_guard lock(mutex_);
+    pending_.erase(ticket.id);
+  }
+
+  void Cancel() override {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    for (auto& [id, parts] : pending_)
+      for (Pending& part : parts)
+        if (part.peer >= 0) part.work->abort();  // a sum's wait is cut into slices, and looks
   }
 
   std::vector<std::string> GatherText(std::string_view text) override {
@@ -97,20 +106,40 @@ class C10dCollective final : public Collective {
     }
   }
 
+  void Keep(uint64_t id, Pending part) {
+    const std::lock_guard lock(mutex_);
+    pending_[id].push_back(std::move(part));
+  }
+
+  /// They stay among the pending until they are done, for Cancel; and after a failure, since the transport may still
+  /// write.
+  std::vector<Pending> Parts(uint64_t id) {
+    const std::lock_guard lock(mutex_);
+    CheckNotCancelled();
+    const auto found = pending_.find(id);
+    return found == pending_.end() ? std::vector<Pending>{} : found->second;
+  }
+
+  void CheckNotCancelled() const {
+    if (cancelled_) throw Error("the exchange of rank " + std::to_string(rank()) + " was given up");
+  }
+
   Ticket StartSum(const at::Tensor& tensor) {
     Ticket ticket{next_++, 0};
     std::vector<at::Tensor> tensors{tensor};
-    pending_[ticket.id].push_back({-1, tensor, backend_->allreduce(tensors)});
+    Keep(ticket.id, {-1, tensor, backend_->allreduce(tensors)});
     // Gloo's ring: n - 1 chunks of 1/n on the way to the sums, and n - 1 on the way back.
     ticket.bytes_sent = 2 * static_cast<uint64_t>(size() - 1) * tensor.nbytes() / static_cast<uint64_t>(size());
     return ticket;
   }
 
-  void Await(Pending& part, Clock::time_point end) {
+  void Await(const Pending& part, Clock::time_point end) {
     try {
       if (part.peer < 0) AwaitSum(part, end);
       part.work->wait(Left(end));
+      CheckNotCancelled();  // an aborted wait ends like one that is over
     } catch (const std::exception& error) {
+      CheckNotCancelled();
       const bool late = Clock::now() >= end;
       const std::string what = late ? "did not answer within " + std::to_string(timeout_.count()) + " ms" : "is gone";
       Fail(part.peer >= 0 ? part.peer : FindCulprit(), what, error.what());
@@ -124,8 +153,9 @@ class C10dCollective final : public Collective {
   /// In a ring a rank may wait for a neighbour that has failed and is still there: so a wait is cut into slices, and
   /// ends when anyone has blamed a rank. (Only an all-reduce's wait can be taken up again: after the others' timeout
   /// Gloo closes the connections.) Returns when the operation is complete, or its time is over.
-  void AwaitSum(Pending& part, Clock::time_point end) {
+  void AwaitSum(const Pending& part, Clock::time_point end) {
     while (!part.work->isCompleted() && Clock::now() < end) {
+      CheckNotCancelled();
       try {
         part.work->wait(std::min(kSlice, Left(end)));
       } catch (const std::exception&) {
@@ -137,6 +167,7 @@ class C10dCollective final : public Collective {
   /// An all-reduce does not say who broke it. Gloo refuses at once to send to a peer whose connection is closed; where
   /// all are open, some rank is stuck.
   int FindCulprit() {
+    const std::lock_guard lock(culprit_mutex_);
     for (int peer = 0; peer < size(); ++peer) {
       if (peer == rank()) continue;
       std::vector<at::Tensor> probe{at::zeros({1}, at::kByte)};
@@ -161,8 +192,11 @@ class C10dCollective final : public Collective {
   RollCall roll_call_;
   milliseconds timeout_;
   uint64_t next_ = 0;
-  std::map<uint64_t, std::vector<Pending>> pending_;
-  std::vector<Pending> probes_;
+  std::atomic<bool> cancelled_ = false;
+  std::mutex mutex_;
+  std::map<uint64_t, std::vector<Pending>> pending_;  // guarded by mutex_
+  std::mutex culprit_mutex_;
+  std::vector<Pending> probes_;  // guarded by culprit_mutex_
 };
 
 }  // namespace

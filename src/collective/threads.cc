@@ -51,6 +51,7 @@ class ThreadCollective final : public Collective {
       Post(message.peer, ticket.id, message.bytes);
       ticket.bytes_sent += message.bytes.size();
     }
+    const std::lock_guard lock(mutex_);
     pending_[id].push_back([this, id, wanted = std::vector<Incoming>(incoming.begin(), incoming.end())] {
       for (const Incoming& message : wanted) Receive(message.peer, id, message.bytes);
     });
@@ -61,9 +62,18 @@ class ThreadCollective final : public Collective {
   Ticket StartAllReduce(std::span<double> values) override { return StartSum(values); }
 
   void Finish(const Ticket& ticket) override {
-    const auto pending = pending_.extract(ticket.id);
+    const auto pending = [&] {
+      const std::lock_guard lock(mutex_);
+      return pending_.extract(ticket.id);
+    }();
     if (pending.empty()) return;
     for (const auto& part : pending.mapped()) part();
+  }
+
+  void Cancel() override {
+    const std::lock_guard lock(hub_->mutex);
+    cancelled_ = true;
+    hub_->changed.notify_all();
   }
 
   std::vector<std::string> GatherText(std::string_view text) override {
@@ -91,6 +101,7 @@ class ThreadCollective final : public Collective {
     Ticket ticket{next_++, 0};
     ForPeers([&](int peer) { Post(peer, ticket.id, std::as_bytes(values)); });
     ticket.bytes_sent = values.size_bytes() * static_cast<size_t>(size() - 1);
+    const std::lock_guard lock(mutex_);
     pending_[ticket.id].push_back([this, id = ticket.id, values] {
       const std::vector<T> own(values.begin(), values.end());
       std::vector<T> theirs(values.size());
@@ -123,8 +134,10 @@ class ThreadCollective final : public Collective {
   Bytes Await(int peer, uint64_t id) {
     std::unique_lock lock(hub_->mutex);
     const auto key = std::make_tuple(peer, rank_, id);
-    const bool answered = hub_->changed.wait_for(
-        lock, hub_->timeout, [&] { return hub_->mail.contains(key) || !hub_->alive[static_cast<size_t>(peer)]; });
+    const bool answered = hub_->changed.wait_for(lock, hub_->timeout, [&] {
+      return cancelled_ || hub_->mail.contains(key) || !hub_->alive[static_cast<size_t>(peer)];
+    });
+    if (cancelled_) throw Error(fmt::format("the exchange of rank {} was given up", rank_));
     if (const auto found = hub_->mail.extract(key); !found.empty()) return std::move(found.mapped());
     if (hub_->dead < 0) hub_->dead = peer;
     throw PeerError(hub_->dead, answered
@@ -136,7 +149,9 @@ class ThreadCollective final : public Collective {
   std::shared_ptr<Hub> hub_;
   int rank_;
   uint64_t next_ = 0;
-  std::map<uint64_t, std::vector<std::function<void()>>> pending_;
+  bool cancelled_ = false;  // guarded by the hub's mutex
+  std::mutex mutex_;
+  std::map<uint64_t, std::vector<std::function<void()>>> pending_;  // guarded by mutex_
 };
 
 }  // namespace

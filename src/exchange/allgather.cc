@@ -34,8 +34,14 @@ class AllGatherFlight final : public Flight<T> {
     mail_.Start();
   }
 
-  void Finish() override {
-    const bool poisoned = mail_.Finish();
+  std::optional<uint64_t> awaits() const override {
+    return is_finished_ ? std::nullopt : std::optional(mail_.awaits());
+  }
+
+  void Advance() override {
+    if (!mail_.Advance()) return;
+    is_finished_ = true;
+    const bool poisoned = mail_.is_any_poisoned();
     core_.poisoned |= poisoned;
     const Timer timer(stats_.decode_s);
     std::vector<From> messages;
@@ -56,6 +62,7 @@ class AllGatherFlight final : public Flight<T> {
   const bool dense_;
   const std::shared_ptr<const BucketPlan> plan_;
   Mail<T> mail_;
+  bool is_finished_ = false;
 };
 
 }  // namespace

@@ -27,11 +27,10 @@ class DenseFlight final : public Flight<T> {
     stats_.payload_bytes += ticket_.bytes_sent;
   }
 
-  void Finish() override {
-    {
-      const Timer timer(stats_.wire_s);
-      core_.collective.Finish(ticket_);
-    }
+  std::optional<uint64_t> awaits() const override { return is_finished_ ? std::nullopt : std::optional(ticket_.id); }
+
+  void Advance() override {
+    is_finished_ = true;
     OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
   }
 
@@ -41,6 +40,7 @@ class DenseFlight final : public Flight<T> {
   const Round round_;
   const Bucket<T> bucket_;
   Ticket ticket_;
+  bool is_finished_ = false;
 };
 
 /// What linear operators send is an array of T: the payloads of all ranks are summed on the way, one after another in a
@@ -68,11 +68,10 @@ class LinearFlight final : public Flight<T> {
     stats_.payload_bytes += ticket_.bytes_sent;
   }
 
-  void Finish() override {
-    {
-      const Timer timer(stats_.wire_s);
-      core_.collective.Finish(ticket_);
-    }
+  std::optional<uint64_t> awaits() const override { return is_finished_ ? std::nullopt : std::optional(ticket_.id); }
+
+  void Advance() override {
+    is_finished_ = true;
     const Timer timer(stats_.decode_s);
     size_t at = 0;
     for (const PlannedPiece& planned : plan_->up[0].pieces) at += Decode(planned, at);
@@ -114,6 +113,7 @@ class LinearFlight final : public Flight<T> {
   const std::shared_ptr<const BucketPlan> plan_;
   std::vector<T> sums_;  // payloads, then 0, or NaN from a rank whose bucket was poisoned
   Ticket ticket_;
+  bool is_finished_ = false;
 };
 
 }  // namespace

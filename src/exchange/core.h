@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "exchange/bucket_plan.h"
@@ -60,14 +61,17 @@ template <typename T>
 void LoadVectors(const std::vector<Parameter>& parameters, const std::vector<SavedVector<T>>& memory, StateStore<T>& up,
                  StateStore<T>& down, const std::function<void()>& forget);
 
-/// A bucket under way: Start sends it, Finish puts the mean in place. Where either throws, the transport may still
-/// write into the flight's buffers: it must live until the collective is destroyed.
+/// A bucket under way: Start sends it, and each wait's end advances it, until the mean is in place. Neither waits.
+/// Where either throws, the transport may still write into the flight's buffers: it must live until the collective is
+/// destroyed.
 template <typename T>
 class Flight {
  public:
   virtual ~Flight() = default;
   virtual void Start() = 0;
-  virtual void Finish() = 0;
+  /// The operation whose end it waits for; none: it is finished.
+  virtual std::optional<uint64_t> awaits() const = 0;
+  virtual void Advance() = 0;
 };
 
 // One function per topology.

@@ -64,6 +64,13 @@ std::unique_ptr<Flight<T>> MakeFlight(ExchangeCore<T>& core, const Round& round,
 }  // namespace
 
 template <typename T>
+struct Exchange<T>::UnderWay {
+  std::unique_ptr<Flight<T>> flight;
+  uint64_t step;
+  uint32_t bucket;
+};
+
+template <typename T>
 Exchange<T>::Exchange(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts)
     : core_(std::make_unique<ExchangeCore<T>>(collective, std::move(parameters), std::move(parts))) {
   CheckModelScope(core_->parts, core_->parameters);
@@ -78,17 +85,55 @@ template <typename T>
 typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>& bucket) {
   if (bucket.fetch) bucket.fetch();
   core_->BeginStep(round.step);
-  auto flight = MakeFlight(*core_, round, bucket);
-  flights_.emplace(next_, std::move(flight)).first->second->Start();  // where it throws, the flight stays
+  UnderWay under_way{MakeFlight(*core_, round, bucket), round.step, bucket.index};
+  flights_.emplace(next_, std::move(under_way)).first->second.flight->Start();  // where it throws, the flight stays
   return next_++;
 }
 
 template <typename T>
+typename Exchange<T>::UnderWay& Exchange<T>::Find(Id id) {
+  const auto found = flights_.find(id);
+  if (found == flights_.end()) throw Error(fmt::format("exchange: bucket {} is not under way", id));
+  return found->second;
+}
+
+template <typename T>
 void Exchange<T>::Finish(Id id) {
-  const auto flight = flights_.find(id);
-  if (flight == flights_.end()) throw Error(fmt::format("Exchange::Finish: bucket {} is not under way", id));
-  flight->second->Finish();  // where it throws, the flight stays
-  flights_.erase(flight);
+  Find(id);
+  while (const std::optional<Wait> wait = Pending(id)) Advance(id, Await(*wait));
+}
+
+template <typename T>
+std::optional<typename Exchange<T>::Wait> Exchange<T>::Pending(Id id) const {
+  const auto found = flights_.find(id);
+  if (found == flights_.end()) return std::nullopt;
+  const UnderWay& under_way = found->second;
+  return Wait{*under_way.flight->awaits(), under_way.step, under_way.bucket};
+}
+
+template <typename T>
+double Exchange<T>::Await(const Wait& wait) {
+  double seconds = 0;
+  try {
+    const Timer timer(seconds);
+    core_->collective.Finish({wait.operation, 0});
+  } catch (const PeerError& error) {
+    throw PeerError(error.rank(), fmt::format("step {}, bucket {}: {}", wait.step, wait.bucket, error.what()));
+  }
+  return seconds;
+}
+
+template <typename T>
+void Exchange<T>::Advance(Id id, double waited_s) {
+  UnderWay& under_way = Find(id);
+  core_->stats[under_way.bucket].wire_s += waited_s;
+  under_way.flight->Advance();  // where it throws, the flight stays
+  if (!under_way.flight->awaits()) flights_.erase(id);
+}
+
+template <typename T>
+void Exchange<T>::Cancel() {
+  core_->collective.Cancel();
 }
 
 template <typename T>

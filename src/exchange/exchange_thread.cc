@@ -2,15 +2,21 @@
 #include "gradwire/exchange_thread.h"
 
 #include <future>
-#include <memory>
 #include <utility>
 
+#include "exchange/waiters.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
 
 template <typename T>
-ExchangeThread<T>::ExchangeThread(Exchange<T>& exchange) : exchange_(exchange), thread_([this] { Run(); }) {}
+ExchangeThread<T>::ExchangeThread(Exchange<T>& exchange)
+    : exchange_(exchange), waiters_(std::make_unique<Waiters>()), thread_([this] { Run(); }) {}
+
+template <typename T>
+ExchangeThread<T>::~ExchangeThread() {
+  Close();
+}
 
 template <typename T>
 void ExchangeThread<T>::Push(const Round& round, const Bucket<T>& bucket,
@@ -52,62 +58,94 @@ void ExchangeThread<T>::Close() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  waiters_->Join();
+}
+
+template <typename T>
+bool ExchangeThread<T>::MayBegin() const {
+  if (queue_.empty()) return false;
+  const Job& next = queue_.front();
+  return under_way_.empty() || (!next.look && next.round.step == step_);
 }
 
 template <typename T>
 void ExchangeThread<T>::Run() {
+  std::unique_lock lock(mutex_);
   for (;;) {
-    if (std::optional<Job> job = Next()) {
-      if (job->look) {
-        while (!started_.empty()) FinishOldest();
-        job->look();
-      } else {
-        Begin(*job);
-      }
-    } else if (!started_.empty()) {
-      FinishOldest();
+    wake_.wait(
+        lock, [this] { return MayBegin() || !arrivals_.empty() || (closed_ && queue_.empty() && under_way_.empty()); });
+    if (MayBegin()) {
+      Job job = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      Begin(std::move(job));
+    } else if (!arrivals_.empty()) {
+      const Arrival arrival = std::move(arrivals_.front());
+      arrivals_.pop_front();
+      lock.unlock();
+      Resume(arrival);
     } else {
       return;
     }
+    lock.lock();
   }
 }
 
 template <typename T>
-std::optional<typename ExchangeThread<T>::Job> ExchangeThread<T>::Next() {
-  std::unique_lock lock(mutex_);
-  if (started_.empty()) wake_.wait(lock, [this] { return closed_ || !queue_.empty(); });
-  if (queue_.empty()) return std::nullopt;
-  std::optional<Job> job(std::move(queue_.front()));
-  queue_.pop_front();
-  return job;
+void ExchangeThread<T>::Begin(Job job) {
+  if (job.look) return job.look();
+  if (failure_) return job.done(failure_);
+  step_ = job.round.step;
+  try {
+    const Id id = exchange_.Start(job.round, job.bucket);
+    under_way_.emplace(id, std::exchange(job.done, nullptr));
+    AwaitOrAnswer(id);
+  } catch (...) {
+    Fail(std::current_exception());
+    if (job.done) job.done(failure_);  // else it was among those under way
+  }
 }
 
 template <typename T>
-void ExchangeThread<T>::Begin(Job& job) {
-  if (!failure_) {
+void ExchangeThread<T>::Resume(const Arrival& arrival) {
+  if (failure_) return;  // it has been answered
+  try {
+    if (arrival.failure) std::rethrow_exception(arrival.failure);
+    exchange_.Advance(arrival.id, arrival.waited_s);
+    AwaitOrAnswer(arrival.id);
+  } catch (...) {
+    Fail(std::current_exception());
+  }
+}
+
+template <typename T>
+void ExchangeThread<T>::AwaitOrAnswer(Id id) {
+  const auto wait = exchange_.Pending(id);
+  if (!wait) {
+    const Done done = std::move(under_way_.extract(id).mapped());
+    return done(nullptr);
+  }
+  waiters_->Do([this, id, wait = *wait] {
+    Arrival arrival{id, 0, nullptr};
     try {
-      const auto id = exchange_.Start(job.round, job.bucket);
-      started_.push_back({id, std::move(job.done)});
-      return;
+      arrival.waited_s = exchange_.Await(wait);
     } catch (...) {
-      failure_ = std::current_exception();
+      arrival.failure = std::current_exception();
     }
-  }
-  job.done(failure_);
+    {
+      const std::lock_guard lock(mutex_);
+      arrivals_.push_back(std::move(arrival));
+    }
+    wake_.notify_one();
+  });
 }
 
+/// Answers all that are under way, and ends the waits for them.
 template <typename T>
-void ExchangeThread<T>::FinishOldest() {
-  Started oldest = std::move(started_.front());
-  started_.pop_front();
-  if (!failure_) {
-    try {
-      exchange_.Finish(oldest.id);
-    } catch (...) {
-      failure_ = std::current_exception();
-    }
-  }
-  oldest.done(failure_);
+void ExchangeThread<T>::Fail(std::exception_ptr failure) {
+  failure_ = std::move(failure);
+  exchange_.Cancel();
+  for (const auto& [id, done] : std::exchange(under_way_, {})) done(failure_);
 }
 
 template class ExchangeThread<float>;

@@ -22,6 +22,7 @@ class NoCollective final : public Collective {
   Ticket StartAllReduce(std::span<float>) override { return {Reserve(), 0}; }
   Ticket StartAllReduce(std::span<double>) override { return {Reserve(), 0}; }
   void Finish(const Ticket&) override {}
+  void Cancel() override {}
   std::vector<std::string> GatherText(std::string_view) override { throw Error("a link between two gathers nothing"); }
 
  private:

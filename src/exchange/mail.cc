@@ -126,30 +126,19 @@ std::vector<Incoming> Mail<T>::Rooms(bool variable) {
 }
 
 template <typename T>
-void Mail<T>::Await(uint64_t id) {
-  try {
-    core_.collective.Finish({id, 0});
-  } catch (const PeerError& error) {
-    throw PeerError(error.rank(), fmt::format("step {}, bucket {}: {}", round_.step, bucket_, error.what()));
-  }
-}
-
-template <typename T>
-bool Mail<T>::Finish() {
-  {
-    const Timer timer(stats_.wire_s);
-    if (has_lengths_) Await(lengths_id_);
+bool Mail<T>::Advance() {
+  if (has_lengths_) {
+    has_lengths_ = false;
     if (const auto incoming = Rooms(/*variable=*/true); !incoming.empty()) core_.collective.Start(id_, {}, incoming);
-    Await(id_);
+    return false;
   }
   under_way_ = false;
   const Timer timer(stats_.decode_s);
-  bool poisoned_by_any = false;
   for (const auto& [sender, letter] : in_) {
     const Frame frame = Open(Read(sender).message, FrameOf(static_cast<uint32_t>(sender), *letter.plan));
-    poisoned_by_any |= (frame.flags & Frame::kPoisoned) != 0;
+    is_any_poisoned_ |= (frame.flags & Frame::kPoisoned) != 0;
   }
-  return poisoned_by_any;
+  return true;
 }
 
 template <typename T>

@@ -12,8 +12,9 @@
 
 namespace gradwire {
 
-/// One exchange of framed messages for a bucket: Compose and Expect all, Start, Finish, then read. A rank's message to
-/// itself stays in memory, and is opened like any other. Its buffers live until the collective is done with them.
+/// One exchange of framed messages for a bucket: Compose and Expect all, Start, Advance until all are there, then read.
+/// A rank's message to itself stays in memory, and is opened like any other. Its buffers live until the collective is
+/// done with them.
 template <typename T>
 class Mail {
  public:
@@ -31,10 +32,14 @@ class Mail {
 
   /// Frames the messages, all of them poisoned where one is, and hands them to the transport.
   void Start();
-  /// Waits for the messages and checks their frames; returns whether one is poisoned. Throws PeerError.
-  bool Finish();
-  /// A message that Finish has checked.
+  /// The operation whose end to wait for.
+  uint64_t awaits() const { return has_lengths_ ? lengths_id_ : id_; }
+  /// After that. True: all messages are there and their frames checked; false: their lengths were, and one more wait
+  /// follows. Throws PeerError.
+  bool Advance();
+  /// A message that is there.
   From Read(int sender) const;
+  bool is_any_poisoned() const { return is_any_poisoned_; }
 
   bool poisoned = false;  ///< set before Start: flags what this rank sends
 
@@ -52,8 +57,6 @@ class Mail {
   void GiveBack(Letter& letter);
   Frame FrameOf(uint32_t sender, const MessagePlan& plan) const;
   void StartLengths();
-  /// Waits for an operation; what the transport says of it gets its place.
-  void Await(uint64_t id);
   /// Where messages are to come in whose lengths are (not) fixed beforehand.
   std::vector<Incoming> Rooms(bool variable);
 
@@ -65,7 +68,7 @@ class Mail {
   const uint64_t id_, lengths_id_;
   std::vector<Letter> out_;
   std::map<int, Letter> in_;  // by sender; this rank's own has no memory here
-  bool has_lengths_ = false, under_way_ = false;
+  bool has_lengths_ = false, under_way_ = false, is_any_poisoned_ = false;
 };
 
 }  // namespace gradwire

@@ -37,9 +37,21 @@ class ShardedFlight final : public Flight<T> {
     up_.Start();
   }
 
-  void Finish() override {
-    Collect();
-    Spread();
+  std::optional<uint64_t> awaits() const override {
+    if (phase_ == Phase::kFinished) return std::nullopt;
+    return phase_ == Phase::kUp ? up_.awaits() : down_.awaits();
+  }
+
+  void Advance() override {
+    if (!(phase_ == Phase::kUp ? up_ : down_).Advance()) return;
+    if (phase_ == Phase::kUp) {
+      Collect();
+      Spread();
+      phase_ = Phase::kDown;
+    } else {
+      Receive();
+      phase_ = Phase::kFinished;
+    }
   }
 
  private:
@@ -54,7 +66,7 @@ class ShardedFlight final : public Flight<T> {
 
   /// The mean of the owned pieces, into their places in the bucket.
   void Collect() {
-    down_.poisoned = up_.Finish();
+    down_.poisoned = up_.is_any_poisoned();
     const Timer timer(stats_.decode_s);
     std::vector<From> messages;
     for (int rank = 0; rank < size(); ++rank) messages.push_back(up_.Read(rank));
@@ -80,10 +92,13 @@ class ShardedFlight final : public Flight<T> {
       });
     }
     down_.Start();
-    const bool poisoned = down_.Finish();
+  }
+
+  void Receive() {
+    const bool poisoned = down_.is_any_poisoned();
     core_.poisoned |= poisoned;
     const Timer timer(stats_.decode_s);
-    for (const int owner : all) {
+    for (int owner = 0; owner < size(); ++owner) {
       const From message = down_.Read(owner);
       Unpack<T>(core_, DownChannel(core_), plan_->down[static_cast<size_t>(owner)], bucket_.index, round_,
                 {&message, 1}, bucket_.values);
@@ -98,6 +113,7 @@ class ShardedFlight final : public Flight<T> {
   const bool dense_;
   const std::shared_ptr<const BucketPlan> plan_;
   Mail<T> up_, down_;
+  enum class Phase { kUp, kDown, kFinished } phase_ = Phase::kUp;
 };
 
 }  // namespace

@@ -34,6 +34,7 @@ SETTINGS = {
     "fp16": dict(method="dcgd", compressor="fp16"),
     "ef+sign": dict(method="ef", compressor="sign"),
     "ef+topk:1%": dict(method="ef", compressor="topk:1%"),
+    "doublesqueeze+sign": dict(method="doublesqueeze", compressor="sign"),
 }
 
 
@@ -61,20 +62,24 @@ class Shapes(nn.Module):
         return torch.stack([(w * g).sum() for w, g in zip(self.weights, self.gradients)]).sum()
 
 
-def make_variants(device):
+def make_ddp(gradients, cap, group=None):
+    return DistributedDataParallel(Shapes(gradients), process_group=group, bucket_cap_mb=cap)
+
+
+def make_variants(device, cap):
     generator = torch.Generator().manual_seed(dist.get_rank())
     gradients = [torch.randn(shape, generator=generator).to(device) for shape in resnet18_shapes()]
     assert sum(g.numel() for g in gradients) == 11_173_962
-    ddps = {"plain DDP": DistributedDataParallel(Shapes(gradients)), "floor": DistributedDataParallel(Shapes(gradients))}
+    ddps = {"plain DDP": make_ddp(gradients, cap), "floor": make_ddp(gradients, cap)}
     _C.install_floor(ddps["floor"].reducer)
     for name, hook in (("all-reduce", dist.BuiltinCommHookType.ALLREDUCE), ("fp16", dist.BuiltinCommHookType.FP16_COMPRESS)):
-        ddps[f"torch's hook, {name}"] = DistributedDataParallel(Shapes(gradients))
+        ddps[f"torch's hook, {name}"] = make_ddp(gradients, cap)
         ddps[f"torch's hook, {name}"]._register_builtin_comm_hook(hook)
     for name, settings in SETTINGS.items():
-        ddps[f"attach, {name}"] = DistributedDataParallel(Shapes(gradients))
+        ddps[f"attach, {name}"] = make_ddp(gradients, cap)
         gradwire.attach(ddps[f"attach, {name}"], start_iter=0, **settings)
         gradwire.configure(start_iter=0, **settings)
-        ddps[f"backend, {name}"] = DistributedDataParallel(Shapes(gradients), process_group=dist.new_group(backend="gradwire"))
+        ddps[f"backend, {name}"] = make_ddp(gradients, cap, dist.new_group(backend="gradwire"))
         step(ddps[f"backend, {name}"])
     return ddps
 
@@ -121,12 +126,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--steps", type=int, default=3, help="steps of each variant in a round")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--bucket-cap-mb", type=float, default=25, help="DDP's own default")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.device == "cuda":
         take_gpu()
     dist.init_process_group("gloo" if arguments.device == "cpu" else "nccl")
-    ddps = make_variants(arguments.device)
+    ddps = make_variants(arguments.device, arguments.bucket_cap_mb)
     check(ddps)
     seconds, before = {name: [] for name in ddps}, {name: busy(ddp) for name, ddp in ddps.items()}
     for _ in range(arguments.rounds):
@@ -135,7 +141,7 @@ def main():
             seconds[name].append(statistics.median(step(ddp) for _ in range(arguments.steps)))
     if dist.get_rank() == 0:
         steps = arguments.rounds * arguments.steps
-        print(f"{dist.get_world_size()} ranks, {arguments.rounds} rounds of {arguments.steps} steps, {arguments.device}")
+        print(f"{dist.get_world_size()} ranks, {arguments.rounds} rounds of {arguments.steps} steps, {arguments.device}, {len(gradwire.handle_of(ddps['attach, identity']).stats()['buckets'])} buckets")
         print("| variant | step, ms | exchange, ms | exchange / plain DDP's (95 %) | encode, wire, decode, ms |\n|---|---|---|---|---|")
         exchange = {n: [s - f for s, f in zip(seconds[n], seconds["floor"])] for n in ddps}
         for name in ddps:

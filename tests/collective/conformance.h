@@ -8,6 +8,7 @@
 #include <latch>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -166,15 +167,39 @@ inline void ASilentRankIsNamedAfterTheTimeout(const MakeRank& make) {
   });
 }
 
+/// Waits on threads of their own end when the operations are given up, and later ones do not begin.
+inline void CancelEndsEveryWait(const MakeRank& make) {
+  std::latch over(2);
+  RunThreads(2, [&](int rank) {
+    const auto collective = make(rank, 2, std::chrono::seconds(60));
+    if (rank == 0) {
+      std::vector<float> values(1000, 1);
+      Round first(*collective, 100), second(*collective, 100), third(*collective, 100);
+      const std::vector<Ticket> tickets{first.ticket, second.ticket,
+                                        collective->StartAllReduce(std::span<float>(values))};
+      const auto begin = std::chrono::steady_clock::now();
+      std::vector<std::thread> waits;
+      for (const Ticket& ticket : tickets) waits.emplace_back([&] { EXPECT_THROW(collective->Finish(ticket), Error); });
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      collective->Cancel();
+      for (std::thread& wait : waits) wait.join();
+      EXPECT_THROW(collective->Finish(third.ticket), Error);
+      EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+    }
+    over.arrive_and_wait();
+  });
+}
+
 }  // namespace gradwire::testing
 
 /// Instantiates the laws for one implementation.
-#define GRADWIRE_COLLECTIVE_CONFORMANCE(Name, make)                                                              \
-  TEST(Name, MessagesArriveWhole) { ::gradwire::testing::MessagesArriveWhole(make); }                            \
-  TEST(Name, TicketsFinishInAnyOrder) { ::gradwire::testing::TicketsFinishInAnyOrder(make); }                    \
-  TEST(Name, AllReduceSumsFloats) { ::gradwire::testing::AllReduceSums<float>(make); }                           \
-  TEST(Name, AllReduceSumsDoubles) { ::gradwire::testing::AllReduceSums<double>(make); }                         \
-  TEST(Name, TextsComeByRank) { ::gradwire::testing::TextsComeByRank(make); }                                    \
-  TEST(Name, AllNameTheRankThatLeaves) { ::gradwire::testing::AllNameTheRankThatLeaves(make, false); }           \
-  TEST(Name, AllNameTheRankThatLeavesAnAllReduce) { ::gradwire::testing::AllNameTheRankThatLeaves(make, true); } \
-  TEST(Name, ASilentRankIsNamedAfterTheTimeout) { ::gradwire::testing::ASilentRankIsNamedAfterTheTimeout(make); }
+#define GRADWIRE_COLLECTIVE_CONFORMANCE(Name, make)                                                               \
+  TEST(Name, MessagesArriveWhole) { ::gradwire::testing::MessagesArriveWhole(make); }                             \
+  TEST(Name, TicketsFinishInAnyOrder) { ::gradwire::testing::TicketsFinishInAnyOrder(make); }                     \
+  TEST(Name, AllReduceSumsFloats) { ::gradwire::testing::AllReduceSums<float>(make); }                            \
+  TEST(Name, AllReduceSumsDoubles) { ::gradwire::testing::AllReduceSums<double>(make); }                          \
+  TEST(Name, TextsComeByRank) { ::gradwire::testing::TextsComeByRank(make); }                                     \
+  TEST(Name, AllNameTheRankThatLeaves) { ::gradwire::testing::AllNameTheRankThatLeaves(make, false); }            \
+  TEST(Name, AllNameTheRankThatLeavesAnAllReduce) { ::gradwire::testing::AllNameTheRankThatLeaves(make, true); }  \
+  TEST(Name, ASilentRankIsNamedAfterTheTimeout) { ::gradwire::testing::ASilentRankIsNamedAfterTheTimeout(make); } \
+  TEST(Name, CancelEndsEveryWait) { ::gradwire::testing::CancelEndsEveryWait(make); }

@@ -4,8 +4,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <functional>
 #include <future>
+#include <latch>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -13,6 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "exchange/waiters.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "support/buckets.h"
@@ -38,6 +43,19 @@ testing::Buckets<float> MakeBuckets(int rank, uint64_t step) {
   return buckets;
 }
 
+TEST(Waiters, NoneWaitsBehindAnother) {
+  std::promise<void> second;
+  std::atomic<bool> came = false;
+  Waiters waiters;
+  for (int round = 0; round < 2; ++round)
+    waiters.Do([&, round] {
+      if (round == 0) came = second.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+      if (round == 1) second.set_value();
+    });
+  waiters.Join();
+  EXPECT_TRUE(came);
+}
+
 /// Everything that rank 0 gets in five steps, through a sink of this type.
 template <typename Sink>
 std::vector<float> Results() {
@@ -59,38 +77,102 @@ TEST(ExchangeThread, GivesTheResultsOfADirectSink) {
   EXPECT_EQ(Results<ExchangeThread<float>>(), Results<DirectSink<float>>());
 }
 
-/// Notes what is started and finished; the first Start waits for `go`.
-class WaitingCollective : public testing::ForwardingCollective {
+/// Counts operations that are started; `before` runs in front of each, with the number of those before it.
+class WatchedCollective : public testing::ForwardingCollective {
  public:
-  WaitingCollective(Collective& inner, std::future<void> go) : ForwardingCollective(inner), go_(std::move(go)) {}
+  using Before = std::function<void(size_t)>;
+  explicit WatchedCollective(
+      Collective& inner, Before before = [](size_t) {})
+      : ForwardingCollective(inner), before_(std::move(before)) {}
 
   Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
-    if (go_.valid()) go_.get();
-    events_ += 'S';
-    return ForwardingCollective::Start(id, outgoing, incoming);
+    before_(started());
+    const Ticket ticket = ForwardingCollective::Start(id, outgoing, incoming);
+    const std::lock_guard lock(mutex_);
+    ++started_;
+    changed_.notify_all();
+    return ticket;
   }
-  void Finish(const Ticket& ticket) override {
-    events_ += 'F';
-    ForwardingCollective::Finish(ticket);
+  size_t started() {
+    const std::lock_guard lock(mutex_);
+    return started_;
   }
-  const std::string& events() const { return events_; }
+  /// Fails where it takes too long.
+  void WaitUntilStarted(size_t count) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), [&] { return started_ >= count; }))
+        << started_ << " of " << count;
+  }
 
  private:
-  std::future<void> go_;
-  std::string events_;
+  const Before before_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t started_ = 0;
 };
 
-TEST(ExchangeThread, StartsAllWaitingBucketsBeforeItFinishesTheFirst) {
-  testing::RunRanks(kWorkers, [](Collective& collective) {
-    std::promise<void> all_pushed;
-    WaitingCollective waiting(collective, all_pushed.get_future());
-    Exchange<float> exchange(waiting, kParameters, Parts());
+TEST(ExchangeThread, ABucketStartsWhileAnotherWaits) {
+  std::latch both_started(kWorkers);
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    WatchedCollective watched(collective);
+    Exchange<float> exchange(watched, kParameters, Parts());
     ExchangeThread<float> thread(exchange);
     auto buckets = MakeBuckets(collective.rank(), 0);
-    for (size_t i = 0; i < buckets.size(); ++i) thread.Push(0, buckets.At(i), [](std::exception_ptr) {});
-    all_pushed.set_value();
+    const auto push = [&](size_t i) { thread.Push(0, buckets.At(i), [](std::exception_ptr e) { EXPECT_FALSE(e); }); };
+    if (collective.rank() == 0)  // its peer says nothing before it has started two
+      for (size_t i = 0; i < 2; ++i) push(i), watched.WaitUntilStarted(i + 1);
+    both_started.arrive_and_wait();
+    if (collective.rank() != 0)
+      for (size_t i = 0; i < 2; ++i) push(i);
     thread.Close();
-    EXPECT_EQ(waiting.events(), "SSSFFF");
+  });
+}
+
+TEST(ExchangeThread, NoBucketsWayBackWaitsForAnothers) {
+  ExchangeParts parts = MakeParts(testing::Combination{"doublesqueeze", "sign"}.Config(), /*seed=*/1);
+  ASSERT_EQ(parts.topology, Topology::kSharded);
+  WatchedCollective* first = nullptr;
+  std::latch made(kWorkers);
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    // Rank 1 sends the way back of its first bucket when rank 0 has sent that of both: 2 messages up, 2 down.
+    WatchedCollective watched(collective, [&](size_t n) {
+      if (collective.rank() == 1 && n == 2) first->WaitUntilStarted(4);
+    });
+    if (collective.rank() == 0) first = &watched;
+    Exchange<float> exchange(watched, kParameters, parts);
+    ExchangeThread<float> thread(exchange);
+    made.arrive_and_wait();
+    auto buckets = MakeBuckets(collective.rank(), 0);
+    for (size_t i = 0; i < 3; i += 2) {
+      thread.Push(0, buckets.At(i), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+      watched.WaitUntilStarted(i / 2 + 1);
+    }
+    thread.Close();
+  });
+}
+
+TEST(ExchangeThread, AStepBeginsWhenTheOneBeforeIsFinished) {
+  std::latch pushed(kWorkers);
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    WatchedCollective watched(collective);
+    Exchange<float> exchange(watched, kParameters, Parts());
+    ExchangeThread<float> thread(exchange);
+    auto buckets = MakeBuckets(collective.rank(), 0);
+    std::atomic<int> done{0};
+    const auto push = [&](uint64_t step, size_t i) {
+      thread.Push(step, buckets.At(i), [&](std::exception_ptr e) { done += e == nullptr; });
+    };
+    if (collective.rank() == 0) {
+      push(0, 0);
+      push(1, 1);
+      watched.WaitUntilStarted(1);
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      EXPECT_EQ(watched.started(), 1u);
+    }
+    pushed.arrive_and_wait();
+    if (collective.rank() != 0) push(0, 0), push(1, 1);
+    thread.Close();
+    EXPECT_EQ(done, 2);
   });
 }
 
@@ -197,6 +279,27 @@ TEST(ExchangeThread, ADeadPeerIsNamedInTheAnswerToEveryBucketOnce) {
       }
     }
   });
+}
+
+TEST(ExchangeThread, AFailureEndsTheWaitsOfOtherBuckets) {
+  std::latch closed(kWorkers);
+  const auto begin = std::chrono::steady_clock::now();
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    if (collective.rank() == 0) {
+      ExchangeThread<float> thread(exchange);
+      auto buckets = MakeBuckets(0, 0);
+      Bucket<float> wrong = buckets.At(1);
+      wrong.values = wrong.values.first(0);
+      std::vector<Answers> answers(2);
+      thread.Push(0, buckets.At(0), answers[0].Take());
+      thread.Push(0, wrong, answers[1].Take());
+      thread.Close();
+      for (const Answers& answer : answers) EXPECT_TRUE(answer.count == 1 && answer.failure);
+    }
+    closed.arrive_and_wait();  // until then rank 1 is there and says nothing
+  });
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20)) << "less than a timeout";
 }
 
 TEST(ExchangeThread, ABucketThatCannotStartFailsAndSoDoLaterOnes) {

@@ -20,6 +20,7 @@ class ForwardingCollective : public Collective {
   Ticket StartAllReduce(std::span<float> values) override { return inner_.StartAllReduce(values); }
   Ticket StartAllReduce(std::span<double> values) override { return inner_.StartAllReduce(values); }
   void Finish(const Ticket& ticket) override { inner_.Finish(ticket); }
+  void Cancel() override { inner_.Cancel(); }
   std::vector<std::string> GatherText(std::string_view text) override { return inner_.GatherText(text); }
 
  private:
