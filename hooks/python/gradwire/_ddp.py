@@ -69,8 +69,9 @@ class CommState:
         """What this rank has exchanged since it began: in total, and under "buckets" by the index of the bucket.
 
         bytes (frames and payloads handed to the transport), frame_bytes, dense_bytes (what a ring all-reduce of the same
-        gradients would have sent), ratio, pushes (buckets exchanged), encode_ms, wire_ms, decode_ms (of the exchange's
-        thread, in all), residual_norm (as it is now). Waits for the buckets under way.
+        gradients would have sent), ratio, pushes (buckets exchanged), encode_ms and decode_ms (of the exchange's thread),
+        wire_ms (waits for peers, summed over buckets that may wait together), residual_norm (as it is now). Waits for the
+        buckets under way.
         """
         buckets = self._hook.totals()
         total = {key: sum(bucket[key] for bucket in buckets.values()) for key in _SUMMED}
