@@ -2,6 +2,7 @@
 // The exchange's thread: the same results as without it, several buckets under way, and every bucket answered once.
 #include "gradwire/exchange_thread.h"
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -131,22 +132,22 @@ TEST(ExchangeThread, ABucketStartsWhileAnotherWaits) {
 TEST(ExchangeThread, NoBucketsWayBackWaitsForAnothers) {
   ExchangeParts parts = MakeParts(testing::Combination{"doublesqueeze", "sign"}.Config(), /*seed=*/1);
   ASSERT_EQ(parts.topology, Topology::kSharded);
-  WatchedCollective* first = nullptr;
+  std::array<WatchedCollective*, kWorkers> watched{};
   std::latch made(kWorkers);
   testing::RunRanks(kWorkers, [&](Collective& collective) {
-    // Rank 1 sends the way back of its first bucket when rank 0 has sent that of both: 2 messages up, 2 down.
-    WatchedCollective watched(collective, [&](size_t n) {
-      if (collective.rank() == 1 && n == 2) first->WaitUntilStarted(4);
+    // Two messages up and two down. Rank 0 begins when rank 1 has sent both up; rank 1 sends its first one down when
+    // rank 0 has sent both of its own.
+    const int rank = collective.rank();
+    WatchedCollective mine(collective, [&](size_t n) {
+      if (rank == 0 && n == 0) watched[1]->WaitUntilStarted(2);
+      if (rank == 1 && n == 2) watched[0]->WaitUntilStarted(4);
     });
-    if (collective.rank() == 0) first = &watched;
-    Exchange<float> exchange(watched, kParameters, parts);
-    ExchangeThread<float> thread(exchange);
+    watched[static_cast<size_t>(rank)] = &mine;
+    Exchange<float> exchange(mine, kParameters, parts);
     made.arrive_and_wait();
-    auto buckets = MakeBuckets(collective.rank(), 0);
-    for (size_t i = 0; i < 3; i += 2) {
-      thread.Push(0, buckets.At(i), [](std::exception_ptr e) { EXPECT_FALSE(e); });
-      watched.WaitUntilStarted(i / 2 + 1);
-    }
+    ExchangeThread<float> thread(exchange);
+    auto buckets = MakeBuckets(rank, 0);
+    for (const size_t i : {0u, 2u}) thread.Push(0, buckets.At(i), [](std::exception_ptr e) { EXPECT_FALSE(e); });
     thread.Close();
   });
 }
