@@ -22,11 +22,32 @@ struct Settings {
   bool tensor = false;  ///< piece: tensor
   size_t min_compress_numel = 0;
   bool compress_1d = false;
+  std::string participation = "all";
+  uint32_t ranks = 1;
 };
 
 struct Tensor {
   size_t numel, dimensions;
 };
+
+/// The weight of each rank in a step: n / r for each time that it was drawn.
+inline std::vector<double> Weights(const Settings& settings, uint64_t step) {
+  if (settings.participation == "all") return std::vector<double>(settings.ranks, 1);
+  const size_t colon = settings.participation.find(':');
+  const double percent = std::stod(settings.participation.substr(colon + 1)), n = settings.ranks;
+  const uint32_t r = std::max(1u, static_cast<uint32_t>(std::lround(percent / 100 * n)));
+  Coins coins(settings.seed, 11, step);
+  std::vector<uint32_t> a;
+  for (uint32_t rank = 0; rank < settings.ranks; ++rank) a.push_back(rank);
+  std::vector<double> weights(settings.ranks);
+  for (uint32_t i = 0; i < r; ++i) {
+    const bool nice = settings.participation.starts_with("nice");
+    const uint32_t j = nice ? i + coins.Below(settings.ranks - i) : coins.Below(settings.ranks);
+    if (nice) std::swap(a[i], a[j]);
+    weights[nice ? a[i] : j] += n / r;
+  }
+  return weights;
+}
 
 inline size_t Padded(size_t bytes) { return (bytes + 15) / 16 * 16; }
 
@@ -34,7 +55,8 @@ inline size_t Padded(size_t bytes) { return (bytes + 15) / 16 * 16; }
 template <typename T>
 class Payloads {
  public:
-  Payloads(const Message& message, const Settings& settings) : message_(message), varies_(Varies(settings.spec)) {
+  Payloads(const Message& message, const Settings& settings)
+      : message_(message), varies_(Varies(settings.spec) || settings.participation != "all") {
     if (varies_) at_ += Padded(4 * Read<uint32_t>(message, 56));
     place_ = at_;
   }
@@ -51,10 +73,19 @@ class Payloads {
     return values;
   }
 
+  /// One of a rank that was not drawn. Its layout is that of the others' messages.
+  std::vector<T> Empty(const Coded& coded) {
+    Require(Read<uint32_t>(message_, 64 + 4 * (layout_.size() / 5)) == 0, "a size in the table");
+    layout_.insert(layout_.end(), {0, 0, 0, 0, 0});
+    is_layout_known_ = false;
+    return std::vector<T>(coded.numel());
+  }
+
   void End() const {
     const size_t payloads = layout_.size() / 5, table = varies_ ? 64 + Padded(4 * payloads) : 0;
     for (size_t i = 64 + 4 * payloads; i < table; ++i) Require(Read<uint8_t>(message_, i) == 0, "padding of the table");
     Require(at_ == message_.size() && Read<uint32_t>(message_, 56) == payloads, "number of payloads");
+    if (!is_layout_known_) return;
     Require(Read<uint64_t>(message_, 40) == XXH3_64bits(layout_.data(), 8 * layout_.size()), "layout");
   }
 
@@ -63,6 +94,7 @@ class Payloads {
   const bool varies_;
   size_t at_ = 64, place_ = 64;
   std::vector<uint64_t> layout_;
+  bool is_layout_known_ = true;
 };
 
 /// The elements of a bucket as one rank sent them. `bucket`: ids of its parameters, in order.
@@ -78,6 +110,7 @@ std::vector<T> Bucket(const Message& message, const Settings& settings, const st
           "checksum");
   std::vector<T> elements;
   Payloads<T> payloads(message, settings);
+  const bool is_drawn = Weights(settings, step).at(sender) > 0;
   for (const uint32_t id : bucket) {
     const Tensor& tensor = parameters[id];
     if (tensor.numel == 0) continue;
@@ -87,7 +120,7 @@ std::vector<T> Bucket(const Message& message, const Settings& settings, const st
     for (size_t i = 0; i < pieces.size(); ++i) {
       const Site site{settings.seed, sender, step, id, static_cast<uint32_t>(i)};
       const Coded coded{dense ? "identity" : settings.spec, pieces, site};
-      const std::vector<T> values = payloads.Next(coded, elements.size());
+      const std::vector<T> values = dense || is_drawn ? payloads.Next(coded, elements.size()) : payloads.Empty(coded);
       elements.insert(elements.end(), values.begin(), values.end());
     }
   }
@@ -95,13 +128,15 @@ std::vector<T> Bucket(const Message& message, const Settings& settings, const st
   return elements;
 }
 
-/// What every rank makes of the messages: elements by rank -> result.
+/// What every rank makes of the messages: elements by rank -> result. `weights`: by rank; n of them, 1 for dense
+/// pieces.
 template <typename T>
-std::vector<T> Result(const std::vector<std::vector<T>>& ranks) {
-  const T w = static_cast<T>(1.0 / static_cast<double>(ranks.size()));
+std::vector<T> Result(const std::vector<std::vector<T>>& ranks, const std::vector<double>& weights) {
   std::vector<T> result(ranks[0].size());
-  for (const std::vector<T>& elements : ranks)
-    for (size_t i = 0; i < elements.size(); ++i) result[i] += w * elements[i];
+  for (size_t rank = 0; rank < ranks.size(); ++rank) {
+    const T w = static_cast<T>(weights[rank] * (1.0 / static_cast<double>(ranks.size())));
+    for (size_t i = 0; i < result.size(); ++i) result[i] += w * ranks[rank][i];
+  }
   return result;
 }
 

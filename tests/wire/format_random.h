@@ -28,9 +28,13 @@ inline Words Philox(Words counter, uint32_t key0, uint32_t key1) {
   return counter;
 }
 
-/// The stream of a site.
+/// The stream of a site, or one of a step.
 class Coins {
  public:
+  Coins(uint64_t seed, uint32_t stream, uint64_t step)
+      : key0_(static_cast<uint32_t>(seed) ^ stream * kCompress),
+        key1_(static_cast<uint32_t>(seed >> 32)),
+        counter_{0, 0, static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32)} {}
   explicit Coins(const Site& site) {
     const uint32_t low = static_cast<uint32_t>(site.seed), high = static_cast<uint32_t>(site.seed >> 32);
     const Words names = Philox({0, site.worker, site.parameter, site.piece}, low ^ kCompress, high ^ site.part * kMix);

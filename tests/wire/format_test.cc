@@ -66,6 +66,7 @@ struct Setting {
 
 format::Settings DecoderSettings(const Setting& setting) {
   format::Settings settings{setting.spec, kSeed};
+  settings.ranks = 3;
   settings.tensor = setting.tensor, settings.compress_1d = setting.compress_1d, settings.min_compress_numel = 500;
   return settings;
 }
@@ -83,7 +84,8 @@ void ExpectDocumentSuffices(const Setting& setting) {
   std::vector<std::vector<T>> decoded;
   for (const auto& message : sent.messages)
     decoded.push_back(format::Bucket<T>(Plain(message), DecoderSettings(setting), kTensors, {0, 1, 2, 3, 4}));
-  EXPECT_TRUE(SameBits(format::Result(decoded), sent.result)) << setting.spec << (setting.tensor ? ", tensor" : "");
+  EXPECT_TRUE(SameBits(format::Result(decoded, {1, 1, 1}), sent.result))
+      << setting.spec << (setting.tensor ? ", tensor" : "");
 }
 
 class FormatOf : public ::testing::TestWithParam<std::string> {};
@@ -92,6 +94,30 @@ TEST_P(FormatOf, DocumentSufficesToDecodeAnExchange) {
   ExpectDocumentSuffices<float>({GetParam(), /*tensor=*/false, /*compress_1d=*/false});
   ExpectDocumentSuffices<float>({GetParam(), /*tensor=*/true, /*compress_1d=*/true});
   ExpectDocumentSuffices<double>({GetParam(), /*tensor=*/false, /*compress_1d=*/true});
+}
+
+TEST(Format, DocumentSufficesToDecodeMessagesOfAPartOfTheWorkers) {
+  const std::vector<Parameter> parameters = {{"a", {60, 50}}, {"b", {131100, 1}}};
+  for (const std::string participation : {"nice:50%", "iid:50%"})
+    for (const uint64_t steps : {1, 2, 5}) {
+      CommConfig comm;
+      comm.method = "dcgd", comm.compressor = "qsgd:7", comm.participation = participation;
+      comm.min_compress_numel = 0, comm.compress_1d = true;
+      const Sent<float> sent = ExchangeBucket<float>(comm, parameters, 4, steps, [](int rank, std::span<float> values) {
+        static const std::vector<float> numbers = Gaussian<float>(140000);
+        std::copy_n(numbers.begin() + rank, values.size(), values.begin());
+      });
+      format::Settings settings{"qsgd:7", kSeed};
+      settings.compress_1d = true, settings.participation = participation, settings.ranks = 4;
+      std::vector<std::vector<float>> decoded;
+      for (const auto& message : sent.messages) {
+        decoded.push_back(format::Bucket<float>(Plain(message), settings, {{3000, 2}, {131100, 2}}, {0, 1}));
+        EXPECT_EQ(std::memcmp(&message[40], &sent.messages[0][40], 8), 0) << "layout";
+      }
+      const std::vector<double> weights = format::Weights(settings, steps - 1);
+      EXPECT_GT(std::ranges::count(weights, 0), 0);
+      EXPECT_TRUE(SameBits(format::Result(decoded, weights), sent.result)) << participation << ", step " << steps - 1;
+    }
 }
 
 /// Whether an exchange of several parameters can carry the operator.
