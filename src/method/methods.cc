@@ -2,18 +2,15 @@
 #include "gradwire/method.h"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
 
 #include <fmt/format.h>
 
 #include "compress/spec.h"
 #include "gradwire/error.h"
+#include "method/choices.h"
 
 namespace gradwire {
 namespace {
-
-constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
 std::shared_ptr<const Compressor> Parse(const char* key, const std::string& spec) {
   try {
@@ -56,21 +53,6 @@ const Link& Change() {
   return change;
 }
 
-/// "auto" leaves the coefficient as it is; a number from 0 to `most` replaces it. `has`: whether the method has it at
-/// all.
-void Override(const char* key, const std::string& text, bool has, const Method& method, Coefficient& coefficient,
-              double most = 1) {
-  if (text == "auto") return;
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || !(number >= 0 && number <= most))
-    throw ConfigError(fmt::format("comm.{}: '{}': expected auto or a number from 0{}", key, text,
-                                  most < kUnbounded ? fmt::format(" to {}", most) : ""));
-  if (!has)
-    throw ConfigError(fmt::format("comm.{}: method {} has no such coefficient; expected auto", key, method.name));
-  coefficient = number;
-}
-
 void SetLearner(const Method& method, const CommConfig& config, ExchangeParts& parts) {
   const std::string spec = OrUsual(config.learner, method.learner.empty() ? "none" : method.learner);
   if (spec == "none") return;
@@ -105,31 +87,6 @@ void SetDown(const Method& method, const CommConfig& config, ExchangeParts& part
   CheckFit("down_compressor", parts.down, *parts.down_compressor);
 }
 
-void SetCoefficients(const Method& method, const CommConfig& config, ExchangeParts& parts) {
-  if (method.alpha) (parts.learner ? parts.learning : parts.link).alpha = *method.alpha;
-  Link& shifted = parts.learner ? parts.learning : parts.link;
-  Override("alpha", config.alpha, shifted.reference == Reference::kShift, method, shifted.alpha);
-  const bool dore = parts.down.step_inside;
-  Override("beta", config.beta, dore, method, parts.down.beta);
-  Override("eta", config.eta, dore || parts.link.name == "econtrol", method,
-           dore ? parts.down.kappa : parts.link.kappa);
-  if (dore) parts.down.lambda = parts.down.kappa;
-  if (config.opening != "auto") {
-    if (config.opening != "dense" && config.opening != "compressed")
-      throw ConfigError(
-          fmt::format("comm.opening: '{}' is unknown; expected auto, dense or compressed", config.opening));
-    if (!parts.link.shifts())
-      throw ConfigError(fmt::format("comm.opening: method {} has no shift to start; expected auto", method.name));
-    parts.link.opens_dense = config.opening == "dense";
-  }
-  const bool tosses = parts.link.gate == Gate::kCoin, is_lazy = parts.link.gate == Gate::kLazy;
-  Coefficient level = parts.link.gate_level, p = tosses ? level : parts.link.refresh.value_or(0);
-  Override("p", config.p, tosses || parts.link.refresh.has_value(), method, p);
-  Override("zeta", config.zeta, is_lazy, method, level, kUnbounded);
-  if (parts.link.refresh) parts.link.refresh = p;
-  if (tosses || is_lazy) parts.link.gate_level = (tosses ? p : level).number;
-}
-
 void SetNoise(const CommConfig& config, ExchangeParts& parts) {
   const Piece piece = Piece::Whole(kPieceNumel);
   if (config.noise > 0 && parts.compressor->Bytes(piece, Dtype::kF32) != piece.numel * sizeof(float))
@@ -157,40 +114,6 @@ void SetParticipation(const Method& method, const CommConfig& config, ExchangePa
         fmt::format("comm.participation: {}: method {} is plain gradients; expected all, or method dcgd "
                     "with comm.compressor: identity",
                     parts.participation.text(), method.name));
-}
-
-Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts) {
-  const bool summable = parts.compressor->linear() && parts.link.noise == 0 && parts.participation.is_all() &&
-                        !parts.link.remembers() && !parts.link.shifts();
-  const bool sharded = parts.down_compressor != nullptr;
-  if (config.topology == "auto")
-    return sharded ? Topology::kSharded : summable ? Topology::kAllReduce : Topology::kAllGather;
-  if (config.topology == "sharded") return Topology::kSharded;
-  if (config.topology != "allgather" && config.topology != "allreduce")
-    throw ConfigError(
-        fmt::format("comm.topology: '{}' is unknown; expected auto, allgather, sharded or allreduce", config.topology));
-  if (sharded)
-    throw ConfigError(fmt::format("comm.topology: {} has no way back, and comm.down is {}; expected sharded or auto",
-                                  config.topology, parts.down.name));
-  if (config.topology == "allgather") return Topology::kAllGather;
-  if (!parts.participation.is_all())
-    throw ConfigError(
-        fmt::format("comm.topology: allreduce sums all ranks' messages, and comm.participation is {}; "
-                    "expected allgather or auto",
-                    parts.participation.text()));
-  if (!summable)
-    throw ConfigError(
-        fmt::format("comm.topology: allreduce sums messages on the way, which {} with link {} does not "
-                    "allow; expected allgather or auto",
-                    parts.compressor->spec(), parts.link.name));
-  return Topology::kAllReduce;
-}
-
-/// Parts that fit each other and still not this topology.
-void CheckSharded(const ExchangeParts& parts) {
-  if (parts.topology != Topology::kSharded) return;
-  if (parts.learner)
-    throw ConfigError("comm.topology: sharded: a learned shift must be known to all ranks; expected allgather");
 }
 
 PieceRule PieceRuleOf(const CommConfig& config) {

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "gradwire/method.h"
+
+namespace gradwire {
+
+// What MakeParts does to the parts of an exchange, in files of their own. They throw ConfigError, which begins with the
+// key.
+
+/// comm.alpha, beta, eta, opening, p and zeta. After the links are set.
+void SetCoefficients(const Method& method, const CommConfig& config, ExchangeParts& parts);
+/// comm.topology, or what suits the parts. After everything else.
+Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts);
+/// Parts that fit each other and still not their topology.
+void CheckSharded(const ExchangeParts& parts);
+
+}  // namespace gradwire
