@@ -69,14 +69,13 @@ c10::intrusive_ptr<c10::ivalue::Future> GradientRoute<T>::Push(c10d::GradBucket&
   memory_[index] = staging->memory();
   auto future = FutureFor(buffer);
   const bool last = bucket.isLast();
-  const auto pushed = Clock::now();
   Bucket<T> handed{index, *segments, staging->values()};
   handed.fetch = [staging] { staging->Fetch(); };
-  Note(handed, buffer.nbytes());
+  Note(handed, buffer.nbytes(), last);
   const Round round = round_;
   if (last) ++round_.step;
-  sink_->Push(round, handed, [this, future, buffer, segments, staging, last, pushed](std::exception_ptr failure) {
-    if (last) exposed_s_ = exposed_s_ + std::chrono::duration<double>(Clock::now() - pushed).count();
+  sink_->Push(round, handed, [this, future, buffer, segments, staging](std::exception_ptr failure) {
+    NoteResult();
     try {
       if (failure) std::rethrow_exception(failure);
       finished_at_s_ = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
@@ -90,8 +89,18 @@ c10::intrusive_ptr<c10::ivalue::Future> GradientRoute<T>::Push(c10d::GradBucket&
 }
 
 template <typename T>
-void GradientRoute<T>::Note(const Bucket<T>& bucket, uint64_t bytes) {
+void GradientRoute<T>::NoteResult() {
   const std::lock_guard lock(mutex_);
+  if (--under_way_ > 0 || last_pushed_ == Clock::time_point()) return;
+  exposed_s_ = exposed_s_ + std::chrono::duration<double>(Clock::now() - last_pushed_).count();
+  last_pushed_ = {};
+}
+
+template <typename T>
+void GradientRoute<T>::Note(const Bucket<T>& bucket, uint64_t bytes, bool is_last) {
+  const std::lock_guard lock(mutex_);
+  ++under_way_;
+  if (is_last) last_pushed_ = Clock::now();
   Content& content = contents_[bucket.index];
   content.parameters.clear();
   for (const Segment& segment : bucket.segments) content.parameters.push_back(segment.parameter);

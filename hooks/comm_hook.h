@@ -49,20 +49,23 @@ class GradientRoute {
   /// Buckets that have got their result, and when the last one did, in seconds of the steady clock. Any thread.
   std::pair<uint64_t, double> finished() const { return {finished_.load(), finished_at_s_.load()}; }
 
-  /// Seconds, since construction, between the last bucket of a step and the last result: what the exchange cost beyond
-  /// the time that backward hid.
+  /// Seconds, since construction, between the push of a step's last bucket and the step's last result: what the
+  /// exchange cost beyond the time that backward hid.
   double exposed_s() const { return exposed_s_.load(); }
 
  private:
   using Clock = std::chrono::steady_clock;
 
   std::shared_ptr<const std::vector<Segment>> SegmentsOf(const c10d::GradBucket& bucket) const;
-  void Note(const Bucket<T>& bucket, uint64_t bytes);
+  void Note(const Bucket<T>& bucket, uint64_t bytes, bool is_last);
+  void NoteResult();
 
   std::unordered_map<const void*, uint32_t> ids_;  // TensorImpl -> parameter id
   std::map<uint32_t, at::Tensor> memory_;          // of staging, by bucket
   mutable std::mutex mutex_;
   std::map<uint32_t, Content> contents_;  // guarded by mutex_
+  size_t under_way_ = 0;                  // buckets; guarded by mutex_
+  Clock::time_point last_pushed_;         // the last bucket of a step; guarded by mutex_
   BucketSink<T>* sink_;
   Round round_;
   double scale_ = 1;

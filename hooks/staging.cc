@@ -61,8 +61,11 @@ template <typename T>
 void Staging<T>::Return() {
   const at::NoGradGuard no_grad;
   if (scale_ != 1) memory_.mul_(scale_);
-  // Dtypes are converted on the bucket's device: a copy that has to convert as well goes by pageable memory, and waits.
-  if (!is_direct()) bucket_.copy_(memory_.to(bucket_.device(), kType<T>, /*non_blocking=*/true));
+  if (is_direct()) return;
+  if (bucket_.is_cpu() || bucket_.scalar_type() == kType<T>)
+    bucket_.copy_(memory_, /*non_blocking=*/true);
+  else  // converted on the device: a copy that has to convert as well goes by pageable memory, and waits
+    bucket_.copy_(memory_.to(bucket_.device(), kType<T>, /*non_blocking=*/true));
 }
 
 template class Staging<float>;

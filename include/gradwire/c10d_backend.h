@@ -16,9 +16,9 @@ using AllReduceTaker =
     std::function<c10::intrusive_ptr<c10d::Work>(std::vector<at::Tensor>&, const c10d::AllreduceOptions&)>;
 
 /// The backend named "gradwire" of a c10d process group. It changes no bit of what it is given: every call goes on to
-/// an inner backend with the same arguments, options included, and the answer is the inner one's own, Work objects too.
-/// Gradients are compressed elsewhere, by a DDP hook that uses groups of its own. `take`, where it is set, is asked
-/// first about each all-reduce, on the caller's thread.
+/// an inner backend with the same arguments, options included, and the answer is the inner one's own, Work objects too
+/// (but see coalescing). Gradients are compressed elsewhere, by a DDP hook that uses groups of its own. `take`, where
+/// it is set, is asked first about each all-reduce, on the caller's thread.
 ///
 /// `inner`: the backend for each type of device, such as {{kCPU, gloo}, {kCUDA, nccl}}. One backend may serve several
 /// types. Throws ConfigError where the list is empty, a backend is null, a type is named twice, or the inner backends
@@ -44,7 +44,7 @@ using AllReduceTaker =
 /// Splitting, merging and shrinking are not supported: the child of an inner backend would not be a "gradwire" one.
 /// What is not virtual in torch cannot be forwarded: the group's description, and before torch 2.14 the bound device.
 ///
-/// Threads: the backend adds no thread, lock or state of its own to the inner ones, whose rules hold. It shares their
+/// Threads: the backend adds no rule of its own to the inner ones', whose rules hold. It shares their
 /// ownership.
 c10::intrusive_ptr<c10d::Backend> MakeForwardingBackend(
     const std::vector<std::pair<c10::DeviceType, c10::intrusive_ptr<c10d::Backend>>>& inner, AllReduceTaker take = {});

@@ -31,8 +31,9 @@ struct Ticket {
 /// Threads: one at a time for all but Finish and Cancel. Finish may be called by others meanwhile, each with a ticket
 /// of its own, and Cancel by any.
 ///
-/// Every wait ends within the timeout given at construction. A failure throws PeerError that names the rank to blame,
-/// and tells the other ranks, so that they name the same rank; afterwards the collective can only be destroyed.
+/// Every wait ends within the timeout given at construction, or that long after another wait of this rank has ended:
+/// many messages may be awaited together over a slow link. A failure throws PeerError that names the rank to blame, and
+/// tells the other ranks, so that they name the same rank; afterwards the collective can only be destroyed.
 class Collective {
  public:
   virtual ~Collective() = default;

@@ -4,12 +4,15 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <set>
 
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
 #include "c10d/roll_call.h"
+#include "c10d/watch.h"
 #include "gradwire/c10d_group.h"
 #include "gradwire/error.h"
 
@@ -22,6 +25,7 @@ using std::chrono::milliseconds;
 /// Ranks that an all-reduce kept waiting give each other this long to report.
 constexpr milliseconds kPatience{5000};
 constexpr milliseconds kSlice{1000};
+constexpr milliseconds kForever = std::chrono::hours(24 * 365);
 constexpr int kProbeTag = 1 << 30;  // messages have smaller tags
 
 template <typename T>
@@ -35,7 +39,8 @@ class C10dCollective final : public Collective {
       : backend_(MakeGlooBackend(member, prefix + "/gloo")),
         store_(c10::make_intrusive<c10d::PrefixStore>(prefix, member.store)),
         roll_call_(member.store, member.rank, member.size),
-        timeout_(member.timeout) {}
+        timeout_(member.timeout),
+        watch_(member.timeout, [this](bool is_silent) { Look(is_silent); }) {}
 
   int rank() const override { return backend_->getRank(); }
   int size() const override { return backend_->getSize(); }
@@ -59,19 +64,12 @@ class C10dCollective final : public Collective {
   Ticket StartAllReduce(std::span<double> values) override { return StartSum(View(values, at::kDouble)); }
 
   void Finish(const Ticket& ticket) override {
-    const auto end = Clock::now() + timeout_;
-    for (const Pending& part : Parts(ticket.id)) Await(part, end);
+    for (const Pending& part : Parts(ticket.id)) Await(part);
     const std::lock_guard lock(mutex_);
     pending_.erase(ticket.id);
   }
 
-  void Cancel() override {
-    const std::lock_guard lock(mutex_);
-    cancelled_ = true;
-    for (auto& [id, parts] : pending_)
-      for (Pending& part : parts)
-        if (part.peer >= 0) part.work->abort();  // a sum's wait is cut into slices, and looks
-  }
+  void Cancel() override { EndWaits(std::nullopt); }
 
   std::vector<std::string> GatherText(std::string_view text) override {
     const std::string key = "text/" + std::to_string(next_++) + "/";
@@ -83,7 +81,8 @@ class C10dCollective final : public Collective {
         const std::vector<uint8_t> bytes = store_->get(key + std::to_string(peer));
         texts.emplace_back(bytes.begin(), bytes.end());
       } catch (const std::exception& error) {
-        Fail(peer, "did not state its settings within " + std::to_string(timeout_.count()) + " ms", error.what());
+        throw Blamed(peer, "did not state its settings within " + std::to_string(timeout_.count()) + " ms",
+                     error.what());
       }
     }
     return texts;
@@ -102,7 +101,8 @@ class C10dCollective final : public Collective {
     try {
       return {peer, tensor, ((*backend_).*transfer)(tensors, peer, tag)};
     } catch (const std::exception& error) {
-      Fail(peer, "cannot be reached", error.what());
+      CheckOpen();
+      throw Blamed(peer, "cannot be reached", error.what());
     }
   }
 
@@ -111,63 +111,114 @@ class C10dCollective final : public Collective {
     pending_[id].push_back(std::move(part));
   }
 
-  /// They stay among the pending until they are done, for Cancel; and after a failure, since the transport may still
+  /// They stay among the pending until they are done, for EndWaits; and after a failure, since the transport may still
   /// write.
   std::vector<Pending> Parts(uint64_t id) {
+    CheckOpen();
     const std::lock_guard lock(mutex_);
-    CheckNotCancelled();
     const auto found = pending_.find(id);
     return found == pending_.end() ? std::vector<Pending>{} : found->second;
   }
 
-  void CheckNotCancelled() const {
-    if (cancelled_) throw Error("the exchange of rank " + std::to_string(rank()) + " was given up");
+  /// Throws where the waits have been ended.
+  void CheckOpen() {
+    if (!is_over_) return;
+    const std::lock_guard lock(mutex_);
+    if (verdict_) throw PeerError(*verdict_);
+    throw Error("the exchange of rank " + std::to_string(rank()) + " was given up");
+  }
+
+  void EndWaits(std::optional<PeerError> verdict) {
+    const std::lock_guard lock(mutex_);
+    if (!is_over_) verdict_ = std::move(verdict);
+    is_over_ = true;
+    for (auto& [id, parts] : pending_)
+      for (Pending& part : parts)
+        if (part.peer >= 0) part.work->abort();  // a sum's wait is cut into slices, and looks
+  }
+
+  c10d::AllreduceOptions LongSum() const {
+    c10d::AllreduceOptions options;
+    options.timeout = timeout_ + kPatience + std::chrono::minutes(1);  // the watch is earlier
+    return options;
   }
 
   Ticket StartSum(const at::Tensor& tensor) {
     Ticket ticket{next_++, 0};
     std::vector<at::Tensor> tensors{tensor};
-    Keep(ticket.id, {-1, tensor, backend_->allreduce(tensors)});
+    Keep(ticket.id, {-1, tensor, backend_->allreduce(tensors, LongSum())});
     // Gloo's ring: n - 1 chunks of 1/n on the way to the sums, and n - 1 on the way back.
     ticket.bytes_sent = 2 * static_cast<uint64_t>(size() - 1) * tensor.nbytes() / static_cast<uint64_t>(size());
     return ticket;
   }
 
-  void Await(const Pending& part, Clock::time_point end) {
+  /// The watch ends waits that last too long: where Gloo does, it closes all connections, and who was to blame cannot
+  /// be told any more.
+  void Await(const Pending& part) {
+    const Waiting waiting(*this, part.peer);
     try {
-      if (part.peer < 0) AwaitSum(part, end);
-      part.work->wait(Left(end));
-      CheckNotCancelled();  // an aborted wait ends like one that is over
+      part.peer < 0 ? AwaitSum(part) : void(part.work->wait(kForever));
+      CheckOpen();  // an aborted wait ends like one that is over
     } catch (const std::exception& error) {
-      CheckNotCancelled();
-      const bool late = Clock::now() >= end;
-      const std::string what = late ? "did not answer within " + std::to_string(timeout_.count()) + " ms" : "is gone";
-      Fail(part.peer >= 0 ? part.peer : FindCulprit(), what, error.what());
+      CheckOpen();
+      throw Blamed(part.peer >= 0 ? part.peer : FindCulprit(), "is gone", error.what());
     }
   }
 
-  static milliseconds Left(Clock::time_point end) {
-    return std::max(std::chrono::duration_cast<milliseconds>(end - Clock::now()), milliseconds(1));
-  }
-
-  /// In a ring a rank may wait for a neighbour that has failed and is still there: so a wait is cut into slices, and
-  /// ends when anyone has blamed a rank. (Only an all-reduce's wait can be taken up again: after the others' timeout
-  /// Gloo closes the connections.) Returns when the operation is complete, or its time is over.
-  void AwaitSum(const Pending& part, Clock::time_point end) {
-    while (!part.work->isCompleted() && Clock::now() < end) {
-      CheckNotCancelled();
+  void AwaitSum(const Pending& part) {
+    while (!part.work->isCompleted()) {
+      CheckOpen();
       try {
-        part.work->wait(std::min(kSlice, Left(end)));
+        part.work->wait(kSlice);
       } catch (const std::exception&) {
-        if (part.work->isCompleted() || roll_call_.SomeoneIsBlamed()) throw;
+        if (part.work->isCompleted()) throw;
       }
     }
+    part.work->wait(kSlice);
+  }
+
+  struct Waiting {
+    Waiting(C10dCollective& collective, int peer) : collective(collective) {
+      collective.watch_.Enter();
+      const std::lock_guard lock(collective.mutex_);
+      place = collective.awaited_.insert(peer);
+    }
+    ~Waiting() {
+      collective.watch_.Leave();
+      const std::lock_guard lock(collective.mutex_);
+      collective.awaited_.erase(place);
+    }
+    C10dCollective& collective;
+    std::multiset<int>::iterator place;
+  };
+
+  std::set<int> Awaited() {
+    const std::lock_guard lock(mutex_);
+    return {awaited_.begin(), awaited_.end()};
+  }
+
+  /// On the watch's thread. In a ring a rank may wait for a neighbour that has failed and is still there: so a sum also
+  /// ends when anyone has blamed a rank.
+  void Look(bool is_silent) {
+    if (is_over_) return;
+    if (is_silent)
+      EndWaits(Blamed(FindSilent(), "did not answer within " + std::to_string(timeout_.count()) + " ms",
+                      "no wait has ended meanwhile"));
+    else if (Awaited().contains(-1) && roll_call_.SomeoneIsBlamed())
+      EndWaits(Blamed(roll_call_.Blame(-1), "is gone", "another rank says so"));
+  }
+
+  /// Of several peers one may be silent because it waits for another.
+  int FindSilent() {
+    const std::set<int> peers = Awaited();
+    return peers.size() == 1 && *peers.begin() >= 0 ? *peers.begin() : roll_call_.FindMissing(kPatience);
   }
 
   /// An all-reduce does not say who broke it. Gloo refuses at once to send to a peer whose connection is closed; where
   /// all are open, some rank is stuck.
   int FindCulprit() {
     const std::lock_guard lock(culprit_mutex_);
+    CheckOpen();
     for (int peer = 0; peer < size(); ++peer) {
       if (peer == rank()) continue;
       std::vector<at::Tensor> probe{at::zeros({1}, at::kByte)};
@@ -180,11 +231,11 @@ class C10dCollective final : public Collective {
     return roll_call_.FindMissing(kPatience);
   }
 
-  [[noreturn]] void Fail(int suspect, const std::string& what, const std::string& detail) {
+  PeerError Blamed(int suspect, const std::string& what, const std::string& detail) {
     const int blamed = suspect >= 0 ? roll_call_.Blame(suspect) : suspect;
     const std::string who = blamed < 0 ? "a rank (all of them still report)" : "rank " + std::to_string(blamed);
     const std::string more = blamed == suspect ? "" : "; it was noticed first by another rank";
-    throw PeerError(blamed, who + " " + what + ", says rank " + std::to_string(rank()) + more + " (" + detail + ")");
+    return {blamed, who + " " + what + ", says rank " + std::to_string(rank()) + more + " (" + detail + ")"};
   }
 
   c10::intrusive_ptr<c10d::Backend> backend_;
@@ -192,11 +243,14 @@ class C10dCollective final : public Collective {
   RollCall roll_call_;
   milliseconds timeout_;
   uint64_t next_ = 0;
-  std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> is_over_ = false;
   std::mutex mutex_;
   std::map<uint64_t, std::vector<Pending>> pending_;  // guarded by mutex_
+  std::multiset<int> awaited_;        // peers, and -1 for sums, that waits are under way for; guarded by mutex_
+  std::optional<PeerError> verdict_;  // why it is over; guarded by mutex_
   std::mutex culprit_mutex_;
   std::vector<Pending> probes_;  // guarded by culprit_mutex_
+  Watch watch_;                  // last: it uses all of the above
 };
 
 }  // namespace

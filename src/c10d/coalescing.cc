@@ -44,6 +44,8 @@ bool Coalescing::Supported(const InnerBackends& inner) {
 }
 
 void Coalescing::Start(const InnerBackends& inner) {
+  const std::lock_guard lock(mutex_);
+  starter_ = std::this_thread::get_id();
   coalescing_.clear();
   kept_.clear();
   if (inner.single()) return inner.main().startCoalescing();
@@ -54,14 +56,18 @@ void Coalescing::Start(const InnerBackends& inner) {
 }
 
 Coalescing::Work Coalescing::Keep(c10d::Backend& backend, Work work) {
-  if (!coalescing_.empty() && !std::ranges::count(coalescing_, &backend)) kept_.push_back(work);
+  const std::lock_guard lock(mutex_);
+  if (!coalescing_.empty() && starter_ == std::this_thread::get_id() && !std::ranges::count(coalescing_, &backend))
+    kept_.push_back(work);
   return work;
 }
 
 Coalescing::Work Coalescing::End(const InnerBackends& inner) {
   if (inner.single()) return inner.main().endCoalescing();
+  const std::lock_guard lock(mutex_);
   if (coalescing_.empty()) throw Error("gradwire's backend: endCoalescing was called without startCoalescing");
   std::vector<Work> works = std::exchange(kept_, {});
+  std::erase_if(works, [](const Work& work) { return work->isCompleted(); });  // Gloo's cannot be waited for twice
   for (c10d::Backend* backend : std::exchange(coalescing_, {}))
     if (Work work = backend->endCoalescing()) works.push_back(std::move(work));
   if (works.size() > 1) return c10::make_intrusive<AllWorks>(std::move(works));

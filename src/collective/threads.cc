@@ -16,6 +16,7 @@ namespace gradwire {
 namespace {
 
 using Bytes = std::vector<std::byte>;
+using Clock = std::chrono::steady_clock;
 
 /// What the ranks share: mail by (sender, receiver, operation), and who is gone.
 struct Hub {
@@ -105,13 +106,21 @@ class ThreadCollective final : public Collective {
     pending_[ticket.id].push_back([this, id = ticket.id, values] {
       const std::vector<T> own(values.begin(), values.end());
       std::vector<T> theirs(values.size());
+      std::vector<T> sum(values.size());
       for (int peer = 0; peer < size(); ++peer) {
         if (peer != rank_) Receive(peer, id, std::as_writable_bytes(std::span(theirs)));
         const std::vector<T>& term = peer == rank_ ? own : theirs;
-        for (size_t i = 0; i < values.size(); ++i) values[i] = peer == 0 ? term[i] : values[i] + term[i];
+        for (size_t i = 0; i < sum.size(); ++i) sum[i] = peer == 0 ? term[i] : sum[i] + term[i];
       }
+      const std::lock_guard lock(hub_->mutex);
+      CheckNotCancelled();  // its owner may be gone with the values
+      std::ranges::copy(sum, values.begin());
     });
     return ticket;
+  }
+
+  void CheckNotCancelled() const {  // under the hub's lock
+    if (cancelled_) throw Error(fmt::format("the exchange of rank {} was given up", rank_));
   }
 
   void Post(int peer, uint64_t id, std::span<const std::byte> bytes) {
@@ -134,11 +143,17 @@ class ThreadCollective final : public Collective {
   Bytes Await(int peer, uint64_t id) {
     std::unique_lock lock(hub_->mutex);
     const auto key = std::make_tuple(peer, rank_, id);
-    const bool answered = hub_->changed.wait_for(lock, hub_->timeout, [&] {
-      return cancelled_ || hub_->mail.contains(key) || !hub_->alive[static_cast<size_t>(peer)];
-    });
-    if (cancelled_) throw Error(fmt::format("the exchange of rank {} was given up", rank_));
-    if (const auto found = hub_->mail.extract(key); !found.empty()) return std::move(found.mapped());
+    const auto over = [&] { return cancelled_ || hub_->mail.contains(key) || !hub_->alive[static_cast<size_t>(peer)]; };
+    bool answered = false;
+    for (auto since = Clock::now(); !answered && Clock::now() < since + hub_->timeout;) {
+      answered = hub_->changed.wait_until(lock, since + hub_->timeout, over);
+      since = std::max(since, last_taken_);  // others' messages came: it is no silence
+    }
+    CheckNotCancelled();
+    if (const auto found = hub_->mail.extract(key); !found.empty()) {
+      last_taken_ = Clock::now();
+      return std::move(found.mapped());
+    }
     if (hub_->dead < 0) hub_->dead = peer;
     throw PeerError(hub_->dead, answered
                                     ? fmt::format("rank {} is gone (rank {} noticed)", hub_->dead, rank_)
@@ -149,7 +164,8 @@ class ThreadCollective final : public Collective {
   std::shared_ptr<Hub> hub_;
   int rank_;
   uint64_t next_ = 0;
-  bool cancelled_ = false;  // guarded by the hub's mutex
+  bool cancelled_ = false;        // guarded by the hub's mutex
+  Clock::time_point last_taken_;  // guarded by the hub's mutex
   std::mutex mutex_;
   std::map<uint64_t, std::vector<std::function<void()>>> pending_;  // guarded by mutex_
 };

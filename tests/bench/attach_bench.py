@@ -5,8 +5,8 @@
 
 The gradients have ResNet-18's shapes (11.2 million float32) and cost next to nothing to compute. A floor is a C++ hook that
 returns each bucket untouched; exchange = step - floor. Variants alternate round by round in one job; a figure is the median
-over the rounds, a ratio the median of the rounds' ratios with its 95 % interval (order statistics). encode, wire and decode
-are of the exchange's thread, for each step; in part they go on while backward does. torch's own C++ hooks stand beside, since
+over the rounds, a ratio the median of the rounds' ratios with its 95 % interval (order statistics). encode and decode are
+the exchange's thread's, wire is the sum of its buckets' waits, for each step; in part they go on together, and while backward does. torch's own C++ hooks stand beside, since
 what a hook as such costs (a pass that divides by n, which plain DDP does while it fills the bucket) is in gradwire's figures
 too. Results are checked first: identity has plain DDP's bits, and replicas agree. With --device cuda plain DDP and the backend's other traffic go over NCCL;
 ranks that share a GPU talk over sockets of the loopback there too.
@@ -97,7 +97,7 @@ def step(ddp):
 
 
 def busy(ddp):
-    """ms of the exchange's thread so far: encode, wire, decode. None of another hook's."""
+    """ms so far: encode, wire, decode. None of another hook's."""
     handle = gradwire.handle_of(ddp)
     return [handle.stats()[key] for key in ("encode_ms", "wire_ms", "decode_ms")] if handle else []
 

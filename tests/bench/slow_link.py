@@ -80,7 +80,9 @@ def main():
             multiprocessing.Process(target=carry, args=words, daemon=True).start()
         print(f"{arguments.mbit:g} Mbit/s, {arguments.delay_ms:g} ms each way", flush=True)
         ranks = [start_rank(namespace, rank, arguments.script) for rank, (namespace, _) in enumerate(hosts)]
-        return max(rank.wait() for rank in ranks)
+        while all(rank.poll() is None for rank in ranks):
+            time.sleep(0.1)
+        return next((1 for rank in ranks if rank.poll() or rank.wait()), 0)
     finally:
         for rank in ranks:
             rank.kill()

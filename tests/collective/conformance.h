@@ -89,6 +89,19 @@ inline void TicketsFinishInAnyOrder(const MakeRank& make) {
   });
 }
 
+/// Each operation is awaited by a thread of its own, while later ones start.
+inline void WaitsOfThreadsEndEachForItself(const MakeRank& make) {
+  RunGroup(make, 3, std::chrono::seconds(60), [](Collective& c) {
+    std::vector<std::unique_ptr<Round>> rounds;
+    std::vector<std::thread> waits;
+    for (size_t i = 0; i < 20; ++i) {
+      rounds.push_back(std::make_unique<Round>(c, 10000 * (i % 5)));
+      waits.emplace_back([&round = *rounds.back()] { round.FinishAndCheck(); });
+    }
+    for (std::thread& wait : waits) wait.join();
+  });
+}
+
 template <typename T>
 void AllReduceSums(const MakeRank& make) {
   for (const int n : {1, 2, 3, 4}) {
@@ -148,6 +161,48 @@ inline void AllNameTheRankThatLeaves(const MakeRank& make, bool all_reduce) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
 }
 
+/// Rank 1 of 3 stays but says nothing, in many operations at once, each awaited by a thread: all name it, for the
+/// timeout.
+inline void ASilentRankIsNamedByAllWaits(const MakeRank& make) {
+  std::latch finished(3);
+  RunThreads(3, [&](int rank) {
+    std::vector<std::unique_ptr<Round>> rounds;
+    const auto collective = make(rank, 3, std::chrono::milliseconds(1500));
+    if (rank != 1) {
+      for (int i = 0; i < 4; ++i) rounds.push_back(std::make_unique<Round>(*collective, 1000));
+      std::vector<std::thread> waits;
+      for (const auto& round : rounds)
+        waits.emplace_back([&] {
+          try {
+            collective->Finish(round->ticket);
+            ADD_FAILURE() << "nothing was awaited";
+          } catch (const PeerError& error) {
+            EXPECT_EQ(error.rank(), 1) << error.what();
+            EXPECT_NE(std::string(error.what()).find("1500 ms"), std::string::npos) << error.what();
+          }
+        });
+      for (std::thread& wait : waits) wait.join();
+    }
+    finished.arrive_and_wait();
+  });
+}
+
+/// Operations that come one after another within the timeout, and not all of them within it: that is no silence.
+inline void ASlowRankIsNotSilent(const MakeRank& make) {
+  RunThreads(2, [&](int rank) {
+    std::vector<std::unique_ptr<Round>> rounds;
+    const auto collective = make(rank, 2, std::chrono::milliseconds(1200));
+    std::vector<std::thread> waits;
+    for (int i = 0; i < 5; ++i) {
+      if (rank == 1) std::this_thread::sleep_for(std::chrono::milliseconds(400));
+      rounds.push_back(std::make_unique<Round>(*collective, 1000));
+      waits.emplace_back([&round = *rounds.back()] { EXPECT_NO_THROW(round.FinishAndCheck()); });
+    }
+    for (std::thread& wait : waits) wait.join();
+    collective->GatherText("done");
+  });
+}
+
 /// Rank 1 of 2 stays but does not answer: the timeout ends the wait and names it.
 inline void ASilentRankIsNamedAfterTheTimeout(const MakeRank& make) {
   std::latch finished(2);
@@ -171,11 +226,12 @@ inline void ASilentRankIsNamedAfterTheTimeout(const MakeRank& make) {
 inline void CancelEndsEveryWait(const MakeRank& make) {
   std::latch over(2);
   RunThreads(2, [&](int rank) {
+    std::vector<float> values(1000, 1);
+    std::vector<std::unique_ptr<Round>> rounds;  // both until the collective is gone
     const auto collective = make(rank, 2, std::chrono::seconds(60));
     if (rank == 0) {
-      std::vector<float> values(1000, 1);
-      Round first(*collective, 100), second(*collective, 100), third(*collective, 100);
-      const std::vector<Ticket> tickets{first.ticket, second.ticket,
+      for (int i = 0; i < 3; ++i) rounds.push_back(std::make_unique<Round>(*collective, 100));
+      const std::vector<Ticket> tickets{rounds[0]->ticket, rounds[1]->ticket,
                                         collective->StartAllReduce(std::span<float>(values))};
       const auto begin = std::chrono::steady_clock::now();
       std::vector<std::thread> waits;
@@ -183,7 +239,7 @@ inline void CancelEndsEveryWait(const MakeRank& make) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       collective->Cancel();
       for (std::thread& wait : waits) wait.join();
-      EXPECT_THROW(collective->Finish(third.ticket), Error);
+      EXPECT_THROW(collective->Finish(rounds[2]->ticket), Error);
       EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
     }
     over.arrive_and_wait();
@@ -202,4 +258,7 @@ inline void CancelEndsEveryWait(const MakeRank& make) {
   TEST(Name, AllNameTheRankThatLeaves) { ::gradwire::testing::AllNameTheRankThatLeaves(make, false); }            \
   TEST(Name, AllNameTheRankThatLeavesAnAllReduce) { ::gradwire::testing::AllNameTheRankThatLeaves(make, true); }  \
   TEST(Name, ASilentRankIsNamedAfterTheTimeout) { ::gradwire::testing::ASilentRankIsNamedAfterTheTimeout(make); } \
+  TEST(Name, ASilentRankIsNamedByAllWaits) { ::gradwire::testing::ASilentRankIsNamedByAllWaits(make); }           \
+  TEST(Name, ASlowRankIsNotSilent) { ::gradwire::testing::ASlowRankIsNotSilent(make); }                           \
+  TEST(Name, WaitsOfThreadsEndEachForItself) { ::gradwire::testing::WaitsOfThreadsEndEachForItself(make); }       \
   TEST(Name, CancelEndsEveryWait) { ::gradwire::testing::CancelEndsEveryWait(make); }

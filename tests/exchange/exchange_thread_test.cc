@@ -59,10 +59,10 @@ TEST(Waiters, NoneWaitsBehindAnother) {
 
 /// Everything that rank 0 gets in five steps, through a sink of this type.
 template <typename Sink>
-std::vector<float> Results() {
+std::vector<float> Results(const ExchangeParts& parts) {
   std::vector<float> results;
   testing::RunRanks(kWorkers, [&](Collective& collective) {
-    Exchange<float> exchange(collective, kParameters, Parts());
+    Exchange<float> exchange(collective, kParameters, parts);
     Sink sink(exchange);
     for (uint64_t step = 0; step < 5; ++step) {
       auto buckets = MakeBuckets(collective.rank(), step);
@@ -75,7 +75,17 @@ std::vector<float> Results() {
 }
 
 TEST(ExchangeThread, GivesTheResultsOfADirectSink) {
-  EXPECT_EQ(Results<ExchangeThread<float>>(), Results<DirectSink<float>>());
+  const std::vector<testing::Combination> ways = {{"ef", "sign"},
+                                                  {"dcgd", "threshold:0.5", "allgather"},
+                                                  {"dcgd", "threshold:0.5", "sharded", "raw"},
+                                                  {"doublesqueeze", "sign"},
+                                                  {"dcgd", "randk:10%:common"},
+                                                  {"none", "identity"}};
+  for (const testing::Combination& way : ways) {
+    const ExchangeParts parts = MakeParts(way.Config(), /*seed=*/1);
+    EXPECT_EQ(Results<ExchangeThread<float>>(parts), Results<DirectSink<float>>(parts))
+        << way.method << ", " << way.compressor;
+  }
 }
 
 /// Counts operations that are started; `before` runs in front of each, with the number of those before it.

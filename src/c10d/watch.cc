@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "c10d/watch.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gradwire {
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenLooks{1000};
+
+}  // namespace
+
+Watch::Watch(std::chrono::milliseconds timeout, std::function<void(bool)> look)
+    : timeout_(timeout), look_(std::move(look)), thread_([this] { Run(); }) {}
+
+Watch::~Watch() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopped_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Watch::Enter() {
+  const std::lock_guard lock(mutex_);
+  if (waits_++ > 0) return;
+  last_change_ = Clock::now();
+  changed_.notify_one();
+}
+
+void Watch::Leave() {
+  const std::lock_guard lock(mutex_);
+  --waits_;
+  last_change_ = Clock::now();
+}
+
+void Watch::Run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return is_stopped_ || waits_ > 0; });
+    if (is_stopped_) return;
+    const auto next = std::min(last_change_ + timeout_, Clock::now() + kBetweenLooks);
+    changed_.wait_until(lock, next, [this] { return is_stopped_; });
+    if (is_stopped_) return;
+    if (waits_ == 0) continue;
+    const bool is_silent = Clock::now() >= last_change_ + timeout_;
+    if (is_silent) last_change_ = Clock::now();  // one look for each silence
+    lock.unlock();
+    look_(is_silent);
+    lock.lock();
+  }
+}
+
+}  // namespace gradwire
