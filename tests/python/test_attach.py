@@ -90,17 +90,20 @@ def start_job(tmp_path, size, *words, **settings):
 
 
 @ON_BOTH
-def test_survivors_of_a_killed_rank_name_it(tmp_path, settings):
-    job = start_job(tmp_path, 3, "--steps", 100000, "--timeout", 20, "--progress", **settings)
-    first = job[0].stdout.readline()
-    while first and "step 5" not in first:
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+def test_survivors_of_a_rank_name_it(tmp_path, settings, blow):
+    job = start_job(tmp_path, 3, "--steps", 100000, "--timeout", 10, "--progress", **settings)
+    try:
         first = job[0].stdout.readline()
-    job[1].send_signal(signal.SIGKILL)
-    killed = time.monotonic()
-    for rank, (code, output) in enumerate(ranks.finish(job, timeout=60)):
-        if rank != 1:
+        while first and "step 5" not in first:
+            first = job[0].stdout.readline()
+        job[1].send_signal(blow)
+        then = time.monotonic()
+        for rank, (code, output) in zip((0, 2), ranks.finish([job[0], job[2]], timeout=60)):
             assert code == 1 and re.search(r"rank 1 .*says rank", output), f"rank {rank}: {code}, {output}"
-    assert time.monotonic() - killed < 40
+        assert time.monotonic() - then < 40
+    finally:
+        job[1].kill()
 
 
 @pytest.mark.slow
