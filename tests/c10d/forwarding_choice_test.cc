@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which of several inner backends a call reaches. The meta device stands for an accelerator's: its tensors need none.
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -88,6 +90,20 @@ TEST_F(ForwardingChoice, CoalescingIsForThoseThatCanAndItsEndWaitsForTheOthersTo
   meta_->yes = false;
   EXPECT_FALSE(backend_->supportsCoalescing());
   EXPECT_THROW(backend_->startCoalescing(), Error);
+}
+
+TEST_F(ForwardingChoice, WhatAnotherThreadDoesOrHasWaitedForIsNotCoalesced) {
+  cpu_->yes = false;
+  const auto of_cpu = c10::make_intrusive<OpenWork>(), of_meta = c10::make_intrusive<OpenWork>();
+  cpu_->work = of_cpu;
+  meta_->work = of_meta;
+  Tensors on_cpu{at::zeros({1})};
+  backend_->startCoalescing();
+  std::thread([&] { backend_->recv(on_cpu, 0, 0); }).join();
+  EXPECT_EQ(backend_->endCoalescing(), of_meta);
+  backend_->startCoalescing();
+  backend_->recv(on_cpu, 0, 0)->wait();  // a second wait for a message of Gloo's would not end
+  EXPECT_EQ(backend_->endCoalescing(), of_meta);
 }
 
 TEST_F(ForwardingChoice, ABackendThatServesTwoTypesOfDeviceIsCalledOnce) {
