@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <atomic>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -19,10 +17,9 @@
 namespace gradwire {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-/// Ranks that an all-reduce kept waiting give each other this long to report.
+/// Ranks that a sum or a silence kept waiting give each other this long to report.
 constexpr milliseconds kPatience{5000};
 constexpr milliseconds kSlice{1000};
 constexpr milliseconds kForever = std::chrono::hours(24 * 365);

@@ -142,7 +142,7 @@ class Given(nn.Module):
 @law
 def gradients_on_a_gpu_are_compressed_to_the_bits_of_those_on_the_cpu():
     if DEVICE.type == "cpu":
-        raise LeftOut("this job has its gradients on the CPU")
+        raise LeftOut("it compares gradients on a GPU with those on the CPU, and this job has none on a GPU")
     gloo = dist.new_group(backend="gloo")
     generator = torch.Generator().manual_seed(dist.get_rank())
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):

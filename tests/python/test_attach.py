@@ -9,8 +9,7 @@ import time
 
 import pytest
 import ranks
-import torch
-from torchrun import HERE, environment, laws_of, read_results, torchrun
+from torchrun import HERE, NEEDS_GPU, check, environment, laws_of, read_results, torchrun
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +29,13 @@ def results(tmp_path_factory):
     return of
 
 
-def check(results, law):
-    for rank, failures in enumerate(results):
-        if failures[law].startswith("left out: "):
-            pytest.skip(failures[law])
-        assert not failures[law], f"rank {rank} of {len(results)}: {failures[law]}"
-
-
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("law", laws_of("attach_laws.py", "handle_laws.py"))
 def test_law(results, law, size):
     check(results(size), law)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@NEEDS_GPU
 @pytest.mark.parametrize("backend", ["gloo", "nccl"])
 @pytest.mark.parametrize("law", laws_of("attach_laws.py", "handle_laws.py"))
 def test_law_on_a_gpu(results, law, backend):
@@ -51,8 +43,7 @@ def test_law_on_a_gpu(results, law, backend):
 
 
 ON_GPU = {"LAWS_DEVICE": "cuda", "LAWS_BACKEND": "nccl"}
-ON_BOTH = pytest.mark.parametrize("settings", [
-    {}, pytest.param(ON_GPU, marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))], ids=["cpu", "gpu"])  # fmt: skip
+ON_BOTH = pytest.mark.parametrize("settings", [{}, pytest.param(ON_GPU, marks=NEEDS_GPU)], ids=["cpu", "gpu"])
 
 
 def run_job(folder, size, *words, **settings):
