@@ -123,14 +123,12 @@ LocalAddress FindLocalAddress(const RankEnv& env) {
   const char* name = std::getenv("GLOO_SOCKET_IFNAME");
   const bool is_named = name != nullptr && *name != '\0';
   const LocalAddress local = is_named ? NamedAddress(name, locals) : RoutedAddress(env, locals);
-  if (!local.loopback || env.world_size == env.local_world_size) return local;
-  const std::string cause =
-      is_named ? fmt::format("GLOO_SOCKET_IFNAME '{}'", name) : fmt::format("MASTER_ADDR '{}'", env.master_addr);
+  if (!local.loopback || is_named || env.world_size == env.local_world_size) return local;
   throw ConfigError(fmt::format(
-      "environment: {} leads to the loopback address {}, which ranks on other hosts cannot reach (WORLD_SIZE is {}, "
-      "LOCAL_WORLD_SIZE {}): set GLOO_SOCKET_IFNAME to the interface that faces them, or MASTER_ADDR to an address "
-      "that they reach; this host has {}",
-      cause, local.address, env.world_size, env.local_world_size, Choices(locals)));
+      "environment: MASTER_ADDR '{}' leads to the loopback address {}, which ranks on other hosts cannot reach "
+      "(WORLD_SIZE is {}, LOCAL_WORLD_SIZE {}): set GLOO_SOCKET_IFNAME to the interface that faces them (to {} if all "
+      "ranks are on this host, by several launchers), or MASTER_ADDR to an address that they reach; this host has {}",
+      env.master_addr, local.address, env.world_size, env.local_world_size, local.interface, Choices(locals)));
 }
 
 }  // namespace gradwire

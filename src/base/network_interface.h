@@ -16,7 +16,7 @@ struct LocalAddress {
 
 /// The address by which the other ranks reach this one: that of the interface named by GLOO_SOCKET_IFNAME, else the one
 /// from which this host reaches MASTER_ADDR. Sends nothing.
-/// Throws ConfigError where there is none, and for loopback when the job has ranks on other hosts.
+/// Throws ConfigError where there is none, and for loopback that nobody named when other launchers have ranks too.
 LocalAddress FindLocalAddress(const RankEnv& env);
 
 }  // namespace gradwire
