@@ -85,6 +85,7 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
   p.group = std::move(group);
   p.find_unused_parameters = options.find_unused_parameters;
   if (!options.plain) {
+    CheckGiven(options.comm, options.given, "a DistributedDataParallel");
     p.collective = std::move(collective);
     p.exchange =
         std::make_unique<Exchange<float>>(*p.collective, Describe(p.named), MakeParts(options.comm, options.seed));

@@ -6,6 +6,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include "gradwire/abilities.h"
 #include "gradwire/error.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
@@ -140,6 +141,7 @@ class Hook final : public DdpHook {
 
 std::shared_ptr<DdpHook> MakeDdpHook(const Named& named, std::unique_ptr<Collective> collective,
                                      const DdpHookOptions& options) {
+  CheckGiven(options.comm, {}, "a hook");
   if (named.empty()) throw ConfigError("the model has no parameter that requires a gradient: nothing to exchange");
   const bool is_double =
       std::ranges::any_of(named, [](const auto& n) { return n.second.scalar_type() == at::kDouble; });

@@ -8,6 +8,7 @@
 #include "train/async_rules.h"
 #include "train/config.h"
 #include "train/config_keys.h"
+#include "train/network_gives.h"
 
 namespace gradwire::train {
 namespace {
@@ -50,13 +51,6 @@ void CheckObjective(const Config& config) {
       throw ErrorAt(config, "run.launch", "found threads, expected processes because objective.name is network");
     if (config.optimizer.lr.is_theory)
       throw ErrorAt(config, "optimizer.lr", "found theory, expected a number because objective.name is network");
-    if (!FindMethod(config.comm.method).runs_on_network())
-      throw ErrorAt(
-          config, "comm.method",
-          fmt::format("found {}, whose workers send more than a mini-batch's gradient (an anchor's, a momentum, "
-                      "the one at the solution); expected a method of plain ones (ec, diana, ef21), or a "
-                      "convex objective",
-                      config.comm.method));
     return;
   }
   const bool named = objective.data == "q3" || objective.data == "qh" || objective.data == "qk";
@@ -202,6 +196,7 @@ void CheckTogether(const Config& config) {
   CheckLrScheduler(config);
   try {
     Check(config.comm);
+    if (config.objective.is_network()) CheckGiven(config.comm, kNetworkGives, "the training of a network");
   } catch (const ConfigError& error) {  // its message begins with the key: "comm.method: ..."
     const std::string_view message = error.what();
     throw ConfigError(fmt::format("{}: {}", config.PlaceOf(message.substr(0, message.find(':'))), message));

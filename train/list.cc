@@ -12,6 +12,7 @@
 #include "gradwire/link.h"
 #include "gradwire/method.h"
 #include "gradwire/theory.h"
+#include "train/network_gives.h"
 
 namespace gradwire::train {
 namespace {
@@ -56,7 +57,9 @@ std::string EstimatorText(const Method& method) {
   std::string text = fmt::format("estimator {}", method.estimator);
   if (method.ema != 1) text += fmt::format(" with momentum {:g}", method.ema);
   if (method.star_shift) text += " less the gradient at the solution";
-  return text + (method.runs_on_network() ? "; networks: the gradient of the mini-batch" : "; not for networks");
+  const std::string missing = Missing(method, kNetworkGives);
+  return text + (missing.empty() ? "; networks: the gradient of the mini-batch"
+                                 : fmt::format("; not for networks: {}; see {}", missing, method.instead));
 }
 
 std::string MethodsText() {

@@ -8,6 +8,7 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/utils.h>
 
+#include "train/network_gives.h"
 #include "train/weights.h"
 
 namespace gradwire::train {
@@ -62,6 +63,7 @@ Network::Network(const Config& config, const World& world) : model_(BuildModel(c
   DdpOptions options;
   options.comm = config.comm;
   options.seed = config.run.seed;
+  options.given = kNetworkGives;
   ddp_ = std::make_unique<DistributedDataParallel<ImageModel>>(
       model_, world.group, MakeC10dCollective(world.membership, "gradwire/0"), options);
   optimizer_ = BuildOptimizer(config.optimizer, *model_);

@@ -15,6 +15,7 @@
 #include "base/network_interface.h"
 #include "compress/spec.h"
 #include "config/comm_keys.h"
+#include "gradwire/abilities.h"
 #include "gradwire/c10d_backend.h"
 #include "gradwire/c10d_group.h"
 #include "gradwire/ddp_hook.h"
@@ -36,6 +37,7 @@ CommConfig CommOf(const Settings& settings, const std::string& place) {
   CommConfig config;
   for (const auto& [leaf, value] : settings) SetComm(config, leaf, ConfigValue::Plain(value), place);
   try {
+    CheckGiven(config, {}, "a hook");
     MakeParts(config, 0);
   } catch (const ConfigError& error) {
     throw ConfigError(place + ": " + error.what());
@@ -213,7 +215,7 @@ PYBIND11_MODULE(_C, m) {
   m.def("methods", [] {
     std::vector<std::pair<std::string, std::string>> rows;
     for (const Method& method : Methods())
-      if (method.runs_on_network()) rows.emplace_back(method.name, method.summary);
+      if (Missing(method, {}).empty()) rows.emplace_back(method.name, method.summary);
     return rows;
   });
   m.def("compressors", [] {

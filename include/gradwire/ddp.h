@@ -8,6 +8,7 @@
 
 #include <torch/nn/module.h>
 
+#include "gradwire/abilities.h"
 #include "gradwire/c10d_group.h"
 #include "gradwire/comm_config.h"
 #include "gradwire/exchange_thread.h"
@@ -20,6 +21,8 @@ struct DdpOptions {
   bool find_unused_parameters = false;  ///< as in Python's DistributedDataParallel
   /// Leaves the Reducer its own all-reduce: what DDP does without gradwire. The baseline of tests and benchmarks.
   bool plain = false;
+  /// What methods get beside one gradient a batch, of drivers that exchange by themselves (Route).
+  Abilities given = {};
 };
 
 /// What a DistributedDataParallel does for any module; use the template below.

@@ -27,11 +27,9 @@ struct Method {
   std::string_view coin = "own";  ///< of lsvrg
   double ema = 1;                 ///< momentum b in v <- (1 - b) v + b g
   bool star_shift = false;        ///< subtracts grad f_i(x*): for theory, and not for a network
+  std::string_view instead = "";  ///< its kin for those who give gradients alone (abilities.h); empty: it is itself one
   std::string_view summary;
   std::string_view source;
-
-  /// A network has no estimator but its mini-batch: no anchors, no momentum before the exchange, no known solution.
-  bool runs_on_network() const { return (estimator == "full" || estimator == "sgd") && ema == 1 && !star_shift; }
 };
 
 /// Every method there is.

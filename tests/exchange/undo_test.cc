@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gradwire/abilities.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "gradwire/saved_memory.h"
@@ -74,7 +75,7 @@ std::vector<testing::Combination> EveryMethod() {
   std::vector<testing::Combination> all;
   std::set<std::string> seen;
   for (const Method& method : Methods()) {
-    if (!method.runs_on_network()) continue;
+    if (!Missing(method, {.same_batch = true}).empty()) continue;
     for (const testing::Combination& c : testing::EveryCombination(std::string(method.name)))
       if (seen.insert(c.method + " " + c.topology + " " + c.down).second) all.push_back(c);
   }

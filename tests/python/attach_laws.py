@@ -269,7 +269,7 @@ def subgroups_exchange_among_themselves():
 @law
 def methods_of_every_kind_train():
     for method, options in (
-        ("ef21", {}), ("diana", {}), ("econtrol", {}), ("marina", {}), ("dore", {}), ("doublesqueeze", {}), ("dcgd", {"compressor": "randk:10%:common"}), ("signsgd_mv", {}),
+        ("ef21", {}), ("diana", {}), ("econtrol", {}), ("dore", {}), ("doublesqueeze", {}), ("dcgd", {"compressor": "randk:10%:common"}), ("signsgd_mv", {}),
     ):  # fmt: skip
         ddp = make_ddp()
         optimizer = torch.optim.SGD(ddp.parameters(), lr=0.05)

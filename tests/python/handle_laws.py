@@ -143,6 +143,19 @@ def mistakes_say_what_to_do():
 
 
 @law
+def methods_that_need_more_than_gradients_are_refused_at_every_door():
+    ddp = make_ddp()
+    for method, instead in (
+        ("marina", "diana"), ("pp_marina", "diana"), ("vr_marina", "diana"), ("vr_diana", "diana"), ("ssdm", "signsgd"), ("clip21_sgd2m", "clip21"),
+        ("ec_lsvrg", "ec"), ("ec_lsvrg_diana", "ec_diana"), ("ec_lsvrg_star", "ec_diana"), ("ec_star", "ec_diana"),
+    ):  # fmt: skip
+        optimizer = torch.optim.SGD(ddp.parameters(), lr=0.1)
+        for door in (gradwire.attach, gradwire.CommState):
+            raises(gradwire.ConfigError, [f"gradwire.attach: comm.method: {method} needs", f"expected {instead}"], lambda: door(ddp, method, optimizer=optimizer))
+        assert method not in dict(gradwire._C.methods())
+
+
+@law
 def ranks_with_other_settings_are_refused_with_the_difference():
     ddp = make_ddp()
     mine = "topk:1%" if dist.get_rank() == 0 else "topk:2%"

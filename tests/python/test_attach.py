@@ -128,3 +128,4 @@ def test_the_package_lists_what_there_is():
     assert done.returncode == 0 and "torch" in done.stdout, done.stderr
     for word in ("ef21", "topk:K", "start_iter=", "instruction set"):
         assert word in done.stdout
+    assert "marina " not in done.stdout and "ssdm" not in done.stdout

@@ -37,8 +37,9 @@ TEST(List, AMethodShowsItsPartsTheirCostAndWhetherItIsForNetworks) {
   EXPECT_THAT(text, HasSubstr("link ef_in, topk:1% (0.4053 bits"));  // 5.07 bytes for each of 655 elements of 65,536
   EXPECT_THAT(text, HasSubstr(", learner randk:1% (0.3198 bits"));   // 4 bytes
   EXPECT_THAT(text, HasSubstr("link ef, topk:1% (0.4053 bits an element), back ef, topk:1%"));
-  EXPECT_THAT(text, HasSubstr("estimator lsvrg less the gradient at the solution; not for networks"));
-  EXPECT_THAT(text, HasSubstr("estimator sgd with momentum 0.1; not for networks"));
+  EXPECT_THAT(text,
+              HasSubstr("estimator lsvrg less the gradient at the solution; not for networks: needs each worker's"));
+  EXPECT_THAT(text, HasSubstr("estimator sgd with momentum 0.1; not for networks: needs a momentum"));
   EXPECT_THAT(text, HasSubstr("optimizer.lr theory, full: 1/(L + 2 omega Lmax/n)"));
 }
 

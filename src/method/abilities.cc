@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gradwire/abilities.h"
+
+#include <fmt/format.h>
+
+#include "gradwire/error.h"
+#include "gradwire/method.h"
+
+namespace gradwire {
+
+std::string Missing(const Method& method, const Abilities& given) {
+  if (!given.estimators) {
+    if (method.estimator == "lsvrg") return "needs each worker's gradients at an anchor";
+    if (method.star_shift) return "needs each worker's gradient at the solution";
+    if (method.ema != 1) return "needs a momentum of each worker's gradients before the exchange";
+  }
+  if (method.link == "marina" && !given.same_batch)
+    return "needs the gradient of each batch at two points, the model's and the one before";
+  return "";
+}
+
+void CheckGiven(const CommConfig& config, const Abilities& given, const std::string& driver) {
+  const Method& method = FindMethod(config.method);
+  const std::string missing = Missing(method, given);
+  if (missing.empty()) return;
+  throw ConfigError(
+      fmt::format("comm.method: {} {}, and {} gives one gradient of each batch and no more; expected {}, or a convex "
+                  "problem of `gradwire train` for {}",
+                  method.name, missing, driver, method.instead, method.name));
+}
+
+}  // namespace gradwire
