@@ -4,6 +4,7 @@
 #include <exception>
 #include <iostream>
 
+#include "config/environment.h"
 #include "train/command_line.h"
 #include "train/convex.h"
 #include "train/list.h"
@@ -51,6 +52,8 @@ int Sweep(const CommandLine& line, const RunProcesses& run_processes) {
 int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processes) {
   const CommandLine line = Parse(argc, argv);
   if (line.exit_code) return *line.exit_code;
+  if (line.command == Command::kTrain || line.command == Command::kSweep)
+    CheckVariables(VariablesSet(), Reader::kNobody);
   switch (line.command) {
     case Command::kTrain: return Train(line, argc, argv, run_processes);
     case Command::kSweep: return Sweep(line, run_processes);

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/environment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "config/comm_keys.h"
+#include "gradwire/error.h"
+#include "train/program.h"
+
+namespace gradwire {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string ErrorOf(const std::vector<std::string>& names, Reader reader = Reader::kBackend) {
+  try {
+    CheckVariables(names, reader);
+    return "";
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+}
+
+TEST(Environment, EverySettingAndOwnNameIsKnownAndNothingElse) {
+  std::vector<std::string> names{"PATH", "MY_GRADWIRE_X"};
+  for (const Variable& variable : Variables()) {
+    EXPECT_NE(variable.meaning, "") << variable.name;
+    names.push_back(variable.name);
+  }
+  EXPECT_GE(names.size(), CommKeys().size());
+  EXPECT_EQ(ErrorOf(names), "");
+  EXPECT_THAT(ErrorOf({"GRADWIRE_ALGORITHM"}),
+              AllOf(HasSubstr("GRADWIRE_ALGORITHM is no setting"), HasSubstr("GRADWIRE_METHOD")));
+  EXPECT_THAT(ErrorOf({"GRADWIRE_COMPRESOR"}), HasSubstr("did you mean GRADWIRE_COMPRESSOR?"));
+  EXPECT_THAT(ErrorOf({"GRADWIRE_method"}), HasSubstr("did you mean GRADWIRE_METHOD?"));
+  EXPECT_THAT(ErrorOf({"GRADWIRE_"}), HasSubstr("is no setting"));
+  EXPECT_THAT(ErrorOf({"GRADWIRE_BUCKET_CAP_MB"}), HasSubstr("as an argument of DistributedDataParallel"));
+}
+
+TEST(Environment, TheProgramReadsNoSettingsThereAndSaysWhereTheyGo) {
+  EXPECT_EQ(ErrorOf({"GRADWIRE_BUILD_DIR", "GRADWIRE_PYTHON"}, Reader::kNobody), "");
+  EXPECT_THAT(ErrorOf({"GRADWIRE_METHOD"}, Reader::kNobody), HasSubstr("expected comm.method in the file"));
+  EXPECT_THAT(ErrorOf({"GRADWIRE_SEED"}, Reader::kNobody), HasSubstr("expected run.seed in the file"));
+  const char* argv[] = {"gradwire", "train", "no_such.yaml", nullptr};
+  setenv("GRADWIRE_METHOD", "ef21", 1);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(train::RunProgram(3, argv, nullptr), 2);
+  unsetenv("GRADWIRE_METHOD");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("environment: GRADWIRE_METHOD"));
+}
+
+}  // namespace
+}  // namespace gradwire
