@@ -15,6 +15,7 @@
 #include "base/network_interface.h"
 #include "compress/spec.h"
 #include "config/comm_keys.h"
+#include "config/environment.h"
 #include "gradwire/abilities.h"
 #include "gradwire/c10d_backend.h"
 #include "gradwire/c10d_group.h"
@@ -190,6 +191,13 @@ PYBIND11_MODULE(_C, m) {
     CommConfig config;
     SetComm(config, leaf, ConfigValue::Plain(value), place);
   });
+  m.def("environment", [] {
+    std::vector<std::tuple<std::string, std::string, bool>> rows;
+    for (const Variable& variable : Variables())
+      rows.emplace_back(variable.name, variable.meaning, variable.is_setting);
+    return rows;
+  });
+  m.def("check_environment", [](const std::vector<std::string>& names) { CheckVariables(names, Reader::kBackend); });
   m.def("nearest", [](const std::string& word, const std::vector<std::string>& candidates) {
     return std::string(Nearest(word, {candidates.begin(), candidates.end()}));
   });

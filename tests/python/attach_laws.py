@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laws of gradwire.attach: what becomes of gradients. Those of its handle are in handle_laws.py, and run with them."""
+"""Laws of gradwire.attach: what becomes of gradients. Those of its handle and of copies are in handle_laws.py and
+copy_laws.py, and run with them."""
 
 import threading
 
@@ -8,8 +9,9 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+import copy_laws  # noqa: F401  its laws register themselves
 import gradwire
-import handle_laws  # noqa: F401  its laws register themselves
+import handle_laws  # noqa: F401
 from laws import DEVICE, LeftOut, backward, batch, gradients, law, make_ddp, make_model, residuals, run, same, same_residuals, train, train_scaled
 
 

@@ -4,8 +4,15 @@
 Everything but DDP's gradients is exact, while the gradients of a DDP in the same process are compressed.
 """
 
+import contextlib
+import copy
 import datetime
+import os
+import pathlib
+import pickle
+import sys
 import warnings
+from unittest import mock
 
 import torch
 import torch.distributed as dist
@@ -13,7 +20,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import gradwire
-from laws import DEVICE, TORCH, LeftOut, backward, batch, gradients, law, make_ddp, make_model, raises, residuals, run, same, train, train_scaled
+from laws import DEVICE, TORCH, LeftOut, backward, batch, gradients, law, make_ddp, make_model, raises, residuals, run, same, same_residuals, train, train_scaled
 
 BIG = 5000  # elements: above min_compress_numel
 
@@ -75,6 +82,104 @@ def a_ddp_that_cannot_be_attached_never_runs_without_it():
     ddp = DistributedDataParallel(nn.Linear(4, 4).to(DEVICE, torch.complex64))
     for _ in range(2):
         raises(gradwire.ConfigError, ["complex64"], lambda: ddp(torch.zeros(2, 4, dtype=torch.complex64, device=DEVICE)))
+
+
+@law
+def a_forward_that_no_backward_follows_waits_for_nobody():
+    """Rank 0 evaluates, or prints a summary, while the others are in a barrier."""
+    quiet = {
+        "no_grad": torch.no_grad, "inference_mode": torch.inference_mode, "set_grad_enabled": lambda: torch.set_grad_enabled(False),
+        "compiled": torch.no_grad, "no_sync": None, "frozen": contextlib.nullcontext,
+    }  # fmt: skip
+    with mock.patch.dict(os.environ, GRADWIRE_TIMEOUT_S="20"):
+        for name, context in quiet.items():
+            ddp = DistributedDataParallel(make_model())
+            call = torch.compile(ddp, backend="aot_eager") if name == "compiled" else ddp
+            if dist.get_rank() == 0:
+                ddp.requires_grad_(name != "frozen")
+                with context() if context else ddp.no_sync():
+                    call(batch(0))
+                    ddp.eval()(batch(0))
+            dist.barrier()
+            assert gradwire.handle_of(ddp) is None, name
+            ddp.requires_grad_(True).eval()
+            train(ddp, 2)
+            handle = gradwire.handle_of(ddp)
+            assert handle is not None and any(e.abs().sum() > 0 for e in residuals(handle).values()), f"{name}: a model in eval mode trains too"
+
+
+@law
+def copies_are_attached_at_their_own_first_forward_like_any_other():
+    for steps in (0, 3):
+        ddp, control = make_ddp(), make_ddp()
+        for one in (ddp, control):
+            train(one, steps)
+        assert b"gradwire" not in pickle.dumps(ddp)
+        fresh = make_ddp(copy.deepcopy(ddp.module))
+        copies = [copy.deepcopy(ddp), pickle.loads(pickle.dumps(ddp))]
+        for one in (fresh, *copies):
+            assert gradwire.handle_of(one) is None
+            train(one, 3)
+            handle = gradwire.handle_of(one)
+            assert handle is not gradwire.handle_of(ddp) and same(list(one.parameters()), list(fresh.parameters()))
+            assert same_residuals(residuals(handle), residuals(gradwire.handle_of(fresh)))
+        for one in (ddp, control):
+            train(one, 3, first=steps)
+        assert same(list(ddp.parameters()), list(control.parameters()))
+
+
+@law
+def a_ddp_over_another_group_has_no_trace():
+    ddp = make_ddp(process_group=plain_group())
+    for steps in (0, 1, 1):
+        train(ddp, steps)
+        assert gradwire.handle_of(ddp) is None and not ddp._get_ddp_logging_data().get("comm_hook")
+        assert not ddp._forward_pre_hooks and type(ddp._comm_hooks) is list and not [key for key in vars(ddp) if "gradwire" in key]
+
+
+@law
+def every_variable_and_every_line_of_the_file_is_read_or_refused():
+    file = pathlib.Path(sys.argv[1], f"settings{dist.get_rank()}.yaml")
+    refused = [
+        ({"GRADWIRE_ALGORITHM": "ef21"}, ["GRADWIRE_ALGORITHM is no setting", "GRADWIRE_METHOD"]),
+        ({"GRADWIRE_Method": "ef21"}, ["GRADWIRE_Method is no setting", "did you mean GRADWIRE_METHOD?"]),
+        ({"GRADWIRE_METHOD": ""}, ["GRADWIRE_METHOD: found nothing", "unset"]),
+        ({"GRADWIRE_CONFIG": ""}, ["GRADWIRE_CONFIG: found nothing", "unset"]),
+        ({"GRADWIRE_METHOD": " ef"}, ["comm.method: ' ef' is unknown"]),
+        ({"GRADWIRE_METHOD": "marina"}, ["marina needs", "expected diana"]),
+        ({"GRADWIRE_SEED": "-1"}, ["GRADWIRE_SEED", "'-1'"]),
+        ({"GRADWIRE_SEED": str(2**64)}, ["seed", "2**64 - 1"]),
+        ({"GRADWIRE_TIMEOUT_S": "0"}, ["GRADWIRE_TIMEOUT_S", "'0'"]),
+        ({"GRADWIRE_MIN_BUCKET_NUMEL": "5"}, ["min_bucket_numel", "intercept"]),
+        ({"GRADWIRE_INTERCEPT": "all"}, ["intercept", "'all'"]),
+        ({"GRADWIRE_BUCKET_CAP_MB": "5"}, ["DistributedDataParallel"]),
+        (b"comm:\n  method: ef\n  method: ef21\n", [":3: comm.method is given twice", ":2"]),
+        (b"comm:\n  method: ef\ncomm:\n  method: ef21\n", [":3: comm is given twice", ":1"]),
+        (b"x: &x\n  method: ef\ncomm:\n  <<: *x\n", [":4: merge keys"]),
+        (b"comm:\n  metod: ef\n", [":2", "unknown setting 'metod'", "method"]),
+        (b"comm:\n  method: [ef]\n", [":2: comm.method: found a map or a list"]),
+        (b"comm:\n  ? [a, b]\n  : c\n", [":2", "name of a key"]),
+        (b"comm: ef\n", [":1: section comm"]),
+        (b"com:\n  method: ef\n", ["expected a section comm", ":1 has 'com'"]),
+        (b"", ["expected a section comm"]),
+        (b"- ef\n", ["expected a section comm"]),
+        (b"comm:\n  method: ef\n---\ncomm:\n", ["single document"]),
+        (b"comm: {method: ef\n", ["expected"]),
+        (b"\x80\x04\x95", ["byte 0 is no UTF-8 text"]),
+        (b"[" * 50000, ["nested too deep"]),
+        (b" " * (2**20 + 1), ["more than 1048576 bytes"]),
+        ({"GRADWIRE_CONFIG": str(file.parent)}, ["it is a folder"]),
+        ({"GRADWIRE_CONFIG": str(file) + ".not"}, ["No such file"]),
+    ]
+    for given, words in refused:
+        if isinstance(given, bytes):
+            file.write_bytes(given)
+            given = {"GRADWIRE_CONFIG": str(file)}
+        with mock.patch.dict(os.environ, given):
+            raises(gradwire.ConfigError, words, gradwire.configure)
+    file.write_text("own: {settings: 1}\nx: &x topk:5%\ncomm:\n  compressor: *x\n  start_iter: 7\n")
+    with mock.patch.dict(os.environ, GRADWIRE_CONFIG=str(file), GRADWIRE_PYTHON="p", GRADWIRE_BUILD_DIR="b", GRADWIRE_SEED="3"):
+        gradwire.configure()
 
 
 @law
@@ -350,7 +455,24 @@ def a_configured_scaler_protects_residuals():
 
 @law
 def configure_wins_over_the_environment_and_mistakes_are_refused():
-    raises(ValueError, ["comm.compressor"], lambda: gradwire.configure(compressor="topp"))
+    for options, words in (
+        ({"compressor": "topp"}, ["comm.compressor"]),
+        ({"method": "ssdm"}, ["ssdm needs", "expected signsgd"]),
+        ({"seed": -1}, ["seed: found -1"]),
+        ({"seed": 1.0}, ["seed: found 1.0"]),
+        ({"seed": True}, ["seed: found True"]),
+        ({"timeout_s": 0}, ["timeout_s"]),
+        ({"timeout_s": float("inf")}, ["timeout_s"]),
+        ({"grad_scaler": 2.0}, ["grad_scaler: found a float"]),
+        ({"optimizer": make_model()}, ["optimizer: found a Sequential"]),
+        ({"intercept": True}, ["intercept: found True"]),
+        ({"min_bucket_numel": 5}, ["min_bucket_numel", "intercept"]),
+        ({"intercept": "allreduce", "min_bucket_numel": -1}, ["min_bucket_numel: found -1"]),
+        ({"intercept": "allreduce", "grad_scaler": torch.amp.GradScaler("cpu")}, ["intercept", "grad_scaler"]),
+        ({"intercept": "allreduce", "method": "ec"}, ["intercept", "the step"]),
+        ({"algorithm": "ef"}, ["unknown setting 'algorithm'"]),
+    ):
+        raises(gradwire.ConfigError, words, lambda: gradwire.configure(**options))
     gradwire.configure(compressor="sign")
     ddp = make_ddp()
     train(ddp, 2)

@@ -2,10 +2,12 @@
 """Laws of the handle that gradwire.attach returns: state, statistics, errors, its thread. attach_laws.py runs them."""
 
 import ctypes
+import os
 import pathlib
 import sys
 import threading
 import time
+from unittest import mock
 
 import torch
 import torch.distributed as dist
@@ -117,6 +119,21 @@ def mistakes_say_what_to_do():
     raises(ValueError, ["start_iter", "'soon'", "integer"], lambda: gradwire.attach(ddp, start_iter="soon"))
     raises(ValueError, ["bucket_cap_mb", "DDP"], lambda: gradwire.attach(ddp, bucket_cap_mb=4))
     raises(ValueError, ["dore", "optimizer="], lambda: gradwire.attach(ddp, "dore"))
+    raises(ValueError, ["seed: found -1", "0 to 2**64 - 1"], lambda: gradwire.attach(ddp, seed=-1))
+    raises(ValueError, ["seed: found True"], lambda: gradwire.attach(ddp, seed=True))
+    raises(ValueError, ["seed: found 1.5"], lambda: gradwire.attach(ddp, seed=1.5))
+    raises(ValueError, ["timeout_s", "'-1'"], lambda: gradwire.attach(ddp, timeout_s=-1))
+    raises(ValueError, ["timeout_s", "inf"], lambda: gradwire.attach(ddp, timeout_s=float("inf")))
+    raises(ValueError, ["start_iter", "'true'"], lambda: gradwire.attach(ddp, start_iter=True))
+    raises(ValueError, ["unknown setting 'min_bucket_numel'"], lambda: gradwire.attach(ddp, min_bucket_numel=5))
+    raises(ValueError, ["grad_scaler: found a bool", "GradScaler"], lambda: gradwire.attach(ddp, grad_scaler=True))
+    raises(ValueError, ["optimizer: found a float", "Optimizer"], lambda: gradwire.attach(ddp, "ec", optimizer=0.1))
+    another = torch.optim.SGD(make_model().parameters(), lr=0.1)
+    raises(ValueError, ["optimizer: this SGD holds none"], lambda: gradwire.attach(ddp, "ec", optimizer=another))
+    holder = nn.ModuleDict({"net": ddp})
+    raises(TypeError, ["ModuleDict", "holds a DistributedDataParallel as net"], lambda: gradwire.attach(holder))
+    compiled = torch.compile(make_model())
+    raises(TypeError, ["OptimizedModule around a Sequential", "wrap the model"], lambda: gradwire.attach(compiled))
     with gradwire.attach(ddp) as handle:
         raises(RuntimeError, ["already"], lambda: gradwire.attach(ddp))
         raises(RuntimeError, ["not a gradwire state_dict"], lambda: handle.load_state_dict({"model": 1}))
@@ -153,6 +170,23 @@ def methods_that_need_more_than_gradients_are_refused_at_every_door():
         for door in (gradwire.attach, gradwire.CommState):
             raises(gradwire.ConfigError, [f"gradwire.attach: comm.method: {method} needs", f"expected {instead}"], lambda: door(ddp, method, optimizer=optimizer))
         assert method not in dict(gradwire._C.methods())
+
+
+@law
+def ranks_of_several_launchers_may_name_the_loopback_that_they_share():
+    with mock.patch.dict(os.environ, LOCAL_WORLD_SIZE="1", GLOO_SOCKET_IFNAME="lo"):
+        ddp = make_ddp()
+        with gradwire.attach(ddp, "ef", "topk:5%", start_iter=0) as handle:
+            train(ddp, 2)
+            assert any(e.abs().sum() > 0 for e in residuals(handle).values())
+
+
+@law
+def the_wrapper_of_torch_compile_is_taken_for_its_ddp():
+    ddp = make_ddp()
+    compiled = torch.compile(ddp, backend="aot_eager")
+    with gradwire.attach(compiled, "ef", "topk:5%", start_iter=0) as handle:
+        assert gradwire.handle_of(ddp) is handle and gradwire.handle_of(compiled) is handle
 
 
 @law

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gradwire.attach on Python's DistributedDataParallel, under torchrun. The laws are those of attach_laws.py and
-handle_laws.py."""
+"""gradwire.attach on Python's DistributedDataParallel, under torchrun. The laws are those of attach_laws.py,
+copy_laws.py and handle_laws.py."""
 import re
 import signal
 import subprocess
@@ -30,14 +30,14 @@ def results(tmp_path_factory):
 
 
 @pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("law", laws_of("attach_laws.py", "handle_laws.py"))
+@pytest.mark.parametrize("law", laws_of("attach_laws.py", "copy_laws.py", "handle_laws.py"))
 def test_law(results, law, size):
     check(results(size), law)
 
 
 @NEEDS_GPU
 @pytest.mark.parametrize("backend", ["gloo", "nccl"])
-@pytest.mark.parametrize("law", laws_of("attach_laws.py", "handle_laws.py"))
+@pytest.mark.parametrize("law", laws_of("attach_laws.py", "copy_laws.py", "handle_laws.py"))
 def test_law_on_a_gpu(results, law, backend):
     check(results(2, LAWS_DEVICE="cuda", LAWS_BACKEND=backend), law)
 
@@ -104,6 +104,63 @@ def test_a_hundred_starts_and_stops_end_with_code_0(tmp_path):
             assert code == 0, f"start {n}, rank {rank}: {code}, {output}"
 
 
+ALONE = """
+import os, sys, warnings, torch, torch.distributed as dist
+from torch import nn
+from torch.nn.modules import module as torch_nn
+from torch.nn.parallel import DistributedDataParallel
+dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+def step(ddp):
+    ddp(torch.ones(8, 64)).square().mean().backward()
+"""
+WITH_GRADWIRE = ALONE + """
+def traces():
+    ddp = DistributedDataParallel(nn.Linear(64, 64))
+    ours = [dict(vars(DistributedDataParallel)), dict(vars(nn.Module)), sorted(vars(ddp)), dict(ddp._forward_pre_hooks), type(ddp._comm_hooks)]
+    return ours + [dict(value) for name, value in vars(torch_nn).items() if name.startswith("_global") and value is not None]
+before = traces()
+import gradwire
+assert traces() == before, "importing gradwire left a trace in torch"
+
+ddp = DistributedDataParallel(nn.Linear(64, 64))
+os.environ["GRADWIRE_METHOD"] = "ef21"
+with warnings.catch_warnings(record=True) as caught:
+    gradwire.attach(ddp, "ec", "topk:5%", start_iter=0, optimizer=torch.optim.SGD(ddp.parameters(), lr=0.1))
+assert "does not read GRADWIRE_METHOD" in str(caught[0].message), "a setting that nobody reads"
+step(ddp)
+torch.save(ddp, sys.argv[1])
+
+os.environ["GRADWIRE_ALGORITHM"] = "ef21"
+try:
+    gradwire.attach(DistributedDataParallel(nn.Linear(64, 64)))
+    raise AssertionError("a variable that nobody reads")
+except gradwire.ConfigError as error:
+    assert "GRADWIRE_ALGORITHM is no setting" in str(error)
+del os.environ["GRADWIRE_ALGORITHM"], os.environ["GRADWIRE_METHOD"]
+
+try:
+    from lightning.fabric.wrappers import _FabricModule
+except ImportError:
+    sys.exit()
+inner = DistributedDataParallel(nn.Linear(64, 64))
+wrapped = _FabricModule(torch.compile(inner), strategy=None, original_module=inner.module)
+assert gradwire.attach(wrapped) is gradwire.handle_of(inner) is gradwire.handle_of(wrapped)
+"""
+WITHOUT_GRADWIRE = ALONE + """
+sys.modules["gradwire"] = None  # an import fails
+ddp = torch.load(sys.argv[1], weights_only=False)
+step(ddp)
+assert ddp.module.weight.grad.abs().sum() > 0
+"""
+
+
+def test_an_import_changes_nothing_and_a_file_loads_where_gradwire_is_not_installed(tmp_path):
+    """And what needs a process of its own beside: an environment that attach does not read, Fabric's wrapper."""
+    for program in (WITH_GRADWIRE, WITHOUT_GRADWIRE):
+        done = subprocess.run([sys.executable, "-c", program, tmp_path / "ddp.pt"], env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_attach_before_the_process_group_says_what_to_do():
     program = "import torch, gradwire\ngradwire.attach(torch.nn.Linear(4, 4))"
     done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True)
@@ -126,6 +183,6 @@ def test_the_module_needs_torch_and_the_runtime_alone():
 def test_the_package_lists_what_there_is():
     done = subprocess.run([sys.executable, "-m", "gradwire"], env=environment(), capture_output=True, text=True)
     assert done.returncode == 0 and "torch" in done.stdout, done.stderr
-    for word in ("ef21", "topk:K", "start_iter=", "instruction set"):
+    for word in ("ef21", "topk:K", "start_iter=2", "instruction set", "GRADWIRE_METHOD", "GRADWIRE_CONFIG", "GRADWIRE_BUILD_DIR"):
         assert word in done.stdout
     assert "marina " not in done.stdout and "ssdm" not in done.stdout

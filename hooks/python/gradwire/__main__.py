@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m gradwire`: versions, and what there is to choose from."""
 
+import inspect
 import platform
 
 import torch
@@ -18,9 +19,13 @@ def main() -> None:
         for name, summary in rows:
             print(f"  {name:{width}}  {summary}")
     print("\nOther settings, as keyword arguments of gradwire.attach")
+    own = {name: parameter.default for name, parameter in inspect.signature(gradwire.CommState).parameters.items()}
     for name, default, meaning in _C.comm_keys():
         if name not in ("method", "compressor", "bucket_cap_mb"):
-            print(f"  {name}={default}  {meaning}")
+            print(f"  {name}={default if own.get(name) is None else own[name]}  {meaning}")
+    print("\nThe environment, of the backend \"gradwire\"; any other name that begins with GRADWIRE_, and an empty value, is refused")
+    for name, meaning, _ in _C.environment():
+        print(f"  {name}  {meaning}")
 
 
 if __name__ == "__main__":

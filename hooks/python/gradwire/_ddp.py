@@ -4,17 +4,19 @@
 import atexit
 import collections
 import os
+import warnings
 import weakref
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from gradwire import _C, _settings, _state
+from gradwire import _arguments, _C, _forward, _settings, _state
 
 _attached: collections.Counter[str] = collections.Counter()  # by the name of the group
 _open: "weakref.WeakSet[CommState]" = weakref.WeakSet()
+reads_environment = False  # whether there has been a group over the backend
 
 
 class CommState:
@@ -26,7 +28,7 @@ class CommState:
         ddp.register_comm_hook(state, gradwire.comm_hook)
 
     Arguments are those of `attach`. All ranks of the group make it alike. Its methods are for the thread that trains, and
-    belong between two steps.
+    belong between two steps. It is neither copied nor pickled; copies and files of the DDP are those of a plain one.
     """
 
     def __init__(
@@ -45,7 +47,12 @@ class CommState:
         timeout_s: float = 300,
         **comm: Any,
     ) -> None:
-        _check_ddp(ddp)
+        ddp = _arguments.ddp_of(ddp)
+        _arguments.check_free(ddp)
+        _check_environment()
+        seed = _arguments.check_seed(0 if seed is None else seed, "gradwire.attach")
+        _arguments.check_scaler(grad_scaler, "gradwire.attach")
+        _arguments.check_optimizer(optimizer, "gradwire.attach", ddp)
         self._settings = _settings.from_keywords(
             dict(method=method, compressor=compressor, down=down, topology=topology, start_iter=start_iter,
                  min_compress_numel=min_compress_numel, timeout_s=timeout_s, **comm), "gradwire.attach")  # fmt: skip
@@ -55,15 +62,18 @@ class CommState:
         self._names = [name for name, _ in named]
         self._rank, self._size = dist.get_rank(ddp.process_group), dist.get_world_size(ddp.process_group)
         self._hook = _make_hook(ddp.process_group, named, self._settings, seed, grad_scaler is not None)
-        self._scaler, self._optimizer = grad_scaler, optimizer
-        self._before_forward = ddp.register_forward_pre_hook(self._follow) if grad_scaler or optimizer else None
+        self._scaler, self._optimizer = _forward.weak(grad_scaler), _forward.weak(optimizer)
+        ddp._comm_hooks = _forward.PlainHooks(ddp._comm_hooks)
+        if grad_scaler is not None or optimizer is not None:
+            self._follow()
+            _forward.follow(ddp, self)
         _open.add(self)
 
     @property
     def name(self) -> str:
         """E.g. "gradwire: ef, topk:1%"; DDP's logger reports it."""
         settings = dict(self._settings)
-        return f"gradwire: {settings['method']}, {_C.describe(self._settings)}"
+        return f"gradwire: {settings.get('method', 'ef')}, {_C.describe(self._settings)}"
 
     def stats(self) -> dict[str, Any]:
         """What this rank has exchanged since it began: in total, and under "buckets" by the index of the bucket.
@@ -101,10 +111,10 @@ class CommState:
 
     def close(self) -> None:
         """Finishes what is under way and leaves the group. Idempotent; called at exit. A later backward() raises."""
-        if self._before_forward is not None:
-            self._before_forward.remove()
-            self._before_forward = None
         self._hook.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a gradwire handle cannot be copied or pickled, since it holds connections to other ranks: save handle.state_dict(), and attach the copied or loaded DistributedDataParallel anew")
 
     def __enter__(self) -> "CommState":
         return self
@@ -116,12 +126,12 @@ class CommState:
         if hasattr(self, "_hook"):  # else __init__ raised
             self._hook.close()
 
-    @torch.compiler.disable
-    def _follow(self, *_: object) -> None:
-        if self._scaler is not None and self._scaler.is_enabled():
-            self._hook.set_scale(self._scaler.get_scale())
-        if self._optimizer is not None:
-            self._hook.set_lr(float(self._optimizer.param_groups[0]["lr"]))
+    def _follow(self) -> None:
+        scaler, optimizer = self._scaler(), self._optimizer()
+        if scaler is not None and scaler.is_enabled():
+            self._hook.set_scale(scaler.get_scale())
+        if optimizer is not None:
+            self._hook.set_lr(float(optimizer.param_groups[0]["lr"]))
 
 
 NOT_SETTINGS = ("grad_scaler", "optimizer", "seed")  # arguments that are no keys of the `comm:` section
@@ -132,7 +142,8 @@ def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "
     """From now on the gradients of `ddp` cross the wire compressed. The hook is C++ and never takes the GIL.
 
     Args:
-        ddp: all ranks of its process group call this alike, before the first backward.
+        ddp: all ranks of its process group call this alike, before the first backward; the wrapper that torch.compile or
+            Lightning's Fabric has put around one will do.
         method: a method of `python -m gradwire`, e.g. "ef" (error feedback), "ef21", "diana", "none" (dense).
         compressor: an operator such as "sign", "topk:1%", "qsgd:7"; "auto" is the method's usual one.
         down: link of the way back from the owners of the pieces, "raw", "ef" or "dore"; None: the method's.
@@ -141,8 +152,8 @@ def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "
         min_compress_numel: parameters with fewer elements travel dense, as 1-D ones do (compress_1d=True changes that).
         grad_scaler: the GradScaler of the loop. Memory is kept in units of the unscaled gradient, and a step that any
             rank has to skip leaves it as it was on all ranks.
-        optimizer: for methods that need its learning rate.
-        seed: of the operators' random bits.
+        optimizer: for methods that need its learning rate: the one that steps this model's parameters.
+        seed: of the operators' random bits, an integer >= 0.
         timeout_s: seconds that any wait for another rank may take before backward() raises.
         **comm: any other key of the `comm:` section of configs/README.md.
 
@@ -152,6 +163,7 @@ def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "
     Error (a RuntimeError) where the DDP has a hook already, or ranks do not answer; backward() raises RuntimeError
     that names the rank which died or did not answer in time.
     """
+    ddp = _arguments.ddp_of(ddp)
     state = CommState(ddp, method, compressor, **options)
     try:
         state._hook.install(ddp.reducer)
@@ -159,13 +171,13 @@ def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "
         state.close()
         raise _C.Error(f"gradwire.attach: this DistributedDataParallel has a communication hook already ({error}): one DDP can have one") from error
     ddp.logger._set_comm_hook_name(state.name)
-    ddp.__dict__["_gradwire_state"] = state  # lives as long as the DDP
+    _forward.handles[ddp] = state
     return state
 
 
 def handle_of(ddp: DistributedDataParallel) -> Optional[CommState]:
     """The handle that `attach` returned, or that the "gradwire" backend made at the first forward; None before."""
-    return ddp.__dict__.get("_gradwire_state")
+    return _forward.handles.get(_arguments.unwrapped(ddp))
 
 
 def comm_hook(state: CommState, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
@@ -173,15 +185,12 @@ def comm_hook(state: CommState, bucket: dist.GradBucket) -> torch.futures.Future
     return state._hook.push(bucket).then(lambda future: future.value())
 
 
-def _check_ddp(ddp: object) -> None:
-    if not dist.is_available() or not dist.is_initialized():
-        raise _C.Error("gradwire.attach: no process group: call torch.distributed.init_process_group and wrap the model in DistributedDataParallel before")
-    if not isinstance(ddp, DistributedDataParallel):
-        raise TypeError(f"gradwire.attach: found a {type(ddp).__name__}, expected a torch.nn.parallel.DistributedDataParallel: wrap the model in one before")
-    if handle_of(ddp) is not None or ddp._comm_hooks:
-        raise _C.Error("gradwire.attach: this DistributedDataParallel has a communication hook already: one DDP can have one")
-    if getattr(ddp, "_use_python_reducer", False):
-        raise _C.Error('gradwire.attach: this DistributedDataParallel uses the Python reducer (torch._dynamo.config.optimize_ddp = "python_reducer"), which runs no C++ hook: expected "ddp_optimizer", the default')
+def _check_environment() -> None:
+    """`attach` takes keywords; what the environment says beside them is for DDPs over the backend, or for nobody."""
+    _C.check_environment(list(os.environ))
+    ignored = [name for name, _, is_setting in _C.environment() if is_setting and name in os.environ]
+    if ignored and not reads_environment:
+        warnings.warn(f"gradwire.attach takes its settings as keywords, and does not read {', '.join(ignored)}: those are of the backend \"gradwire\"", stacklevel=4)
 
 
 def _trainable(ddp: DistributedDataParallel) -> list[tuple[str, torch.Tensor]]:
