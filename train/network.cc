@@ -8,6 +8,7 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/utils.h>
 
+#include "gradwire/error.h"
 #include "train/network_gives.h"
 #include "train/weights.h"
 
@@ -20,10 +21,18 @@ at::Tensor InImageLayout(const at::Tensor& filter) {
   return torch::empty_like(filter, at::MemoryFormat::ChannelsLast).copy_(filter);
 }
 
+void Initialise(const Config& config, ImageModel& model) {
+  try {
+    LoadStateDict(model, config.model.init);
+  } catch (const Error& error) {
+    throw ErrorAt(config, "model.init", error.what());
+  }
+}
+
 std::shared_ptr<ImageModel> BuildModel(const Config& config) {
   torch::manual_seed(config.run.seed);
   auto model = MakeResNet(config.model.name, config.model.num_classes);
-  if (!config.model.init.empty()) LoadStateDict(*model, config.model.init);
+  if (!config.model.init.empty()) Initialise(config, *model);
   for (const at::Tensor& parameter : model->parameters())
     if (parameter.dim() == 4) parameter.set_data(InImageLayout(parameter.data()));
   return model;

@@ -16,6 +16,8 @@ namespace {
 
 using caffe2::serialize::PyTorchStreamReader;
 
+constexpr size_t kMostPickleBytes = size_t{64} << 20;
+
 at::ScalarType DtypeOf(const std::string& storage_class) {
   static const std::unordered_map<std::string, at::ScalarType> dtypes = {
       {"torch.FloatStorage", at::kFloat}, {"torch.DoubleStorage", at::kDouble},     {"torch.HalfStorage", at::kHalf},
@@ -43,6 +45,9 @@ at::Tensor ReadStorage(PyTorchStreamReader& archive, const std::string& storage_
 
 std::map<std::string, at::Tensor> Read(const std::string& path) {
   PyTorchStreamReader archive(path);
+  if (const size_t found = archive.getRecordSize("data.pkl"); found > kMostPickleBytes)
+    throw Error("its pickle has " + std::to_string(found) + " bytes, expected at most " +
+                std::to_string(kMostPickleBytes) + ", which is room for the names of 300,000 tensors");
   const auto [pickle, size] = archive.getRecord("data.pkl");
   const auto read_storage = [&archive](const std::string& storage_class, const std::string& name, int64_t numel) {
     return ReadStorage(archive, storage_class, name, numel);

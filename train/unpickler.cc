@@ -36,6 +36,7 @@ std::vector<int64_t> Integers(const IValue& tuple) {
 }  // namespace
 
 IValue Unpickler::Run() {
+  CheckProtocol(pickle_.starts_with('\x80') && pickle_.size() > 1 ? static_cast<unsigned char>(pickle_[1]) : 0);
   for (;;) {
     const auto opcode = Read<PickleOpCode>();
     if (opcode == PickleOpCode::STOP) return Pop();
@@ -46,20 +47,33 @@ IValue Unpickler::Run() {
   }
 }
 
+void Unpickler::CheckProtocol(unsigned found) {
+  if (found >= 2 && found <= 5) return;
+  const std::string what = found == 0 ? "0 or 1, or damaged" : std::to_string(found);
+  throw Error("its pickle is of protocol " + what + ", expected 2 to 5: torch.save(state, path, pickle_protocol=2)");
+}
+
 bool Unpickler::PushConstant(PickleOpCode opcode) {
   switch (opcode) {
-    case PickleOpCode::NONE: stack_.emplace_back(); return true;
-    case PickleOpCode::NEWTRUE: stack_.emplace_back(true); return true;
-    case PickleOpCode::NEWFALSE: stack_.emplace_back(false); return true;
-    case PickleOpCode::BININT1: stack_.emplace_back(int64_t{Read<uint8_t>()}); return true;
-    case PickleOpCode::BININT2: stack_.emplace_back(int64_t{Read<uint16_t>()}); return true;
-    case PickleOpCode::BININT: stack_.emplace_back(int64_t{Read<int32_t>()}); return true;
-    case PickleOpCode::LONG1: stack_.emplace_back(SignExtend(Take(Read<uint8_t>()))); return true;
-    case PickleOpCode::BINUNICODE: stack_.emplace_back(std::string(Take(Read<uint32_t>()))); return true;
-    case PickleOpCode::EMPTY_DICT: stack_.push_back(NewDict()); return true;
+    case PickleOpCode::NONE: Push({}); return true;
+    case PickleOpCode::NEWTRUE: Push(true); return true;
+    case PickleOpCode::NEWFALSE: Push(false); return true;
+    case PickleOpCode::BININT1: Push(int64_t{Read<uint8_t>()}); return true;
+    case PickleOpCode::BININT2: Push(int64_t{Read<uint16_t>()}); return true;
+    case PickleOpCode::BININT: Push(int64_t{Read<int32_t>()}); return true;
+    case PickleOpCode::LONG1: Push(SignExtend(Take(Read<uint8_t>()))); return true;
+    case PickleOpCode::BINUNICODE: Push(std::string(Take(Read<uint32_t>()))); return true;
+    case PickleOpCode::SHORT_BINUNICODE: Push(std::string(Take(Read<uint8_t>()))); return true;
+    case PickleOpCode::BINUNICODE8: Push(std::string(Take(Read<uint64_t>()))); return true;
+    case PickleOpCode::EMPTY_DICT: Push(NewDict()); return true;
     case PickleOpCode::GLOBAL: {
       const std::string module = ReadLine();
-      stack_.emplace_back(module + "." + ReadLine());
+      Push(module + "." + ReadLine());
+      return true;
+    }
+    case PickleOpCode::STACK_GLOBAL: {
+      const std::string name = Pop().toStringRef();
+      Push(Pop().toStringRef() + "." + name);
       return true;
     }
     default: return false;
@@ -67,7 +81,7 @@ bool Unpickler::PushConstant(PickleOpCode opcode) {
 }
 
 bool Unpickler::PushTuple(PickleOpCode opcode) {
-  std::vector<IValue> items;
+  std::vector<Item> items;
   switch (opcode) {
     case PickleOpCode::EMPTY_TUPLE: break;
     case PickleOpCode::TUPLE1: items = PopLast(1); break;
@@ -76,7 +90,15 @@ bool Unpickler::PushTuple(PickleOpCode opcode) {
     case PickleOpCode::TUPLE: items = PopMarked(); break;
     default: return false;
   }
-  stack_.emplace_back(c10::ivalue::Tuple::create(std::move(items)));
+  size_t depth = 0;
+  std::vector<IValue> values;
+  for (Item& item : items) {
+    depth = std::max(depth, item.depth);
+    values.push_back(std::move(item.value));
+  }
+  if (depth == kMostDepth)
+    throw Error("its pickle nests tuples more than " + std::to_string(kMostDepth) + " deep, which no state_dict does");
+  Push(c10::ivalue::Tuple::create(std::move(values)), depth + 1);
   return true;
 }
 
@@ -84,6 +106,11 @@ bool Unpickler::UseMemo(PickleOpCode opcode) {
   switch (opcode) {
     case PickleOpCode::BINPUT: memo_[Read<uint8_t>()] = Top(); return true;
     case PickleOpCode::LONG_BINPUT: memo_[Read<uint32_t>()] = Top(); return true;
+    case PickleOpCode::MEMOIZE: {
+      const auto next = static_cast<uint32_t>(memo_.size());
+      memo_[next] = Top();
+      return true;
+    }
     case PickleOpCode::BINGET: stack_.push_back(memo_.at(Read<uint8_t>())); return true;
     case PickleOpCode::LONG_BINGET: stack_.push_back(memo_.at(Read<uint32_t>())); return true;
     default: return false;
@@ -93,20 +120,24 @@ bool Unpickler::UseMemo(PickleOpCode opcode) {
 bool Unpickler::Build(PickleOpCode opcode) {
   switch (opcode) {
     case PickleOpCode::PROTO: Take(1); return true;
+    case PickleOpCode::FRAME: Take(sizeof(uint64_t)); return true;  // how long the next opcodes are in all
     case PickleOpCode::MARK: marks_.push_back(stack_.size()); return true;
     case PickleOpCode::SETITEM: SetItems(PopLast(2)); return true;
     case PickleOpCode::SETITEMS: SetItems(PopMarked()); return true;
-    case PickleOpCode::BINPERSID: stack_.emplace_back(Storage(Pop())); return true;
+    case PickleOpCode::BINPERSID: Push(Storage(Pop())); return true;
     case PickleOpCode::REDUCE: Reduce(); return true;
     case PickleOpCode::BUILD: Pop(); return true;  // attributes of the object below: a state_dict's _metadata, unused
     default: return false;
   }
 }
 
-void Unpickler::SetItems(const std::vector<IValue>& items) {
+void Unpickler::SetItems(const std::vector<Item>& items) {
   if (items.size() % 2 != 0) Damaged();
-  c10::impl::GenericDict dict = Top().toGenericDict();
-  for (size_t i = 0; i < items.size(); i += 2) dict.insert_or_assign(items[i], items[i + 1]);
+  c10::impl::GenericDict dict = Top().value.toGenericDict();
+  for (size_t i = 0; i < items.size(); i += 2) {
+    const IValue &key = items[i].value, &value = items[i + 1].value;
+    dict.insert_or_assign(key.isString() ? key : IValue(int64_t{0}), value.isTensor() ? value : IValue());
+  }
 }
 
 /// Calls a function, by name, with a tuple of arguments.
@@ -115,12 +146,12 @@ void Unpickler::Reduce() {
   const std::string function = Pop().toStringRef();
   const auto& args = tuple.toTupleRef().elements();
   if (function == "collections.OrderedDict") {
-    stack_.push_back(NewDict());
+    Push(NewDict());
   } else if (function == "torch._utils._rebuild_parameter") {  // (tensor, requires_grad, hooks)
-    stack_.push_back(args.at(0));
+    Push(args.at(0).toTensor());
   } else if (function == "torch._utils._rebuild_tensor_v2") {  // (storage, offset, size, stride, ...)
     const at::Tensor& storage = args.at(0).toTensor();
-    stack_.emplace_back(storage.as_strided(Integers(args.at(2)), Integers(args.at(3)), args.at(1).toInt()));
+    Push(storage.as_strided(Integers(args.at(2)), Integers(args.at(3)), args.at(1).toInt()));
   } else {
     throw Error("it holds other Python objects than named tensors (" + function + ")");
   }
@@ -152,26 +183,26 @@ std::string Unpickler::ReadLine() {
   return line;
 }
 
-IValue& Unpickler::Top() {
+Unpickler::Item& Unpickler::Top() {
   if (stack_.empty()) Damaged();
   return stack_.back();
 }
 
 IValue Unpickler::Pop() {
-  IValue top = std::move(Top());
+  IValue top = std::move(Top().value);
   stack_.pop_back();
   return top;
 }
 
-std::vector<IValue> Unpickler::PopLast(size_t count) {
+std::vector<Unpickler::Item> Unpickler::PopLast(size_t count) {
   if (count > stack_.size()) Damaged();
   const auto first = stack_.end() - static_cast<std::ptrdiff_t>(count);
-  std::vector<IValue> items(std::make_move_iterator(first), std::make_move_iterator(stack_.end()));
+  std::vector<Item> items(std::make_move_iterator(first), std::make_move_iterator(stack_.end()));
   stack_.erase(first, stack_.end());
   return items;
 }
 
-std::vector<IValue> Unpickler::PopMarked() {
+std::vector<Unpickler::Item> Unpickler::PopMarked() {
   if (marks_.empty() || marks_.back() > stack_.size()) Damaged();
   const size_t count = stack_.size() - marks_.back();
   marks_.pop_back();

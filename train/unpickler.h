@@ -14,11 +14,14 @@
 
 namespace gradwire::train {
 
-/// The part of Python's pickle machine (protocol 2, see Lib/pickletools.py) that a state_dict needs: dicts, tuples,
-/// numbers, strings and tensors. A class or function is no more than its name, and Reduce() carries out the three that
-/// it knows, so that no file can call anything else.
+/// The part of Python's pickle machine (protocols 2 to 5, see Lib/pickletools.py) that a state_dict needs: dicts of
+/// tensors, tuples, numbers and strings. A class or function is no more than its name, and Reduce() carries out the
+/// three that it knows, so that no file can call anything else. Of what a dict holds, tensors are kept and all else is
+/// None, so that dicts do not nest; tuples nest kMostDepth deep at most.
 class Unpickler {
  public:
+  static constexpr size_t kMostDepth = 16;
+
   /// Gives the flat tensor that a storage reference (storage class, record name, number of elements) stands for.
   using StorageReader = std::function<at::Tensor(const std::string&, const std::string&, int64_t)>;
 
@@ -31,13 +34,20 @@ class Unpickler {
   c10::IValue Run();
 
  private:
+  struct Item {
+    c10::IValue value;
+    size_t depth = 0;  // of tuples in it
+  };
+
   // Each carries out `opcode`, or returns false where it is none of its kind.
   bool PushConstant(torch::jit::PickleOpCode opcode);
   bool PushTuple(torch::jit::PickleOpCode opcode);
   bool UseMemo(torch::jit::PickleOpCode opcode);
   bool Build(torch::jit::PickleOpCode opcode);
 
-  void SetItems(const std::vector<c10::IValue>& items);
+  void CheckProtocol(unsigned found);
+  void Push(c10::IValue value, size_t depth = 0) { stack_.push_back({std::move(value), depth}); }
+  void SetItems(const std::vector<Item>& items);
   void Reduce();
   at::Tensor Storage(const c10::IValue& reference);
 
@@ -45,16 +55,16 @@ class Unpickler {
   template <typename T>
   T Read();
   std::string ReadLine();
-  c10::IValue& Top();
+  Item& Top();
   c10::IValue Pop();
-  std::vector<c10::IValue> PopLast(size_t count);
-  std::vector<c10::IValue> PopMarked();
+  std::vector<Item> PopLast(size_t count);
+  std::vector<Item> PopMarked();
 
   std::string_view pickle_;  // what is still to be read
   StorageReader read_storage_;
-  std::vector<c10::IValue> stack_;
+  std::vector<Item> stack_;
   std::vector<size_t> marks_;
-  std::unordered_map<uint32_t, c10::IValue> memo_;
+  std::unordered_map<uint32_t, Item> memo_;
 };
 
 }  // namespace gradwire::train

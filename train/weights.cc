@@ -15,6 +15,7 @@
 #include <torch/nn/module.h>
 
 #include "gradwire/error.h"
+#include "gradwire/names.h"
 #include "train/state_dict_reader.h"
 
 namespace gradwire::train {
@@ -76,13 +77,27 @@ std::string Listing(const char* title, const std::vector<std::string>& names) {
   return names.size() > kMost ? text + " and " + std::to_string(names.size() - kMost) + " more" : text;
 }
 
+/// Of batches, which only batch norm without a momentum reads; files from before torch 0.4.1 lack it, and some tools
+/// drop it.
+bool IsCounter(const std::string& name) { return name.ends_with(".num_batches_tracked"); }
+
+/// The file's tensors under the names of the plain model.
+std::map<std::string, at::Tensor> Unwrapped(std::map<std::string, at::Tensor> found) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : found) names.push_back(name);
+  const std::vector<std::string> plain = CanonicalNames(names);
+  std::map<std::string, at::Tensor> state;
+  for (size_t i = 0; i < names.size(); ++i) state.emplace(plain[i], found.at(names[i]));
+  return state;
+}
+
 /// What keeps `found` from being loaded into `state`; empty when nothing does.
 std::string Differences(const NamedTensors& state, std::map<std::string, at::Tensor> found) {
   std::vector<std::string> missing, unexpected, reshaped;
   for (const auto& [name, tensor] : state) {
     const auto entry = found.extract(name);
     if (entry.empty()) {
-      missing.push_back(name);
+      if (!IsCounter(name)) missing.push_back(name);
     } else if (entry.mapped().sizes() != tensor.sizes()) {
       reshaped.push_back(c10::str(name, " (expected ", tensor.sizes(), ", found ", entry.mapped().sizes(), ")"));
     }
@@ -110,10 +125,13 @@ void SaveStateDict(const torch::nn::Module& module, const std::string& path) {
 
 void LoadStateDict(torch::nn::Module& module, const std::string& path) {
   const NamedTensors state = StateOf(module);
-  const std::map<std::string, at::Tensor> found = ReadStateDict(path);
+  const std::map<std::string, at::Tensor> found = Unwrapped(ReadStateDict(path));
   const std::string differences = Differences(state, found);
   if (!differences.empty()) throw Error("weights: '" + path + "' is of another model:" + differences);
-  for (const auto& [name, tensor] : state) tensor.copy_(found.at(name));
+  for (const auto& [name, tensor] : state) {
+    const auto entry = found.find(name);
+    entry == found.end() ? tensor.zero_() : tensor.copy_(entry->second);
+  }
 }
 
 }  // namespace gradwire::train

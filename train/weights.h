@@ -15,8 +15,9 @@ namespace gradwire::train {
 void SaveStateDict(const torch::nn::Module& module, const std::string& path);
 
 /// Copies the tensors of a file written by SaveStateDict or by Python's torch.save(model.state_dict(), path) into the
-/// module. Throws Error when the file is no such file, or when names or shapes differ from the module's; the module is
-/// then left as it was.
+/// module. Names may have what wrappers put in (see CanonicalName), and batch norm's num_batches_tracked may be
+/// missing, which is then 0. Throws Error when the file is no such file, or when names or shapes differ from the
+/// module's; the module is then left as it was.
 void LoadStateDict(torch::nn::Module& module, const std::string& path);
 
 }  // namespace gradwire::train

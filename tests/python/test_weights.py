@@ -86,11 +86,25 @@ def test_cpp_reads_what_python_saves(name, tmp_path):
         pytest.param(
             lambda state: {k: torch.stack([torch.zeros_like(v), v])[1] for k, v in state.items()}, id="views into larger storages"
         ),
+        pytest.param(
+            lambda state: {"module._orig_mod." + k.replace("conv1.", "conv1._checkpoint_wrapped_module."): v for k, v in state.items()},
+            id="the names of a wrapped model",
+        ),
+        pytest.param(
+            lambda state: {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}, id="no num_batches_tracked"
+        ),
     ],
 )
 def test_cpp_reads_other_dicts_of_tensors(convert, tmp_path):
     model = trained("resnet8")
     torch.save(convert(model.state_dict()), tmp_path / "python.pt")
+    assert_same(cpp_logits("load", "resnet8", tmp_path / "python.pt", tmp_path), python_logits(model))
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_cpp_reads_every_protocol_from_2_on(protocol, tmp_path):
+    model = trained("resnet8")
+    torch.save(model.state_dict(), tmp_path / "python.pt", pickle_protocol=protocol)
     assert_same(cpp_logits("load", "resnet8", tmp_path / "python.pt", tmp_path), python_logits(model))
 
 
@@ -108,9 +122,12 @@ def test_cpp_reads_other_dicts_of_tensors(convert, tmp_path):
             id="the format before torch 1.6",
         ),
         pytest.param(
-            lambda m, path: torch.save({"module." + k: v for k, v in m.state_dict().items()}, path),
+            lambda m, path: torch.save(m.state_dict(), path, pickle_protocol=1), "protocol 0 or 1", id="pickle protocol 1"
+        ),
+        pytest.param(
+            lambda m, path: torch.save({**m.state_dict(), "module.bn1.bias": m.bn1.bias}, path),
             "unknown to the model: module.bn1.bias",
-            id="the names of a wrapped model",
+            id="two names of one parameter",
         ),
     ],
 )
