@@ -40,10 +40,9 @@ def copies_of(ddp):
 
 @law
 def copies_and_files_of_a_ddp_are_those_of_a_plain_one_at_any_time():
-    for door in (attach, register):
-        for steps in (0, 3):
-            ddp, control = make_ddp(), make_ddp()
-            handles = [door(ddp), door(control)]
+    for door, steps in ((attach, 0), (attach, 3), (register, 3)):
+        ddp, control = make_ddp(), make_ddp()
+        with door(ddp) as handle, door(control) as other:
             for one in (ddp, control):
                 train(one, steps)
             plain, *copies = make_ddp(copy.deepcopy(ddp.module)), *copies_of(ddp)
@@ -53,9 +52,7 @@ def copies_and_files_of_a_ddp_are_those_of_a_plain_one_at_any_time():
                 assert same(gradients(one), gradients(plain)), f"{door.__name__}, a copy after {steps} steps"
             for one in (ddp, control):
                 train(one, 3, first=steps)
-            assert same(list(ddp.parameters()), list(control.parameters())) and same_residuals(*map(residuals, handles))
-            for handle in handles:
-                handle.close()
+            assert same(list(ddp.parameters()), list(control.parameters())) and same_residuals(residuals(handle), residuals(other))
 
 
 @law

@@ -138,6 +138,13 @@ except gradwire.ConfigError as error:
     assert "GRADWIRE_ALGORITHM is no setting" in str(error)
 del os.environ["GRADWIRE_ALGORITHM"], os.environ["GRADWIRE_METHOD"]
 
+for backend in ("gradwire", "gloo"):  # groups of the same name
+    dist.destroy_process_group()
+    dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    step(ddp := DistributedDataParallel(nn.Linear(64, 64)))
+    assert (gradwire.handle_of(ddp) is None) == (backend == "gloo"), "a group that has the name of one before"
+    del ddp
+
 try:
     from lightning.fabric.wrappers import _FabricModule
 except ImportError:
@@ -155,7 +162,7 @@ assert ddp.module.weight.grad.abs().sum() > 0
 
 
 def test_an_import_changes_nothing_and_a_file_loads_where_gradwire_is_not_installed(tmp_path):
-    """And what needs a process of its own beside: an environment that attach does not read, Fabric's wrapper."""
+    """And what needs a process of its own beside: an environment that attach does not read, groups of the same name, Fabric's wrapper."""
     for program in (WITH_GRADWIRE, WITHOUT_GRADWIRE):
         done = subprocess.run([sys.executable, "-c", program, tmp_path / "ddp.pt"], env=environment(), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr

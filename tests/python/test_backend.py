@@ -71,25 +71,7 @@ def test_a_yaml_file_has_the_trainers_comm_section(tmp_path):
     assert done.returncode == 0 and done.stdout.count("gradwire: ef21, topk:2%") == 2, done.stdout + done.stderr
 
 
-def test_a_group_that_takes_the_name_of_one_before_is_none_of_ours():
-    program = """
-import torch, torch.distributed as dist, gradwire
-from torch.nn.parallel import DistributedDataParallel
-for backend in ("gradwire", "gloo"):
-    dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-    ddp = DistributedDataParallel(torch.nn.Linear(64, 64))
-    ddp(torch.ones(8, 64)).sum().backward()
-    assert (gradwire.handle_of(ddp) is None) == (backend == "gloo"), backend
-    if backend == "gradwire":
-        gradwire.handle_of(ddp).close()
-    dist.destroy_process_group()
-"""
-    done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.parametrize("settings, words", [
-    ({"GRADWIRE_ALGORITHM": "ef21"}, ["GRADWIRE_ALGORITHM is no setting", "GRADWIRE_METHOD"]),
     ({"GRADWIRE_COMPRESOR": "sign"}, ["GRADWIRE_COMPRESOR is no setting", "GRADWIRE_COMPRESSOR"]),
     ({"GRADWIRE_COMPRESSOR": "topp:1%"}, ["comm.compressor", "topp"]),
     ({"GRADWIRE_START_ITER": "soon"}, ["environment: GRADWIRE_START_ITER", "integer"]),
