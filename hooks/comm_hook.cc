@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <ATen/core/grad_mode.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
@@ -25,17 +26,26 @@ class CommHook final : public c10d::CommHookInterface {
   std::shared_ptr<GradientRoute<T>> route_;
 };
 
+/// The values go back into the bucket, as the Reducer will read them.
+template <typename T>
+void Return(Staging<T>& staging, const at::Tensor& buffer, const std::vector<ReducerView::Misread>& misread) {
+  staging.Return();
+  const at::NoGradGuard no_grad;
+  for (const ReducerView::Misread& gradient : misread) gradient.Mend(buffer);
+}
+
 /// On another device the results go back on a stream of their own; the future makes whoever waits for it wait for that.
 template <typename T>
-void Complete(Staging<T>& staging, const at::Tensor& buffer, c10::ivalue::Future& future) {
+void Complete(Staging<T>& staging, const at::Tensor& buffer, const std::vector<ReducerView::Misread>& misread,
+              c10::ivalue::Future& future) {
   if (buffer.is_cpu()) {
-    staging.Return();
+    Return(staging, buffer, misread);
     future.markCompleted(buffer);
     return;
   }
   const c10::impl::VirtualGuardImpl device(buffer.device().type());
   const c10::StreamGuard guard(device.getStreamFromGlobalPool(buffer.device()));
-  staging.Return();
+  Return(staging, buffer, misread);
   device.recordDataPtrOnStream(buffer.storage().data_ptr(), guard.current_stream());
   future.markCompleted(buffer);
 }
@@ -49,9 +59,40 @@ c10::intrusive_ptr<c10::ivalue::Future> FutureFor(const at::Tensor& buffer) {
 }  // namespace
 
 template <typename T>
-GradientRoute<T>::GradientRoute(const std::vector<at::Tensor>& parameters, BucketSink<T>& sink) : sink_(&sink) {
-  for (const at::Tensor& parameter : parameters)
+GradientRoute<T>::GradientRoute(const NamedTensors& named, BucketSink<T>& sink) : sink_(&sink) {
+  for (const auto& [name, parameter] : named) {
     ids_.emplace(parameter.unsafeGetTensorImpl(), static_cast<uint32_t>(ids_.size()));
+    names_.push_back(name);
+  }
+}
+
+template <typename T>
+void GradientRoute<T>::Follow(const std::shared_ptr<c10d::Reducer>& reducer, Arrange arrange) {
+  reducer_ = reducer;
+  arrange_ = std::move(arrange);
+  has_rebuilt_ = ReducerView(*reducer).has_rebuilt();
+}
+
+template <typename T>
+void GradientRoute<T>::FollowRebuild(const c10d::Reducer& reducer) {
+  if (has_rebuilt_ == ReducerView(reducer).has_rebuilt()) return;
+  const auto of_parameter = ReducerView(reducer).orders();
+  std::vector<ElementOrder> orders(names_.size());
+  for (const auto& [parameter, id] : ids_)
+    if (const auto found = of_parameter.find(parameter); found != of_parameter.end()) orders[id] = found->second;
+  arrange_(orders);
+  has_rebuilt_ = true;
+}
+
+/// module.to(memory_format) gives gradients other memory, and the Reducer then writes where nobody reads.
+template <typename T>
+void GradientRoute<T>::CheckViews(const c10d::GradBucket& bucket, const c10d::Reducer& reducer) const {
+  const auto detached = ReducerView(reducer).detached(bucket.getIndex());
+  if (!detached) return;
+  throw Error("the gradient of " + NameOf(bucket.getParameters()[*detached]) +
+              " lies in DDP's bucket no more: something gave it other memory, as module.to() does while there are "
+              "gradients, and DDP can never average it again. Expected optimizer.zero_grad(set_to_none=True) before "
+              "module.to(), or gradient_as_bucket_view=False");
 }
 
 template <typename T>
@@ -62,8 +103,16 @@ void GradientRoute<T>::Restart(const Round& round, BucketSink<T>& sink) {
 
 template <typename T>
 c10::intrusive_ptr<c10::ivalue::Future> GradientRoute<T>::Push(c10d::GradBucket& bucket) {
+  const std::shared_ptr<c10d::Reducer> reducer = reducer_.lock();
   const at::Tensor buffer = bucket.getBuffer();
+  if (buffer.is_sparse()) return PushSparse(bucket, reducer.get());
   const auto index = static_cast<uint32_t>(bucket.getIndex());
+  std::vector<ReducerView::Misread> misread;
+  if (reducer) {
+    FollowRebuild(*reducer);
+    CheckViews(bucket, *reducer);
+    misread = ReducerView(*reducer).misread(index);
+  }
   const auto segments = SegmentsOf(bucket);
   const auto staging = std::make_shared<Staging<T>>(buffer, scale_, memory_[index]);
   memory_[index] = staging->memory();
@@ -74,18 +123,28 @@ c10::intrusive_ptr<c10::ivalue::Future> GradientRoute<T>::Push(c10d::GradBucket&
   Note(handed, buffer.nbytes(), last);
   const Round round = round_;
   if (last) ++round_.step;
-  sink_->Push(round, handed, [this, future, buffer, segments, staging](std::exception_ptr failure) {
+  sink_->Push(round, handed, [this, future, buffer, segments, staging, misread](std::exception_ptr failure) {
     NoteResult();
     try {
       if (failure) std::rethrow_exception(failure);
       finished_at_s_ = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
       ++finished_;
-      Complete(*staging, buffer, *future);
+      Complete(*staging, buffer, misread, *future);
     } catch (...) {
       future->setErrorIfNeeded(std::current_exception());
     }
   });
   return future;
+}
+
+template <typename T>
+c10::intrusive_ptr<c10::ivalue::Future> GradientRoute<T>::PushSparse(c10d::GradBucket& bucket,
+                                                                     const c10d::Reducer* reducer) {
+  if (!reducer)
+    throw Error("the gradient of " + NameOf(bucket.getParameters().at(0)) +
+                " is sparse: the hook needs DdpHookOptions::reducer, whose group averages it");
+  if (bucket.isLast()) ++round_.step;
+  return AverageSparse(bucket.getBuffer(), *ReducerView(*reducer).group());
 }
 
 template <typename T>
@@ -112,6 +171,13 @@ template <typename T>
 std::map<uint32_t, typename GradientRoute<T>::Content> GradientRoute<T>::contents() const {
   const std::lock_guard lock(mutex_);
   return contents_;
+}
+
+template <typename T>
+const std::string& GradientRoute<T>::NameOf(const at::Tensor& parameter) const {
+  static const std::string kUnknown = "a parameter that is not the exchange's";
+  const auto found = ids_.find(parameter.unsafeGetTensorImpl());
+  return found == ids_.end() ? kUnknown : names_[found->second];
 }
 
 template <typename T>

@@ -3,15 +3,18 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
-#include <torch/csrc/distributed/c10d/comm.hpp>
+#include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include "gradwire/bucket.h"
+#include "hooks/reducer_view.h"
 
 namespace gradwire {
 
@@ -20,11 +23,17 @@ namespace gradwire {
 template <typename T>
 class GradientRoute {
  public:
-  /// `parameters`: in the order of the exchange's list of parameters.
-  GradientRoute(const std::vector<at::Tensor>& parameters, BucketSink<T>& sink);
+  /// `named`: in the order of the exchange's list of parameters.
+  GradientRoute(const NamedTensors& named, BucketSink<T>& sink);
+
+  /// The Reducer whose buckets come. When it has made them anew, `arrange` is told the orders of the parameters'
+  /// elements, on all ranks alike, before the first of them goes to the sink.
+  using Arrange = std::function<void(const std::vector<ElementOrder>&)>;
+  void Follow(const std::shared_ptr<c10d::Reducer>& reducer, Arrange arrange);
 
   /// Hands over one bucket, of any floating dtype and device; the future holds the bucket's tensor, with the mean in
-  /// it, or the error. Called by the Reducer, in bucket order. Counts steps: one ends with its last bucket.
+  /// it, or the error. Called by the Reducer, in bucket order. Counts steps: one ends with its last bucket. Sparse
+  /// gradients are averaged by an all-reduce of the Reducer's own group, as DDP does without a hook.
   c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket);
 
   /// The next bucket belongs to this step and goes to this sink.
@@ -56,12 +65,20 @@ class GradientRoute {
  private:
   using Clock = std::chrono::steady_clock;
 
+  c10::intrusive_ptr<c10::ivalue::Future> PushSparse(c10d::GradBucket& bucket, const c10d::Reducer* reducer);
+  void FollowRebuild(const c10d::Reducer& reducer);
+  void CheckViews(const c10d::GradBucket& bucket, const c10d::Reducer& reducer) const;
+  const std::string& NameOf(const at::Tensor& parameter) const;
   std::shared_ptr<const std::vector<Segment>> SegmentsOf(const c10d::GradBucket& bucket) const;
   void Note(const Bucket<T>& bucket, uint64_t bytes, bool is_last);
   void NoteResult();
 
   std::unordered_map<const void*, uint32_t> ids_;  // TensorImpl -> parameter id
-  std::map<uint32_t, at::Tensor> memory_;          // of staging, by bucket
+  std::vector<std::string> names_;                 // by parameter id
+  std::weak_ptr<c10d::Reducer> reducer_;           // owns the hook, and that this
+  Arrange arrange_;
+  bool has_rebuilt_ = false;
+  std::map<uint32_t, at::Tensor> memory_;  // of staging, by bucket
   mutable std::mutex mutex_;
   std::map<uint32_t, Content> contents_;  // guarded by mutex_
   size_t under_way_ = 0;                  // buckets; guarded by mutex_

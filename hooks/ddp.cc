@@ -2,9 +2,12 @@
 #include "gradwire/ddp.h"
 
 #include <algorithm>
+#include <set>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
+#include <torch/nn/modules/embedding.h>
+#include <torch/csrc/distributed/c10d/logger.hpp>
 
 #include "c10d/torch_compat.h"
 #include "gradwire/error.h"
@@ -14,7 +17,7 @@
 namespace gradwire {
 namespace {
 
-using Named = std::vector<std::pair<std::string, at::Tensor>>;
+using Named = NamedTensors;
 
 constexpr int64_t kMiB = 1 << 20;
 constexpr int64_t kFirstBucket = kMiB;          // torch's kDefaultFirstBucketBytes: the first bucket leaves early
@@ -34,10 +37,26 @@ std::vector<at::Tensor> Tensors(const Named& named) {
   return tensors;
 }
 
-std::vector<Parameter> Describe(const Named& named) {
-  std::vector<Parameter> parameters;
-  for (const auto& [name, tensor] : named) parameters.push_back({name, tensor.sizes().vec()});
-  return parameters;
+/// Whether each gradient is sparse: that of an embedding which says so.
+std::vector<bool> AreSparse(const torch::nn::Module& module, const Named& named) {
+  std::set<const void*> sparse;
+  for (const auto& part : module.modules()) {
+    if (const auto* e = part->as<torch::nn::EmbeddingImpl>(); e && e->options.sparse())
+      sparse.insert(e->weight.unsafeGetTensorImpl());
+    if (const auto* e = part->as<torch::nn::EmbeddingBagImpl>(); e && e->options.sparse())
+      sparse.insert(e->weight.unsafeGetTensorImpl());
+  }
+  std::vector<bool> are;
+  for (const auto& item : named) are.push_back(sparse.contains(item.second.unsafeGetTensorImpl()));
+  return are;
+}
+
+/// What the exchange takes: sparse gradients are the Reducer's group's.
+Named WithDenseGradients(const Named& named, const std::vector<bool>& sparse) {
+  Named dense;
+  for (size_t i = 0; i < named.size(); ++i)
+    if (!sparse[i]) dense.push_back(named[i]);
+  return dense;
 }
 
 /// Rank 0's parameters and buffers to all.
@@ -50,16 +69,17 @@ void Broadcast(const torch::nn::Module& module, const c10::intrusive_ptr<c10d::P
 }
 
 std::shared_ptr<c10d::Reducer> BuildReducer(const Named& named, const c10::intrusive_ptr<c10d::ProcessGroup>& group,
-                                            const DdpOptions& options) {
+                                            const std::vector<bool>& sparse, const DdpOptions& options) {
   const std::vector<at::Tensor> tensors = Tensors(named);
   const auto cap = static_cast<int64_t>(options.comm.bucket_cap_mb * kMiB);
   const int64_t first = std::min(kFirstBucket, cap);
-  auto [buckets, limits] = c10d::compute_bucket_assignment_by_size(
-      tensors, {static_cast<size_t>(first), static_cast<size_t>(cap)}, std::vector<bool>(tensors.size(), false));
+  auto [buckets, limits] =
+      c10d::compute_bucket_assignment_by_size(tensors, {static_cast<size_t>(first), static_cast<size_t>(cap)}, sparse);
   std::reverse(buckets.begin(), buckets.end());  // the last layers' gradients are ready first
   std::unordered_map<size_t, std::string> names;
   for (size_t i = 0; i < named.size(); ++i) names.emplace(i, named[i].first);
-  return MakeReducer(tensors, std::move(buckets), group, cap, first, options.find_unused_parameters, std::move(names));
+  return MakeReducer(tensors, std::move(buckets), group, sparse, cap, first, options.find_unused_parameters,
+                     std::move(names));
 }
 
 }  // namespace
@@ -74,6 +94,7 @@ struct DdpBase::Parts {
   std::unique_ptr<ExchangeThread<float>> thread;
   std::shared_ptr<GradientRoute<float>> route;
   std::shared_ptr<c10d::Reducer> reducer;
+  std::shared_ptr<c10d::Logger> logger;  // the Reducer calls it, unasked, where other parameters are unused than before
 };
 
 DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c10d::ProcessGroup> group,
@@ -84,18 +105,26 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
   p.module = std::move(module);
   p.group = std::move(group);
   p.find_unused_parameters = options.find_unused_parameters;
+  const std::vector<bool> sparse = AreSparse(*p.module, p.named);
   if (!options.plain) {
     CheckGiven(options.comm, options.given, "a DistributedDataParallel");
+    const Named dense = WithDenseGradients(p.named, sparse);
     p.collective = std::move(collective);
-    p.exchange =
-        std::make_unique<Exchange<float>>(*p.collective, Describe(p.named), MakeParts(options.comm, options.seed));
+    p.exchange = std::make_unique<Exchange<float>>(*p.collective, DescribeParameters(dense, nullptr),
+                                                   MakeParts(options.comm, options.seed));
     p.thread = std::make_unique<ExchangeThread<float>>(*p.exchange);
-    p.route = std::make_shared<GradientRoute<float>>(Tensors(p.named), *p.thread);
+    p.route = std::make_shared<GradientRoute<float>>(dense, *p.thread);
   }
   c10d::verify_params_across_processes(p.group, Tensors(p.named), std::nullopt);
   Broadcast(*p.module, p.group);
-  p.reducer = BuildReducer(p.named, p.group, options);
-  if (p.route) p.reducer->register_comm_hook(MakeCommHook(p.route));
+  p.reducer = BuildReducer(p.named, p.group, sparse, options);
+  p.logger = std::make_shared<c10d::Logger>(p.reducer);
+  p.reducer->set_logger(p.logger);
+  if (!p.route) return;
+  p.route->Follow(p.reducer, [&p](const std::vector<ElementOrder>& orders) {
+    p.thread->Inspect([&](Exchange<float>& exchange) { exchange.Arrange(orders); });
+  });
+  p.reducer->register_comm_hook(MakeCommHook(p.route));
 }
 
 DdpBase::~DdpBase() { Close(); }

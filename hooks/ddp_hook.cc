@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include <ATen/ops/empty.h>
 
@@ -16,20 +17,6 @@
 namespace gradwire {
 namespace {
 
-using Named = std::vector<std::pair<std::string, at::Tensor>>;
-
-std::vector<Parameter> Describe(const Named& named) {
-  std::vector<Parameter> parameters;
-  for (const auto& [name, tensor] : named) parameters.push_back({name, tensor.sizes().vec()});
-  return parameters;
-}
-
-std::vector<at::Tensor> Tensors(const Named& named) {
-  std::vector<at::Tensor> tensors;
-  for (const auto& item : named) tensors.push_back(item.second);
-  return tensors;
-}
-
 ExchangeParts PartsOf(const DdpHookOptions& options) {
   ExchangeParts parts = MakeParts(options.comm, options.seed);
   parts.zeros_keep_memory = true;  // DDP hands out zeros for parameters that were not used
@@ -40,13 +27,18 @@ ExchangeParts PartsOf(const DdpHookOptions& options) {
 template <typename T>
 class Hook final : public DdpHook {
  public:
-  Hook(const Named& named, std::unique_ptr<Collective> collective, const DdpHookOptions& options)
-      : rank_(collective->rank()),
-        world_size_(collective->size()),
+  Hook(const NamedTensors& named, std::unique_ptr<Collective> collective, const DdpHookOptions& options)
+      : world_size_(collective->size()),
+        topology_(PartsOf(options).topology),
         collective_(std::move(collective)),
-        exchange_(*collective_, Describe(named), PartsOf(options)),
+        exchange_(*collective_, DescribeParameters(named, options.reducer.get()), PartsOf(options)),
         thread_(exchange_),
-        route_(std::make_shared<GradientRoute<T>>(Tensors(named), thread_)) {}
+        route_(std::make_shared<GradientRoute<T>>(named, thread_)) {
+    if (!options.reducer) return;
+    route_->Follow(options.reducer, [this](const std::vector<ElementOrder>& orders) {
+      thread_.Inspect([&](Exchange<T>& exchange) { exchange.Arrange(orders); });
+    });
+  }
   ~Hook() override { Close(); }
 
   std::unique_ptr<c10d::CommHookInterface> ForReducer() override { return MakeCommHook(route_); }
@@ -81,22 +73,33 @@ class Hook final : public DdpHook {
   RankMemory Save() override {
     RankMemory memory;
     thread_.Inspect([&](Exchange<T>& exchange) {
+      memory.settings = MemorySettings(exchange);
       for (const SavedVector<T>& v : SaveMemory(exchange)) {
         const at::Tensor copy = at::empty({static_cast<int64_t>(v.values.size())}, c10::CppTypeToScalarType<T>::value);
         std::ranges::copy(v.values, copy.mutable_data_ptr<T>());
-        memory.push_back({v.down, v.parameter, v.name, copy});
+        memory.vectors.push_back({v.down, v.parameter, v.name, copy});
       }
     });
     return memory;
   }
 
-  void Load(uint64_t step, const RankMemory& memory) override { Replace(step, VectorsOf(memory)); }
+  void Load(uint64_t step, const RankMemory& memory) override {
+    CheckFits(memory);
+    Replace(step, VectorsOf(memory));
+  }
 
-  void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks, Topology topology,
-                     PieceRule piece) override {
+  void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks) override {
     std::vector<std::vector<SavedVector<T>>> old;
-    for (const RankMemory& memory : old_ranks) old.push_back(VectorsOf(memory));
-    Replace(step, Reshard(old, topology, piece, rank_, world_size_));
+    for (const RankMemory& memory : old_ranks) {
+      CheckFits(memory);
+      old.push_back(VectorsOf(memory));
+    }
+    Replace(step, Reshard(old, topology_));
+  }
+
+  void Reset(uint64_t step) override {
+    thread_.Inspect([&](Exchange<T>& exchange) { exchange.ForgetMemory(); });
+    route_->SetStep(step);
   }
 
   void Close() override {
@@ -116,7 +119,7 @@ class Hook final : public DdpHook {
 
   static std::vector<SavedVector<T>> VectorsOf(const RankMemory& memory) {
     std::vector<SavedVector<T>> vectors;
-    for (const MemoryTensor& saved : memory) {
+    for (const MemoryTensor& saved : memory.vectors) {
       const at::Tensor values = saved.values.to(c10::CppTypeToScalarType<T>::value).contiguous();
       const T* begin = values.template const_data_ptr<T>();
       vectors.push_back({saved.down, saved.parameter, saved.name, {begin, begin + values.numel()}});
@@ -124,13 +127,24 @@ class Hook final : public DdpHook {
     return vectors;
   }
 
+  void CheckFits(const RankMemory& memory) {
+    std::string difference;
+    thread_.Inspect(
+        [&](Exchange<T>& exchange) { difference = MemoryDifference(memory.settings, MemorySettings(exchange)); });
+    if (!difference.empty())
+      throw Error(
+          "the saved memory is of something else:" + difference +
+          "\nExpected the settings and the model that it was saved with; or a wilful reset, which goes on with an "
+          "empty memory (load_state_dict(state, reset=True), or DdpHook::Reset)");
+  }
+
   void Replace(uint64_t step, const std::vector<SavedVector<T>>& vectors) {
     thread_.Inspect([&](Exchange<T>& exchange) { LoadMemory(exchange, vectors); });
     route_->SetStep(step);
   }
 
-  const int rank_;
   const int world_size_;
+  const Topology topology_;
   std::unique_ptr<Collective> collective_;
   Exchange<T> exchange_;
   ExchangeThread<T> thread_;
@@ -139,10 +153,11 @@ class Hook final : public DdpHook {
 
 }  // namespace
 
-std::shared_ptr<DdpHook> MakeDdpHook(const Named& named, std::unique_ptr<Collective> collective,
+std::shared_ptr<DdpHook> MakeDdpHook(const NamedTensors& named, std::unique_ptr<Collective> collective,
                                      const DdpHookOptions& options) {
   CheckGiven(options.comm, {}, "a hook");
-  if (named.empty()) throw ConfigError("the model has no parameter that requires a gradient: nothing to exchange");
+  if (named.empty())
+    throw ConfigError("the model has no parameter with a dense gradient that DDP reduces: nothing to exchange");
   const bool is_double =
       std::ranges::any_of(named, [](const auto& n) { return n.second.scalar_type() == at::kDouble; });
   if (is_double) return std::make_shared<Hook<double>>(named, std::move(collective), options);

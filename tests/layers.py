@@ -31,7 +31,7 @@ BELOW = {
 
 # The layer of each header in include/gradwire/.
 PUBLIC = {
-    "base": ["error.h", "names.h", "parameter.h", "philox.h", "piece.h", "purpose.h", "round.h", "site.h",
+    "base": ["element_order.h", "error.h", "names.h", "parameter.h", "philox.h", "piece.h", "purpose.h", "round.h", "site.h",
              "timeout.h"],
     "wire": ["wire.h"],
     "compress": ["compressor.h"],

@@ -40,10 +40,10 @@ std::vector<MemoryVector> MemoryIn(const Snapshot& file, const std::vector<Param
 }
 
 std::vector<MemoryVector> Reshard(const std::vector<Snapshot>& files, const std::vector<Parameter>& parameters,
-                                  const ExchangeParts& parts, int rank, int size) {
+                                  Topology topology) {
   std::vector<std::vector<MemoryVector>> old_ranks;
   for (const Snapshot& file : files) old_ranks.push_back(MemoryIn(file, parameters));
-  return gradwire::Reshard(old_ranks, parts.topology, parts.piece, rank, size);
+  return gradwire::Reshard(old_ranks, topology);
 }
 
 }  // namespace gradwire::train

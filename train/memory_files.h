@@ -10,7 +10,7 @@ namespace gradwire::train {
 
 using MemoryVector = SavedVector<float>;
 
-/// The links' memory into a file, by parameter name; in the order of elements that the exchange has. Between two steps.
+/// The links' memory into a file, by parameter name, row by row. Between two steps.
 void PutMemory(Snapshot& file, Exchange<float>& exchange);
 
 /// The memory that the file holds. Throws Error where it is not of these parameters.
@@ -18,6 +18,6 @@ std::vector<MemoryVector> MemoryIn(const Snapshot& file, const std::vector<Param
 
 /// gradwire::Reshard of the files of all old ranks.
 std::vector<MemoryVector> Reshard(const std::vector<Snapshot>& files, const std::vector<Parameter>& parameters,
-                                  const ExchangeParts& parts, int rank, int size);
+                                  Topology topology);
 
 }  // namespace gradwire::train

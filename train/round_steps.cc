@@ -97,8 +97,7 @@ class RoundSteps final : public Steps {
  private:
   std::vector<MemoryVector> MemoryOf(const train::Save& save, const std::vector<Parameter>& parameters) const {
     if (!save.other_world) return MemoryIn(save.files[0], parameters);
-    const ExchangeParts parts = MakeParts(of_.config.comm, of_.config.run.seed);
-    return Reshard(save.files, parameters, parts, of_.env.rank, of_.env.world_size);
+    return Reshard(save.files, parameters, MakeParts(of_.config.comm, of_.config.run.seed).topology);
   }
 
   /// Whether a rank may make no pass while others make theirs, for which the Reducer must need no other rank.

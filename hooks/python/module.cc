@@ -23,7 +23,10 @@
 #include "gradwire/ddp_intercept.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
+#include "gradwire/names.h"
+#include "gradwire/saved_memory.h"
 #include "gradwire/timeout.h"
+#include "hooks/reducer_view.h"
 
 namespace gradwire {
 namespace {
@@ -64,10 +67,11 @@ std::string AddressFor(const c10::intrusive_ptr<c10d::Store>& store, int world_s
 using Named = std::vector<std::pair<std::string, at::Tensor>>;
 
 /// All ranks of the group call it alike, with a prefix of its own. `world_size`, `local_world_size`: of the job.
-std::shared_ptr<DdpHook> MakeHook(const Named& named, const c10::intrusive_ptr<c10d::ProcessGroup>& group,
-                                  const std::string& prefix, int world_size, int local_world_size,
-                                  const Settings& settings, uint64_t seed, bool scaled) {
-  const DdpHookOptions options{CommOf(settings, "gradwire"), seed, scaled};
+std::shared_ptr<DdpHook> MakeHook(const Named& named, const std::shared_ptr<c10d::Reducer>& reducer,
+                                  const c10::intrusive_ptr<c10d::ProcessGroup>& group, const std::string& prefix,
+                                  int world_size, int local_world_size, const Settings& settings, uint64_t seed,
+                                  bool scaled) {
+  const DdpHookOptions options{CommOf(settings, "gradwire"), seed, scaled, reducer};
   const auto store = group->getStore();
   const Membership member{store, group->getRank(), group->getSize(), AddressFor(store, world_size, local_world_size),
                           Milliseconds(options.comm.timeout_s)};
@@ -78,7 +82,7 @@ std::shared_ptr<DdpHook> MakeHook(const Named& named, const c10::intrusive_ptr<c
 std::shared_ptr<AllReduceInterceptor> MakeInterceptor(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
                                                       int world_size, int local_world_size, const Settings& settings,
                                                       uint64_t seed, int64_t min_numel) {
-  DdpHookOptions options{CommOf(settings, "gradwire"), seed, false};
+  DdpHookOptions options{CommOf(settings, "gradwire"), seed, false, nullptr};
   options.comm.compress_1d = true;  // they all are, whatever they hold
   const auto join = [=, timeout_s = options.comm.timeout_s] {
     return MakeC10dCollective(
@@ -139,6 +143,10 @@ void DefineHook(py::module& m) {
       .def_readonly("parameter", &MemoryTensor::parameter)
       .def_readonly("name", &MemoryTensor::name)
       .def_readonly("values", &MemoryTensor::values);
+  py::class_<RankMemory>(m, "RankMemory")
+      .def(py::init<std::string, std::vector<MemoryTensor>>())
+      .def_readonly("settings", &RankMemory::settings)
+      .def_readonly("vectors", &RankMemory::vectors);
   py::class_<DdpHook, std::shared_ptr<DdpHook>>(m, "DdpHook", kWaitsWhenDestroyed)
       .def("install",
            [](DdpHook& hook, const std::shared_ptr<c10d::Reducer>& reducer) {
@@ -157,14 +165,8 @@ void DefineHook(py::module& m) {
       .def("step", &DdpHook::step)
       .def("save", &DdpHook::Save, ReleaseGil())
       .def("load", &DdpHook::Load, ReleaseGil())
-      .def(
-          "load_resharded",
-          [](DdpHook& hook, uint64_t step, const std::vector<RankMemory>& old_ranks, const std::string& topology,
-             const std::string& piece) {
-            hook.LoadResharded(step, old_ranks, topology == "sharded" ? Topology::kSharded : Topology::kAllGather,
-                               piece == "tensor" ? PieceRule::kTensor : PieceRule::kFixed);
-          },
-          ReleaseGil())
+      .def("load_resharded", &DdpHook::LoadResharded, ReleaseGil())
+      .def("reset", &DdpHook::Reset, ReleaseGil())
       .def("close", &DdpHook::Close, ReleaseGil());
 }
 
@@ -240,6 +242,15 @@ PYBIND11_MODULE(_C, m) {
     throw Error("no such topology");
   });
   m.def("make_hook", &MakeHook, ReleaseGil());
+  m.def("covered_by", [](const std::shared_ptr<c10d::Reducer>& reducer) {
+    const ReducerView view(*reducer);
+    std::vector<std::pair<at::Tensor, bool>> parameters;
+    for (size_t i = 0; i < view.parameters().size(); ++i)
+      parameters.emplace_back(view.parameters()[i], !view.sparse().empty() && view.sparse()[i]);
+    return parameters;
+  });
+  m.def("canonical_names", &CanonicalNames);
+  m.def("memory_difference", &MemoryDifference);
   m.def("install_floor", [](const std::shared_ptr<c10d::Reducer>& reducer) {
     reducer->register_comm_hook(std::make_unique<FloorHook>());
   });

@@ -45,7 +45,8 @@ class DdpBase {
   /// ranks, with a collective that no other thread uses.
   void AverageBuffers(Collective& collective);
 
-  /// Trainable parameters by name, in the exchange's order.
+  /// The parameters that were trainable at construction, by name, in the exchange's order, which lacks those with
+  /// sparse gradients: these are averaged exactly by the Reducer's group.
   const std::vector<std::pair<std::string, at::Tensor>>& parameters() const;
 
   /// The thread that exchanges gradients; null for a plain one.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <torch/csrc/distributed/c10d/comm.hpp>
+#include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include "gradwire/collective.h"
 #include "gradwire/comm_config.h"
@@ -22,6 +23,10 @@ struct DdpHookOptions {
   /// Gradients come multiplied by a GradScaler's scale: a step in which any rank has a non-finite element leaves the
   /// memory of all ranks as it was.
   bool scaled = false;
+  /// The Reducer whose buckets come. It tells in which order a bucket holds a gradient's elements, which the model's
+  /// memory format and the first backward change, and its group averages sparse gradients, exactly. Without it
+  /// parameters must keep the memory format that they have, and their gradients must be dense.
+  std::shared_ptr<c10d::Reducer> reducer = nullptr;
 };
 
 /// What one bucket, or all of them, has exchanged on this rank so far.
@@ -37,14 +42,19 @@ struct MemoryTensor {
   bool down = false;  ///< of the way back
   uint32_t parameter = 0;
   std::string name;
-  at::Tensor values;  ///< 1-D, float32 or float64
+  at::Tensor values;  ///< 1-D, float32 or float64; the parameter's elements row by row
 };
-using RankMemory = std::vector<MemoryTensor>;
+
+/// A rank's memory, and what it belongs to: see MemorySettings.
+struct RankMemory {
+  std::string settings;
+  std::vector<MemoryTensor> vectors;
+};
 
 /// Compresses the gradients of a c10d::Reducer, C++'s or that of Python's DistributedDataParallel:
 ///
-///     auto hook = MakeDdpHook(named_parameters, std::move(collective), {.comm = {.method = "ef"}});
-///     reducer.register_comm_hook(hook->ForReducer());
+///     auto hook = MakeDdpHook(named_parameters, std::move(collective), {.comm = {.method = "ef"}, .reducer =
+///     reducer}); reducer->register_comm_hook(hook->ForReducer());
 ///
 /// Gradients may be float32, float16, bfloat16 (exchanged as float32) or float64, which makes all of the exchange
 /// float64; on the CPU, or on another device, from where they are staged through pinned memory. Its threads do not use
@@ -74,18 +84,21 @@ class DdpHook {
   virtual uint64_t step() const = 0;
   /// Copies. Waits for the buckets under way.
   virtual RankMemory Save() = 0;
-  /// Replaces step and memory. Throws Error for a vector that is not of its parameter's size.
+  /// Replaces step and memory. Throws Error, and changes nothing, where the memory is of other settings, with the
+  /// difference, or is not all that this hook keeps; a vector must be finite and of its parameter's size.
   virtual void Load(uint64_t step, const RankMemory& memory) = 0;
   /// The same from all ranks of a job of another size, by gradwire::Reshard.
-  virtual void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks, Topology topology,
-                             PieceRule piece) = 0;
+  virtual void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks) = 0;
+  /// Goes on at that step with an empty memory.
+  virtual void Reset(uint64_t step) = 0;
 
   /// Finishes what is under way, each wait bounded by the timeout, joins the thread, and leaves the group. Idempotent;
   /// a bucket that comes later ends with an Error.
   virtual void Close() = 0;
 };
 
-/// `named`: the trainable parameters, by name, in the same order on all ranks. All ranks call it alike. Throws
+/// `named`: the Reducer's parameters with dense gradients, by name, in the same order on all ranks. All ranks call it
+/// alike. Throws
 /// ConfigError where settings cannot work, or where the ranks' settings or parameters differ, with the difference.
 std::shared_ptr<DdpHook> MakeDdpHook(const std::vector<std::pair<std::string, at::Tensor>>& named,
                                      std::unique_ptr<Collective> collective, const DdpHookOptions& options);

@@ -19,7 +19,8 @@ namespace gradwire {
 /// An all-reduce is taken where it is of one tensor on its own, 1-D, contiguous and floating, with at least `min_numel`
 /// elements, by SUM or AVG, and called inside a backward pass. The first backward pass only records their order and
 /// sizes, and stays exact: a gradient has no name here, so its memory is that of the i-th all-reduce of a pass. From
-/// the second pass on they are exchanged; one that differs from the record passes exact, and says so once. All ranks
+/// the second pass on they are exchanged; one that differs from the record passes exact, and says so once. Nor does an
+/// element have a name: memory goes by its position, so that a reducer must keep its order of elements. All ranks
 /// must make the same ones in the same order, as for any collective. Thread-safe.
 class AllReduceInterceptor {
  public:

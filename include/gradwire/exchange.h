@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "gradwire/bucket.h"
@@ -25,6 +26,7 @@ enum class Topology { kAllGather, kSharded, kAllReduce };
 
 /// The parts that an exchange is made of; method.h makes them from a CommConfig.
 struct ExchangeParts {
+  std::string method;  ///< whose parts they are, for people
   Link link;
   std::shared_ptr<const Compressor> compressor;
   /// Teaches a shift by messages of its own, so that the link is left with what the shift does not know (EC-*-DIANA):
@@ -120,6 +122,9 @@ class Exchange {
   void Cancel();
 
   const std::vector<Parameter>& parameters() const;
+  /// From the next bucket on, the elements of each parameter lie in this order, and so does its memory. Between two
+  /// steps; all ranks call it alike. Throws ConfigError that names a parameter where the ranks' orders differ.
+  void Arrange(const std::vector<ElementOrder>& orders);
   /// In total, and by the index of the bucket.
   ExchangeStats stats() const;
   const std::map<uint32_t, ExchangeStats>& bucket_stats() const;
@@ -128,6 +133,8 @@ class Exchange {
   StateStore<T>& down_state();
   /// All memory as it is at the start. Between two steps.
   void ForgetMemory();
+  /// For the functions of saved_memory.h, between two steps.
+  ExchangeCore<T>& SettledCore();
 
  private:
   std::unique_ptr<ExchangeCore<T>> core_;

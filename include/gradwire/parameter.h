@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "gradwire/element_order.h"
+
 namespace gradwire {
 
 /// One trainable tensor. Its position in the list that an exchange was made with is its id: the key of all state, so
@@ -15,6 +17,7 @@ namespace gradwire {
 struct Parameter {
   std::string name;
   std::vector<int64_t> shape;
+  ElementOrder order = {};  ///< of its elements in buckets, until Exchange::Arrange says another
 
   size_t numel() const {
     return static_cast<size_t>(std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()));

@@ -15,7 +15,7 @@ struct SavedVector {
   bool down = false;  ///< of the way back
   uint32_t parameter = 0;
   std::string name;
-  std::vector<T> values;  ///< as many as the parameter has elements
+  std::vector<T> values;  ///< as many as the parameter has elements, row by row whatever its order in buckets
 
   template <typename Archive>
   void serialize(Archive& archive) {
@@ -23,22 +23,33 @@ struct SavedVector {
   }
 };
 
-// All three between two steps.
+// All of an exchange: between two steps.
 
 /// Copies of all vectors.
 template <typename T>
 std::vector<SavedVector<T>> SaveMemory(Exchange<T>& exchange);
 
-/// Replaces the memory. Throws Error, and changes nothing, where a vector is not of its parameter's size.
+/// Replaces the memory. Throws Error, and changes nothing, where `memory` is not what SaveMemory gives for this
+/// exchange: a vector is missing, unknown, not finite or not of its parameter's size.
 template <typename T>
 void LoadMemory(Exchange<T>& exchange, const std::vector<SavedVector<T>>& memory);
 
-/// For rank `rank` of `size`, from the memory of all ranks of a job of another size. Senders' vectors become the old
-/// ranks' mean, so that the virtual iterate x - mean e does not jump. What receivers hold is the same on all ranks, or,
-/// where pieces have owners, lies with them: then the sum, and each new rank keeps what it owns, so that another change
-/// sums it right.
+/// What the exchange's memory belongs to, as lines "key: value": method, links, operators, topology, pieces, seed,
+/// dtype, and every parameter's shape and whether it is compressed. Memory means something only where all of them are
+/// the same. Not among them, since they may differ: the world size (Reshard), timeouts, the buckets and their cap,
+/// start_iter, whether gradients come scaled, and the order of a parameter's elements in memory; but that order is
+/// among them where parts of one parameter have different owners.
 template <typename T>
-std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>& old_ranks, Topology topology,
-                                    PieceRule piece, int rank, int size);
+std::string MemorySettings(Exchange<T>& exchange);
+
+/// "\n  method: saved with ef, this one has ef21", a line for each difference of two MemorySettings; empty for none.
+std::string MemoryDifference(const std::string& saved, const std::string& here);
+
+/// What any rank of a job of another size loads, from the memory of all ranks of the old one. Senders' vectors become
+/// the old ranks' mean, so that the virtual iterate x - mean e does not jump. What receivers hold is the same on all
+/// ranks, or, where pieces have owners, lies with them: then the sum, of which LoadMemory keeps what the rank owns, so
+/// that another change sums it right. Throws Error where the old ranks' vectors are not alike.
+template <typename T>
+std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>& old_ranks, Topology topology);
 
 }  // namespace gradwire

@@ -14,18 +14,27 @@
 namespace gradwire {
 
 /// The memory of a rank's links: named vectors, each as long as its parameter, keyed by parameter id and never by
-/// bucket. T is float or double. Not thread-safe; the exchange that owns it is used by one thread at a time.
+/// bucket. An element belongs to the parameter's element of the same indices: a vector lies in the order that the
+/// parameter has in its bucket, and is rearranged where that changes. T is float or double. Not thread-safe; the
+/// exchange that owns it is used by one thread at a time.
 template <typename T>
 class StateStore {
  public:
-  explicit StateStore(const std::vector<Parameter>& parameters)
-      : parameters_(&parameters), vectors_(parameters.size()) {}
+  explicit StateStore(const std::vector<Parameter>& parameters);
 
-  /// The vector `name` of a parameter, for reading and writing, zero at first use. The span stays valid until GoBack or
-  /// Clear.
+  /// The vector `name` of a parameter, for reading and writing, zero at first use. The span stays valid until GoBack,
+  /// SetOrder or Clear.
   std::span<T> Vector(uint32_t parameter, std::string_view name);
 
-  /// Every vector there is, by parameter and name.
+  /// From here on the parameter's vectors lie in this order.
+  void SetOrder(uint32_t parameter, const ElementOrder& order);
+  const ElementOrder& order(uint32_t parameter) const { return orders_.at(parameter); }
+
+  /// A copy of a vector that there is, and a new content, row by row whatever the order.
+  std::vector<T> Read(uint32_t parameter, std::string_view name) const;
+  void Write(uint32_t parameter, std::string_view name, std::span<const T> rows);
+
+  /// Every vector there is, by parameter and name, as it lies.
   void ForEach(const std::function<void(uint32_t parameter, std::string_view name, std::span<const T>)>& look) const;
 
   /// Forgets all vectors.
@@ -45,7 +54,10 @@ class StateStore {
     uint64_t mark = 0;  // that `before` belongs to
   };
 
+  void Rearrange(uint32_t parameter, const ElementOrder& to, std::vector<T>& values) const;
+
   const std::vector<Parameter>* parameters_;
+  std::vector<ElementOrder> orders_;  // by parameter
   std::vector<std::map<std::string, Memory, std::less<>>> vectors_;
   uint64_t mark_ = 0;
 };

@@ -27,10 +27,10 @@ namespace gradwire {
 /// a default (batched_grad_copy), so that no condition is needed so far.
 inline std::shared_ptr<c10d::Reducer> MakeReducer(std::vector<at::Tensor> parameters,
                                                   std::vector<std::vector<size_t>> buckets,
-                                                  c10::intrusive_ptr<c10d::ProcessGroup> group, int64_t bucket_bytes,
+                                                  c10::intrusive_ptr<c10d::ProcessGroup> group,
+                                                  const std::vector<bool>& sparse, int64_t bucket_bytes,
                                                   int64_t first_bucket_bytes, bool find_unused_parameters,
                                                   std::unordered_map<size_t, std::string> names) {
-  const std::vector<bool> sparse(parameters.size(), false);
   return std::make_shared<c10d::Reducer>(std::move(parameters), std::move(buckets), std::move(group), sparse,
                                          bucket_bytes, find_unused_parameters, /*gradient_as_bucket_view=*/true,
                                          std::move(names), first_bucket_bytes, /*skip_all_reduce_unused_params=*/false,

@@ -2,6 +2,7 @@
 #include "exchange/core.h"
 
 #include <algorithm>
+#include <set>
 
 #include "gradwire/error.h"
 #include "gradwire/philox.h"
@@ -18,15 +19,22 @@ double RefreshProbability(const ExchangeParts& parts, const std::vector<Paramete
 }
 
 template <typename T>
+void ExchangeCore<T>::ForEachKept(const std::function<void(bool, uint32_t, std::string_view)>& look) const {
+  std::set<std::string_view> up, down;
+  for (const std::string_view name : parts.link.memory()) up.insert(name);
+  if (parts.learner)
+    for (const std::string_view name : parts.learning.memory()) up.insert(name);
+  if (parts.down_compressor)
+    for (const std::string_view name : parts.down.memory()) down.insert(name);
+  for (const bool is_down : {false, true})
+    for (uint32_t p = 0; p < parameters.size(); ++p)
+      if (!TravelsDense(parts, parameters[p]))
+        for (const std::string_view name : is_down ? down : up) look(is_down, p, name);
+}
+
+template <typename T>
 void ExchangeCore<T>::MakeMemory() {
-  for (uint32_t p = 0; p < parameters.size(); ++p) {
-    if (TravelsDense(parts, parameters[p])) continue;
-    for (const std::string_view name : parts.link.memory()) state.Vector(p, name);
-    if (parts.learner)
-      for (const std::string_view name : parts.learning.memory()) state.Vector(p, name);
-    if (parts.down_compressor)
-      for (const std::string_view name : parts.down.memory()) down_state.Vector(p, name);
-  }
+  ForEachKept([this](bool down, uint32_t p, std::string_view name) { (down ? down_state : state).Vector(p, name); });
 }
 
 template <typename T>
@@ -36,6 +44,34 @@ void ExchangeCore<T>::ForgetMemory() {
   MakeMemory();
   step = ~uint64_t{0};
   poisoned = false;
+}
+
+template <typename T>
+void ExchangeCore<T>::Arrange(const std::vector<ElementOrder>& orders) {
+  Settle();
+  poisoned = false;  // nothing of that step is undone any more
+  for (uint32_t p = 0; p < parameters.size(); ++p) {
+    if (state.order(p) == orders.at(p)) continue;
+    state.SetOrder(p, orders[p]);
+    down_state.SetOrder(p, orders[p]);
+    if (parts.topology != Topology::kSharded || PieceCount(parameters[p].numel(), parts.piece) < 2) continue;
+    ShareOut(p, state, /*down=*/false);
+    ShareOut(p, down_state, /*down=*/true);
+  }
+}
+
+/// Pieces have other elements than before, so that what owners hold goes to others.
+template <typename T>
+void ExchangeCore<T>::ShareOut(uint32_t parameter, StateStore<T>& store, bool down) {
+  std::vector<std::string> names;
+  store.ForEach([&](uint32_t p, std::string_view name, std::span<const T>) {
+    if (p == parameter && LiesWithOwners(down, name, parts.topology)) names.emplace_back(name);
+  });
+  for (const std::string& name : names) {
+    const std::span<T> values = store.Vector(parameter, name);
+    collective.Finish(collective.StartAllReduce(values));  // one rank's number and zeros: exact
+    KeepOwned(*this, parameter, values);
+  }
 }
 
 template <typename T>

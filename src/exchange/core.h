@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "exchange/agree.h"
 #include "exchange/bucket_plan.h"
 #include "gradwire/exchange.h"
 #include "gradwire/saved_memory.h"
@@ -31,6 +32,7 @@ struct ExchangeCore {
   const std::shared_ptr<const Compressor> dense = ParseCompressor("identity");
   StateStore<T> state;       ///< of this rank as a sender, and as a receiver of all pieces or of those that it owns
   StateStore<T> down_state;  ///< of the way back
+  Agreement agreement;       // on the orders of elements
   Lane lane;
   std::map<uint32_t, ExchangeStats> stats;  // by bucket
   uint64_t token = 0;
@@ -39,27 +41,37 @@ struct ExchangeCore {
   uint64_t step = ~uint64_t{0};                                                  // that the memory belongs to
   bool poisoned = false;                                                         // some bucket of that step
 
-  /// All vectors that the links will use, as zeros: what there is to save does not depend on the step.
+  /// Every vector that the links keep on this rank.
+  void ForEachKept(const std::function<void(bool down, uint32_t parameter, std::string_view name)>& look) const;
+  /// All of them, as zeros: what there is to save does not depend on the step.
   void MakeMemory();
   /// Zeros, of no step: a poisoned one before it undoes nothing any more.
   void ForgetMemory();
   /// Whether all pieces travel dense in this round: the first one of some links, and the refreshed ones of MARINA.
   bool IsDense(uint64_t step) const;
+  /// The elements of each parameter, and with them its memory, lie in these orders from now on. Between two steps.
+  void Arrange(const std::vector<ElementOrder>& orders);
   /// Takes back what a poisoned step did to the memory, where it shall be undone. Between two steps only.
   void Settle();
   void BeginStep(uint64_t next);
+
+  void ShareOut(uint32_t parameter, StateStore<T>& store, bool down);
 
   /// Replaced when a layout changes.
   std::shared_ptr<const BucketPlan> PlanOf(const Bucket<T>& bucket, bool dense);
 };
 
-/// Copies of all vectors of both stores. See SaveMemory.
+/// What is saved and loaded of both stores: see SaveMemory and LoadMemory.
 template <typename T>
-std::vector<SavedVector<T>> SaveVectors(const StateStore<T>& up, const StateStore<T>& down);
-/// Writes them back after `forget`. Throws Error, and changes nothing, where one is not of its parameter's size.
+std::vector<SavedVector<T>> SaveVectors(const ExchangeCore<T>& core);
 template <typename T>
-void LoadVectors(const std::vector<Parameter>& parameters, const std::vector<SavedVector<T>>& memory, StateStore<T>& up,
-                 StateStore<T>& down, const std::function<void()>& forget);
+void LoadVectors(ExchangeCore<T>& core, const std::vector<SavedVector<T>>& memory);
+
+/// Whether a vector lies, piece by piece, with the owners of the pieces, and is zero elsewhere.
+bool LiesWithOwners(bool down, std::string_view name, Topology topology);
+/// Zeroes the pieces of a vector of that kind that other ranks own. `values`: as they lie in buckets.
+template <typename T>
+void KeepOwned(const ExchangeCore<T>& core, uint32_t parameter, std::span<T> values);
 
 /// A bucket under way: Start sends it, and each wait's end advances it, until the mean is in place. Neither waits.
 /// Where either throws, the transport may still write into the flight's buffers: it must live until the collective is

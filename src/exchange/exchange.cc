@@ -35,7 +35,8 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
       parts.piece == PieceRule::kFixed ? "fixed" : "tensor", parts.min_compress_numel, parts.compress_1d,
       parts.start_iter, parts.seed, parts.zeros_keep_memory, parts.poison_undoes_step, 8 * SizeOf(dtype));
   for (const Parameter& parameter : parameters)
-    text += fmt::format("parameter {}: [{}]\n", parameter.name, fmt::join(parameter.shape, ", "));
+    text += fmt::format("parameter {}: [{}]{}\n", parameter.name, fmt::join(parameter.shape, ", "),
+                        parameter.order.empty() ? "" : ", " + TextOf(parameter.order));
   return text;
 }
 
@@ -178,6 +179,21 @@ template <typename T>
 void Exchange<T>::ForgetMemory() {
   core_->Settle();
   core_->ForgetMemory();
+}
+
+template <typename T>
+ExchangeCore<T>& Exchange<T>::SettledCore() {
+  core_->Settle();
+  return *core_;
+}
+
+template <typename T>
+void Exchange<T>::Arrange(const std::vector<ElementOrder>& orders) {
+  std::string text;
+  for (size_t p = 0; p < core_->parameters.size(); ++p)
+    text += fmt::format("memory format of {}: {}\n", core_->parameters[p].name, TextOf(orders.at(p)));
+  core_->agreement.Reach(core_->collective, text);
+  core_->Arrange(orders);
 }
 
 template class Exchange<float>;

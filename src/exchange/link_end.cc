@@ -147,13 +147,12 @@ const ExchangeStats& LinkEnd<T>::stats() const {
 
 template <typename T>
 typename LinkEnd<T>::Memory LinkEnd<T>::Save() const {
-  return {SaveVectors(parts_->core.state, parts_->core.down_state), parts_->stats};
+  return {SaveVectors(parts_->core), parts_->stats};
 }
 
 template <typename T>
 void LinkEnd<T>::Load(const Memory& memory) {
-  ExchangeCore<T>& core = parts_->core;
-  LoadVectors(core.parameters, memory.vectors, core.state, core.down_state, [&] { core.ForgetMemory(); });
+  LoadVectors(parts_->core, memory.vectors);
   parts_->stats = memory.stats;
 }
 

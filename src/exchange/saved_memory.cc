@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include <fmt/format.h>
 
 #include "exchange/core.h"
 #include "gradwire/error.h"
+#include "kernels/add.h"
 
 namespace gradwire {
 namespace {
@@ -17,94 +19,133 @@ namespace {
 /// What becomes of a vector on other ranks.
 enum class Fate { kMean, kFirst, kOwners };
 
-template <typename T>
-Fate FateOf(const SavedVector<T>& vector, Topology topology) {
-  const bool sharded = topology == Topology::kSharded;
-  if (vector.name == "mean h") return sharded && !vector.down ? Fate::kOwners : Fate::kFirst;
-  return vector.down ? Fate::kOwners : Fate::kMean;
+Fate FateOf(bool down, std::string_view name, Topology topology) {
+  if (LiesWithOwners(down, name, topology)) return Fate::kOwners;
+  return name == "mean h" ? Fate::kFirst : Fate::kMean;
 }
 
-/// Zeroes what other ranks own.
+std::string Describe(bool down, std::string_view name, const Parameter& parameter) {
+  return fmt::format("'{}'{} of parameter {}", name, down ? " of the way back" : "", parameter.name);
+}
+
+using Key = std::tuple<bool, uint32_t, std::string>;
+
 template <typename T>
-void KeepOwned(SavedVector<T>& vector, PieceRule rule, int rank, int size) {
-  const size_t numel = vector.values.size();
-  for (size_t i = 0; i < PieceCount(numel, rule); ++i) {
-    const Piece piece = PieceAt(numel, rule, i);
-    if (OwnerOf(vector.parameter, piece, size) != static_cast<uint32_t>(rank))
-      std::fill_n(vector.values.begin() + static_cast<std::ptrdiff_t>(piece.begin), piece.numel, T{0});
+void CheckVector(const ExchangeCore<T>& core, const SavedVector<T>& saved, const std::set<Key>& expected) {
+  if (saved.parameter >= core.parameters.size())
+    throw Error(fmt::format("saved memory of parameter {} of {}: it belongs to another model", saved.parameter,
+                            core.parameters.size()));
+  const Parameter& parameter = core.parameters[saved.parameter];
+  const std::string what = "saved memory " + Describe(saved.down, saved.name, parameter);
+  if (!expected.contains({saved.down, saved.parameter, saved.name}))
+    throw Error(fmt::format("{} is not what method {} keeps here{}: it would never be sent", what, core.parts.method,
+                            TravelsDense(core.parts, parameter) ? ", where the parameter travels dense" : ""));
+  if (saved.values.size() != parameter.numel())
+    throw Error(fmt::format("{} has {} elements, expected {}: it belongs to another model", what, saved.values.size(),
+                            parameter.numel()));
+  if (!kernels::AllFinite(std::span<const T>(saved.values)))
+    throw Error(what + " holds an infinite element or a NaN, which would never leave it again");
+}
+
+template <typename T>
+void CheckVectors(const ExchangeCore<T>& core, const std::vector<SavedVector<T>>& memory) {
+  std::set<Key> expected;
+  core.ForEachKept([&](bool down, uint32_t p, std::string_view name) { expected.emplace(down, p, name); });
+  std::set<Key> missing = expected;
+  for (const SavedVector<T>& saved : memory) {
+    CheckVector(core, saved, expected);
+    if (missing.erase({saved.down, saved.parameter, saved.name}) == 0)
+      throw Error("saved memory has twice " + Describe(saved.down, saved.name, core.parameters[saved.parameter]));
   }
+  if (missing.empty()) return;
+  const auto& [down, parameter, name] = *missing.begin();
+  throw Error(fmt::format("saved memory has no {} (of {} that are missing): expected all that method {} keeps",
+                          Describe(down, name, core.parameters[parameter]), missing.size(), core.parts.method));
 }
 
 }  // namespace
 
+bool LiesWithOwners(bool down, std::string_view name, Topology topology) {
+  return name == "mean h" ? !down && topology == Topology::kSharded : down;
+}
+
 template <typename T>
-std::vector<SavedVector<T>> SaveVectors(const StateStore<T>& up, const StateStore<T>& down) {
+void KeepOwned(const ExchangeCore<T>& core, uint32_t parameter, std::span<T> values) {
+  for (size_t i = 0; i < PieceCount(values.size(), core.parts.piece); ++i) {
+    const Piece piece = PieceAt(values.size(), core.parts.piece, i);
+    if (OwnerOf(parameter, piece, core.collective.size()) != static_cast<uint32_t>(core.collective.rank()))
+      std::ranges::fill(values.subspan(piece.begin, piece.numel), T{0});
+  }
+}
+
+template <typename T>
+std::vector<SavedVector<T>> SaveVectors(const ExchangeCore<T>& core) {
   std::vector<SavedVector<T>> memory;
-  for (const bool is_down : {false, true})
-    (is_down ? down : up).ForEach([&](uint32_t parameter, std::string_view name, std::span<const T> values) {
-      memory.push_back({is_down, parameter, std::string(name), {values.begin(), values.end()}});
-    });
+  core.ForEachKept([&](bool down, uint32_t parameter, std::string_view name) {
+    const StateStore<T>& store = down ? core.down_state : core.state;
+    memory.push_back({down, parameter, std::string(name), store.Read(parameter, name)});
+  });
   return memory;
 }
 
 template <typename T>
-void LoadVectors(const std::vector<Parameter>& parameters, const std::vector<SavedVector<T>>& memory, StateStore<T>& up,
-                 StateStore<T>& down, const std::function<void()>& forget) {
+void LoadVectors(ExchangeCore<T>& core, const std::vector<SavedVector<T>>& memory) {
+  CheckVectors(core, memory);
+  core.ForgetMemory();
   for (const SavedVector<T>& saved : memory) {
-    const Parameter& parameter = parameters.at(saved.parameter);
-    if (saved.values.size() != parameter.numel())
-      throw Error(
-          fmt::format("saved memory '{}' of parameter {} has {} elements, expected {}: it belongs to another model",
-                      saved.name, parameter.name, saved.values.size(), parameter.numel()));
+    StateStore<T>& store = saved.down ? core.down_state : core.state;
+    store.Write(saved.parameter, saved.name, saved.values);
+    if (LiesWithOwners(saved.down, saved.name, core.parts.topology))
+      KeepOwned(core, saved.parameter, store.Vector(saved.parameter, saved.name));
   }
-  forget();
-  for (const SavedVector<T>& saved : memory)
-    std::ranges::copy(saved.values, (saved.down ? down : up).Vector(saved.parameter, saved.name).begin());
 }
 
 template <typename T>
 std::vector<SavedVector<T>> SaveMemory(Exchange<T>& exchange) {
-  return SaveVectors(exchange.state(), exchange.down_state());
+  return SaveVectors(exchange.SettledCore());
 }
 
 template <typename T>
 void LoadMemory(Exchange<T>& exchange, const std::vector<SavedVector<T>>& memory) {
-  LoadVectors(exchange.parameters(), memory, exchange.state(), exchange.down_state(), [&] { exchange.ForgetMemory(); });
+  LoadVectors(exchange.SettledCore(), memory);
 }
 
 template <typename T>
-std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>& old_ranks, Topology topology,
-                                    PieceRule piece, int rank, int size) {
-  std::map<std::tuple<bool, uint32_t, std::string>, SavedVector<T>> sums;
+std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>& old_ranks, Topology topology) {
+  struct Sum {
+    SavedVector<T> vector;
+    size_t ranks = 0;
+  };
+  std::map<Key, Sum> sums;
   for (const std::vector<SavedVector<T>>& old : old_ranks)
     for (const SavedVector<T>& vector : old) {
-      const auto [found, is_first] = sums.try_emplace({vector.down, vector.parameter, vector.name}, vector);
-      std::vector<T>& sum = found->second.values;
-      if (is_first || FateOf(vector, topology) == Fate::kFirst) continue;
-      if (sum.size() != vector.values.size())
+      Sum& sum = sums.try_emplace({vector.down, vector.parameter, vector.name}, Sum{vector, 0}).first->second;
+      if (sum.vector.values.size() != vector.values.size())
         throw Error(fmt::format("saved memory '{}' of parameter {} has {} elements on one old rank and {} on another",
-                                vector.name, vector.parameter, sum.size(), vector.values.size()));
-      std::ranges::transform(sum, vector.values, sum.begin(), std::plus<>());
+                                vector.name, vector.parameter, sum.vector.values.size(), vector.values.size()));
+      if (sum.ranks++ > 0 && FateOf(vector.down, vector.name, topology) != Fate::kFirst)
+        kernels::Add<T>(vector.values, sum.vector.values);
     }
   std::vector<SavedVector<T>> memory;
-  for (auto& [key, vector] : sums) {
-    const Fate fate = FateOf(vector, topology);
-    if (fate == Fate::kMean)
+  for (auto& [key, sum] : sums) {
+    SavedVector<T>& vector = sum.vector;
+    if (sum.ranks != old_ranks.size())
+      throw Error(fmt::format("saved memory '{}' of parameter {} is there on {} of {} old ranks, expected all",
+                              vector.name, vector.parameter, sum.ranks, old_ranks.size()));
+    if (FateOf(vector.down, vector.name, topology) == Fate::kMean)
       for (T& value : vector.values) value /= static_cast<T>(old_ranks.size());
-    if (fate == Fate::kOwners) KeepOwned(vector, piece, rank, size);
     memory.push_back(std::move(vector));
   }
   return memory;
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                                                                      \
-  template std::vector<SavedVector<T>> SaveVectors(const StateStore<T>&, const StateStore<T>&);                      \
-  template void LoadVectors(const std::vector<Parameter>&, const std::vector<SavedVector<T>>&, StateStore<T>&,       \
-                            StateStore<T>&, const std::function<void()>&);                                           \
-  template std::vector<SavedVector<T>> SaveMemory(Exchange<T>&);                                                     \
-  template void LoadMemory(Exchange<T>&, const std::vector<SavedVector<T>>&);                                        \
-  template std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>&, Topology, PieceRule, \
-                                               int, int);
+#define GRADWIRE_INSTANTIATE(T)                                                    \
+  template void KeepOwned(const ExchangeCore<T>&, uint32_t, std::span<T>);         \
+  template std::vector<SavedVector<T>> SaveVectors(const ExchangeCore<T>&);        \
+  template void LoadVectors(ExchangeCore<T>&, const std::vector<SavedVector<T>>&); \
+  template std::vector<SavedVector<T>> SaveMemory(Exchange<T>&);                   \
+  template void LoadMemory(Exchange<T>&, const std::vector<SavedVector<T>>&);      \
+  template std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>&, Topology);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)
 #undef GRADWIRE_INSTANTIATE

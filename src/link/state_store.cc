@@ -4,6 +4,12 @@
 namespace gradwire {
 
 template <typename T>
+StateStore<T>::StateStore(const std::vector<Parameter>& parameters)
+    : parameters_(&parameters), vectors_(parameters.size()) {
+  for (const Parameter& parameter : parameters) orders_.push_back(parameter.order);
+}
+
+template <typename T>
 std::span<T> StateStore<T>::Vector(uint32_t parameter, std::string_view name) {
   auto& named = vectors_.at(parameter);
   auto found = named.find(name);
@@ -15,6 +21,34 @@ std::span<T> StateStore<T>::Vector(uint32_t parameter, std::string_view name) {
     memory.mark = mark_;
   }
   return memory.now;
+}
+
+template <typename T>
+void StateStore<T>::SetOrder(uint32_t parameter, const ElementOrder& order) {
+  if (orders_.at(parameter) == order) return;
+  for (auto& [name, memory] : vectors_[parameter])
+    for (std::vector<T>* values : {&memory.now, &memory.before}) Rearrange(parameter, order, *values);
+  orders_[parameter] = order;
+}
+
+template <typename T>
+void StateStore<T>::Rearrange(uint32_t parameter, const ElementOrder& to, std::vector<T>& values) const {
+  if (values.empty()) return;  // of what Mark has not kept yet
+  std::vector<T> rearranged(values.size());
+  gradwire::Rearrange<T>((*parameters_)[parameter].shape, orders_[parameter], values, to, rearranged);
+  values.swap(rearranged);
+}
+
+template <typename T>
+std::vector<T> StateStore<T>::Read(uint32_t parameter, std::string_view name) const {
+  std::vector<T> values = vectors_.at(parameter).find(name)->second.now;
+  if (!orders_[parameter].empty()) Rearrange(parameter, {}, values);
+  return values;
+}
+
+template <typename T>
+void StateStore<T>::Write(uint32_t parameter, std::string_view name, std::span<const T> rows) {
+  gradwire::Rearrange<T>((*parameters_)[parameter].shape, {}, rows, orders_[parameter], Vector(parameter, name));
 }
 
 template <typename T>

@@ -152,6 +152,7 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   CheckRanges(config);
   const Method& method = FindMethod(config.method);
   ExchangeParts parts;
+  parts.method = method.name;
   parts.link = FindLink(method.link);
   parts.compressor = CompressorOf(method, config);
   SetLearner(method, config, parts);

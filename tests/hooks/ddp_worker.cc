@@ -8,11 +8,14 @@
 #include <map>
 #include <mutex>
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <torch/nn/functional/loss.h>
+#include <torch/nn/modules/embedding.h>
 #include <torch/utils.h>
 
 #include "gradwire/ddp.h"
 #include "gradwire/error.h"
+#include "gradwire/saved_memory.h"
 #include "support/socket_bytes.h"
 #include "train/resnet.h"
 #include "train/world.h"
@@ -146,6 +149,84 @@ void CheckConservation(const World& world, const char* compressor) {
   Require(kept > 0, "nothing was kept: the test shows nothing");
 }
 
+/// Two filters and a table of words, whose gradients are given.
+class Given : public torch::nn::Module {
+ public:
+  explicit Given(int rank) {
+    const auto generator = at::detail::createCPUGenerator(static_cast<uint64_t>(rank));
+    for (const char* name : {"first", "second"}) {
+      weights.push_back(register_parameter(name, torch::zeros({16, 12, 3, 3})));
+      gradients.push_back(torch::randn({16, 12, 3, 3}, generator));
+    }
+    table = register_module("table", torch::nn::Embedding(torch::nn::EmbeddingOptions(20, 4).sparse(true)));
+  }
+
+  at::Tensor forward(double factor, const at::Tensor& words) {
+    at::Tensor sum = table(words).sum();
+    for (size_t i = 0; i < weights.size(); ++i) sum = sum + factor * (weights[i] * gradients[i]).sum();
+    return sum;
+  }
+
+  std::vector<at::Tensor> weights, gradients;
+  torch::nn::Embedding table = nullptr;
+};
+
+using GivenDdp = DistributedDataParallel<Given>;
+
+std::unique_ptr<GivenDdp> ConnectGiven(const World& world, const std::string& name, DdpOptions options) {
+  auto collective = options.plain ? nullptr : MakeC10dCollective(world.membership, "test/" + name);
+  return std::make_unique<GivenDdp>(std::make_shared<Given>(world.env.rank),
+                                    MakeGlooGroup(world.membership, "group/" + name), std::move(collective), options);
+}
+
+void StepGiven(GivenDdp& ddp, const World& world, int step) {
+  ddp.ZeroGrad();
+  ddp(std::pow(1.5, step), torch::arange(5).mul(step + 2 + world.env.rank).remainder(20)).backward();
+}
+
+void RequireSame(GivenDdp& a, GivenDdp& b, const std::string& when) {
+  for (size_t i = 0; i < a.parameters().size(); ++i) {
+    const auto& [name, tensor] = a.parameters()[i];
+    const at::Tensor left = tensor.grad(), right = b.parameters()[i].second.grad();
+    Require(left.defined() == right.defined(), when + ": " + name + " has a gradient in one of them");
+    if (left.defined()) Require(left.to_dense().equal(right.to_dense()), when + ": " + name + " differs");
+  }
+}
+
+/// The memory format may change before the buckets are rebuilt; memory stays with its elements.
+void CheckFormat(const World& world) {
+  const auto rows = ConnectGiven(world, "rows", Options("ef", "topk:5%"));
+  const auto turned = ConnectGiven(world, "turned", Options("ef", "topk:5%"));
+  for (int step = 0; step < 4; ++step) {
+    if (step == 1) {
+      at::Tensor& weight = turned->module().weights[0];
+      weight.set_data(weight.data().contiguous(at::MemoryFormat::ChannelsLast));
+    }
+    for (const auto& ddp : {rows.get(), turned.get()}) StepGiven(*ddp, world, step);
+    RequireSame(*rows, *turned, "step " + std::to_string(step));
+  }
+  std::vector<SavedVector<float>> saved[2];
+  for (const int i : {0, 1})
+    (i == 0 ? rows : turned)->exchange()->Inspect([&](Exchange<float>& exchange) { saved[i] = SaveMemory(exchange); });
+  Require(saved[0].size() == 2 && saved[1].size() == 2, "there is memory of the two filters");
+  for (const size_t v : {0, 1}) Require(saved[0][v].values == saved[1][v].values, "the memory differs");
+}
+
+/// Parameters may be frozen and unfrozen; identity does with them what plain DDP does.
+void CheckFreezing(const World& world) {
+  DdpOptions plain, ours = Options("none", "identity");
+  plain.plain = true;
+  plain.find_unused_parameters = ours.find_unused_parameters = true;
+  const auto reference = ConnectGiven(world, "frozen/plain", plain), hooked = ConnectGiven(world, "frozen/ours", ours);
+  for (int step = 0; step < 5; ++step)
+    for (const auto& ddp : {reference.get(), hooked.get()}) {
+      for (const int i : {0, 1})
+        ddp->module().weights[static_cast<size_t>(i)].set_requires_grad(step == 3 || step % 2 == i);
+      StepGiven(*ddp, world, step);
+      if (ddp == hooked.get()) RequireSame(*reference, *hooked, "frozen, step " + std::to_string(step));
+    }
+}
+
 /// What the exchange says it sent is what the sockets say they sent.
 void CheckBytes(const World& world, const char* method, const char* compressor) {
   const auto ddp = Connect(world, std::string("bytes/") + compressor, Options(method, compressor));
@@ -174,6 +255,10 @@ int Main(const std::string& mode) {
   if (mode == "identity") CheckIdentity(world);
   if (mode == "conservation")
     for (const char* compressor : {"topk:1%", "sign", "fp16"}) CheckConservation(world, compressor);
+  if (mode == "parameters") {
+    CheckFormat(world);
+    CheckFreezing(world);
+  }
   if (mode == "bytes") {
     CheckBytes(world, "ef", "sign");
     CheckBytes(world, "dcgd", "topk:10%");

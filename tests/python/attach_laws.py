@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 import copy_laws  # noqa: F401  its laws register themselves
 import gradwire
 import handle_laws  # noqa: F401
-from laws import DEVICE, LeftOut, backward, batch, gradients, law, make_ddp, make_model, residuals, run, same, same_residuals, train, train_scaled
+from laws import DEVICE, LeftOut, Words, backward, batch, gradients, law, make_ddp, make_model, raises, residuals, run, same, same_residuals, train, train_scaled, words
 
 
 @law
@@ -161,6 +161,72 @@ def gradients_on_a_gpu_are_compressed_to_the_bits_of_those_on_the_cpu():
             assert same(*seen), f"{method}, {compressor}, {dtype}"
 
 
+def filters(device=None):
+    """Gradients of convolutions, that of 1,152 elements travels compressed; another on each rank."""
+    generator = torch.Generator().manual_seed(dist.get_rank())
+    return Given([torch.randn(shape, generator=generator) for shape in ((16, 8, 3, 3), (12, 16, 3, 3), (300,))], device or DEVICE)
+
+
+def exchange_filters(turn_at=None, view=False, method="ef", steps=6, load_from=None):
+    """Gradients of all steps, residuals, and the state before step 3; the model takes another memory format before step `turn_at`
+    (-1: before it is attached)."""
+    ddp = make_ddp(filters(), gradient_as_bucket_view=view)
+    turn = lambda: ddp.module.to(memory_format=torch.channels_last)  # noqa: E731
+    if turn_at == -1:
+        turn()
+    with gradwire.attach(ddp, method, "topk:5%", start_iter=0) as handle:
+        seen, state = [], None
+        for step in range(steps):
+            ddp.zero_grad()
+            if step == turn_at:
+                turn()
+            if step == 3:
+                state = handle.state_dict()
+                if load_from is not None:
+                    handle.load_state_dict(load_from)
+            ddp(1.5**step).backward()
+            seen.append(gradients(ddp))
+        return seen, residuals(handle), state
+
+
+@law
+def memory_belongs_to_elements_through_every_change_of_the_memory_format():
+    for method in ("ef", "ef21"):
+        expected, kept, saved = exchange_filters(method=method)
+        for view in (False, True):
+            for turn_at in (-1, 0, 1, 3):
+                seen, residual, state = exchange_filters(turn_at, view, method, load_from=saved)
+                for step, (a, b) in enumerate(zip(seen, expected)):
+                    assert same(a, b), f"{method}, view={view}, turned before {turn_at}: step {step}"
+                assert same_residuals(residual, kept)
+                mine = str(dist.get_rank())
+                for name, keys in saved["ranks"][mine].items():
+                    assert same(keys.values(), state["ranks"][mine][name].values()), f"{name}: saved in another order"
+
+
+@law
+def a_gradient_that_left_ddps_bucket_is_named():
+    ddp = make_ddp(filters(), gradient_as_bucket_view=True)
+    with gradwire.attach(ddp, "ef", "topk:5%", start_iter=0):
+        for _ in range(3):
+            ddp.zero_grad()
+            ddp(1.0).backward()
+        ddp.module.to(memory_format=torch.channels_last)  # there are gradients: they get memory of their own
+        ddp.zero_grad()
+        raises(RuntimeError, ["weights.", "zero_grad(set_to_none=True)"], lambda: ddp(1.0).backward())
+
+
+@law
+def ranks_with_other_memory_formats_are_refused_by_the_parameters_name():
+    ddp = make_ddp(filters())
+    if dist.get_rank() == 1:
+        ddp.module.to(memory_format=torch.channels_last)
+    with gradwire.attach(ddp, "none"):
+        ddp(1.0).backward()  # the first buckets are of the format that the ranks had when the DDP was made
+        ddp.zero_grad()
+        raises(RuntimeError, ["rank 1", "memory format of weights.0", "row by row", "channels last"], lambda: ddp(1.0).backward())
+
+
 @law
 def bucket_views_change_nothing():
     results = []
@@ -197,6 +263,92 @@ def an_unused_parameter_keeps_its_residual():
         after = residuals(handle)
         assert torch.equal(before["other.weight"], after["other.weight"])
         assert not torch.equal(before["used.weight"], after["used.weight"])
+
+
+class Game(nn.Module):
+    """A generator and a discriminator in one DDP; `late` is frozen when the DDP is made, which then never reduces it."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.generator, self.discriminator, self.late = nn.Linear(32, 64), nn.Linear(64, 64), nn.Linear(64, 64)
+        self.late.requires_grad_(False)
+
+    def forward(self, x):
+        return self.late(self.discriminator(self.generator(x).tanh())).square().mean()
+
+    def freeze_all_but(self, *trained):
+        for part in (self.generator, self.discriminator, self.late):
+            part.requires_grad_(part in trained)
+
+
+def play(ddp, step):
+    """Whose turn it is changes with the step; at step 5 everything is trained."""
+    game = ddp.module if isinstance(ddp, DistributedDataParallel) else ddp
+    turns = {0: (game.generator,), 1: (game.discriminator, game.late), 2: (game.generator, game.discriminator, game.late)}
+    game.freeze_all_but(*turns[2 if step == 5 else step % 2])
+    ddp.zero_grad()
+    ddp(batch(step)).backward()
+
+
+@law
+def parameters_may_be_frozen_and_unfrozen_after_ddp_and_after_attach():
+    plain, hooked = (make_ddp(Game().to(DEVICE), find_unused_parameters=True) for _ in range(2))
+    for ddp in (plain, hooked):
+        ddp.module.freeze_all_but(ddp.module.generator)  # as it is when it is attached
+    with gradwire.attach(hooked, "none"):
+        for step in range(7):
+            for ddp in (plain, hooked):
+                play(ddp, step)
+            for p, q in zip(plain.parameters(), hooked.parameters()):
+                assert (p.grad is None) == (q.grad is None) and (p.grad is None or torch.equal(p.grad, q.grad)), f"step {step}"
+    ddp, local = make_ddp(Game().to(DEVICE), find_unused_parameters=True), Game().to(DEVICE)
+    ddp.module.freeze_all_but(ddp.module.generator)
+    with gradwire.attach(ddp, "ef", "topk:5%", start_iter=0) as handle:
+        owed = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in local.named_parameters() if "late" not in name}
+        for step in range(7):
+            play(ddp, step)
+            play(local, step)
+            for (name, p), q in zip(local.named_parameters(), ddp.parameters()):
+                if name in owed and p.grad is not None:
+                    owed[name] += p.grad.double() - q.grad.double()
+        kept = residuals(handle)
+        assert set(kept) == {"generator.weight", "discriminator.weight"}
+        for name, difference in owed.items():
+            difference -= kept.get(name, torch.zeros(difference.numel())).to(DEVICE).double().reshape(difference.shape)
+            dist.all_reduce(difference)
+            assert difference.abs().max() < 1e-4, name
+        assert all(e.abs().sum() > 0 for e in kept.values())
+
+
+@law
+def sparse_gradients_are_averaged_as_ddp_does_it():
+    if dist.get_backend() == "nccl":
+        raise LeftOut("NCCL has no sparse all-reduce: DDP itself cannot train this")
+    plain, hooked = (make_ddp(Words().to(DEVICE)) for _ in range(2))
+    local = Words().to(DEVICE)
+    scaler = torch.amp.GradScaler(DEVICE.type)
+    raises(ValueError, ["table.weight", "sparse"], lambda: gradwire.attach(hooked, grad_scaler=scaler))
+    with gradwire.attach(hooked, "ef", "topk:5%", start_iter=0) as handle:
+        owed = torch.zeros(64, 32, dtype=torch.float64, device=DEVICE)
+        for step in range(4):
+            for model in (plain, hooked, local):
+                model.zero_grad()
+                model(words(step)).backward()
+            assert hooked.module.table.weight.grad.is_sparse
+            assert torch.equal(plain.module.table.weight.grad.to_dense(), hooked.module.table.weight.grad.to_dense()), f"step {step}"
+            owed += local.end.weight.grad.double() - hooked.module.end.weight.grad.double()
+        state = handle.state_dict()
+        assert state["step"] == 4 and set(state["ranks"][str(dist.get_rank())]) == {"end.weight"}
+        owed -= residuals(handle)["end.weight"].to(DEVICE).double().reshape(64, 32)
+        dist.all_reduce(owed)
+        assert owed.abs().max() < 1e-4
+    ignoring = Words().to(DEVICE)
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(ignoring, ["table.weight"])
+    ddp = make_ddp(ignoring)
+    with gradwire.attach(ddp, "ef", "topk:5%", start_iter=0):
+        ddp(words(0)).backward()
+        assert ignoring.table.weight.grad.is_sparse
 
 
 @law

@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import gradwire
-from laws import DEVICE, TORCH, LeftOut, backward, batch, gradients, law, make_ddp, make_model, raises, residuals, run, same, same_residuals, train, train_scaled
+from laws import DEVICE, TORCH, LeftOut, Words, backward, batch, gradients, law, make_ddp, make_model, raises, residuals, run, same, same_residuals, train, train_scaled, words
 
 BIG = 5000  # elements: above min_compress_numel
 
@@ -437,6 +437,21 @@ def other_reducers_are_intercepted_on_request_and_metrics_are_not():
     large = sum(p.numel() >= 1000 for p in model.parameters())
     assert len(totals) == large and all(t["pushes"] == 3 and t["bytes"] < t["dense_bytes"] for t in totals.values()), totals
     assert gradwire.intercepted() == {}
+
+
+@law
+def sparse_gradients_and_parameters_frozen_for_a_while_are_as_with_plain_ddp():
+    if DEVICE.type == "cuda":
+        raise LeftOut("NCCL has no sparse all-reduce: DDP itself cannot train this")
+    over, plain = make_ddp(Words(), find_unused_parameters=True), make_ddp(Words(), find_unused_parameters=True, process_group=plain_group())
+    for step in range(4):
+        for ddp in (over, plain):
+            ddp.zero_grad()
+            ddp.module.end.requires_grad_(step in (0, 3))  # frozen after it is attached, and unfrozen again
+            ddp(words(step)).backward()
+        assert torch.equal(over.module.table.weight.grad.to_dense(), plain.module.table.weight.grad.to_dense()), f"step {step}"
+        assert (over.module.end.weight.grad is None) == (step in (1, 2))
+    assert residuals(gradwire.handle_of(over))["end.weight"].abs().sum() > 0
 
 
 @law

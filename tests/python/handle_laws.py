@@ -159,6 +159,85 @@ def mistakes_say_what_to_do():
         assert "0.weight" not in handle.state_dict()["ranks"][str(dist.get_rank())]
 
 
+def trained_state(method, compressor, model=None, **options):
+    ddp = make_ddp(model)
+    with gradwire.attach(ddp, method, compressor, start_iter=0, **options) as handle:
+        train(ddp, 3)
+        return handle.state_dict()
+
+
+@law
+def a_state_of_something_else_is_refused_with_the_difference():
+    state = trained_state("ef", "topk:5%")
+    mine = str(dist.get_rank())
+    for method, options, words in (
+        ("ef21", dict(compressor="topk:5%"), ["method: saved with ef, this one has ef21"]),
+        ("diana", dict(compressor="randk:25%"), ["method: saved with ef, this one has diana"]),
+        ("none", {}, ["method: saved with ef, this one has none"]),
+        ("ef", dict(compressor="topk:10%"), ["link: saved with ef, topk:5%", "this one has ef, topk:10%"]),
+        ("ef", dict(compressor="topk:5%", min_compress_numel=100000), ["parameter 0.weight: saved with [64, 32], compressed", "dense"]),
+        ("ef", dict(compressor="topk:5%", topology="sharded", down="ef"), ["topology: saved with allgather", "way back: saved with none"]),
+        ("ef", dict(compressor="topk:5%", seed=1), ["seed: saved with 0, this one has 1"]),
+    ):
+        ddp = make_ddp()
+        with gradwire.attach(ddp, method, start_iter=0, **options) as handle:
+            raises(RuntimeError, [*words, "reset=True"], lambda: handle.load_state_dict(state))
+            assert handle.stats()["residual_norm"] == 0
+            handle.load_state_dict(state, reset=True)
+            after = handle.state_dict()
+            assert after["step"] == 3 and all(not v.any() for keys in after["ranks"][mine].values() for v in keys.values())
+            train(ddp, 2)
+    turned = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 64)).to(DEVICE)
+    with gradwire.attach(make_ddp(turned), "ef", "topk:5%") as handle:
+        raises(RuntimeError, ["parameter 0.weight: saved with [64, 32]", "this one has [32, 64]"], lambda: handle.load_state_dict({**state, "ranks": {mine: {}}}))
+    with gradwire.attach(make_ddp(), "ef", "topk:5%", timeout_s=77, start_iter=2) as handle:  # harmless
+        handle.load_state_dict(state)
+        assert same_residuals(residuals(handle), {name: keys["e"] for name, keys in state["ranks"][mine].items()})
+        own = state["ranks"][mine]
+        first = own["0.weight"]["e"]
+        for damaged, words in (
+            ({name: keys for name, keys in own.items() if name != "2.weight"}, ["has no 'e' of parameter 2.weight"]),
+            ({**own, "0.weight": {}}, ["has no 'e' of parameter 0.weight"]),
+            ({**own, "0.weight": {"e": torch.full_like(first, float("nan"))}}, ["'e' of parameter 0.weight", "NaN"]),
+            ({**own, "0.weight": {"e": first[1:]}}, ["0.weight has 2047 elements, expected 2048"]),
+            ({**own, "0.weight": {"e": first.reshape(64, 32)}}, ["0.weight", "1-D"]),
+            ({**own, "0.bias": {"e": torch.zeros(64)}}, ["0.bias", "travels dense"]),
+        ):
+            raises(RuntimeError, words, lambda: handle.load_state_dict({**state, "ranks": {mine: damaged}}))
+        raises(RuntimeError, ["version 1", "reset=True"], lambda: handle.load_state_dict({**state, "version": 1}))
+        raises(RuntimeError, ["damaged"], lambda: handle.load_state_dict({key: value for key, value in state.items() if key != "settings"}))
+        raises(RuntimeError, ["not a gradwire state_dict"], lambda: handle.load_state_dict({**state, "step": -1}))
+        raises(RuntimeError, ["twice"], lambda: gradwire.merge_state_dicts([state, state]))
+        raises(RuntimeError, ["settings differ", "seed"], lambda: gradwire.merge_state_dicts([state, {**state, "settings": state["settings"].replace("seed: 0", "seed: 1")}]))
+        assert same_residuals(residuals(handle), {name: keys["e"] for name, keys in own.items()}), "a refusal changed the memory"
+
+
+@law
+def names_are_those_of_the_plain_model_whatever_wraps_it():
+    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+
+    class Wrapper(nn.Module):
+        def __init__(self, module):
+            super().__init__()
+            self.module = module
+
+        def forward(self, x):
+            return self.module(x)
+
+    state = trained_state("ef", "topk:5%")
+    checkpointed = make_model()
+    checkpointed[2] = checkpoint_wrapper(checkpointed[2])
+    for wrapped in (torch.compile(make_model()), checkpointed, Wrapper(Wrapper(make_model())), torch.compile(Wrapper(make_model()))):
+        names = [name for name, _ in wrapped.named_parameters()]
+        assert names != [name for name, _ in make_model().named_parameters()]
+        with gradwire.attach(make_ddp(wrapped), "ef", "topk:5%") as handle:
+            handle.load_state_dict(state)
+            again = handle.state_dict()
+        with gradwire.attach(make_ddp(), "ef", "topk:5%") as handle:
+            handle.load_state_dict(again)
+            assert same_residuals(residuals(handle), {name: keys["e"] for name, keys in state["ranks"][str(dist.get_rank())].items()}), names
+
+
 @law
 def methods_that_need_more_than_gradients_are_refused_at_every_door():
     ddp = make_ddp()
@@ -209,3 +288,9 @@ def the_state_goes_through_torch_distributed_checkpoint():
         dcp.load(state, checkpoint_id=folder)
         other.load_state_dict(state["gradwire"])
         assert same_residuals(residuals(handle), residuals(other)) and other.state_dict()["step"] == 4
+    diana, ef21 = make_ddp(), make_ddp()
+    with gradwire.attach(diana, "diana", "randk:25%") as handle, gradwire.attach(ef21, "ef21", "topk:5%") as other:
+        dcp.save({"gradwire": handle.state_dict()}, checkpoint_id=folder / "diana")
+        state = {"gradwire": other.state_dict()}  # of the same entries
+        dcp.load(state, checkpoint_id=folder / "diana")
+        raises(RuntimeError, ["method: saved with diana, this one has ef21"], lambda: other.load_state_dict(state["gradwire"]))

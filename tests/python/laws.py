@@ -61,6 +61,22 @@ def train(ddp, steps, lr=0.05, first=0):
                 parameter -= lr * parameter.grad
 
 
+class Words(nn.Module):
+    """With a sparse gradient; `words` are its input."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.end = nn.Embedding(50, 32, sparse=True), nn.Linear(32, 64)
+
+    def forward(self, x):
+        return self.end(self.table(x)).square().mean()
+
+
+def words(step):
+    return torch.arange(12).mul(3 + step + dist.get_rank()).remainder(50).to(DEVICE)
+
+
 def gradients(ddp):
     return [p.grad.clone() for p in ddp.parameters()]
 

@@ -22,3 +22,8 @@ def test_error_feedback_conserves_every_parameter_through_a_bucket_rebuild(size)
 @pytest.mark.parametrize("size", [2, 3])
 def test_counted_bytes_are_the_sockets_bytes(size):
     hold(size, "bytes")
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_formats_may_change_parameters_be_frozen_and_gradients_sparse(size):
+    hold(size, "parameters")

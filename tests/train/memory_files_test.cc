@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/memory_files.h"
 
+#include <algorithm>
 #include <map>
-#include <numeric>
+#include <mutex>
 
 #include <gtest/gtest.h>
 
 #include "gradwire/comm_config.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
+#include "support/ranks.h"
 
 namespace gradwire::train {
 namespace {
@@ -41,34 +43,46 @@ std::vector<float> ValuesOf(const std::vector<MemoryVector>& memory, const std::
 TEST(Reshard, EveryNewRankHasTheMeanOfTheOldResiduals) {
   const std::vector<Snapshot> old = {File({{"up/e/a.weight", 1}, {"up/e/b", 4}, {"up/mean h/b", 7}}),
                                      File({{"up/e/a.weight", 3}, {"up/e/b", -1}, {"up/mean h/b", 7}})};
-  for (int rank = 0; rank < 3; ++rank) {
-    const auto memory = Reshard(old, kParameters, Parts("ef", "sign"), rank, 3);
-    EXPECT_EQ(ValuesOf(memory, "e", false, 0), std::vector<float>(90000, 2));
-    EXPECT_EQ(ValuesOf(memory, "e", false, 1), std::vector<float>(3, 1.5));
-    EXPECT_EQ(ValuesOf(memory, "mean h", false, 1), std::vector<float>(3, 7)) << "the same on all ranks";
-  }
+  const auto memory = Reshard(old, kParameters, Topology::kAllGather);
+  EXPECT_EQ(ValuesOf(memory, "e", false, 0), std::vector<float>(90000, 2));
+  EXPECT_EQ(ValuesOf(memory, "e", false, 1), std::vector<float>(3, 1.5));
+  EXPECT_EQ(ValuesOf(memory, "mean h", false, 1), std::vector<float>(3, 7)) << "the same on all ranks";
 }
 
-/// What owners hold is summed, and goes to the new owner of the piece alone: so that another change sums it right.
+TEST(Reshard, OldRanksThatAreNotAlikeAreRefused) {
+  const std::vector<Snapshot> old = {File({{"up/e/a.weight", 1}, {"up/e/b", 4}}), File({{"up/e/a.weight", 3}})};
+  EXPECT_THROW(Reshard(old, kParameters, Topology::kAllGather), Error);
+}
+
+/// What owners hold is summed, and goes to the new owner of the piece alone: so that another change sums it right. The
+/// owners are those of the order that elements have in the buckets.
 TEST(Reshard, MemoryOfOwnersIsHeldOnceAfterIt) {
   const ExchangeParts parts = Parts("dore", "terngrad");
   ASSERT_EQ(parts.topology, Topology::kSharded);
-  std::vector<Snapshot> files = {
-      File({{"down/e/a.weight", 5}, {"down/mean h/a.weight", 2}, {"up/mean h/a.weight", 0}, {"up/h/a.weight", 1}}),
-      File({{"down/e/a.weight", 0}, {"down/mean h/a.weight", 2}, {"up/mean h/a.weight", 6}, {"up/h/a.weight", 2}})};
+  std::vector<Snapshot> files = {File({{"down/e/a.weight", 5}, {"up/mean h/a.weight", 0}, {"up/h/a.weight", 1}}),
+                                 File({{"down/e/a.weight", 0}, {"up/mean h/a.weight", 6}, {"up/h/a.weight", 2}})};
+  std::vector<Parameter> parameters = kParameters;
   for (const int size : {3, 2, 1}) {
-    std::vector<Snapshot> next;
+    parameters[0].order = size == 2 ? ElementOrder{1, 0} : ElementOrder{};
+    std::vector<Snapshot> next(static_cast<size_t>(size));
     std::vector<float> residual(90000), shift(90000);
-    for (int rank = 0; rank < size; ++rank) {
-      const auto memory = Reshard(files, kParameters, parts, rank, size);
-      Snapshot& file = next.emplace_back();
-      for (const MemoryVector& v : memory)
-        file.Put((v.down ? "down/" : "up/") + v.name + "/a.weight", std::span<const float>(v.values));
+    std::mutex mutex;
+    testing::RunRanks(size, [&](Collective& collective) {
+      Exchange<float> exchange(collective, parameters, parts);
+      LoadMemory(exchange, Reshard(files, parameters, parts.topology));
+      const std::lock_guard lock(mutex);
+      PutMemory(next[static_cast<size_t>(collective.rank())], exchange);
+      const auto memory = SaveMemory(exchange);
       const auto e = ValuesOf(memory, "e", true, 0), h = ValuesOf(memory, "mean h", false, 0);
       for (size_t i = 0; i < e.size(); ++i) residual[i] += e[i], shift[i] += h[i];
-      EXPECT_EQ(ValuesOf(memory, "mean h", true, 0), std::vector<float>(90000, 2));
       EXPECT_EQ(ValuesOf(memory, "h", false, 0), std::vector<float>(90000, 1.5));
-    }
+      const size_t kept = static_cast<size_t>(std::ranges::count_if(h, [](float x) { return x != 0; }));
+      EXPECT_EQ(kept, size == 3   ? (collective.rank() == 0   ? 65536u
+                                     : collective.rank() == 1 ? 24464u
+                                                              : 0u)
+                      : size == 2 ? (collective.rank() == 0 ? 65536u : 24464u)
+                                  : 90000u);
+    });
     EXPECT_EQ(residual, std::vector<float>(90000, 5)) << size;
     EXPECT_EQ(shift, std::vector<float>(90000, 6)) << size;
     files = std::move(next);

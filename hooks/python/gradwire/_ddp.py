@@ -58,10 +58,10 @@ class CommState:
                  min_compress_numel=min_compress_numel, timeout_s=timeout_s, **comm), "gradwire.attach")  # fmt: skip
         if _C.steps_inside(self._settings) and optimizer is None:
             raise _C.ConfigError(f"gradwire.attach: method {method} keeps its memory in units of the step: expected optimizer=, whose learning rate it reads")
-        named = _trainable(ddp)
+        named = _covered(ddp, grad_scaler is not None)
         self._names = [name for name, _ in named]
         self._rank, self._size = dist.get_rank(ddp.process_group), dist.get_world_size(ddp.process_group)
-        self._hook = _make_hook(ddp.process_group, named, self._settings, seed, grad_scaler is not None)
+        self._hook = _make_hook(ddp, named, self._settings, seed, grad_scaler is not None)
         self._scaler, self._optimizer = _forward.weak(grad_scaler), _forward.weak(optimizer)
         ddp._comm_hooks = _forward.PlainHooks(ddp._comm_hooks)
         if grad_scaler is not None or optimizer is not None:
@@ -91,23 +91,33 @@ class CommState:
         return {**total, "buckets": buckets}
 
     def state_dict(self) -> dict[str, Any]:
-        """This rank's memory: step, and by parameter name the vectors of its links, as copies (1-D, float32 or float64).
+        """This rank's memory: step, what it belongs to, and by parameter name the vectors of its links, as copies (1-D, float32 or
+        float64, a parameter's elements row by row whatever its memory format).
 
         For torch.save, a file for each rank, or torch.distributed.checkpoint, which keeps all ranks' entries.
         """
         return _state.pack(self._hook.step(), self._hook.save(), self._names, self._rank, self._size, _C.topology(self._settings), dict(self._settings).get("piece", "fixed"))
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any], *, reset: bool = False) -> None:
         """Replaces the memory by that of a `state_dict`: training goes on with the same bits.
 
         With another world size `state` must hold all old ranks (`merge_state_dicts`); every rank then starts from the mean
-        of their memory. Raises Error where it is another model's, or ranks are missing.
+        of their memory. These may differ as well: timeout_s, start_iter, grad_scaler, DDP's buckets, the model's memory
+        format, and wrappers that change names (torch.compile, checkpoint_wrapper, DistributedDataParallel). With topology
+        sharded the pieces of a large parameter have owners, and its memory format must be that of the save: choose it
+        before the model becomes a DDP.
+
+        Raises Error, with the difference, where anything else is not as it was (method, operators, learner, way back,
+        topology, piece, seed, dtype, a parameter's name or shape or whether it is compressed), where vectors or ranks are
+        missing, and where an element is not finite. reset=True goes on from the state's step with an empty memory.
         """
+        if reset:
+            return self._hook.reset(_state.step_of(state))
         own, old_ranks = _state.unpack(state, self._names, self._rank, self._size)
         if own is not None:
             self._hook.load(state["step"], own)
         else:
-            self._hook.load_resharded(state["step"], old_ranks, state["topology"], state["piece"])
+            self._hook.load_resharded(state["step"], old_ranks)
 
     def close(self) -> None:
         """Finishes what is under way and leaves the group. Idempotent; called at exit. A later backward() raises."""
@@ -193,20 +203,31 @@ def _check_environment() -> None:
         warnings.warn(f"gradwire.attach takes its settings as keywords, and does not read {', '.join(ignored)}: those are of the backend \"gradwire\"", stacklevel=4)
 
 
-def _trainable(ddp: DistributedDataParallel) -> list[tuple[str, torch.Tensor]]:
-    """Name and parameter, in the order that all ranks share."""
-    named = [(name, p) for name, p in ddp.module.named_parameters() if p.requires_grad and name not in ddp.parameters_to_ignore]
-    for name, parameter in named:
+def _covered(ddp: DistributedDataParallel, scaled: bool) -> list[tuple[str, torch.Tensor]]:
+    """Name and parameter of what the DDP reduces and the exchange takes, in the order that all ranks share: whatever required a
+    gradient when the DDP was made, whether or not it does now, but for parameters with sparse gradients."""
+    if getattr(ddp, "reducer", None) is None:
+        raise _C.ConfigError("gradwire.attach: this DistributedDataParallel reduces nothing (delay_all_reduce_named_params has all its parameters): expected one that averages gradients in backward")
+    covered = _C.covered_by(ddp.reducer)
+    full = {id(parameter): name for name, parameter in ddp.module.named_parameters()}
+    names = _C.canonical_names([full.get(id(parameter), f"parameter {i}") for i, (parameter, _) in enumerate(covered)])
+    named = []
+    for name, (parameter, is_sparse) in zip(names, covered):
         if not parameter.is_floating_point():
             raise _C.ConfigError(f"gradwire.attach: parameter {name} is {parameter.dtype}: expected floating-point parameters; complex ones cannot be compressed")
+        if is_sparse and scaled:
+            raise _C.ConfigError(f"gradwire.attach: the gradient of {name} is sparse, and a step that the GradScaler skips for it could not be undone: expected sparse=False, or no grad_scaler=")
+        if not is_sparse:
+            named.append((name, parameter))
     return named
 
 
-def _make_hook(group: dist.ProcessGroup, named: list, settings: _settings.Settings, seed: int, scaled: bool) -> _C.DdpHook:
+def _make_hook(ddp: DistributedDataParallel, named: list, settings: _settings.Settings, seed: int, scaled: bool) -> _C.DdpHook:
+    group = ddp.process_group
     prefix = f"gradwire/{group.group_name}/{_attached[group.group_name]}"
     _attached[group.group_name] += 1
     world_size = dist.get_world_size()
-    return _C.make_hook(named, group, prefix, world_size, int(os.environ.get("LOCAL_WORLD_SIZE", world_size)), settings, seed, scaled)
+    return _C.make_hook(named, ddp.reducer, group, prefix, world_size, int(os.environ.get("LOCAL_WORLD_SIZE", world_size)), settings, seed, scaled)
 
 
 @atexit.register
