@@ -41,6 +41,9 @@ struct ExchangeParts {
   Prox prox;
   /// Who sends compressed pieces on the way up; all do in dense rounds, and with pieces that travel dense anyway.
   Participation participation;
+  /// The result is the sign of the sum of the workers' signs, 0 where it is tied. Votes are counted one by one, which
+  /// is exact for up to 2^24 workers: means of +1/n and -1/n end beside 0. Without memory in the link only.
+  bool votes = false;
   PieceRule piece = PieceRule::kFixed;
   size_t min_compress_numel = 0;  ///< smaller parameters travel dense in the same message
   bool compress_1d = true;        ///< otherwise 1-D parameters travel dense as well

@@ -22,6 +22,7 @@ struct Method {
   bool teaches_change = false;             ///< the learner's message is of v - y and comes first (3PCv2)
   std::optional<Coefficient> alpha = {};   ///< in place of the link's
   std::string_view participation = "all";  ///< who sends: see Participation
+  bool votes = false;                      ///< see ExchangeParts::votes
   // What a worker sends on convex problems (objective.*: auto); a network has its mini-batch.
   std::string_view estimator = "full";
   std::string_view coin = "own";  ///< of lsvrg

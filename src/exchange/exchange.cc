@@ -23,17 +23,18 @@ std::string_view NameOf(Topology topology) {
 
 std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& parameters, Dtype dtype) {
   std::string text = fmt::format(
-      "link: {}\nits numbers: {}\ncompressor: {}\nlearner: {}\ndown: {}\ntopology: {}\nparticipation: {}\nprox: {} "
-      "{}\npiece: {}\nmin_compress_numel: {}\n"
+      "link: {}\nits numbers: {}\ncompressor: {}\nlearner: {}\ndown: {}\ntopology: {}\nparticipation: {}\n"
+      "votes: {}\nprox: {} {}\npiece: {}\nmin_compress_numel: {}\n"
       "compress_1d: {}\nstart_iter: {}\nseed: {}\nzeros keep memory: {}\npoison undoes a step: {}\ndtype: float{}\n",
       parts.link.name, parts.link.numbers(), parts.compressor->spec(),
       parts.learner ? fmt::format("{}, {}", parts.learner->spec(), parts.learning.numbers()) : "none",
       parts.topology == Topology::kSharded
           ? fmt::format("{}, {}, {}", parts.down.name, parts.down_compressor->spec(), parts.down.numbers())
           : "none",
-      NameOf(parts.topology), parts.participation.text(), static_cast<int>(parts.prox.kind), parts.prox.lambda,
-      parts.piece == PieceRule::kFixed ? "fixed" : "tensor", parts.min_compress_numel, parts.compress_1d,
-      parts.start_iter, parts.seed, parts.zeros_keep_memory, parts.poison_undoes_step, 8 * SizeOf(dtype));
+      NameOf(parts.topology), parts.participation.text(), parts.votes, static_cast<int>(parts.prox.kind),
+      parts.prox.lambda, parts.piece == PieceRule::kFixed ? "fixed" : "tensor", parts.min_compress_numel,
+      parts.compress_1d, parts.start_iter, parts.seed, parts.zeros_keep_memory, parts.poison_undoes_step,
+      8 * SizeOf(dtype));
   for (const Parameter& parameter : parameters)
     text += fmt::format("parameter {}: [{}]{}\n", parameter.name, fmt::join(parameter.shape, ", "),
                         parameter.order.empty() ? "" : ", " + TextOf(parameter.order));

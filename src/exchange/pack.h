@@ -17,6 +17,7 @@ struct Channel {
   bool dense;  ///< a dense round
   /// Who sends; null: all do.
   const Participation* participation = nullptr;
+  bool votes = false;  ///< ExchangeParts::votes
 };
 
 template <typename T>
@@ -28,7 +29,8 @@ Channel<T> UpChannel(ExchangeCore<T>& core, bool dense) {
           Purpose::kCompress,
           core.state,
           dense,
-          dense || core.parts.participation.is_all() ? nullptr : &core.parts.participation};
+          dense || core.parts.participation.is_all() ? nullptr : &core.parts.participation,
+          core.parts.votes};
 }
 template <typename T>
 Channel<T> DownChannel(ExchangeCore<T>& core) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -73,6 +74,7 @@ class Unpacker {
       if (channel_.dense && !planned.dense) ReceiveDense<T>(channel_.link, site, channel_.state, out);
       return;
     }
+    if (channel_.votes) return Vote(site, out);
     Decode(site, channel_.compressor, Weight(channel_.link), out);
     ReceiveMean<T>(channel_.link, channel_.compressor, site, channel_.state, out);
     if (planned.lesson_bytes == 0) return;
@@ -82,6 +84,11 @@ class Unpacker {
     Decode(site, *channel_.learner, Weight(*channel_.learning), lesson);
     ReceiveMean<T>(*channel_.learning, *channel_.learner, site, channel_.state, lesson);
     if (channel_.learning->takes_shift) std::ranges::copy(lesson, out.begin());
+  }
+
+  void Vote(const Site& site, std::span<T> out) {
+    Decode(site, channel_.compressor, 1, out);
+    for (T& sum : out) sum = static_cast<T>((sum > 0) - (sum < 0));
   }
 
   double Weight(const Link& link) const { return ReceiveWeight(link, round_.lr, static_cast<int>(messages_.size())); }
@@ -100,10 +107,17 @@ class Unpacker {
                         fmt::format("rank {} was not drawn and sent {} bytes, expected none", sender, bytes.size()));
       if (share == 0 || (bytes.empty() && channel_.link.gate != Gate::kOpen)) continue;
       payloads.push_back({bytes, sender});
-      weights.push_back(static_cast<T>(share * weight));
+      weights.push_back(static_cast<T>(channel_.votes && !all_send ? Ballots(share) : share * weight));
     }
     ++next_;
     compressor.Decode(site, core_.lane, payloads, std::span<const T>(weights), false, out);
+  }
+
+  /// How often a worker was drawn, of its weight in a mean.
+  double Ballots(double share) const {
+    if (shares_.empty()) return 1;
+    const auto drawn = static_cast<double>(channel_.participation->CountOf(messages_.size()));
+    return std::round(share * drawn / static_cast<double>(messages_.size()));
   }
 
   ExchangeCore<T>& core_;

@@ -64,9 +64,24 @@ void SetLearner(const Method& method, const CommConfig& config, ExchangeParts& p
   CheckFit("learner", parts.learning, *parts.learner);
 }
 
+/// A vote needs a way back only where its pieces have owners, and what comes back is the vote.
+void CheckVote(const Method& method, const CommConfig& config) {
+  if (!method.votes) return;
+  const bool is_usual = config.down == "auto" || config.down == "none" || config.down == method.down;
+  if (is_usual && (config.down_compressor == "auto" || config.down_compressor == method.down_compressor)) return;
+  throw ConfigError(fmt::format(
+      "comm.{}: method {} sends the workers' vote back and nothing else; expected auto, or method signsgd or dcgd",
+      is_usual ? "down_compressor" : "down", method.name));
+}
+
+std::string_view UsualDown(const Method& method, const CommConfig& config) {
+  if (config.topology == "sharded" && method.down == "none") return "raw";
+  return method.votes && config.topology == "allgather" ? "none" : method.down;
+}
+
 void SetDown(const Method& method, const CommConfig& config, ExchangeParts& parts) {
-  const std::string name =
-      OrUsual(config.down, config.topology == "sharded" && method.down == "none" ? "raw" : method.down);
+  CheckVote(method, config);
+  const std::string name = OrUsual(config.down, UsualDown(method, config));
   if (name == "none") {
     if (config.topology == "sharded")
       throw ConfigError("comm.down: none: the sharded topology has a way back; expected raw, ef or dore");
@@ -155,6 +170,7 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   parts.method = method.name;
   parts.link = FindLink(method.link);
   parts.compressor = CompressorOf(method, config);
+  parts.votes = method.votes;
   SetLearner(method, config, parts);
   SetDown(method, config, parts);
   SetCoefficients(method, config, parts);
