@@ -25,7 +25,9 @@ ExchangeParts DownPartsOf(const Config& config) {
   return MakeParts(down, config.run.seed);
 }
 
-AsyncParts AsyncPartsOf(const Config& config) { return {MakeParts(config.comm, config.run.seed), DownPartsOf(config)}; }
+AsyncParts AsyncPartsOf(const Config& config) {
+  return {MakeParts(CommOf(config), config.run.seed), DownPartsOf(config)};
+}
 
 Config OnOneRank(Config config) {
   config.comm = {.method = "none", .compressor = "identity", .timeout_s = config.comm.timeout_s};

@@ -152,6 +152,10 @@ Override ParseOverride(const std::string& word);
 /// Throws ConfigError that says where, which key, what was found and what was expected.
 Config LoadConfig(const std::string& file, const std::vector<Override>& overrides);
 
+/// The section comm as the objective has it: the point of a convex one is one small parameter, which is always
+/// compressed.
+CommConfig CommOf(const Config& config);
+
 /// Throws ConfigError where settings that are fine by themselves do not go together. LoadConfig calls it.
 void CheckTogether(const Config& config);
 

@@ -106,9 +106,10 @@ void CheckAsync(const Config& config) {
   if (config.comm.start_iter > 0)
     refuse("comm.start_iter", fmt::format("{}", config.comm.start_iter), "0, since workers have no steps in common,");
   const Method& method = FindMethod(config.comm.method);
-  if (MakeParts(config.comm, 0).down_compressor)
-    refuse("comm.method", config.comm.method, "a method without a way back");
-  if (!MakeParts(config.comm, 0).participation.is_all())
+  const ExchangeParts parts = MakeParts(CommOf(config), 0);
+  if (parts.down_compressor) refuse("comm.method", config.comm.method, "a method without a way back");
+  if (parts.votes) refuse("comm.method", config.comm.method, "one whose workers need no vote");
+  if (!parts.participation.is_all())
     refuse("comm.participation", config.comm.participation, "all, since workers have no rounds in common,");
   if (method.coin == "common" && method.estimator == "lsvrg")
     refuse("comm.method", config.comm.method, "one whose workers need no coin in common");
@@ -131,12 +132,12 @@ void CheckShift(const Config& config) {
     refuse("objective.estimator", fmt::format("found {}, expected {}", config.objective.estimator,
                                               is_anchored ? "anchored, of a convex objective" : "another one"));
   if (local.shift == "none") return;
-  if (!MakeParts(config.comm, 0).participation.is_all())
+  const ExchangeParts parts = MakeParts(CommOf(config), 0);
+  if (!parts.participation.is_all())
     refuse("comm.participation", fmt::format("found {}, expected all: every worker's shift moves at every agreement",
                                              config.comm.participation));
   if (local.outer_lr != 1 || local.outer_momentum != 0)
     refuse(local.outer_lr != 1 ? "local.outer_lr" : "local.outer_momentum", "expected the plain mean");
-  const ExchangeParts parts = MakeParts(config.comm, 0);
   const bool remembers = !parts.link.memory().empty() || parts.learner || parts.down_compressor;
   if (local.shift != "skip" && remembers)
     refuse("comm.method",
@@ -182,6 +183,12 @@ void CheckMode(const Config& config) {
 
 }  // namespace
 
+CommConfig CommOf(const Config& config) {
+  CommConfig comm = config.comm;
+  if (!config.objective.is_network()) comm.min_compress_numel = 0, comm.compress_1d = true;
+  return comm;
+}
+
 std::string Config::PlaceOf(std::string_view key) const {
   const auto found = places.find(key);
   return found == places.end() ? "default value" : found->second;
@@ -195,7 +202,7 @@ void CheckTogether(const Config& config) {
   CheckOptimizer(config);
   CheckLrScheduler(config);
   try {
-    Check(config.comm);
+    Check(CommOf(config));
     if (config.objective.is_network()) CheckGiven(config.comm, kNetworkGives, "the training of a network");
   } catch (const ConfigError& error) {  // its message begins with the key: "comm.method: ..."
     const std::string_view message = error.what();

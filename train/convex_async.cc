@@ -61,6 +61,7 @@ class AsyncRun {
 
   /// The exit code.
   int Run() {
+    if (config_.comm.noise > 0) report_.Say(std::string(kNoiseNotice));
     step_ = saves_.GoOn(*this, &report_);
     server_.SetLr(last_lr_ = Lr());
     if (step_ == 0) {

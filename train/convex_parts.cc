@@ -22,17 +22,10 @@ EstimatorConfig EstimatorOf(const Config& config) {
   return estimator;
 }
 
-/// The point is one small parameter: what would leave it dense in a network does not apply.
-CommConfig AlwaysCompressed(CommConfig comm) {
-  comm.min_compress_numel = 0;
-  comm.compress_1d = true;
-  return comm;
-}
-
 }  // namespace
 
 ConvexParts PartsOf(const Config& config, const ConvexSetup& setup) {
-  ConvexParts parts{MakeParts(AlwaysCompressed(config.comm), config.run.seed), EstimatorOf(config)};
+  ConvexParts parts{MakeParts(CommOf(config), config.run.seed), EstimatorOf(config)};
   parts.exchange.prox = setup.prox;
   ShareCoin(*setup.problem, config.comm.p == "auto", parts.estimator, parts.exchange);
   return parts;

@@ -32,9 +32,10 @@ std::vector<std::string> Introduction(const Config& config, const Dataset& data,
   std::vector<std::string> lines = {"data: " + data.description};
   if (!is_async) lines.push_back(DescribeRanks(places));
   lines.push_back(fmt::format("model: {}, {} parameters; method {}, compressor {}; {} steps of {} images{}",
-                              config.model.name, Numel(parameters), config.comm.method, config.comm.compressor, total_steps,
-                              config.data.batch_size, is_async ? "" : " a rank"));
+                              config.model.name, Numel(parameters), config.comm.method, config.comm.compressor,
+                              total_steps, config.data.batch_size, is_async ? "" : " a rank"));
   if (config.train.mode == "local") lines.push_back(DescribeLocal(config.local));
+  if (config.comm.noise > 0) lines.emplace_back(kNoiseNotice);
   if (is_async) return lines;
   const ExchangeParts parts = MakeParts(config.comm, config.run.seed);
   if (const auto warning = CostWarning(parts, parameters, static_cast<int>(places.size())))

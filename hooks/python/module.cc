@@ -84,6 +84,8 @@ std::shared_ptr<AllReduceInterceptor> MakeInterceptor(const c10::intrusive_ptr<c
                                                       uint64_t seed, int64_t min_numel) {
   DdpHookOptions options{CommOf(settings, "gradwire"), seed, false, nullptr};
   options.comm.compress_1d = true;  // they all are, whatever they hold
+  if (options.comm.noise > 0)
+    throw ConfigError("gradwire: comm.noise: all-reduces of few or other numbers pass as they are; expected 0");
   const auto join = [=, timeout_s = options.comm.timeout_s] {
     return MakeC10dCollective(
         {store, rank, size, AddressFor(store, world_size, local_world_size), Milliseconds(timeout_s)},
@@ -217,6 +219,9 @@ PYBIND11_MODULE(_C, m) {
   m.def("describe", [](const Settings& settings) {
     const ExchangeParts parts = MakeParts(CommOf(settings, "gradwire"), 0);
     return parts.compressor->spec();
+  });
+  m.def("notice", [](const Settings& settings) {
+    return CommOf(settings, "gradwire").noise > 0 ? std::string(kNoiseNotice) : std::string();
   });
   m.def("steps_inside", [](const Settings& settings) {
     const ExchangeParts parts = MakeParts(CommOf(settings, "gradwire"), 0);

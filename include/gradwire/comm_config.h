@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace gradwire {
 
@@ -20,8 +21,8 @@ struct CommConfig {
   std::string eta = "auto";       ///< share of the memory that joins a message (econtrol, dore); auto: the method's
   std::string beta = "auto";      ///< share of an owner's message that the model takes (dore); auto: the method's
   std::string zeta = "auto";      ///< how wrong an estimate may become before a lazy gate opens; auto: the method's
-  double noise = 0;               ///< standard deviation of Gaussian noise on every number sent (clip, identity)
-  std::string opening = "auto";   ///< first message of a link with a shift: dense or compressed; auto: the method's
+  double noise = 0;  ///< standard deviation of Gaussian noise on every number that a worker sends (clip, identity)
+  std::string opening = "auto";  ///< first message of a link with a shift: dense or compressed; auto: the method's
   std::string p =
       "auto";  ///< probability of a dense round (marina), or that a piece is sent (cbag); auto: the method's
   std::string participation = "auto";  ///< who sends in a round: all, iid:P%, nice:P%; auto: the method's
@@ -32,6 +33,11 @@ struct CommConfig {
   double bucket_cap_mb = 25;           ///< DDP's bucket size, MiB
   double timeout_s = 300;              ///< seconds that any wait for a peer may take
 };
+
+/// Of runs with noise, for whoever starts one.
+inline constexpr std::string_view kNoiseNotice =
+    "comm.noise simulates a private method and protects nobody: the noise is drawn from the seed, which every rank "
+    "knows, and metrics and batch norm's statistics are sent without it";
 
 /// Checks names, specs and whether the parts fit. Throws ConfigError that begins with the key ("comm.method: ...") and
 /// says what was expected and the nearest choice that works.

@@ -25,6 +25,7 @@ struct Coefficient {
   Coefficient(Rule rule) : rule(rule), number(0) {}   // NOLINT(google-explicit-constructor)
 
   double At(const Compressor& compressor, const Piece& piece) const;
+  bool operator==(const Coefficient&) const = default;
   std::string text() const;  ///< "0.5", "delta", "1/(1+omega)"
 
   Rule rule = Rule::kNumber;
@@ -99,6 +100,11 @@ size_t Send(const Link& link, const Compressor& compressor, const Site& site, La
 template <typename T>
 void SendDense(const Link& link, const Site& site, Lane& lane, StateStore<T>& state, std::span<const T> v,
                std::span<std::byte> out);
+
+/// The same for a piece of which nothing is sent: zeros, under the link's noise. The memory stays as it is.
+template <typename T>
+size_t SendZeros(const Link& link, const Compressor& compressor, const Site& site, Lane& lane,
+                 std::span<std::byte> out);
 
 /// The weight of each sender's payload for ReceiveMean: 1 / (senders s).
 double ReceiveWeight(const Link& link, double step_size, int senders);

@@ -41,8 +41,9 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
           "0; "
           "auto: the method's"),
       Row("comm.noise", &C::noise, AtLeast(0),
-          "standard deviation of Gaussian noise on every number that is sent, for differential privacy (clip, "
-          "identity)"),
+          "standard deviation of Gaussian noise on every number that a worker sends (clip, identity); a simulation of "
+          "differential privacy, since every rank knows the seed; a network needs comm.min_compress_numel 0 and "
+          "comm.compress_1d true"),
       Row("comm.opening", &C::opening, OneOf{{"auto", "dense", "compressed"}},
           "first message of a link with a shift, which starts at what was sent; auto: the method's"),
       Row("comm.p", &C::p, NotEmpty{},

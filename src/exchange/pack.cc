@@ -60,12 +60,12 @@ class Packer {
   }
 
   void Zeros(const PlannedPiece& planned, std::span<std::byte> out, std::span<std::byte> lesson) {
-    const auto encode = [&](const Compressor& compressor, std::span<std::byte> room) {
-      sizes_.push_back(compressor.Encode(SiteOf(planned), core_.lane, std::span<const T>{}, T{1}, std::span<const T>{},
-                                         std::span<T>{}, room));
+    const auto send = [&](const Link& link, const Compressor& compressor, std::span<std::byte> room) {
+      sizes_.push_back(SendZeros<T>(link, compressor, SiteOf(planned), core_.lane, room));
     };
-    encode(channel_.dense || planned.dense ? *core_.dense : channel_.compressor, out);
-    if (planned.lesson_bytes > 0) encode(*channel_.learner, lesson);
+    const bool dense = channel_.dense || planned.dense;
+    send(dense ? FindLink("raw") : channel_.link, dense ? *core_.dense : channel_.compressor, out);
+    if (planned.lesson_bytes > 0) send(*channel_.learning, *channel_.learner, lesson);
   }
 
   /// Nothing is sent; what the next message is a difference to is kept, if it can be.

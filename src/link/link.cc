@@ -182,6 +182,15 @@ void SendDense(const Link& link, const Site& site, Lane& lane, StateStore<T>& st
     std::ranges::copy(v, MemoryOf(state, site, "y").begin());
 }
 
+template <typename T>
+size_t SendZeros(const Link& link, const Compressor& compressor, const Site& site, Lane& lane,
+                 std::span<std::byte> out) {
+  const size_t bytes =
+      compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
+  if (link.noise > 0) AddNoise<T>(link.noise, site, out);
+  return bytes;
+}
+
 double ReceiveWeight(const Link& link, double step_size, int senders) {
   if (!link.step_inside) return 1.0 / senders;
   if (!(step_size > 0))
@@ -215,6 +224,7 @@ void ReceiveDense(const Link& link, const Site& site, StateStore<T>& state, std:
   template size_t Send(const Link&, const Compressor&, const Site&, Lane&, StateStore<T>&, double, std::span<const T>, \
                        std::span<std::byte>);                                                                          \
   template void SendDense(const Link&, const Site&, Lane&, StateStore<T>&, std::span<const T>, std::span<std::byte>);  \
+  template size_t SendZeros<T>(const Link&, const Compressor&, const Site&, Lane&, std::span<std::byte>);              \
   template void ReceiveMean(const Link&, const Compressor&, const Site&, StateStore<T>&, std::span<T>);                \
   template void ReceiveDense(const Link&, const Site&, StateStore<T>&, std::span<const T>);
 GRADWIRE_INSTANTIATE(float)

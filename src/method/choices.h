@@ -10,6 +10,9 @@ namespace gradwire {
 
 /// comm.alpha, beta, eta, opening, p and zeta. After the links are set.
 void SetCoefficients(const Method& method, const CommConfig& config, ExchangeParts& parts);
+/// comm.noise. After the coefficients. Refuses what would leave numbers without it: noise is on all that a worker
+/// sends, or the promise of privacy is void.
+void SetNoise(const Method& method, const CommConfig& config, ExchangeParts& parts);
 /// comm.topology, or what suits the parts. After everything else.
 Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts);
 /// Parts that fit each other and still not their topology.

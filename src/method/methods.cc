@@ -102,15 +102,6 @@ void SetDown(const Method& method, const CommConfig& config, ExchangeParts& part
   CheckFit("down_compressor", parts.down, *parts.down_compressor);
 }
 
-void SetNoise(const CommConfig& config, ExchangeParts& parts) {
-  const Piece piece = Piece::Whole(kPieceNumel);
-  if (config.noise > 0 && parts.compressor->Bytes(piece, Dtype::kF32) != piece.numel * sizeof(float))
-    throw ConfigError(
-        fmt::format("comm.noise: {} does not send its elements as numbers; expected clip or identity, or 0",
-                    parts.compressor->spec()));
-  parts.link.noise = config.noise;
-}
-
 void SetParticipation(const Method& method, const CommConfig& config, ExchangeParts& parts) {
   try {
     parts.participation = ParseParticipation(OrUsual(config.participation, method.participation));
@@ -175,7 +166,7 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   SetDown(method, config, parts);
   SetCoefficients(method, config, parts);
   CheckFit("compressor", parts.link, *parts.compressor);
-  SetNoise(config, parts);
+  SetNoise(method, config, parts);
   SetParticipation(method, config, parts);
   parts.topology = TopologyOf(config, parts);
   CheckSharded(parts);

@@ -178,7 +178,7 @@ const std::vector<Method>& Methods() {
        .estimator = "sgd",
        .ema = 0.1,
        .instead = "clip21",
-       .summary = "clip21 of momenta with a damped shift; with comm.noise differentially private",
+       .summary = "clip21 of momenta with a damped shift; comm.noise simulates its private form",
        .source = "Islamov et al. 2025, arXiv 2502.11682"},
       {.name = "lag",
        .link = "lag",

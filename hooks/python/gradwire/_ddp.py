@@ -224,6 +224,8 @@ def _covered(ddp: DistributedDataParallel, scaled: bool) -> list[tuple[str, torc
 
 def _make_hook(ddp: DistributedDataParallel, named: list, settings: _settings.Settings, seed: int, scaled: bool) -> _C.DdpHook:
     group = ddp.process_group
+    if notice := _C.notice(settings):
+        warnings.warn(notice, stacklevel=3)
     prefix = f"gradwire/{group.group_name}/{_attached[group.group_name]}"
     _attached[group.group_name] += 1
     world_size = dist.get_world_size()
