@@ -162,6 +162,7 @@ void CheckMode(const Config& config) {
       throw ErrorAt(config, "train.delay", fmt::format("found {}, expected 0 because {}", config.train.delay, what));
     };
     if (mode != "sync") refuse(fmt::format("train.mode is {}", mode));
+    if (config.optimizer.lr.is_theory) refuse("optimizer.lr is theory, which is of steps along the gradient here");
     if (config.objective.prox != "none") refuse("a proximal step belongs to the point of its own round");
   }
   if (mode != "local" && config.objective.estimator == "anchored")

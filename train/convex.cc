@@ -102,6 +102,19 @@ class ConvexRun {
     report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}",
                              config_.comm.method, config_.comm.compressor, parts_.estimator.name, config_.train.steps,
                              lr_, config_.optimizer.lr.is_theory ? " by theory" : ""));
+    SayCoefficients();
+    if (config_.comm.noise > 0) report_->Say(std::string(kNoiseNotice));
+  }
+
+  /// Those that are not what the method says by itself.
+  void SayCoefficients() {
+    const ExchangeParts usual = MakeParts(CommOf(config_), config_.run.seed);
+    const auto say = [&](const char* way, const Link& here, const Link& there) {
+      if (here.numbers() != there.numbers())
+        report_->Say(fmt::format("the problem sets the coefficients of the way {}: {}", way, here.numbers()));
+    };
+    say("up", parts_.exchange.link, usual.link);
+    say("back", parts_.exchange.down, usual.down);
   }
 
   /// Of the next step.

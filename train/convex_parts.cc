@@ -27,6 +27,11 @@ EstimatorConfig EstimatorOf(const Config& config) {
 ConvexParts PartsOf(const Config& config, const ConvexSetup& setup) {
   ConvexParts parts{MakeParts(CommOf(config), config.run.seed), EstimatorOf(config)};
   parts.exchange.prox = setup.prox;
+  if (config.optimizer.lr.is_theory)
+    WithPlace(config, [&] {
+      TakeTheoryCoefficients(FindMethod(config.comm.method), config.comm, *setup.problem, parts.estimator,
+                             parts.exchange);
+    });
   ShareCoin(*setup.problem, config.comm.p == "auto", parts.estimator, parts.exchange);
   return parts;
 }
