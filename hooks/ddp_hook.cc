@@ -139,7 +139,10 @@ class Hook final : public DdpHook {
   }
 
   void Replace(uint64_t step, const std::vector<SavedVector<T>>& vectors) {
-    thread_.Inspect([&](Exchange<T>& exchange) { LoadMemory(exchange, vectors); });
+    thread_.Inspect([&](Exchange<T>& exchange) {
+      LoadMemory(exchange, vectors);
+      exchange.GoOnAt(step);
+    });
     route_->SetStep(step);
   }
 

@@ -204,8 +204,8 @@ std::vector<Key> LocalKeys() {
           "gradient at the agreed model less the mean, for a second exchange an agreement (SCAFFOLD); anchor: that at "
           "objective.estimator anchored's anchor (S-Local-SVRG)"),
       Row("local.anchor_p", kSection, &L::anchor_p, Between(0, 1),
-          "probability that the anchor moves to the ranks' mean after a step, for two exchanges; 1 / m is usual for m "
-          "samples a rank"),
+          "probability that the anchor moves after a step, to the mean that the ranks had before it, for two "
+          "exchanges; 1 / m is usual for m samples a rank"),
       Row("local.gradient_p", kSection, &L::gradient_p, Range{.min = 0, .max = 1},
           "GradSkip's q of the ranks, repeated where they are more: probability that a rank goes on computing after a "
           "step, "

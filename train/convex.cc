@@ -59,6 +59,7 @@ class ConvexRun {
   int Run() {
     Introduce();
     step_ = saves_.GoOn(*this, report_.get());
+    if (step_ > 0) exchange_.GoOnAt(static_cast<uint64_t>(step_));
     last_lr_ = Lr();
     if (step_ == 0) Log();
     bool finite = true;

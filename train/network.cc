@@ -115,6 +115,15 @@ void Network::Step(double lr) {
   optimizer_->step();
 }
 
+void Network::AddDecay() {
+  const torch::NoGradGuard no_grad;
+  for (auto& group : optimizer_->param_groups()) {
+    const double decay = static_cast<torch::optim::SGDOptions&>(group.options()).weight_decay();
+    for (at::Tensor& parameter : group.params())
+      if (decay != 0 && parameter.grad().defined()) parameter.mutable_grad().add_(parameter, decay);
+  }
+}
+
 Tally Network::TakeTally() { return std::exchange(tally_, Tally{}); }
 
 void Network::MeasureStatistics(const std::vector<at::Tensor>& batches) {

@@ -28,6 +28,7 @@ class Network : public Objective<float> {
   std::vector<std::span<float>> Point() override;
   std::vector<std::span<float>> Slope() override;
   void Step(double lr) override;
+  void AddDecay() override;
 
   /// images: [N, 3, 32, 32]; labels: [N], int64.
   void SetBatch(at::Tensor images, at::Tensor labels);

@@ -91,7 +91,10 @@ class RoundSteps final : public Steps {
     if (!save.other_world) memory.shift = Floats(file, kShift), memory.rests = file.Value<bool>(kRests);
     rounds_.Load(std::move(memory));
     if (save.other_world) MoveToAgreed();
-    exchange_.Inspect([&](Exchange<float>& exchange) { LoadMemory(exchange, MemoryOf(save, exchange.parameters())); });
+    exchange_.Inspect([&](Exchange<float>& exchange) {
+      LoadMemory(exchange, MemoryOf(save, exchange.parameters()));
+      exchange.GoOnAt(save.step);
+    });
   }
 
  private:

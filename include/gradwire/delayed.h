@@ -23,6 +23,7 @@ class Delayed final : public Objective<T> {
   void Gradient(const Round& round, BucketSink<T>& sink) override { inner_.Gradient(round, sink); }
   std::vector<std::span<T>> Point() override { return inner_.Point(); }
   std::vector<std::span<T>> Slope() override { return inner_.Slope(); }
+  void AddDecay() override { inner_.AddDecay(); }
   void MoveAnchor() override { inner_.MoveAnchor(); }
 
   void Step(double lr) override {

@@ -134,10 +134,20 @@ class Exchange {
   /// The links' memory on this rank, of the way up and of the way back. Touch it only between two steps.
   StateStore<T>& state();
   StateStore<T>& down_state();
-  /// All memory as it is at the start. Between two steps.
+  /// All memory as it is at the start: the next step opens the links. Between two steps.
   void ForgetMemory();
   /// For the functions of saved_memory.h, between two steps.
   ExchangeCore<T>& SettledCore();
+  /// The step that comes next, after memory was loaded: the links that open with a dense message have done so if this
+  /// is one behind their first.
+  void GoOnAt(uint64_t step);
+
+  /// Whether everything travels as it is in that step, the next one or one under way.
+  bool IsDense(uint64_t step) const;
+  /// For links of changes (Reference::kPrevious): the gradient of the round before, of this parameter, is `values`.
+  /// With that of the coming round's own samples at the point of the round before, a change is of one batch. Between
+  /// two steps. Throws Error where an element is not finite.
+  void SetPrevious(uint32_t parameter, std::span<const T> values);
 
  private:
   std::unique_ptr<ExchangeCore<T>> core_;

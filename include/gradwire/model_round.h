@@ -49,8 +49,8 @@ struct LocalConfig {
 /// (Maranjyan, Safaryan, Richtarik, arXiv 2210.16402). With `learn`, a step is x_i - lr (g_i - h_i + mean h), where h_i
 /// is the worker's gradient, of a fresh sample, at the model agreed last: SS-Local-SGD (arXiv 2011.02828, algorithm
 /// 30); an agreement is then two exchanges. With `anchor` the estimates have their noise taken off at an anchor, which
-/// moves by a coin to the mean of the x_i, and h_i is the gradient there: S-Local-SVRG (algorithm 32). With
-/// is_synchronous() it is the gradient round, bit for bit. T is float or double.
+/// moves by a coin, after the step, to the mean that the x_i had before it, and h_i is the gradient there: S-Local-SVRG
+/// (algorithm 32). With is_synchronous() it is the gradient round, bit for bit. T is float or double.
 ///
 /// The links' memory is of gradients before start_iter, and of differences from then on, when it starts anew: `restart`
 /// is called between the two. Not thread-safe.
@@ -93,7 +93,8 @@ class ModelRounds {
   bool Begin();
   void LocalStep(const Round& round);
   void Learn(const Round& round);
-  void MoveAnchor(const Round& round);
+  void MoveAnchor(const Round& round, const std::vector<T>& points);
+  std::vector<T> Own();
   void TakeShift(uint64_t step);
   void Exchange(uint64_t step, std::vector<T>& vector);
   void MoveAgreed();

@@ -33,6 +33,9 @@ class Objective {
   /// Moves the point along what Gradient left, with step size `lr`.
   virtual void Step(double lr) = 0;
 
+  /// Adds to Slope() what Step moves along beside it, such as the gradient of a weight decay.
+  virtual void AddDecay() {}
+
   /// For gradients whose noise at an anchor is taken off, where the driver moves the anchor: moves it to the point, and
   /// leaves the full gradient there in Slope(). Throws ConfigError where there is no such anchor.
   virtual void MoveAnchor() {

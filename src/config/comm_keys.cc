@@ -45,7 +45,9 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
           "differential privacy, since every rank knows the seed; a network needs comm.min_compress_numel 0 and "
           "comm.compress_1d true"),
       Row("comm.opening", &C::opening, OneOf{{"auto", "dense", "compressed"}},
-          "first message of a link with a shift, which starts at what was sent; auto: the method's"),
+          "first message of a link with a shift (in local mode that of the first agreement), which starts at what was "
+          "sent; "
+          "auto: the method's"),
       Row("comm.p", &C::p, NotEmpty{},
           "probability of a dense round (marina), or that a piece is sent (cbag), 0 to 1; auto: the method's"),
       Row("comm.participation", &C::participation, NotEmpty{},

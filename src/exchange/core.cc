@@ -44,6 +44,7 @@ void ExchangeCore<T>::ForgetMemory() {
   MakeMemory();
   step = ~uint64_t{0};
   poisoned = false;
+  opening.reset();
 }
 
 template <typename T>
@@ -76,7 +77,7 @@ void ExchangeCore<T>::ShareOut(uint32_t parameter, StateStore<T>& store, bool do
 
 template <typename T>
 bool ExchangeCore<T>::IsDense(uint64_t step) const {
-  if (parts.link.opens_dense && step == parts.start_iter) return true;
+  if (parts.link.opens_dense && (opening ? step == *opening : step >= parts.start_iter)) return true;
   return parts.link.refresh &&
          SharedCoin(parts.seed, step, RefreshProbability(parts, parameters, static_cast<size_t>(collective.size())));
 }
@@ -86,6 +87,7 @@ void ExchangeCore<T>::Settle() {
   if (!parts.poison_undoes_step || !poisoned) return;
   state.GoBack();
   down_state.GoBack();
+  if (opening == step) opening.reset();
 }
 
 template <typename T>
@@ -94,6 +96,7 @@ void ExchangeCore<T>::BeginStep(uint64_t next) {
   Settle();
   step = next;
   poisoned = false;
+  if (!opening && next >= parts.start_iter) opening = next;
   if (!parts.poison_undoes_step) return;
   state.Mark();
   down_state.Mark();

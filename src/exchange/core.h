@@ -40,6 +40,9 @@ struct ExchangeCore {
   std::multimap<size_t, std::unique_ptr<std::byte[]>> free_buffers;              // by size
   uint64_t step = ~uint64_t{0};                                                  // that the memory belongs to
   bool poisoned = false;                                                         // some bucket of that step
+  /// The step that opens the links' shifts, with dense messages where they want it; none: the next one that goes
+  /// through them.
+  std::optional<uint64_t> opening;
 
   /// Every vector that the links keep on this rank.
   void ForEachKept(const std::function<void(bool down, uint32_t parameter, std::string_view name)>& look) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gradwire/exchange.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 #include "exchange/agree.h"
 #include "exchange/core.h"
 #include "gradwire/error.h"
+#include "kernels/add.h"
 
 namespace gradwire {
 namespace {
@@ -195,6 +197,27 @@ void Exchange<T>::Arrange(const std::vector<ElementOrder>& orders) {
     text += fmt::format("memory format of {}: {}\n", core_->parameters[p].name, TextOf(orders.at(p)));
   core_->agreement.Reach(core_->collective, text);
   core_->Arrange(orders);
+}
+
+template <typename T>
+void Exchange<T>::GoOnAt(uint64_t step) {
+  core_->opening.reset();
+  if (step > core_->parts.start_iter) core_->opening = core_->parts.start_iter;
+}
+
+template <typename T>
+bool Exchange<T>::IsDense(uint64_t step) const {
+  return step < core_->parts.start_iter || core_->IsDense(step);
+}
+
+template <typename T>
+void Exchange<T>::SetPrevious(uint32_t parameter, std::span<const T> values) {
+  core_->Settle();
+  const Parameter& of = core_->parameters.at(parameter);
+  if (TravelsDense(core_->parts, of)) return;
+  if (!kernels::AllFinite(values))
+    throw Error(fmt::format("parameter {}: its gradient at the point of the round before is not finite", of.name));
+  std::ranges::copy(values, core_->state.Vector(parameter, "y").begin());
 }
 
 template class Exchange<float>;

@@ -57,6 +57,7 @@ struct LinkEnd<T>::Parts {
         segments(Whole(core.parameters)) {
     core.token = token;
     core.MakeMemory();
+    core.opening = 0;
   }
 
   std::shared_ptr<const BucketPlan> Plan(bool dense) {
@@ -153,6 +154,7 @@ typename LinkEnd<T>::Memory LinkEnd<T>::Save() const {
 template <typename T>
 void LinkEnd<T>::Load(const Memory& memory) {
   LoadVectors(parts_->core, memory.vectors);
+  parts_->core.opening = 0;
   parts_->stats = memory.stats;
 }
 

@@ -108,6 +108,7 @@ std::vector<SavedVector<T>> SaveMemory(Exchange<T>& exchange) {
 template <typename T>
 void LoadMemory(Exchange<T>& exchange, const std::vector<SavedVector<T>>& memory) {
   LoadVectors(exchange.SettledCore(), memory);
+  exchange.GoOnAt(~uint64_t{0});
 }
 
 template <typename T>

@@ -38,12 +38,14 @@ bool ModelRounds<T>::Step(const Round& round) {
     GradientRound(objective_, sink_, round);
     return true;
   }
-  if (Begin() && config_.shift == "anchor") MoveAnchor(round);
+  if (Begin() && config_.shift == "anchor") MoveAnchor(round, Own());
+  const bool moves =
+      config_.anchor_p > 0 && Philox(seed_, Purpose::kSample, kEveryone, round.step).Uniform() < config_.anchor_p;
+  const std::vector<T> before = moves ? Own() : std::vector<T>{};
   if (!rests_) LocalStep(round);
   const bool agrees = IsDue(round.step);
   if (agrees) Agree(round);
-  if (config_.anchor_p > 0 && Philox(seed_, Purpose::kSample, kEveryone, round.step).Uniform() < config_.anchor_p)
-    MoveAnchor({round.step + 4 * kFresh, round.lr});
+  if (moves) MoveAnchor({round.step + 4 * kFresh, round.lr}, before);
   return agrees;
 }
 
@@ -53,8 +55,9 @@ void ModelRounds<T>::LocalStep(const Round& round) {
   objective_.Gradient(round, local);
   if (!shift_.empty()) {
     const double q = config_.gradient_p[worker_ % config_.gradient_p.size()];
-    // With h_i = g_i the point rests, and so does h_i, until the workers agree.
+    // With h_i all that a step would move along, the point rests, and so does h_i, until the workers agree.
     rests_ = config_.shift == "skip" && Philox(seed_, Purpose::kRest, worker_, round.step).Uniform() >= q;
+    if (rests_) objective_.AddDecay();
     T* h = shift_.data();
     for (const std::span<T> g : objective_.Slope())
       for (T& value : g) rests_ ? (*h++ = value) : (value -= *h++);
@@ -112,13 +115,20 @@ void ModelRounds<T>::Learn(const Round& round) {
   TakeShift(round.step + kFresh);
 }
 
-/// The anchor moves to the mean of the workers' points, which they keep; the shift is the gradient there.
+/// This worker's point, all parameters one behind another.
 template <typename T>
-void ModelRounds<T>::MoveAnchor(const Round& round) {
+std::vector<T> ModelRounds<T>::Own() {
   std::vector<T> own;
+  for (const std::span<T> x : objective_.Point()) own.insert(own.end(), x.begin(), x.end());
+  return own;
+}
+
+/// The anchor moves to the mean of the workers' `points`; they stay where they are; the shift is the gradient there.
+template <typename T>
+void ModelRounds<T>::MoveAnchor(const Round& round, const std::vector<T>& points) {
+  const std::vector<T> own = Own();
   const std::vector<std::span<T>> point = objective_.Point();
-  for (const std::span<T> x : point) own.insert(own.end(), x.begin(), x.end());
-  for (size_t i = 0; i < own.size(); ++i) delta_[i] = agreed_[i] - own[i];
+  for (size_t i = 0; i < own.size(); ++i) delta_[i] = agreed_[i] - points[i];
   Exchange(round.step + 2 * kFresh, delta_);
   for (size_t p = 0; p < point.size(); ++p)
     for (size_t i = 0; i < point[p].size(); ++i) point[p][i] = agreed_[offsets_[p] + i] - delta_[offsets_[p] + i];

@@ -120,7 +120,9 @@ TEST(SLocalSvrg, IsLinearWithAnAnchorAtTheMean) {  // METHODS L7 on QH, q = 1/8:
   EXPECT_GT(testing::Run(trial).distances.back(), 1e-3);
 }
 
-TEST(SLocalSvrg, TheAnchorIsTheMeanOfAllWorkersPoints) {  // against the recursion, with all samples in every batch
+/// Algorithm 32 of arXiv 2011.02828, y^{k+1} = mean x_i^k, which the step k itself does not see: against the recursion,
+/// with all samples in every batch.
+TEST(SLocalSvrg, TheAnchorIsTheMeanOfAllWorkersPointsBeforeTheStep) {
   const auto problem = std::make_shared<Problem>(QH());
   const size_t n = problem->workers.size(), d = problem->dimension();
   constexpr double kLr = 0.02, kMoves = 0.4;  // the anchor stays meanwhile, so that the workers part
@@ -128,9 +130,10 @@ TEST(SLocalSvrg, TheAnchorIsTheMeanOfAllWorkersPoints) {  // against the recursi
   std::vector<double> y = problem->start, own(d);
   std::vector<double> expected = {problem->Distance(y)};
   for (int k = 0; k < 12; ++k) {
-    std::vector<double> mean(d);
+    std::vector<double> mean(d), before(d);
     const std::vector<double> at_anchor = problem->Gradient(y);
     for (size_t i = 0; i < n; ++i) {
+      for (size_t j = 0; j < d; ++j) before[j] += x[i][j] / static_cast<double>(n);
       problem->workers[i]->Gradient(x[i], gradients[i]);
       problem->workers[i]->Gradient(y, own);
       for (size_t j = 0; j < d; ++j) x[i][j] -= kLr * (gradients[i][j] - own[j] + at_anchor[j]);
@@ -138,7 +141,7 @@ TEST(SLocalSvrg, TheAnchorIsTheMeanOfAllWorkersPoints) {  // against the recursi
     }
     if (k % 3 == 2) x.assign(n, mean);
     expected.push_back(k % 3 == 2 ? problem->Distance(mean) : expected.back());
-    if (Philox(1, Purpose::kSample, ~uint32_t{0}, static_cast<uint64_t>(k)).Uniform() < kMoves) y = mean;
+    if (Philox(1, Purpose::kSample, ~uint32_t{0}, static_cast<uint64_t>(k)).Uniform() < kMoves) y = before;
   }
   ConvexTrial trial = Local(QH(), kLr, 12, {.sync_every = 3, .shift = "anchor", .anchor_p = kMoves});
   trial.estimator.name = "anchored", trial.estimator.sampling = "nice", trial.estimator.batch = 8;
@@ -179,6 +182,64 @@ TEST(GradSkip, IsLinearOnQkAndGoodWorkersRest) {  // METHODS L8: references 7985
   EXPECT_NEAR(agreements, steps / std::sqrt(1000.0), 60);
   EXPECT_NEAR(grad_skip.all_passes[0] / agreements, 31.62, 31.62 * 0.15);
   for (size_t i = 1; i < 10; ++i) EXPECT_NEAR(grad_skip.all_passes[i] / agreements, 4.45, 4.45 * 0.15) << i;
+}
+
+/// f_i with the ridge decay ||x||^2 / 2 that the step adds by itself, as an optimizer's weight decay.
+class Decayed final : public ConvexWorker {
+ public:
+  Decayed(std::shared_ptr<const Problem> problem, size_t worker, double decay)
+      : ConvexWorker(std::move(problem), worker), decay_(decay) {}
+  void AddDecay() override {
+    for (size_t j = 0; j < x().size(); ++j) Slope()[0][j] += decay_ * x()[j];
+  }
+  void Step(double lr) override {
+    AddDecay();
+    ConvexWorker::Step(lr);
+  }
+
+ private:
+  double decay_;
+};
+
+/// x* of f + 0.5 ||x||^2 / 2 for f_i = a_i (x - c_i)^2 / 2: (a_1 c_1 + a_2 c_2) / (a_1 + a_2 + 2 * 0.5) = 2/3.
+TEST(GradSkip, WorkersThatRestKnowTheWeightDecay) {
+  const auto problem = std::make_shared<Problem>(TwoScalars());
+  const LocalConfig config{.random = 0.3, .shift = "skip", .gradient_p = {0.3, 0.9}};
+  testing::RunRanks(2, [&](Collective& collective) {
+    const auto rank = static_cast<size_t>(collective.rank());
+    Decayed f(problem, rank, 0.5);
+    Exchange<double> exchange(collective, f.parameters(), MakeParts(Comm("none", "identity"), 1));
+    DirectSink<double> sink(exchange);
+    ModelRounds<double> rounds(f, sink, config, 1, static_cast<uint32_t>(rank));
+    for (uint64_t step = 0; step < 3000; ++step) rounds.Step({step, 0.05});
+    EXPECT_NEAR(rounds.agreed()[0][0], 2.0 / 3, 1e-9);
+  });
+}
+
+/// The first agreement is of the differences themselves where the link opens dense, also after synchronous steps, with
+/// which the link's memory ends; what follows is compressed.
+TEST(LocalSgd, ALinkThatOpensDenseDoesSoAtTheFirstAgreement) {
+  for (const LocalConfig& config :
+       {LocalConfig{.sync_every = 5}, LocalConfig{.sync_every = 5, .start_iter = 10}, LocalConfig{.random = 0.3}}) {
+    ConvexTrial trial = Local(QH(), 0.01, 30, config);
+    std::vector<std::vector<double>> distances;
+    for (const char* opening : {"none", "auto", "compressed"}) {
+      const bool plain = std::string_view(opening) == "none";
+      trial.comm = plain ? Comm("none", "identity") : Comm("ef21", "topk:2");
+      if (!plain) trial.comm.opening = opening;
+      distances.push_back(testing::Run(trial).distances);
+    }
+    size_t first = static_cast<size_t>(config.start_iter);  // after it: synchronous rounds of ef21 are compressed
+    const std::vector<double>& plain = distances[0];
+    while (plain[first + 1] == plain[first]) ++first;
+    if (config.start_iter == 0) {
+      EXPECT_NEAR(distances[1][first + 1], plain[first + 1], 1e-14);
+      EXPECT_GT(std::abs(distances[2][first + 1] - plain[first + 1]), 1e-3);
+      EXPECT_GT(std::abs(distances[1].back() - plain.back()), 1e-6);
+    } else {
+      EXPECT_NE(distances[1][first + 1], distances[2][first + 1]);
+    }
+  }
 }
 
 TEST(PostLocalSgd, IsSynchronousBeforeItBegins) {
