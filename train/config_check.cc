@@ -44,6 +44,28 @@ void CheckLrScheduler(const Config& config) {
                               config.train.epochs, config.PlaceOf("train.epochs")));
 }
 
+void CheckTwoPoints(const Config& config) {
+  const Method& method = FindMethod(config.comm.method);
+  if (method.needs_two_points() && config.train.mode != "sync")
+    throw ErrorAt(
+        config, "comm.method",
+        fmt::format("found {}, whose changes are of one batch at two points, which only gradient rounds have; "
+                    "expected another one because train.mode is {} ({})",
+                    config.comm.method, config.train.mode, config.PlaceOf("train.mode")));
+}
+
+/// Changes of gradients of different samples add up to another method's noise.
+void CheckEstimator(const Config& config) {
+  const std::string& estimator = config.objective.estimator;
+  const bool changes = FindMethod(config.comm.method).needs_two_points();
+  if (changes ? estimator == "auto" || estimator == "full" || estimator == "diff" : estimator != "diff") return;
+  throw ErrorAt(config, "objective.estimator",
+                fmt::format("found {}, expected {} because comm.method is {} ({})", estimator,
+                            changes ? "auto, full or diff, so that changes are of one batch,"
+                                    : "another one, since marina's dense rounds alone start it anew,",
+                            config.comm.method, config.PlaceOf("comm.method")));
+}
+
 void CheckObjective(const Config& config) {
   const ObjectiveConfig& objective = config.objective;
   if (objective.is_network()) {
@@ -51,8 +73,16 @@ void CheckObjective(const Config& config) {
       throw ErrorAt(config, "run.launch", "found threads, expected processes because objective.name is network");
     if (config.optimizer.lr.is_theory)
       throw ErrorAt(config, "optimizer.lr", "found theory, expected a number because objective.name is network");
+    CheckTwoPoints(config);
+    for (const Key& key : Keys())
+      if (key.section() == "objective" && key.name != "objective.name" && key.print(config) != key.default_text)
+        throw ErrorAt(config, key.name,
+                      fmt::format("found {}, which is of convex problems; expected the default {} because "
+                                  "objective.name is network ({})",
+                                  key.print(config), key.default_text, config.PlaceOf("objective.name")));
     return;
   }
+  CheckEstimator(config);
   const bool named = objective.data == "q3" || objective.data == "qh" || objective.data == "qk";
   if (named != (objective.name == "quadratic"))
     throw ErrorAt(config, "objective.data",

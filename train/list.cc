@@ -57,9 +57,12 @@ std::string EstimatorText(const Method& method) {
   std::string text = fmt::format("estimator {}", method.estimator);
   if (method.ema != 1) text += fmt::format(" with momentum {:g}", method.ema);
   if (method.star_shift) text += " less the gradient at the solution";
-  const std::string missing = Missing(method, kNetworkGives);
-  return text + (missing.empty() ? "; networks: the gradient of the mini-batch"
-                                 : fmt::format("; not for networks: {}; see {}", missing, method.instead));
+  if (const std::string missing = Missing(method, kNetworkGives); !missing.empty())
+    return text + fmt::format("; not for networks: {}; see {}", missing, method.instead);
+  return text + (method.needs_two_points()
+                     ? "; networks: one mini-batch at two points: two passes a step and a copy of the model (the "
+                       "trainer's train.mode sync alone)"
+                     : "; networks: the gradient of the mini-batch");
 }
 
 std::string MethodsText() {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/network.h"
 
-#include <chrono>
 #include <thread>
 
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/nn/functional/loss.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/utils.h>
 
 #include "gradwire/error.h"
+#include "train/at_model.h"
+#include "train/buffers_stay.h"
 #include "train/network_gives.h"
 #include "train/weights.h"
 
@@ -95,7 +97,26 @@ void Network::Gradient(const Round& round, BucketSink<float>& sink) {
   loss.backward();
   last_loss_ = loss.item<double>();
   Count(logits, labels_, last_loss_, tally_);
+  BeSlow(begin);
+}
+
+void Network::BeSlow(std::chrono::steady_clock::time_point begin) const {
   std::this_thread::sleep_for((slow_factor_ - 1) * (std::chrono::steady_clock::now() - begin));
+}
+
+std::vector<at::Tensor> Network::GradientAt(const std::vector<std::span<const float>>& point) {
+  const auto begin = std::chrono::steady_clock::now();
+  const AtModel there(Point(), point);
+  const BuffersStay buffers(*model_);
+  std::vector<at::Tensor> parameters;
+  for (const auto& item : ddp_->parameters()) parameters.push_back(item.second);
+  model_->train();
+  const at::Tensor loss = torch::nn::functional::cross_entropy(model_->forward(images_), labels_);
+  std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, parameters);  // leaves .grad and the Reducer alone
+  for (size_t p = 0; p < parameters.size(); ++p)
+    gradients[p] = torch::empty_like(parameters[p].detach()).copy_(gradients[p]);
+  BeSlow(begin);
+  return gradients;
 }
 
 std::vector<std::span<float>> Network::Point() {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <torch/optim/sgd.h>
@@ -32,6 +34,9 @@ class Network : public Objective<float> {
 
   /// images: [N, 3, 32, 32]; labels: [N], int64.
   void SetBatch(at::Tensor images, at::Tensor labels);
+  /// This rank's gradient of the batch at another point (by parameter, as Point()), which goes nowhere: model, batch
+  /// norm's statistics, gradients and the tally stay as they are. Each tensor has its parameter's layout.
+  std::vector<at::Tensor> GradientAt(const std::vector<std::span<const float>>& point);
   /// Mean loss of the last batch on this rank.
   double last_loss() const { return last_loss_; }
   /// Loss and accuracy of the batches since the last call, on this rank.
@@ -57,6 +62,9 @@ class Network : public Objective<float> {
   void SettleBuckets();
 
  private:
+  /// Sleeps for what this rank is to be slower since then.
+  void BeSlow(std::chrono::steady_clock::time_point begin) const;
+
   std::shared_ptr<ImageModel> model_;
   std::unique_ptr<DistributedDataParallel<ImageModel>> ddp_;
   std::unique_ptr<torch::optim::SGD> optimizer_;

@@ -6,6 +6,6 @@
 namespace gradwire::train {
 
 /// What the training of a network gives a method beside one gradient of each mini-batch.
-inline constexpr Abilities kNetworkGives{.same_batch = false};
+inline constexpr Abilities kNetworkGives{.same_batch = true};
 
 }  // namespace gradwire::train

@@ -2,6 +2,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
+#include "train/buffers_stay.h"
 #include "train/network.h"
 
 namespace gradwire::train {
@@ -48,14 +49,11 @@ void Network::Load(const Snapshot& file) {
 }
 
 void Network::SettleBuckets() {
-  std::vector<at::Tensor> buffers;
-  for (const at::Tensor& buffer : model_->buffers()) buffers.push_back(buffer.detach().clone());
+  const BuffersStay buffers(*model_);
   const Tally tally = tally_;
   KeepSink<float> nowhere;
   Gradient({0}, nowhere);
   tally_ = tally;
-  const std::vector<at::Tensor> moved = model_->buffers();
-  for (size_t i = 0; i < buffers.size(); ++i) moved[i].detach().copy_(buffers[i]);
 }
 
 }  // namespace gradwire::train

@@ -7,6 +7,7 @@
 #include "gradwire/method.h"
 #include "gradwire/model_round.h"
 #include "train/archive.h"
+#include "train/batch_rounds.h"
 #include "train/memory_files.h"
 #include "train/steps.h"
 
@@ -31,7 +32,8 @@ class RoundSteps final : public Steps {
   explicit RoundSteps(const StepsOf& of)
       : of_(of),
         exchange_(*of.network.ddp().exchange()),
-        delayed_(of.network, of.config.train.delay),
+        batches_(of, exchange_),
+        delayed_(batches_, of.config.train.delay),
         rounds_(delayed_, exchange_, LocalOf(of.config), of.config.run.seed, static_cast<uint32_t>(of.env.rank),
                 static_cast<size_t>(of.config.comm.bucket_cap_mb * (1 << 20)), [this] { ForgetMemory(); }) {}
 
@@ -42,7 +44,6 @@ class RoundSteps final : public Steps {
   }
 
   bool Make(int64_t step, double lr) override {
-    of_.SetBatch(step);
     const bool is_local = of_.config.train.mode == "local" && step >= of_.config.local.start_iter;
     const bool is_point = rounds_.Step({static_cast<uint64_t>(step), lr});
     if (is_point && is_local) of_.network.ddp().AverageBuffers(*of_.world.exact);
@@ -72,6 +73,7 @@ class RoundSteps final : public Steps {
 
   void Save(Snapshot& file) override {
     of_.network.Save(file);
+    batches_.Save(file);
     PutState(file, kDelayed, delayed_);
     const auto memory = rounds_.Save();
     file.Put(kAgreed, std::span<const float>(memory.agreed));
@@ -86,6 +88,7 @@ class RoundSteps final : public Steps {
     of_.network.SettleBuckets();
     const Snapshot& file = save.files[0];
     of_.network.Load(file);
+    batches_.Load(file);
     if (file.Has(kDelayed)) GetState(file, kDelayed, delayed_);  // means over the ranks: in another world as well
     ModelRounds<float>::Memory memory{Floats(file, kAgreed), Floats(file, kOuterMomentum)};
     if (!save.other_world) memory.shift = Floats(file, kShift), memory.rests = file.Value<bool>(kRests);
@@ -122,6 +125,7 @@ class RoundSteps final : public Steps {
 
   const StepsOf of_;
   ExchangeThread<float>& exchange_;
+  BatchRounds batches_;
   Delayed<float> delayed_;
   ModelRounds<float> rounds_;
 };

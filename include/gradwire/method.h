@@ -31,6 +31,9 @@ struct Method {
   std::string_view instead = "";  ///< its kin for those who give gradients alone (abilities.h); empty: it is itself one
   std::string_view summary;
   std::string_view source;
+
+  /// Its messages are of changes of the gradient, which are of one batch at two points.
+  bool needs_two_points() const { return link == "marina"; }
 };
 
 /// Every method there is.

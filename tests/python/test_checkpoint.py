@@ -39,6 +39,7 @@ RUNS = {
     "delayed": ["train.delay=3"],
     "diana": ["comm.method=diana", "comm.compressor=randk:10%"],
     "dore": ["comm.method=dore", "comm.compressor=qsgd:7"],
+    "marina": ["comm.method=pp_marina", "comm.compressor=randk:10%", "comm.p=0.3"],
     "none": ["comm.method=none", "comm.compressor=identity", "run.nproc=3"],
     "learn": ["train.mode=local", "local.sync_every=2", "local.shift=learn", "comm.method=dcgd", "comm.compressor=natural"],
     "skip": ["train.mode=local", "local.random=0.6", "local.shift=skip", "local.gradient_p=[0.5, 1]", "comm.method=none",

@@ -114,7 +114,6 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.comm.start_iter = 7;
   config.comm.compressor = "sign";  // auto would be replaced by it
   config.objective = {};            // a network alone takes milestones, and processes
-  config.objective.batch = 7;
   config.run.launch = "processes";
   config.async = {};  // train.mode is local
   config.train.delay = 0;
