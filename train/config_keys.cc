@@ -59,15 +59,11 @@ std::vector<Key> ObjectiveKeys() {
   return {
       Row("objective.name", kSection, &O::name, OneOf{{"network", "quadratic", "logistic"}},
           "what is minimised; network: the sections data and model; the others: a problem with a known solution, in "
-          "double "
-          "precision and always compressed, one rank a worker, train.steps rounds with the step size optimizer.lr, and "
-          "no "
-          "other key of data, model, optimizer or lr_scheduler"),
+          "double precision and always compressed, one rank a worker, train.steps rounds with the step size "
+          "optimizer.lr, and no other key of data, model, optimizer or lr_scheduler"),
       Row("objective.data", kSection, &O::data, NotEmpty{},
-          "quadratic: q3 (3 workers), qh or qk (10 workers); logistic: lr, lr2 or a file in the LIBSVM format, dealt "
-          "to "
-          "the "
-          "workers in contiguous blocks"),
+          "quadratic: q3 (3 workers), qh or qk (10 workers); logistic: lr, lr2 or a file in the LIBSVM format, "
+          "dealt to the workers in contiguous blocks"),
       Row("objective.zero_based", kSection, &O::zero_based, AnyValue{},
           "whether the LIBSVM file counts its columns from 0; the format says from 1"),
       Row("objective.lambda", kSection, &O::lambda, AtLeast(0),
@@ -76,16 +72,14 @@ std::vector<Key> ObjectiveKeys() {
           "logistic with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
       Row("objective.estimator", kSection, &O::estimator,
           OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "anchored", "diff"}},
-          "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "
-          "(for "
-          "theory); svrg, lsvrg: sgd with the noise at an anchor taken off; anchored: the same where local.shift moves "
-          "the anchor; diff: the last estimate and the change of "
-          "a batch, "
-          "for marina"),
+          "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken "
+          "off (for theory); svrg, lsvrg: sgd with the noise at an anchor taken off; anchored: the same where "
+          "local.shift moves the anchor; diff: the last estimate and the change of a batch, for marina"),
       Row("objective.sampling", kSection, &O::sampling,
           OneOf{{"uniform", "nice", "importance", "reshuffle", "shuffle_once"}},
-          "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to the "
-          "samples' smoothness; reshuffle: all in turn, in a random order that is drawn anew for each pass, or once"),
+          "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to "
+          "the samples' smoothness; reshuffle: all in turn, in a random order that is drawn anew for each pass, or "
+          "once"),
       Row("objective.batch", kSection, &O::batch, AtLeast(1), "samples a worker draws in a round"),
       Row("objective.anchor_period", kSection, &O::anchor_period, AtLeast(0),
           "svrg: rounds from anchor to anchor; lsvrg: their mean; 0: the number of a worker's samples"),
@@ -94,9 +88,11 @@ std::vector<Key> ObjectiveKeys() {
       Row("objective.coin", kSection, &O::coin, OneOf{{"auto", "own", "common"}},
           "lsvrg: whether each worker moves its anchor by itself or all at once"),
       Row("objective.ema", kSection, &O::ema, Range{.min = 0, .max = 1, .open_min = true},
-          "b of the filter v <- (1 - b) v + b g on each worker's estimate, v starting at 0; 1: none"),
+          "b of the filter v <- (1 - b) v + b g on each worker's estimate, v starting at 0; 1: none; not given: the "
+          "method's"),
       Row("objective.star_shift", kSection, &O::star_shift, AnyValue{},
-          "subtracts the worker's own gradient at the solution from its estimate (for theory)"),
+          "subtracts the worker's own gradient at the solution from its estimate (for theory); not given: the "
+          "method's"),
       Row("objective.prox", kSection, &O::prox, OneOf{{"none", "l1", "l2"}},
           "regulariser outside the functions, by its proximal step; l1: the sum of magnitudes; l2: half the squared "
           "norm"),
@@ -134,8 +130,7 @@ std::vector<Key> OptimizerKeys() {
   return {
       Row("optimizer.lr", &Config::optimizer, &O::lr, OrTheory{AtLeast(0)},
           "learning rate of SGD, used as it is: not scaled by the number of ranks; theory: what the constants of a "
-          "convex "
-          "problem allow the method (`gradwire list methods`)"),
+          "convex problem allow the method (`gradwire list methods`)"),
       Row("optimizer.momentum", &Config::optimizer, &O::momentum, Range{.min = 0, .max = 1, .open_max = true},
           "momentum, applied after the exchange"),
       Row("optimizer.nesterov", &Config::optimizer, &O::nesterov, AnyValue{},
@@ -151,8 +146,8 @@ std::vector<Key> LrSchedulerKeys() {
   using L = LrSchedulerConfig;
   return {
       Row("lr_scheduler.name", &Config::lr_scheduler, &L::name, OneOf{{"constant", "multistep", "cosine", "inverse"}},
-          "how the learning rate falls after the warm-up; cosine: to 0 at the last step; inverse: by shift / (shift + "
-          "steps)"),
+          "how the learning rate falls after the warm-up; cosine: to 0 at the last step; inverse: by shift / (shift "
+          "+ steps)"),
       Row("lr_scheduler.milestones", &Config::lr_scheduler, &L::milestones, Above(0),
           "epochs, increasing, from which multistep multiplies by gamma once more, e.g. [150, 250]"),
       Row("lr_scheduler.gamma", &Config::lr_scheduler, &L::gamma, Range{.min = 0, .max = 1, .open_min = true},
@@ -168,10 +163,9 @@ std::vector<Key> TrainKeys() {
   using T = TrainConfig;
   return {
       Row("train.mode", &Config::train, &T::mode, OneOf{{"sync", "async", "local"}},
-          "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
-          "cross "
-          "the wire now and then (section local); async: a server, rank 0, applies each worker's gradient as it comes "
-          "(section async); convex objectives then run on a simulated clock"),
+          "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of "
+          "models cross the wire now and then (section local); async: a server, rank 0, applies each worker's "
+          "gradient as it comes (section async); convex objectives then run on a simulated clock"),
       Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
       Row("train.steps", &Config::train, &T::steps, AtLeast(0),
           "stop after so many steps; 0: after all the steps of train.epochs"),
@@ -200,16 +194,14 @@ std::vector<Key> LocalKeys() {
       Row("local.outer_nesterov", kSection, &L::outer_nesterov, AnyValue{}, "Nesterov's form of it"),
       Row("local.shift", kSection, &L::shift, OneOf{{"none", "skip", "learn", "anchor"}},
           "what a rank subtracts from its gradients, against drift; skip: ProxSkip, and GradSkip with gradient_p; "
-          "learn: its "
-          "gradient at the agreed model less the mean, for a second exchange an agreement (SCAFFOLD); anchor: that at "
-          "objective.estimator anchored's anchor (S-Local-SVRG)"),
+          "learn: its gradient at the agreed model less the mean, for a second exchange an agreement (SCAFFOLD); "
+          "anchor: that at objective.estimator anchored's anchor (S-Local-SVRG)"),
       Row("local.anchor_p", kSection, &L::anchor_p, Between(0, 1),
           "probability that the anchor moves after a step, to the mean that the ranks had before it, for two "
           "exchanges; 1 / m is usual for m samples a rank"),
       Row("local.gradient_p", kSection, &L::gradient_p, Range{.min = 0, .max = 1},
-          "GradSkip's q of the ranks, repeated where they are more: probability that a rank goes on computing after a "
-          "step, "
-          "else it rests until the next agreement; 1: ProxSkip"),
+          "GradSkip's q of the ranks, repeated where they are more: probability that a rank goes on computing after "
+          "a step, else it rests until the next agreement; 1: ProxSkip"),
   };
 }
 
@@ -218,21 +210,19 @@ std::vector<Key> AsyncKeys() {
   constexpr auto kSection = &Config::async;
   return {
       Row("async.assign", kSection, &A::assign, OneOf{{"pure", "random", "shuffled", "shuffle_once"}},
-          "who gets the next job: who has finished; a random worker; the next one of a random permutation, drawn anew "
-          "or "
-          "once"),
+          "who gets the next job: who has finished; a random worker; the next one of a random permutation, drawn "
+          "anew or once"),
       Row("async.wait_for", kSection, &A::wait_for, AtLeast(1), "jobs are handed out when so many have come back"),
       Row("async.max_staleness", kSection, &A::max_staleness, AtLeast(0),
           "gradients that are older, in applied ones, are dropped; 0: none"),
       Row("async.down", kSection, &A::down, NotEmpty{},
-          "compressor spec of what brings the model to the workers; identity: the model; another one: its difference "
-          "to the worker's copy"),
+          "compressor spec of what brings the model to the workers; identity: the model; another one: its "
+          "difference to the worker's copy"),
       Row("async.server", kSection, &A::server, OneOf{{"dedicated", "shared"}},
           "networks: whether rank 0 does nothing but serve, or is a worker as well"),
       Row("async.delay", kSection, &A::delay, OneOf{{"none", "fixed", "poisson", "normal", "uniform"}},
-          "convex objectives: time a job takes on the simulated clock, of a worker of speed s: 1; s; Poisson(s); |N(s, "
-          "s)| + 1; U(0, s) + "
-          "1"),
+          "convex objectives: time a job takes on the simulated clock, of a worker of speed s: 1; s; Poisson(s); "
+          "|N(s, s)| + 1; U(0, s) + 1"),
       Row("async.speeds", kSection, &A::speeds, Above(0),
           "s of the workers, repeated where they are more, e.g. [1, 1, 1, 4]: one in four is four times slower"),
   };
@@ -255,16 +245,15 @@ std::vector<Key> CheckpointKeys() {
   constexpr auto kSection = &Config::checkpoint;
   return {
       Row("checkpoint.every_epochs", kSection, &C::every_epochs, AtLeast(0),
-          "saves the run after every so many epochs and at its end, in run.output_dir/checkpoints; 0: never. An epoch "
-          "of a "
-          "convex objective is a worker's samples in batches, or one full gradient"),
+          "saves the run after every so many epochs and at its end, in run.output_dir/checkpoints; 0: never. An "
+          "epoch of a convex objective is a worker's samples in batches, or one full gradient"),
       Row("checkpoint.every_minutes", kSection, &C::every_minutes, AtLeast(0),
           "saves it at the first exchange after so many minutes, and at its end; 0: never"),
       Row("checkpoint.keep_last", kSection, &C::keep_last, AtLeast(1), "saves that are kept, the newest ones"),
       Row("checkpoint.resume", kSection, &C::resume, NotEmpty{},
-          "never: from the start; auto: from the newest save in run.output_dir that all ranks can read, else from the "
-          "start; or the folder of a save, .../checkpoints/step00000120. With any key of this section SIGTERM and "
-          "SIGINT save before they stop the run"),
+          "never: from the start; auto: from the newest save in run.output_dir that all ranks can read, else from "
+          "the start; or the folder of a save, .../checkpoints/step00000120. With any key of this section SIGTERM "
+          "and SIGINT save before they stop the run"),
   };
 }
 

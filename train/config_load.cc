@@ -155,6 +155,15 @@ void Apply(Config& config, const std::vector<Override>& overrides) {
   }
 }
 
+/// What was left to the method gets the method's value: config.yaml and the records say what ran.
+void TakeFromMethod(Config& config) {
+  config.comm.compressor = MakeParts(CommOf(config), 0).compressor->spec();
+  if (config.objective.is_network()) return;
+  const Method& method = FindMethod(config.comm.method);
+  if (!config.places.contains("objective.ema")) config.objective.ema = method.ema;
+  if (!config.places.contains("objective.star_shift")) config.objective.star_shift = method.star_shift;
+}
+
 }  // namespace
 
 Override ParseOverride(const std::string& word) {
@@ -170,7 +179,7 @@ Config LoadConfig(const std::string& file, const std::vector<Override>& override
   Apply(config, overrides);
   if (config.run.output_dir.empty()) config.run.output_dir = "runs/" + std::filesystem::path(file).stem().string();
   CheckTogether(config);
-  config.comm.compressor = MakeParts(config.comm, 0).compressor->spec();  // records name it, where it was auto
+  TakeFromMethod(config);
   return config;
 }
 

@@ -15,8 +15,7 @@ EstimatorConfig EstimatorOf(const Config& config) {
   EstimatorConfig estimator = UsualEstimator(FindMethod(config.comm.method));
   if (o.estimator != "auto") estimator.name = o.estimator;
   if (o.coin != "auto") estimator.coin = o.coin;
-  if (o.ema != 1) estimator.ema = o.ema;
-  if (o.star_shift) estimator.star_shift = true;
+  estimator.ema = o.ema, estimator.star_shift = o.star_shift;  // LoadConfig took the method's
   estimator.sampling = o.sampling, estimator.batch = o.batch, estimator.anchor_period = o.anchor_period;
   estimator.refresh_batch = o.refresh_batch;
   return estimator;

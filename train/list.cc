@@ -17,11 +17,15 @@
 namespace gradwire::train {
 namespace {
 
-std::string Row(std::string_view name, std::string_view summary, std::string_view source) {
-  return fmt::format("  {:<18}{}  [{}]\n", name, summary, source.empty() ? "-" : source);
-}
+constexpr size_t kColumn = 18;  // where summaries begin
 
-std::string Below(std::string_view text) { return fmt::format("  {:<18}{}\n", "", text); }
+std::string Below(std::string_view text) { return fmt::format("  {:<{}}{}\n", "", kColumn, text); }
+
+std::string Row(std::string_view name, std::string_view summary, std::string_view source) {
+  const std::string rest = fmt::format("{}  [{}]", summary, source.empty() ? "-" : source);
+  if (name.size() + 2 > kColumn) return fmt::format("  {}\n", name) + Below(rest);
+  return fmt::format("  {:<{}}{}\n", name, kColumn, rest);
+}
 
 /// Of a piece of so many floats that is as large as pieces are.
 std::string Bits(const Compressor& compressor) {

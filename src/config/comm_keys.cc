@@ -38,8 +38,7 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
           "share of an owner's message that the model takes (dore), 0 to 1; auto: the method's"),
       Row("comm.zeta", &C::zeta, NotEmpty{},
           "how wrong an estimate may become, against the change of the gradient, before it is sent (lag, clag), from "
-          "0; "
-          "auto: the method's"),
+          "0; auto: the method's"),
       Row("comm.noise", &C::noise, AtLeast(0),
           "standard deviation of Gaussian noise on every number that a worker sends (clip, identity); a simulation of "
           "differential privacy, since every rank knows the seed; a network needs comm.min_compress_numel 0 and "

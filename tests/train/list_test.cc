@@ -16,10 +16,20 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
+/// For a regular expression: other than letters, digits and spaces are any one character.
+std::string Quoted(std::string_view text) {
+  std::string quoted(text);
+  for (char& c : quoted)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != ' ') c = '.';
+  return quoted;
+}
+
 TEST(List, HasEveryRowInItsSection) {
   for (const Method& m : Methods()) EXPECT_THAT(ListText("methods"), HasSubstr("\n  " + std::string(m.name) + " "));
   for (const CompressorInfo& c : Compressors())
-    EXPECT_THAT(ListText("operators"), HasSubstr("\n  " + std::string(c.syntax)));
+    EXPECT_THAT(ListText("operators"),
+                testing::ContainsRegex("\n  " + Quoted(c.syntax) + " *\n? +" + Quoted(c.summary)))
+        << "a summary stands apart from its name";
   for (const Link& l : Links()) EXPECT_THAT(ListText("links"), HasSubstr("\n  " + std::string(l.name) + " "));
   for (const EstimatorInfo& e : Estimators())
     EXPECT_THAT(ListText("estimators"), HasSubstr("\n  " + std::string(e.name) + " "));
