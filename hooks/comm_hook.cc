@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hooks/comm_hook.h"
 
+#include <cmath>
 #include <string>
 
 #include <ATen/core/grad_mode.h>
@@ -58,8 +59,19 @@ c10::intrusive_ptr<c10::ivalue::Future> FutureFor(const at::Tensor& buffer) {
 
 }  // namespace
 
+void CheckRates(const std::vector<Parameter>& parameters, const std::vector<double>& lrs) {
+  if (lrs.size() != parameters.size())
+    throw Error("found " + std::to_string(lrs.size()) + " step sizes, expected one for each of " +
+                std::to_string(parameters.size()) + " parameters");
+  for (size_t i = 0; i < lrs.size(); ++i)
+    if (!(lrs[i] >= 0) || std::isinf(lrs[i]))
+      throw Error("parameter " + parameters[i].name + ": found the learning rate " + std::to_string(lrs[i]) +
+                  ", expected a finite number, 0 or more");
+}
+
 template <typename T>
-GradientRoute<T>::GradientRoute(const NamedTensors& named, BucketSink<T>& sink) : sink_(&sink) {
+GradientRoute<T>::GradientRoute(const NamedTensors& named, BucketSink<T>& sink, bool needs_rates)
+    : sink_(&sink), lacks_rates_(needs_rates) {
   for (const auto& [name, parameter] : named) {
     ids_.emplace(parameter.unsafeGetTensorImpl(), static_cast<uint32_t>(ids_.size()));
     names_.push_back(name);
@@ -99,10 +111,22 @@ template <typename T>
 void GradientRoute<T>::Restart(const Round& round, BucketSink<T>& sink) {
   round_ = round;
   sink_ = &sink;
+  lacks_rates_ = false;
+}
+
+template <typename T>
+void GradientRoute<T>::SetRates(std::vector<double> lrs) {
+  round_.lrs = std::make_shared<const std::vector<double>>(std::move(lrs));
+  lacks_rates_ = false;
 }
 
 template <typename T>
 c10::intrusive_ptr<c10::ivalue::Future> GradientRoute<T>::Push(c10d::GradBucket& bucket) {
+  process_.Require();
+  if (lacks_rates_)
+    throw Error(
+        "this method keeps its memory in units of the step: expected SetLrs, or a Round with the step size, "
+        "before the first gradient");
   const std::shared_ptr<c10d::Reducer> reducer = reducer_.lock();
   const at::Tensor buffer = bucket.getBuffer();
   if (buffer.is_sparse()) return PushSparse(bucket, reducer.get());

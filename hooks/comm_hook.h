@@ -13,18 +13,23 @@
 
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
+#include "base/own_process.h"
 #include "gradwire/bucket.h"
 #include "hooks/reducer_view.h"
 
 namespace gradwire {
+
+/// Throws Error, naming the parameter, where there is not one step size for each, finite and 0 or more.
+void CheckRates(const std::vector<Parameter>& parameters, const std::vector<double>& lrs);
 
 /// Where a Reducer's buckets go: to a sink, as T. Shared by the hook, which the Reducer owns, and by whoever drives the
 /// training. T is float or double.
 template <typename T>
 class GradientRoute {
  public:
-  /// `named`: in the order of the exchange's list of parameters.
-  GradientRoute(const NamedTensors& named, BucketSink<T>& sink);
+  /// `named`: in the order of the exchange's list of parameters. `needs_rates`: whether the exchange has the step size
+  /// inside, so that nothing can be pushed before Restart or SetRates said it.
+  GradientRoute(const NamedTensors& named, BucketSink<T>& sink, bool needs_rates);
 
   /// The Reducer whose buckets come. When it has made them anew, `arrange` is told the orders of the parameters'
   /// elements, on all ranks alike, before the first of them goes to the sink.
@@ -33,15 +38,17 @@ class GradientRoute {
 
   /// Hands over one bucket, of any floating dtype and device; the future holds the bucket's tensor, with the mean in
   /// it, or the error. Called by the Reducer, in bucket order. Counts steps: one ends with its last bucket. Sparse
-  /// gradients are averaged by an all-reduce of the Reducer's own group, as DDP does without a hook.
+  /// gradients are averaged by an all-reduce of the Reducer's own group, as DDP does without a hook. Throws Error in a
+  /// forked child.
   c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket);
 
   /// The next bucket belongs to this step and goes to this sink.
   void Restart(const Round& round, BucketSink<T>& sink);
 
-  /// From the next bucket on: gradients come multiplied by this (a GradScaler's scale), and the step size is `lr`.
+  /// From the next bucket on: gradients come multiplied by this (a GradScaler's scale), and the step sizes are these,
+  /// by parameter.
   void SetScale(double scale) { scale_ = scale; }
-  void SetLr(double lr) { round_.lr = lr; }
+  void SetRates(std::vector<double> lrs);
 
   /// Of the next bucket.
   uint64_t step() const { return round_.step; }
@@ -83,7 +90,9 @@ class GradientRoute {
   std::map<uint32_t, Content> contents_;  // guarded by mutex_
   size_t under_way_ = 0;                  // buckets; guarded by mutex_
   Clock::time_point last_pushed_;         // the last bucket of a step; guarded by mutex_
+  const OwnProcess process_;
   BucketSink<T>* sink_;
+  bool lacks_rates_;
   Round round_;
   double scale_ = 1;
   std::atomic<double> exposed_s_ = 0, finished_at_s_ = 0;

@@ -85,6 +85,7 @@ std::shared_ptr<c10d::Reducer> BuildReducer(const Named& named, const c10::intru
 }  // namespace
 
 struct DdpBase::Parts {
+  OwnProcess process;
   std::shared_ptr<torch::nn::Module> module;
   c10::intrusive_ptr<c10d::ProcessGroup> group;
   Named named;
@@ -110,10 +111,10 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
     CheckGiven(options.comm, options.given, "a DistributedDataParallel");
     const Named dense = WithDenseGradients(p.named, sparse);
     p.collective = std::move(collective);
-    p.exchange = std::make_unique<Exchange<float>>(*p.collective, DescribeParameters(dense, nullptr),
-                                                   MakeParts(options.comm, options.seed));
+    const ExchangeParts parts = MakeParts(options.comm, options.seed);
+    p.exchange = std::make_unique<Exchange<float>>(*p.collective, DescribeParameters(dense, nullptr), parts);
     p.thread = std::make_unique<ExchangeThread<float>>(*p.exchange);
-    p.route = std::make_shared<GradientRoute<float>>(dense, *p.thread);
+    p.route = std::make_shared<GradientRoute<float>>(dense, *p.thread, parts.steps_inside());
   }
   c10d::verify_params_across_processes(p.group, Tensors(p.named), std::nullopt);
   Broadcast(*p.module, p.group);
@@ -127,9 +128,13 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
   p.reducer->register_comm_hook(MakeCommHook(p.route));
 }
 
-DdpBase::~DdpBase() { Close(); }
+DdpBase::~DdpBase() {
+  Close();
+  if (!parts_->process.is_here()) static_cast<void>(parts_.release());
+}
 
 void DdpBase::Close() {
+  if (!parts_->process.is_here()) return;
   if (parts_->thread) parts_->thread->Close();
   parts_->collective.reset();
 }
@@ -165,6 +170,12 @@ ExchangeThread<float>* DdpBase::exchange() { return parts_->thread.get(); }
 
 void DdpBase::Route(const Round& round, BucketSink<float>& sink) {
   if (parts_->route) parts_->route->Restart(round, sink);
+}
+
+void DdpBase::SetLrs(std::vector<double> by_parameter) {
+  if (!parts_->route) return;
+  CheckRates(parts_->exchange->parameters(), by_parameter);
+  parts_->route->SetRates(std::move(by_parameter));
 }
 
 double DdpBase::exposed_s() const { return parts_->route ? parts_->route->exposed_s() : 0; }

@@ -24,35 +24,56 @@ ExchangeParts PartsOf(const DdpHookOptions& options) {
   return parts;
 }
 
+/// All that has threads, or is used by them.
+template <typename T>
+struct HookParts {
+  HookParts(const NamedTensors& named, std::unique_ptr<Collective> joined, const DdpHookOptions& options)
+      : collective(std::move(joined)),
+        exchange(*collective, DescribeParameters(named, options.reducer.get()), PartsOf(options)),
+        thread(exchange),
+        route(std::make_shared<GradientRoute<T>>(named, thread, PartsOf(options).steps_inside())) {
+    if (!options.reducer) return;
+    route->Follow(options.reducer, [this](const std::vector<ElementOrder>& orders) {
+      thread.Inspect([&](Exchange<T>& made) { made.Arrange(orders); });
+    });
+  }
+
+  std::unique_ptr<Collective> collective;
+  Exchange<T> exchange;
+  ExchangeThread<T> thread;
+  std::shared_ptr<GradientRoute<T>> route;
+};
+
 template <typename T>
 class Hook final : public DdpHook {
  public:
   Hook(const NamedTensors& named, std::unique_ptr<Collective> collective, const DdpHookOptions& options)
       : world_size_(collective->size()),
         topology_(PartsOf(options).topology),
-        collective_(std::move(collective)),
-        exchange_(*collective_, DescribeParameters(named, options.reducer.get()), PartsOf(options)),
-        thread_(exchange_),
-        route_(std::make_shared<GradientRoute<T>>(named, thread_)) {
-    if (!options.reducer) return;
-    route_->Follow(options.reducer, [this](const std::vector<ElementOrder>& orders) {
-      thread_.Inspect([&](Exchange<T>& exchange) { exchange.Arrange(orders); });
-    });
+        parts_(std::make_unique<HookParts<T>>(named, std::move(collective), options)) {}
+  ~Hook() override {
+    Close();
+    if (!process_.is_here()) static_cast<void>(parts_.release());
   }
-  ~Hook() override { Close(); }
 
-  std::unique_ptr<c10d::CommHookInterface> ForReducer() override { return MakeCommHook(route_); }
-  c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket) override { return route_->Push(bucket); }
-  void SetScale(double scale) override { route_->SetScale(scale); }
-  void SetLr(double lr) override { route_->SetLr(lr); }
+  std::unique_ptr<c10d::CommHookInterface> ForReducer() override { return MakeCommHook(parts().route); }
+  c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket) override {
+    return parts().route->Push(bucket);
+  }
+  void SetScale(double scale) override { parts().route->SetScale(scale); }
+  void SetLr(double lr) override { SetLrs(std::vector<double>(parts().exchange.parameters().size(), lr)); }
+  void SetLrs(std::vector<double> by_parameter) override {
+    CheckRates(parts().exchange.parameters(), by_parameter);
+    parts_->route->SetRates(std::move(by_parameter));
+  }
 
   int world_size() const override { return world_size_; }
 
   std::map<uint32_t, BucketTotals> Totals() override {
     std::map<uint32_t, BucketTotals> totals;
-    thread_.Inspect([&](Exchange<T>& exchange) {
+    parts().thread.Inspect([&](Exchange<T>& exchange) {
       const std::vector<double> squares = SquaredResiduals(exchange.state());
-      for (const auto& [index, content] : route_->contents()) {
+      for (const auto& [index, content] : parts_->route->contents()) {
         BucketTotals& bucket = totals[index];
         bucket.exchange = exchange.bucket_stats().at(index);
         bucket.pushes = content.pushes;
@@ -66,13 +87,13 @@ class Hook final : public DdpHook {
     return totals;
   }
 
-  std::pair<uint64_t, double> Finished() const override { return route_->finished(); }
+  std::pair<uint64_t, double> Finished() const override { return parts().route->finished(); }
 
-  uint64_t step() const override { return route_->step(); }
+  uint64_t step() const override { return parts().route->step(); }
 
   RankMemory Save() override {
     RankMemory memory;
-    thread_.Inspect([&](Exchange<T>& exchange) {
+    parts().thread.Inspect([&](Exchange<T>& exchange) {
       memory.settings = MemorySettings(exchange);
       for (const SavedVector<T>& v : SaveMemory(exchange)) {
         const at::Tensor copy = at::empty({static_cast<int64_t>(v.values.size())}, c10::CppTypeToScalarType<T>::value);
@@ -98,18 +119,19 @@ class Hook final : public DdpHook {
   }
 
   void Reset(uint64_t step) override {
-    thread_.Inspect([&](Exchange<T>& exchange) { exchange.ForgetMemory(); });
-    route_->SetStep(step);
+    parts().thread.Inspect([&](Exchange<T>& exchange) { exchange.ForgetMemory(); });
+    parts_->route->SetStep(step);
   }
 
   void Close() override {
-    thread_.Close();
-    collective_.reset();  // before the exchange: after a failure it may still write into the exchange's buffers
+    if (!process_.is_here()) return;
+    parts_->thread.Close();
+    parts_->collective.reset();  // before the exchange: after a failure it may still write into the exchange's buffers
   }
 
  private:
   std::vector<double> SquaredResiduals(StateStore<T>& store) const {
-    std::vector<double> squares(exchange_.parameters().size());
+    std::vector<double> squares(parts_->exchange.parameters().size());
     store.ForEach([&](uint32_t parameter, std::string_view name, std::span<const T> values) {
       if (name != "e") return;
       for (const T x : values) squares[parameter] += static_cast<double>(x) * static_cast<double>(x);
@@ -129,7 +151,7 @@ class Hook final : public DdpHook {
 
   void CheckFits(const RankMemory& memory) {
     std::string difference;
-    thread_.Inspect(
+    parts().thread.Inspect(
         [&](Exchange<T>& exchange) { difference = MemoryDifference(memory.settings, MemorySettings(exchange)); });
     if (!difference.empty())
       throw Error(
@@ -139,19 +161,23 @@ class Hook final : public DdpHook {
   }
 
   void Replace(uint64_t step, const std::vector<SavedVector<T>>& vectors) {
-    thread_.Inspect([&](Exchange<T>& exchange) {
+    parts().thread.Inspect([&](Exchange<T>& exchange) {
       LoadMemory(exchange, vectors);
       exchange.GoOnAt(step);
     });
-    route_->SetStep(step);
+    parts_->route->SetStep(step);
   }
 
+  /// Throws Error in a forked child.
+  HookParts<T>& parts() const {
+    process_.Require();
+    return *parts_;
+  }
+
+  const OwnProcess process_;
   const int world_size_;
   const Topology topology_;
-  std::unique_ptr<Collective> collective_;
-  Exchange<T> exchange_;
-  ExchangeThread<T> thread_;
-  std::shared_ptr<GradientRoute<T>> route_;
+  std::unique_ptr<HookParts<T>> parts_;
 };
 
 }  // namespace

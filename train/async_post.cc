@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/async_post.h"
 
+#include "base/start_thread.h"
 #include "c10d/pair.h"
 #include "train/async_messages.h"
 
@@ -14,7 +15,8 @@ constexpr std::chrono::milliseconds kLook{20};  // for arrivals
 /// The connection with one worker.
 class AsyncPost::Line {
  public:
-  Line(AsyncPost& post, uint32_t worker) : post_(post), worker_(worker), reads_([this] { Read(); }) {}
+  Line(AsyncPost& post, uint32_t worker)
+      : post_(post), worker_(worker), reads_(StartThread("that receives from a worker", [this] { Read(); })) {}
   ~Line() {
     Stop();
     reads_.join();
@@ -44,7 +46,7 @@ class AsyncPost::Line {
       own.store = own.store->clone();  // others wait on theirs meanwhile
       pair.emplace(own, PairPrefix(worker_), Pair::End::kFirst, "worker " + std::to_string(worker_));
       post_.Put({PostEvent::Kind::kCame, worker_});
-      writes = std::thread([&] { Write(*pair); });
+      writes = StartThread("that sends to a worker", [&] { Write(*pair); });
       while (ReadOne(*pair)) {
       }
       if (!post_.over_) why = "it said good-bye";
@@ -96,7 +98,7 @@ AsyncPost::AsyncPost(const Membership& member, const std::string& settings, uint
     : member_(member),
       most_(most),
       meeting_(member.store->clone(), member.size, settings, {.token = token, .timeout = member.timeout}),
-      meets_([this] { Meet(); }) {}
+      meets_(StartThread("that meets workers", [this] { Meet(); })) {}
 
 AsyncPost::~AsyncPost() {
   over_ = true;

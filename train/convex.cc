@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/start_thread.h"
 #include "gradwire/convex_worker.h"
 #include "gradwire/delayed.h"
 #include "gradwire/exchange_thread.h"
@@ -161,10 +162,11 @@ class ConvexRun {
     const std::vector<double>& x = agreed_;
     std::vector<double> gradient = setup_.problem->Gradient(x);
     if (setup_.prox) {
+      const double lr = lr_ > 0 ? lr_ : 1 / setup_.problem->smoothness;  // any one is 0 at the minimum alone
       std::vector<double> next = x;
-      for (size_t j = 0; j < x.size(); ++j) next[j] -= lr_ * gradient[j];
-      setup_.prox.Apply<double>(lr_, next);
-      for (size_t j = 0; j < x.size(); ++j) gradient[j] = (x[j] - next[j]) / lr_;
+      for (size_t j = 0; j < x.size(); ++j) next[j] -= lr * gradient[j];
+      setup_.prox.Apply<double>(lr, next);
+      for (size_t j = 0; j < x.size(); ++j) gradient[j] = (x[j] - next[j]) / lr;
     }
     double square = 0;
     for (const double value : gradient) square += value * value;
@@ -229,16 +231,23 @@ int RunConvexThreads(const Config& config) {
   std::vector<std::exception_ptr> failures(n);
   std::vector<int> codes(n);
   std::vector<std::thread> threads;
-  for (size_t rank = 0; rank < n; ++rank)
-    threads.emplace_back([&, rank] {
-      const std::unique_ptr<Collective> mine =
-          std::move(collectives[rank]);  // closed with the thread, so that others end
-      try {
-        codes[rank] = RunConvexRank(config, setup, *mine, notes, stop.get());
-      } catch (...) {
-        failures[rank] = std::current_exception();
-      }
-    });
+  const auto run = [&](size_t rank) {
+    const std::unique_ptr<Collective> mine =
+        std::move(collectives[rank]);  // closed with the thread, so that others end
+    try {
+      codes[rank] = RunConvexRank(config, setup, *mine, notes, stop.get());
+    } catch (...) {
+      failures[rank] = std::current_exception();
+    }
+  };
+  for (size_t rank = 0; rank < n; ++rank) {
+    try {
+      threads.push_back(StartThread("for rank " + std::to_string(rank), [&run, rank] { run(rank); }));
+    } catch (const Error&) {
+      failures[rank] = std::current_exception();
+      collectives[rank].reset();  // so that those that have started end
+    }
+  }
   for (std::thread& thread : threads) thread.join();
   if (const std::exception_ptr cause = Cause(failures)) std::rethrow_exception(cause);
   return codes[0];

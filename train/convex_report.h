@@ -17,7 +17,7 @@ struct ConvexRecord {
   double f = 0;                 ///< f(x) + R(x), over all workers' data
   std::optional<double> f_gap;  ///< f(x) + R(x) less its minimum; empty where that is not known
   std::optional<double> dist;   ///< ||x - x*||
-  double grad_norm = 0;         ///< ||grad f(x)||; with a prox, ||x - prox(x - lr grad f(x))|| / lr
+  double grad_norm = 0;         ///< ||grad f(x)||; with a prox, ||x - prox(x - lr grad f(x))|| / lr, lr 0 taken as 1/L
   uint64_t bits_up = 0;         ///< that rank 0 handed to the transport, frames included
   double bits_down = 0;         ///< that a rank received, mean over the ranks: all that was sent, over their number
   uint64_t bits_payload = 0;    ///< of bits_up, without frames: what papers count

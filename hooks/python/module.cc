@@ -161,7 +161,7 @@ void DefineHook(py::module& m) {
           },
           ReleaseGil())
       .def("set_scale", &DdpHook::SetScale)
-      .def("set_lr", &DdpHook::SetLr)
+      .def("set_lrs", &DdpHook::SetLrs)
       .def("totals", &Totals<DdpHook>)
       .def("finished", &DdpHook::Finished)
       .def("step", &DdpHook::step)
@@ -223,10 +223,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("notice", [](const Settings& settings) {
     return CommOf(settings, "gradwire").noise > 0 ? std::string(kNoiseNotice) : std::string();
   });
-  m.def("steps_inside", [](const Settings& settings) {
-    const ExchangeParts parts = MakeParts(CommOf(settings, "gradwire"), 0);
-    return parts.link.step_inside || parts.down.step_inside;
-  });
+  m.def("steps_inside",
+        [](const Settings& settings) { return MakeParts(CommOf(settings, "gradwire"), 0).steps_inside(); });
   m.def("methods", [] {
     std::vector<std::pair<std::string, std::string>> rows;
     for (const Method& method : Methods())

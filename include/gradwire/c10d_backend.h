@@ -17,8 +17,10 @@ using AllReduceTaker =
 
 /// The backend named "gradwire" of a c10d process group. It changes no bit of what it is given: every call goes on to
 /// an inner backend with the same arguments, options included, and the answer is the inner one's own, Work objects too
-/// (but see coalescing). Gradients are compressed elsewhere, by a DDP hook that uses groups of its own. `take`, where
-/// it is set, is asked first about each all-reduce, on the caller's thread.
+/// (but see coalescing). Only means of integers on the cpu, which Gloo refuses, are asked of it as sums and divided
+/// here, towards zero, as NCCL does; of bool they are a TypeError, as NCCL's. Gradients are compressed elsewhere, by a
+/// DDP hook that uses groups of its own. `take`, where it is set, is asked first about each all-reduce, on the caller's
+/// thread.
 ///
 /// `inner`: the backend for each type of device, such as {{kCPU, gloo}, {kCUDA, nccl}}. One backend may serve several
 /// types. Throws ConfigError where the list is empty, a backend is null, a type is named twice, or the inner backends

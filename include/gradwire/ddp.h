@@ -56,10 +56,16 @@ class DdpBase {
   /// exchange(). For drivers that exchange by themselves.
   void Route(const Round& round, BucketSink<float>& sink);
 
+  /// From the next gradient on: the step sizes that the optimizer will take along it, in the order of parameters(), the
+  /// same on all ranks. Methods with the step size inside (ec, ec_diana, dore) must have them, by this or by Route,
+  /// before the first gradient. Throws Error for one that is not finite, or below 0.
+  void SetLrs(std::vector<double> by_parameter);
+
   /// Seconds spent waiting for results after the last bucket of each step was handed over.
   double exposed_s() const;
 
-  /// Waits for what is under way and joins the exchange's thread. Idempotent; the destructor calls it.
+  /// Waits for what is under way and joins the exchange's thread. Idempotent; the destructor calls it. In a forked
+  /// child both do nothing.
   void Close();
 
  protected:

@@ -58,7 +58,8 @@ struct RankMemory {
 ///
 /// Gradients may be float32, float16, bfloat16 (exchanged as float32) or float64, which makes all of the exchange
 /// float64; on the CPU, or on another device, from where they are staged through pinned memory. Its threads do not use
-/// Python. Calls other than the Reducer's belong between two steps and come from one thread at a time.
+/// Python. Calls other than the Reducer's belong between two steps and come from one thread at a time. In a forked
+/// child they throw Error, but for Close and the destructor, which do nothing there.
 class DdpHook {
  public:
   virtual ~DdpHook() = default;
@@ -67,9 +68,13 @@ class DdpHook {
   /// For those who call the hook themselves, in the order of the buckets.
   virtual c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket) = 0;
 
-  /// From the next bucket on: what gradients come multiplied by (a power of two), and the optimizer's step size.
+  /// From the next bucket on: what gradients come multiplied by (a power of two), and the step sizes that the optimizer
+  /// will take along them, one for all parameters or one for each, in the order of `named`; the same on all ranks.
+  /// Methods with the step size inside (ec, ec_diana, dore) must have it before the first bucket. Throws Error for one
+  /// that is not finite, or below 0.
   virtual void SetScale(double scale) = 0;
   virtual void SetLr(double lr) = 0;
+  virtual void SetLrs(std::vector<double> by_parameter) = 0;
 
   virtual int world_size() const = 0;
 

@@ -54,6 +54,9 @@ struct ExchangeParts {
   /// A non-finite element on any rank, in any bucket, leaves all memory of all ranks as it was before the step. Costs a
   /// copy of the memory a step. Without it only the element's own piece keeps its memory.
   bool poison_undoes_step = false;
+
+  /// Whether what is delivered depends on the step sizes of the round.
+  bool steps_inside() const { return link.step_inside || down.step_inside || prox; }
 };
 
 /// The probability of a dense round, one for the whole model: the link's for the first piece of the largest parameter,

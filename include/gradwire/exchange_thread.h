@@ -20,6 +20,8 @@ class Waiters;
 /// Buckets are started in the order of Push, as soon as they are there: other threads wait for the peers, and a bucket
 /// goes on when what it waits for has come. So buckets are on the wire together, and a step costs a latency (or two,
 /// where there is a way back), not one for each bucket. Those of another step wait until all of this one are finished.
+/// No more than kUnderWay are under way together, each of which keeps a thread waiting. That cannot block: of the
+/// buckets that some rank has not finished, the first one is started by every rank, since all start them in one order.
 ///
 /// Push may be called by one thread at a time, any thread. `done` runs on the exchange thread, and is destroyed there
 /// right after, under no lock: what it owns may wait for whoever is in Push, such as for Python's interpreter lock.
@@ -28,7 +30,9 @@ class Waiters;
 template <typename T>
 class ExchangeThread : public BucketSink<T> {
  public:
-  /// `exchange` must outlive this; it belongs to the thread until Close.
+  static constexpr size_t kUnderWay = 64;
+
+  /// `exchange` must outlive this; it belongs to the thread until Close. Throws Error where no thread can be started.
   explicit ExchangeThread(Exchange<T>& exchange);
   ~ExchangeThread() override;
 

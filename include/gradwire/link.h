@@ -91,7 +91,9 @@ const Link& FindDownLink(std::string_view name);
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece);
 
 /// Encodes v (site.piece.numel finite elements) into `out` and updates the sender's memory in `state`. Returns the
-/// bytes of the payload. `v` is left as it is. `step_size` > 0 matters where it is inside. T is float or double.
+/// bytes of the payload. `v` is left as it is. `step_size` matters where it is inside, and is then finite and 0 or
+/// more, else Error: at 0 the receiver can be given nothing, so zeros are sent and e keeps what it holds. T is float or
+/// double.
 template <typename T>
 size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
             double step_size, std::span<const T> v, std::span<std::byte> out);
@@ -107,6 +109,13 @@ size_t SendZeros(const Link& link, const Compressor& compressor, const Site& sit
                  std::span<std::byte> out);
 
 /// The weight of each sender's payload for ReceiveMean: 1 / (senders s).
+/// Whether a step of this size is none: T cannot hold 1 / s, by which receivers multiply. Throws Error where it is not
+/// finite, or below 0.
+template <typename T>
+bool IsNoStep(double step_size);
+
+/// The weight of each sender's payload for ReceiveMean: 1 / (senders s), and 0 where s is no step.
+template <typename T>
 double ReceiveWeight(const Link& link, double step_size, int senders);
 
 /// `mean`, the weighted sum of the senders' payloads, becomes what the receiver takes; its shift moves in `state`.

@@ -30,9 +30,9 @@ struct Frame {
   uint32_t sender = 0;
   uint64_t size = 0;      ///< bytes after the frame
   uint64_t layout = 0;    ///< hash of the bucket's segments and payload sizes
-  uint64_t checksum = 0;  ///< XXH3-64 of the bytes after the frame, seeded with the flags
+  uint64_t checksum = 0;  ///< XXH3-64 of the bytes after the frame, seeded with flags and rates
   uint32_t payloads = 0;  ///< number of payloads
-  uint32_t reserved = 0;
+  uint32_t rates = 0;     ///< hash of the step sizes where they are inside; 0: says nothing of them
 };
 static_assert(sizeof(Frame) == 64 && sizeof(Frame) % kPayloadAlignment == 0);
 
@@ -40,7 +40,8 @@ static_assert(sizeof(Frame) == 64 && sizeof(Frame) % kPayloadAlignment == 0);
 void Seal(Frame frame, std::span<std::byte> message);
 
 /// The frame of a received message, after every field was compared with what was expected (except whether it is
-/// poisoned). Throws PeerError naming the sender, the bucket, the field, what it holds and what was expected.
+/// poisoned, and the rates where either side says nothing of them). Throws PeerError naming the sender, the bucket, the
+/// field, what it holds and what was expected.
 Frame Open(std::span<const std::byte> message, const Frame& expected);
 
 }  // namespace gradwire

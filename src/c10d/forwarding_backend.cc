@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "c10d/forwarding_control.h"
+#include "c10d/integer_mean.h"
 #include "gradwire/c10d_backend.h"
 
 namespace gradwire {
@@ -24,16 +25,17 @@ class ForwardingBackend final : public ForwardingControl {
   Work allreduce(Tensors& tensors, const c10d::AllreduceOptions& options) override {
     if (take_)
       if (Work work = take_(tensors, options)) return work;
-    return Pass(inner_.For(tensors), &Backend::allreduce, tensors, options);
+    return Reduce(inner_.For(tensors), &Backend::allreduce, tensors, tensors, options, tensors);
   }
   Work allreduce_sparse(Tensors& tensors, const c10d::AllreduceOptions& options) override {
     return Pass(inner_.For(tensors), &Backend::allreduce_sparse, tensors, options);
   }
   Work allreduce_coalesced(Tensors& tensors, const c10d::AllreduceCoalescedOptions& options) override {
-    return Pass(inner_.For(tensors), &Backend::allreduce_coalesced, tensors, options);
+    return Reduce(inner_.For(tensors), &Backend::allreduce_coalesced, tensors, tensors, options, tensors);
   }
   Work reduce(Tensors& tensors, const c10d::ReduceOptions& options) override {
-    return Pass(inner_.For(tensors), &Backend::reduce, tensors, options);
+    const Tensors results = options.rootRank == getRank() ? tensors : Tensors{};
+    return Reduce(inner_.For(tensors), &Backend::reduce, tensors, results, options, tensors);
   }
 
   Work allgather(TensorLists& outputs, Tensors& inputs, const c10d::AllgatherOptions& options) override {
@@ -59,14 +61,15 @@ class ForwardingBackend final : public ForwardingControl {
   }
 
   Work reduce_scatter(Tensors& outputs, TensorLists& inputs, const c10d::ReduceScatterOptions& options) override {
-    return Pass(inner_.For(outputs), &Backend::reduce_scatter, outputs, inputs, options);
+    return Reduce(inner_.For(outputs), &Backend::reduce_scatter, outputs, outputs, options, outputs, inputs);
   }
   Work _reduce_scatter_base(Tensor& output, Tensor& input, const c10d::ReduceScatterOptions& options) override {
-    return Pass(inner_.For(input), &Backend::_reduce_scatter_base, output, input, options);
+    return Reduce(inner_.For(input), &Backend::_reduce_scatter_base, {input}, {output}, options, output, input);
   }
   Work reduce_scatter_tensor_coalesced(Tensors& outputs, Tensors& inputs,
                                        const c10d::ReduceScatterOptions& options) override {
-    return Pass(inner_.For(inputs), &Backend::reduce_scatter_tensor_coalesced, outputs, inputs, options);
+    return Reduce(inner_.For(inputs), &Backend::reduce_scatter_tensor_coalesced, inputs, outputs, options, outputs,
+                  inputs);
   }
 
   Work alltoall(Tensors& outputs, Tensors& inputs, const c10d::AllToAllOptions& options) override {
@@ -111,11 +114,12 @@ class ForwardingBackend final : public ForwardingControl {
     return Pass(inner_.For(input), &Backend::gather_into_tensor, output, input, options);
   }
   Work reduce_scatter_single(Tensor& output, Tensor& input, const c10d::ReduceScatterOptions& options) override {
-    return Pass(inner_.For(input), &Backend::reduce_scatter_single, output, input, options);
+    return Reduce(inner_.For(input), &Backend::reduce_scatter_single, {input}, {output}, options, output, input);
   }
   Work reduce_scatter_single_coalesced(Tensors& outputs, Tensors& inputs,
                                        const c10d::ReduceScatterOptions& options) override {
-    return Pass(inner_.For(inputs), &Backend::reduce_scatter_single_coalesced, outputs, inputs, options);
+    return Reduce(inner_.For(inputs), &Backend::reduce_scatter_single_coalesced, inputs, outputs, options, outputs,
+                  inputs);
   }
   Work all_to_all_single(Tensor& output, Tensor& input, Sizes& output_sizes, Sizes& input_sizes,
                          const c10d::AllToAllOptions& options) override {
@@ -124,6 +128,16 @@ class ForwardingBackend final : public ForwardingControl {
 #endif
 
  private:
+  /// A reduction of `inputs` into `results`, this rank's: `function(args..., options)`, or the sum and a division.
+  template <typename Function, typename Options, typename... Args>
+  Work Reduce(Backend& backend, Function function, const Tensors& inputs, const Tensors& results,
+              const Options& options, Args&... args) {
+    if (!IsIntegerMean(options.reduceOp, inputs)) return Pass(backend, function, args..., options);
+    Options sum = options;
+    sum.reduceOp = c10d::ReduceOp::SUM;
+    return coalescing_.Keep(backend, DividedWork((backend.*function)(args..., sum), results, getSize()));
+  }
+
   template <typename Function, typename... Args>
   Work Pass(Backend& backend, Function function, Args&&... args) {
     return coalescing_.Keep(backend, (backend.*function)(std::forward<Args>(args)...));

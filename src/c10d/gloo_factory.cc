@@ -5,9 +5,11 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include <csignal>
+#include <system_error>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
+#include "base/start_thread.h"
 #include "gradwire/c10d_group.h"
 #include "gradwire/error.h"
 
@@ -30,6 +32,8 @@ c10::intrusive_ptr<c10d::Backend> MakeGlooBackend(const Membership& member, cons
     options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(member.address));
     auto store = c10::make_intrusive<c10d::PrefixStore>(prefix, member.store);
     return c10::make_intrusive<c10d::ProcessGroupGloo>(store, member.rank, member.size, options);
+  } catch (const std::system_error& error) {
+    throw NoMoreThreads("of Gloo's", error);
   } catch (const std::exception& error) {
     throw Error("rank " + std::to_string(member.rank) + " could not connect to the other " +
                 std::to_string(member.size - 1) + " ranks from " + member.address + " within " +

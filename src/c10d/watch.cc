@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/start_thread.h"
+
 namespace gradwire {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr std::chrono::milliseconds kBetweenLooks{1000};
 }  // namespace
 
 Watch::Watch(std::chrono::milliseconds timeout, std::function<void(bool)> look)
-    : timeout_(timeout), look_(std::move(look)), thread_([this] { Run(); }) {}
+    : timeout_(timeout), look_(std::move(look)), thread_(StartThread("that watches over waits", [this] { Run(); })) {}
 
 Watch::~Watch() {
   {

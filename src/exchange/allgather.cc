@@ -24,7 +24,8 @@ class AllGatherFlight final : public Flight<T> {
   void Start() override {
     std::vector<int> all(static_cast<size_t>(core_.collective.size()));
     std::iota(all.begin(), all.end(), 0);
-    for (const int rank : all) mail_.Expect(rank, plan_->up[0]);
+    const uint32_t rates = RatesOf(UpChannel(core_, dense_), plan_->up[0], round_);
+    for (const int rank : all) mail_.Expect(rank, plan_->up[0], rates);
     {
       const Timer timer(stats_.encode_s);
       mail_.Compose(plan_->up[0], all, [&](std::span<std::byte> message) {
@@ -51,7 +52,7 @@ class AllGatherFlight final : public Flight<T> {
     if (poisoned)
       std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
     else
-      OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
+      OwnerStep(core_.parts.prox, round_, bucket_);
   }
 
  private:

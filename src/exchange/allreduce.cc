@@ -31,7 +31,7 @@ class DenseFlight final : public Flight<T> {
 
   void Advance() override {
     is_finished_ = true;
-    OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
+    OwnerStep(core_.parts.prox, round_, bucket_);
   }
 
  private:
@@ -78,7 +78,7 @@ class LinearFlight final : public Flight<T> {
     if (sums_.back() != 0)
       std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
     else
-      OwnerStep(core_.parts.prox, round_, bucket_.point, bucket_.values);
+      OwnerStep(core_.parts.prox, round_, bucket_);
   }
 
  private:

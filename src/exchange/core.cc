@@ -116,19 +116,36 @@ std::shared_ptr<const BucketPlan> ExchangeCore<T>::PlanOf(const Bucket<T>& bucke
 }
 
 template <typename T>
-void OwnerStep(const Prox& prox, const Round& round, std::span<const T> point, std::span<T> gradient) {
+void OwnerStep(const Prox& prox, double lr, std::span<const T> point, std::span<T> gradient) {
   if (!prox) return;
   if (point.size() != gradient.size())
     throw Error("exchange: a regulariser needs the point where the gradient was taken");
-  const T lr = static_cast<T>(round.lr);
-  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = point[i] - lr * gradient[i];
-  prox.Apply(round.lr, gradient);
-  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = (point[i] - gradient[i]) / lr;
+  if (IsNoStep<T>(lr)) {
+    std::ranges::fill(gradient, T{0});
+    return;
+  }
+  const T s = static_cast<T>(lr);
+  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = point[i] - s * gradient[i];
+  prox.Apply(lr, gradient);
+  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = (point[i] - gradient[i]) / s;
+}
+
+template <typename T>
+void OwnerStep(const Prox& prox, const Round& round, const Bucket<T>& bucket) {
+  if (!prox) return;
+  for (const Segment& segment : bucket.segments) {
+    const auto point = bucket.point.empty() ? bucket.point : bucket.point.subspan(segment.offset, segment.numel);
+    OwnerStep<T>(prox, round.LrOf(segment.parameter), point, bucket.values.subspan(segment.offset, segment.numel));
+  }
 }
 
 template struct ExchangeCore<float>;
 template struct ExchangeCore<double>;
-template void OwnerStep(const Prox&, const Round&, std::span<const float>, std::span<float>);
-template void OwnerStep(const Prox&, const Round&, std::span<const double>, std::span<double>);
+#define GRADWIRE_INSTANTIATE(T)                                                   \
+  template void OwnerStep(const Prox&, double, std::span<const T>, std::span<T>); \
+  template void OwnerStep(const Prox&, const Round&, const Bucket<T>&);
+GRADWIRE_INSTANTIATE(float)
+GRADWIRE_INSTANTIATE(double)
+#undef GRADWIRE_INSTANTIATE
 
 }  // namespace gradwire

@@ -100,10 +100,13 @@ std::unique_ptr<Flight<T>> MakeDenseAllReduce(ExchangeCore<T>& core, const Round
 template <typename T>
 std::unique_ptr<Flight<T>> MakeAllReduce(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket);
 
-/// The regularised step instead of the plain one: g <- (x - prox_{lr R}(x - lr g)) / lr, element by element; nothing
-/// without a regulariser. Throws Error where there is one and no point.
+/// The regularised step instead of the plain one: g <- (x - prox_{lr R}(x - lr g)) / lr, element by element, and 0
+/// where lr is no step; nothing without a regulariser. Throws Error where there is one and no point.
 template <typename T>
-void OwnerStep(const Prox& prox, const Round& round, std::span<const T> point, std::span<T> gradient);
+void OwnerStep(const Prox& prox, double lr, std::span<const T> point, std::span<T> gradient);
+/// The same for a whole bucket.
+template <typename T>
+void OwnerStep(const Prox& prox, const Round& round, const Bucket<T>& bucket);
 
 /// Adds its lifetime, in seconds, to a total.
 class Timer {

@@ -4,6 +4,7 @@
 #include <future>
 #include <utility>
 
+#include "base/start_thread.h"
 #include "exchange/waiters.h"
 #include "gradwire/error.h"
 
@@ -11,7 +12,9 @@ namespace gradwire {
 
 template <typename T>
 ExchangeThread<T>::ExchangeThread(Exchange<T>& exchange)
-    : exchange_(exchange), waiters_(std::make_unique<Waiters>()), thread_([this] { Run(); }) {}
+    : exchange_(exchange),
+      waiters_(std::make_unique<Waiters>(kUnderWay)),
+      thread_(StartThread("that exchanges gradients", [this] { Run(); })) {}
 
 template <typename T>
 ExchangeThread<T>::~ExchangeThread() {
@@ -65,7 +68,7 @@ template <typename T>
 bool ExchangeThread<T>::MayBegin() const {
   if (queue_.empty()) return false;
   const Job& next = queue_.front();
-  return under_way_.empty() || (!next.look && next.round.step == step_);
+  return under_way_.empty() || (!next.look && next.round.step == step_ && under_way_.size() < kUnderWay);
 }
 
 template <typename T>

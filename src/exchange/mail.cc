@@ -52,28 +52,31 @@ void Mail<T>::Compose(const MessagePlan& plan, std::vector<int> peers,
   letter.memory = TakeBuffer(plan.bytes);
   const Packed packed = pack({letter.memory.get(), plan.bytes});
   letter.bytes = packed.bytes;
+  letter.rates = packed.rates;
   poisoned |= packed.poisoned;
 }
 
 template <typename T>
-void Mail<T>::Expect(int sender, const MessagePlan& plan) {
+void Mail<T>::Expect(int sender, const MessagePlan& plan, uint32_t rates) {
   Letter& letter = in_[sender];
   letter.plan = &plan;
+  letter.rates = rates;
   if (sender == core_.collective.rank()) return;
   letter.memory = TakeBuffer(plan.bytes);
   letter.bytes = plan.bytes;
 }
 
 template <typename T>
-Frame Mail<T>::FrameOf(uint32_t sender, const MessagePlan& plan) const {
+Frame Mail<T>::FrameOf(uint32_t sender, const Letter& letter) const {
   Frame frame;
   frame.flags = flags_;
   frame.token = core_.token;
   frame.step = round_.step;
   frame.bucket = bucket_;
   frame.sender = sender;
-  frame.layout = plan.layout;
-  frame.payloads = plan.payloads();
+  frame.layout = letter.plan->layout;
+  frame.payloads = letter.plan->payloads();
+  frame.rates = letter.rates;
   return frame;
 }
 
@@ -82,7 +85,7 @@ void Mail<T>::Start() {
   const int rank = core_.collective.rank();
   std::vector<Outgoing> outgoing;
   for (Letter& letter : out_) {
-    Frame frame = FrameOf(static_cast<uint32_t>(rank), *letter.plan);
+    Frame frame = FrameOf(static_cast<uint32_t>(rank), letter);
     if (poisoned) frame.flags |= Frame::kPoisoned;
     Seal(frame, letter.message());
     for (const int peer : letter.peers)
@@ -134,8 +137,12 @@ bool Mail<T>::Advance() {
   }
   under_way_ = false;
   const Timer timer(stats_.decode_s);
-  for (const auto& [sender, letter] : in_) {
-    const Frame frame = Open(Read(sender).message, FrameOf(static_cast<uint32_t>(sender), *letter.plan));
+  // A rank whose gradients are all unused may have joined (DDP's join) and follow no schedule any more: its rates are
+  // not compared, as what it receives is not used.
+  const bool is_idle = std::ranges::all_of(out_, [](const Letter& letter) { return letter.rates == 0; });
+  for (auto& [sender, letter] : in_) {
+    if (is_idle) letter.rates = 0;
+    const Frame frame = Open(Read(sender).message, FrameOf(static_cast<uint32_t>(sender), letter));
     is_any_poisoned_ |= (frame.flags & Frame::kPoisoned) != 0;
   }
   return true;

@@ -27,8 +27,8 @@ class Mail {
   /// A message to these ranks, perhaps this one among them, filled by `pack`.
   void Compose(const MessagePlan& plan, std::vector<int> peers,
                const std::function<Packed(std::span<std::byte>)>& pack);
-  /// A message will come from this rank.
-  void Expect(int sender, const MessagePlan& plan);
+  /// A message will come from this rank. `rates`: see RatesOf; 0 says nothing of them.
+  void Expect(int sender, const MessagePlan& plan, uint32_t rates);
 
   /// Frames the messages, all of them poisoned where one is, and hands them to the transport.
   void Start();
@@ -50,12 +50,13 @@ class Mail {
     std::vector<int> peers;
     Memory memory;
     uint64_t bytes = 0;  ///< length of the message; what arrives in the round of lengths where it varies
+    uint32_t rates = 0;
     std::span<std::byte> message() const { return {memory.get(), bytes}; }
   };
 
   Memory TakeBuffer(size_t bytes);
   void GiveBack(Letter& letter);
-  Frame FrameOf(uint32_t sender, const MessagePlan& plan) const;
+  Frame FrameOf(uint32_t sender, const Letter& letter) const;
   void StartLengths();
   /// Where messages are to come in whose lengths are (not) fixed beforehand.
   std::vector<Incoming> Rooms(bool variable);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <xxhash.h>
+
 #include "gradwire/error.h"
 #include "gradwire/wire.h"
 #include "kernels/add.h"
@@ -35,10 +37,10 @@ class Packer {
       else if (channel_.learner)
         Taught(planned, v, out, lesson);
       else
-        sizes_.push_back(
-            Send(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, v, out));
+        SendPiece(planned, v, out);
     }
-    return {plan_.variable ? Tighten(message) : Pad(message), poisoned_};
+    return {plan_.variable ? Tighten(message) : Pad(message), poisoned_,
+            has_sent_ ? RatesOf(channel_, plan_, round_) : 0};
   }
 
  private:
@@ -57,6 +59,12 @@ class Packer {
   Site SiteOf(const PlannedPiece& planned) const {
     return {core_.parts.seed, channel_.purpose,  static_cast<uint32_t>(core_.collective.rank()),
             round_.step,      planned.parameter, planned.piece};
+  }
+
+  void SendPiece(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out) {
+    has_sent_ = true;
+    sizes_.push_back(Send<T>(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state,
+                             round_.LrOf(planned.parameter), v, out));
   }
 
   void Zeros(const PlannedPiece& planned, std::span<std::byte> out, std::span<std::byte> lesson) {
@@ -93,8 +101,7 @@ class Packer {
     };
     kernels::Subtract<T>(v, memory("h"), unknown);
     kernels::Add<T>(memory("mean h"), unknown);
-    sizes_.push_back(Send<T>(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr,
-                             unknown, out));
+    SendPiece(planned, unknown, out);
     sizes_.push_back(Teach(planned, v, lesson));
   }
 
@@ -102,15 +109,15 @@ class Packer {
   void Changed(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> out,
                std::span<std::byte> lesson) {
     const size_t taught = Teach(planned, v, lesson);
-    sizes_.push_back(
-        Send(channel_.link, channel_.compressor, SiteOf(planned), core_.lane, channel_.state, round_.lr, v, out));
+    SendPiece(planned, v, out);
     sizes_.push_back(taught);
   }
 
   size_t Teach(const PlannedPiece& planned, std::span<const T> v, std::span<std::byte> lesson) {
     Site site = SiteOf(planned);
     site.purpose = Purpose::kLearn;  // independent bits
-    return Send<T>(*channel_.learning, *channel_.learner, site, core_.lane, channel_.state, round_.lr, v, lesson);
+    return Send<T>(*channel_.learning, *channel_.learner, site, core_.lane, channel_.state,
+                   round_.LrOf(planned.parameter), v, lesson);
   }
 
   size_t Pad(std::span<std::byte> message) const {
@@ -148,11 +155,20 @@ class Packer {
   const MessagePlan& plan_;
   const Round& round_;
   std::vector<size_t> sizes_;  // of the payloads, in order
-  bool poisoned_ = false;
+  bool poisoned_ = false, has_sent_ = false;
   const bool is_absent_;  // this rank, from the round
 };
 
 }  // namespace
+
+template <typename T>
+uint32_t RatesOf(const Channel<T>& channel, const MessagePlan& plan, const Round& round) {
+  if (!channel.link.step_inside || channel.dense) return 0;
+  std::vector<float> rates;
+  for (const PlannedPiece& planned : plan.pieces)
+    if (!planned.dense) rates.push_back(static_cast<float>(round.LrOf(planned.parameter)));
+  return std::max(uint32_t{1}, static_cast<uint32_t>(XXH3_64bits(rates.data(), rates.size() * sizeof(float))));
+}
 
 template <typename T>
 Packed Pack(ExchangeCore<T>& core, const Channel<T>& channel, const MessagePlan& plan, const Round& round,
@@ -160,6 +176,8 @@ Packed Pack(ExchangeCore<T>& core, const Channel<T>& channel, const MessagePlan&
   return Packer<T>(core, channel, plan, round).Run(values, message);
 }
 
+template uint32_t RatesOf(const Channel<float>&, const MessagePlan&, const Round&);
+template uint32_t RatesOf(const Channel<double>&, const MessagePlan&, const Round&);
 template Packed Pack(ExchangeCore<float>&, const Channel<float>&, const MessagePlan&, const Round&,
                      std::span<const float>, std::span<std::byte>);
 template Packed Pack(ExchangeCore<double>&, const Channel<double>&, const MessagePlan&, const Round&,

@@ -40,7 +40,13 @@ Channel<T> DownChannel(ExchangeCore<T>& core) {
 struct Packed {
   size_t bytes = 0;       ///< of the message
   bool poisoned = false;  ///< a piece held a non-finite element: it was sent as zeros, and its memory is as it was
+  uint32_t rates = 0;     ///< for the frame: RatesOf, or 0 where no piece was sent in units of a step
 };
+
+/// Hash of the step sizes that the planned pieces are sent with, as float32, by which ranks notice that theirs differ;
+/// never 0, but where the link has none inside.
+template <typename T>
+uint32_t RatesOf(const Channel<T>& channel, const MessagePlan& plan, const Round& round);
 
 /// The planned pieces of `values`, a bucket, become payloads behind the frame of `message` (plan.bytes), padding
 /// zeroed.

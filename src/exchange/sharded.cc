@@ -24,7 +24,8 @@ class ShardedFlight final : public Flight<T> {
         down_(core, round, bucket.index, Frame::kDown) {}
 
   void Start() override {
-    for (int rank = 0; rank < size(); ++rank) up_.Expect(rank, Own(plan_->up));
+    const uint32_t rates = RatesOf(UpChannel(core_, dense_), Own(plan_->up), round_);
+    for (int rank = 0; rank < size(); ++rank) up_.Expect(rank, Own(plan_->up), rates);
     {
       const Timer timer(stats_.encode_s);
       for (int owner = 0; owner < size(); ++owner) {
@@ -77,14 +78,17 @@ class ShardedFlight final : public Flight<T> {
       if (down_.poisoned)
         std::ranges::fill(mean, std::numeric_limits<T>::quiet_NaN());
       else
-        OwnerStep(core_.parts.prox, round_, PointOf(planned), mean);
+        OwnerStep(core_.parts.prox, round_.LrOf(planned.parameter), PointOf(planned), mean);
     }
   }
 
   void Spread() {
     std::vector<int> all(static_cast<size_t>(size()));
     std::iota(all.begin(), all.end(), 0);
-    for (const int owner : all) down_.Expect(owner, plan_->down[static_cast<size_t>(owner)]);
+    for (const int owner : all) {
+      const MessagePlan& plan = plan_->down[static_cast<size_t>(owner)];
+      down_.Expect(owner, plan, RatesOf(DownChannel(core_), plan, round_));
+    }
     {
       const Timer timer(stats_.encode_s);
       down_.Compose(Own(plan_->down), all, [&](std::span<std::byte> message) {

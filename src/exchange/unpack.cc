@@ -75,13 +75,13 @@ class Unpacker {
       return;
     }
     if (channel_.votes) return Vote(site, out);
-    Decode(site, channel_.compressor, Weight(channel_.link), out);
+    Decode(site, channel_.compressor, Weight(channel_.link, planned), out);
     ReceiveMean<T>(channel_.link, channel_.compressor, site, channel_.state, out);
     if (planned.lesson_bytes == 0) return;
     site.purpose = Purpose::kLearn;
     const Scratch::Frame frame(core_.lane.scratch);
     const std::span<T> lesson = core_.lane.scratch.template Take<T>(out.size());
-    Decode(site, *channel_.learner, Weight(*channel_.learning), lesson);
+    Decode(site, *channel_.learner, Weight(*channel_.learning, planned), lesson);
     ReceiveMean<T>(*channel_.learning, *channel_.learner, site, channel_.state, lesson);
     if (channel_.learning->takes_shift) std::ranges::copy(lesson, out.begin());
   }
@@ -91,7 +91,9 @@ class Unpacker {
     for (T& sum : out) sum = static_cast<T>((sum > 0) - (sum < 0));
   }
 
-  double Weight(const Link& link) const { return ReceiveWeight(link, round_.lr, static_cast<int>(messages_.size())); }
+  double Weight(const Link& link, const PlannedPiece& planned) const {
+    return ReceiveWeight<T>(link, round_.LrOf(planned.parameter), static_cast<int>(messages_.size()));
+  }
 
   /// The weighted sum of the next payload of each message. A gate that was closed left an empty one; who was not drawn
   /// has no weight.

@@ -3,15 +3,17 @@
 
 #include <utility>
 
+#include "base/start_thread.h"
+
 namespace gradwire {
 
 void Waiters::Do(std::function<void()> wait) {
   const std::lock_guard lock(mutex_);
+  // One that is neither idle nor waits is about to be idle: `most` of them are enough.
+  if (queue_.size() >= idle_ && threads_.size() < most_)
+    threads_.push_back(StartThread("that waits for other ranks", [this] { Run(); }));
   queue_.push_back(std::move(wait));
-  if (queue_.size() > idle_)
-    threads_.emplace_back([this] { Run(); });
-  else
-    wake_.notify_one();
+  wake_.notify_one();
 }
 
 void Waiters::Join() {

@@ -14,11 +14,13 @@ namespace gradwire {
 /// (a peer may hold back one message until it has got the answer to another).
 class Waiters {
  public:
-  Waiters() = default;
+  /// For no more than `most` waits at the same time.
+  explicit Waiters(size_t most) : most_(most) {}
   ~Waiters() { Join(); }
   Waiters(const Waiters&) = delete;
 
-  /// Runs `wait` on a thread at once; it must not throw. Not after Join.
+  /// Runs `wait` on a thread at once; it must not throw. Not after Join. Throws Error where the process can have no
+  /// more threads.
   void Do(std::function<void()> wait);
   /// Waits for all of them. Idempotent.
   void Join();
@@ -26,6 +28,7 @@ class Waiters {
  private:
   void Run();
 
+  const size_t most_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;  // guarded by mutex_

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numbers>
 
 #include <fmt/format.h>
@@ -146,6 +147,8 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
 template <typename T>
 size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
             double step_size, std::span<const T> v, std::span<std::byte> out) {
+  if (link.step_inside && IsNoStep<T>(step_size))
+    return compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
   const Scratch::Frame frame(lane.scratch);
   if (link.gate != Gate::kOpen && !Opens(link, site, state, v)) return 0;
   const T scale = link.step_inside ? static_cast<T>(step_size) : T{1};
@@ -183,6 +186,13 @@ void SendDense(const Link& link, const Site& site, Lane& lane, StateStore<T>& st
 }
 
 template <typename T>
+bool IsNoStep(double step_size) {
+  if (!(step_size >= 0) || std::isinf(step_size))
+    throw Error(fmt::format("step size (learning rate): found {}, expected a finite number, 0 or more", step_size));
+  return step_size * static_cast<double>(std::numeric_limits<T>::max()) < 1;
+}
+
+template <typename T>
 size_t SendZeros(const Link& link, const Compressor& compressor, const Site& site, Lane& lane,
                  std::span<std::byte> out) {
   const size_t bytes =
@@ -191,11 +201,10 @@ size_t SendZeros(const Link& link, const Compressor& compressor, const Site& sit
   return bytes;
 }
 
+template <typename T>
 double ReceiveWeight(const Link& link, double step_size, int senders) {
   if (!link.step_inside) return 1.0 / senders;
-  if (!(step_size > 0))
-    throw Error(fmt::format("link {} has the step size inside: it must be above 0, and is {}", link.name, step_size));
-  return 1.0 / (senders * step_size);
+  return IsNoStep<T>(step_size) ? 0 : 1.0 / (senders * step_size);
 }
 
 template <typename T>
@@ -225,6 +234,8 @@ void ReceiveDense(const Link& link, const Site& site, StateStore<T>& state, std:
                        std::span<std::byte>);                                                                          \
   template void SendDense(const Link&, const Site&, Lane&, StateStore<T>&, std::span<const T>, std::span<std::byte>);  \
   template size_t SendZeros<T>(const Link&, const Compressor&, const Site&, Lane&, std::span<std::byte>);              \
+  template bool IsNoStep<T>(double);                                                                                   \
+  template double ReceiveWeight<T>(const Link&, double, int);                                                          \
   template void ReceiveMean(const Link&, const Compressor&, const Site&, StateStore<T>&, std::span<T>);                \
   template void ReceiveDense(const Link&, const Site&, StateStore<T>&, std::span<const T>);
 GRADWIRE_INSTANTIATE(float)

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gradwire/error.h"
+#include "gradwire/link.h"
 #include "gradwire/philox.h"
 
 namespace gradwire {
@@ -90,8 +91,8 @@ bool ModelRounds<T>::Begin() {
 template <typename T>
 void ModelRounds<T>::Agree(const Round& round) {
   if (!has_begun_) return;  // the workers have never parted
-  const bool skips = config_.shift == "skip";
   const T ahead = static_cast<T>(round.lr / config_.probability());
+  const bool skips = config_.shift == "skip" && !IsNoStep<T>(ahead);  // such a rate teaches the shifts nothing
   const std::vector<std::span<T>> point = objective_.Point();
   for (size_t p = 0; p < point.size(); ++p)
     for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at)

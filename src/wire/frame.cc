@@ -15,9 +15,10 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the wire is little-endian; a big-endian port must swap");
 
-/// Seeded with the flags, the only field that a receiver cannot compare with what it expects.
-uint64_t Checksum(std::span<const std::byte> message, uint16_t flags) {
-  return XXH3_64bits_withSeed(message.data() + sizeof(Frame), message.size() - sizeof(Frame), flags);
+/// Seeded with flags and rates, the only fields that a receiver cannot always compare with what it expects.
+uint64_t Checksum(std::span<const std::byte> message, const Frame& frame) {
+  return XXH3_64bits_withSeed(message.data() + sizeof(Frame), message.size() - sizeof(Frame),
+                              frame.flags | uint64_t{frame.rates} << 32);
 }
 
 [[noreturn]] void Refuse(const Frame& expected, const std::string& what) {
@@ -35,7 +36,7 @@ void Match(const Frame& expected, const char* field, V found, V wanted, const ch
 
 void Seal(Frame frame, std::span<std::byte> message) {
   frame.size = message.size() - sizeof(Frame);
-  frame.checksum = Checksum(message, frame.flags);
+  frame.checksum = Checksum(message, frame);
   std::memcpy(message.data(), &frame, sizeof(Frame));
 }
 
@@ -52,11 +53,14 @@ Frame Open(std::span<const std::byte> message, const Frame& expected) {
   Match(expected, "bucket", frame.bucket, expected.bucket, "the ranks' buckets became ready in different orders");
   Match(expected, "layout", frame.layout, expected.layout, "the ranks' buckets hold different parameters");
   Match(expected, "payloads", frame.payloads, expected.payloads, "the ranks' buckets are cut differently");
-  Match(expected, "reserved", frame.reserved, uint32_t{0}, "a newer format");
   Match(expected, "flags", static_cast<uint16_t>(frame.flags & ~Frame::kPoisoned), expected.flags,
         "another direction, or a newer format");
   Match(expected, "size", frame.size, static_cast<uint64_t>(message.size() - sizeof(Frame)), "truncated or too long");
-  Match(expected, "checksum", frame.checksum, Checksum(message, frame.flags), "the bytes were damaged on the way");
+  Match(expected, "checksum", frame.checksum, Checksum(message, frame), "the bytes were damaged on the way");
+  if (frame.rates != 0 && expected.rates != 0)
+    Match(expected, "rates", frame.rates, expected.rates,
+          "the ranks' step sizes differ; expected the same learning rate of a parameter on every rank, e.g. from one "
+          "schedule, and not from a rank's own loss");
   return frame;
 }
 

@@ -147,7 +147,7 @@ TEST(Misplaced, MessagesAreRefusedWithTheFieldThatTells) {
   ExpectBlame(ReceiveChanged([](Frame& frame) { frame.sender = 1; }), "sender is 0x1, expected 0x2");
   ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.layout; }), "layout");
   ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.payloads; }), "payloads");
-  ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.reserved; }), "reserved");
+  ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.rates; }), "checksum");
 }
 
 TEST(Misplaced, BucketsOfOtherParametersAreRefusedByEveryRank) {

@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include <pthread.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -47,7 +49,7 @@ testing::Buckets<float> MakeBuckets(int rank, uint64_t step) {
 TEST(Waiters, NoneWaitsBehindAnother) {
   std::promise<void> second;
   std::atomic<bool> came = false;
-  Waiters waiters;
+  Waiters waiters(2);
   for (int round = 0; round < 2; ++round)
     waiters.Do([&, round] {
       if (round == 0) came = second.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready;
@@ -159,6 +161,89 @@ TEST(ExchangeThread, NoBucketsWayBackWaitsForAnothers) {
     auto buckets = MakeBuckets(rank, 0);
     for (const size_t i : {0u, 2u}) thread.Push(0, buckets.At(i), [](std::exception_ptr e) { EXPECT_FALSE(e); });
     thread.Close();
+  });
+}
+
+/// Counts the waits that are under way.
+class CountingCollective final : public WatchedCollective {
+ public:
+  using WatchedCollective::WatchedCollective;
+  void Finish(const Ticket& ticket) override {
+    const int now = ++waits_;
+    for (int most = most_; most < now && !most_.compare_exchange_weak(most, now);) {
+    }
+    WatchedCollective::Finish(ticket);
+    --waits_;
+  }
+  int most() const { return most_; }
+
+ private:
+  std::atomic<int> waits_{0}, most_{0};
+};
+
+TEST(ExchangeThread, SoManyBucketsAreUnderWayTogetherAndNoMore) {
+  constexpr auto kWindow = ExchangeThread<float>::kUnderWay;
+  const std::vector<Parameter> parameters(3 * kWindow, Parameter{"p", {4}});
+  for (const testing::Combination& way : {testing::Combination{"ef", "sign"}, {"doublesqueeze", "sign"}}) {
+    std::latch started(kWorkers);
+    testing::RunRanks(kWorkers, [&](Collective& collective) {
+      CountingCollective counting(collective);
+      Exchange<float> exchange(counting, parameters, MakeParts(way.Config(), /*seed=*/1));
+      ExchangeThread<float> thread(exchange);
+      testing::Buckets<float> buckets(parameters, testing::OneEach(parameters));
+      std::atomic<size_t> done{0};
+      const auto push = [&] {
+        for (size_t i = 0; i < buckets.size(); ++i)
+          thread.Push(0, buckets.At(i), [&](std::exception_ptr failure) { done += failure == nullptr; });
+      };
+      if (collective.rank() == 0) {  // its peer says nothing before it has started as many as it may
+        push();
+        counting.WaitUntilStarted(kWindow);
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        EXPECT_EQ(counting.started(), kWindow);
+      }
+      started.arrive_and_wait();
+      if (collective.rank() != 0) push();
+      thread.Close();
+      EXPECT_EQ(done, parameters.size());
+      EXPECT_LE(counting.most(), static_cast<int>(kWindow));
+    });
+  }
+}
+
+/// While it lives, no thread can be started: each would want more memory than there are addresses.
+class NoThreads {
+ public:
+  NoThreads() { Set(size_t{1} << 50); }
+  ~NoThreads() { Set(size_t{8} << 20); }
+
+ private:
+  static void Set(size_t stack) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stack);
+    EXPECT_EQ(pthread_setattr_default_np(&attributes), 0);
+    pthread_attr_destroy(&attributes);
+  }
+};
+
+TEST(ExchangeThread, AThreadThatCannotBeStartedIsAnErrorThatSaysWhatRanOut) {
+  testing::RunRanks(1, [](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, Parts());
+    ExchangeThread<float> thread(exchange);
+    auto buckets = MakeBuckets(0, 0);
+    const NoThreads none;
+    for (const size_t i : {0u, 1u}) {  // and it does not hang
+      try {
+        PushAndWait<float>(thread, 0, buckets.At(i));
+        FAIL() << "a thread was started";
+      } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("cannot start a thread that waits for other ranks"));
+        EXPECT_THAT(error.what(), ::testing::ContainsRegex("has [0-9]+ threads and [0-9]+ kB"));
+        EXPECT_THAT(error.what(), HasSubstr("ulimit -u"));
+      }
+    }
+    EXPECT_THROW(ExchangeThread<float>{exchange}, Error);
   });
 }
 

@@ -227,6 +227,36 @@ void CheckFreezing(const World& world) {
     }
 }
 
+/// A method with the step size inside delivers nothing before it was told one, and each parameter by its own.
+void CheckRates(const World& world) {
+  const auto refused = [](const char* words, const std::function<void()>& call) {
+    try {
+      call();
+    } catch (const std::exception& error) {
+      return std::string(error.what()).find(words) != std::string::npos;
+    }
+    return false;
+  };
+  const auto untold = Connect(world, "untold", Options("ec", "sign"));
+  Require(refused("SetLrs", [&] { TrainStep(*untold, world, 0); }), "ec trained without a step size");
+  const auto ddp = Connect(world, "rates", Options("ec", "sign"));
+  std::vector<double> lrs(ddp->parameters().size(), 0.05);
+  lrs[0] = -1;
+  Require(refused(ddp->parameters()[0].first.c_str(), [&] { ddp->SetLrs(lrs); }), "a negative step size was taken");
+  for (size_t i = 0; i < lrs.size(); ++i) lrs[i] = i % 2 == 0 ? 0 : 0.05;
+  ddp->SetLrs(lrs);
+  TrainStep(*ddp, world, 0);
+  size_t resting = 0;
+  for (size_t i = 0; i < lrs.size(); ++i) {
+    const auto& [name, tensor] = ddp->parameters()[i];
+    if (tensor.dim() < 2 || tensor.numel() < Options("ec", "sign").comm.min_compress_numel) continue;  // travels dense
+    const bool is_zero = tensor.grad().abs().sum().item<double>() == 0;
+    Require(is_zero == (lrs[i] == 0), name + ": found another result than its step size gives");
+    resting += is_zero;
+  }
+  Require(resting > 0, "no compressed parameter rested: the test shows nothing");
+}
+
 /// What the exchange says it sent is what the sockets say they sent.
 void CheckBytes(const World& world, const char* method, const char* compressor) {
   const auto ddp = Connect(world, std::string("bytes/") + compressor, Options(method, compressor));
@@ -253,8 +283,10 @@ int Main(const std::string& mode) {
   if (!env) throw ConfigError("RANK is not set");
   const World world = train::JoinWorld(*env, 60);
   if (mode == "identity") CheckIdentity(world);
-  if (mode == "conservation")
+  if (mode == "conservation") {
     for (const char* compressor : {"topk:1%", "sign", "fp16"}) CheckConservation(world, compressor);
+    CheckRates(world);
+  }
   if (mode == "parameters") {
     CheckFormat(world);
     CheckFreezing(world);

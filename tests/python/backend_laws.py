@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import gradwire
-from laws import DEVICE, TORCH, LeftOut, Words, backward, batch, gradients, law, make_ddp, make_model, raises, residuals, run, same, same_residuals, train, train_scaled, words
+from laws import DEVICE, TORCH, LeftOut, Words, backward, batch, fork, gradients, law, make_ddp, make_model, raises, residuals, run, same, same_residuals, train, train_scaled, words
 
 BIG = 5000  # elements: above min_compress_numel
 
@@ -194,6 +194,101 @@ def all_reduces_are_exact():
     z = mine()
     dist.all_reduce(z, op=dist.ReduceOp.MAX)
     assert torch.equal(z, torch.stack(all_of()).amax(0))
+
+
+INTEGERS = (torch.int64, torch.int32, torch.int8, torch.uint8)
+
+
+def integers(dtype, rank=None, numel=60):
+    """Whose sums over 2 and 3 ranks have remainders, are negative where the type has a sign, and overflow where it is small."""
+    rank = dist.get_rank() if rank is None else rank
+    x = torch.arange(numel, device=DEVICE) * (rank + 1) - 7 * rank
+    return (x % 256 if dtype == torch.uint8 else x - 2 * numel).to(dtype)
+
+
+def integer_mean(dtype, numel=60):
+    """NCCL's: the sum in the type itself, divided towards zero."""
+    n = dist.get_world_size()
+    total = sum(integers(dtype, rank, numel) for rank in range(n)).to(dtype)
+    return torch.div(total.long(), n, rounding_mode="trunc").to(dtype)
+
+
+def averages(dtype):
+    """What each way of averaging gives, by its name, each time the mean of the same numbers."""
+    import torch.distributed._functional_collectives as functional
+
+    n, rank, op, group = dist.get_world_size(), dist.get_rank(), dist.ReduceOp.AVG, dist.group.WORLD
+    x, y, z, w, u = (integers(dtype) for _ in range(5))
+    dist.all_reduce(x, op=op)
+    work = dist.all_reduce(y, op=op, async_op=True)
+    work.wait()
+    yield "all_reduce", x
+    yield "async", y
+    future = dist.all_reduce(w, op=op, async_op=True).get_future()
+    yield "future", future.wait()[0]
+    dist.all_reduce(u, op=op, group=dist.new_group(list(range(n))))
+    yield "subgroup", u
+    dist.reduce(z, dst=n - 1, op=op)
+    yield "reduce", z if rank == n - 1 else integer_mean(dtype)
+    pair = [integers(dtype), integers(dtype)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dist.all_reduce_coalesced(pair, op=op)
+        yield "all_reduce_coalesced", pair[1]
+        pair = [integers(dtype), integers(dtype)]
+        with dist._coalescing_manager():
+            for each in pair:
+                dist.all_reduce(each, op=op)
+        yield "_coalescing_manager", pair[1]
+        parts = [torch.empty_like(x) for _ in range(2)]
+        dist.reduce_scatter(parts[0], [integers(dtype) for _ in range(n)], op=op)
+        dist.reduce_scatter_tensor(parts[1], integers(dtype).repeat(n), op=op)
+        yield "reduce_scatter", parts[0]
+        yield "reduce_scatter_tensor", parts[1]
+        yield "functional all_reduce", functional.all_reduce(integers(dtype), "avg", group)
+        yield "functional reduce_scatter", functional.reduce_scatter_tensor(integers(dtype).repeat(n), "avg", 0, group)
+        yield "functional coalesced", functional.all_reduce_coalesced([integers(dtype)], "avg", group)[0]
+        if dist.get_debug_level() != dist.DebugLevel.DETAIL or TORCH >= (2, 14):
+            yield "functional scattered", functional.reduce_scatter_tensor_coalesced([integers(dtype).repeat(n)], "avg", [0], group)[0]
+
+
+@law
+def averages_of_integers_are_nccls():
+    """The sum in the tensor's own type, divided towards zero. On a GPU NCCL itself is asked."""
+    compresses()
+    for dtype in INTEGERS:
+        for way, mean in averages(dtype):
+            assert mean.dtype == dtype and torch.equal(mean + 0, integer_mean(dtype)), f"{way} of {dtype}: {mean}, expected {integer_mean(dtype)}"
+    assert (integer_mean(torch.int64) * dist.get_world_size() != sum(integers(torch.int64, rank) for rank in range(dist.get_world_size()))).any()
+    assert (integer_mean(torch.int64) < 0).any()
+    truth = torch.ones(4, dtype=torch.bool, device=DEVICE)
+    raises(TypeError, ["AVG", "ool"], lambda: dist.all_reduce(truth, op=dist.ReduceOp.AVG))
+    x = mine().round()
+    dist.all_reduce(x, op=dist.ReduceOp.AVG)  # of floats they stay the inner backend's
+    assert torch.allclose(x, total() / dist.get_world_size())
+
+
+@law
+def a_forked_child_leaves_as_it_likes():
+    if DEVICE.type != "cpu":
+        raise LeftOut("CUDA itself does not go on in a forked child")
+    gradwire.configure(intercept="allreduce", min_bucket_numel=1000)
+    group = dist.new_group(backend="gradwire")
+    gradwire.configure()
+    ddp, model = compresses(), make_model()
+    reducer = OwnReducer(model, group)
+
+    def step():
+        backward(ddp, 0)
+        model.zero_grad()
+        model(batch(0)).square().mean().backward()
+        reducer.finish()
+
+    for _ in range(3):
+        step()
+    assert gradwire.intercepted(group), "the interceptor has no exchange yet: the law would say nothing"
+    assert fork(lambda: sys.exit(3)) == 3
+    step()
 
 
 @law

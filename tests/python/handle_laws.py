@@ -2,6 +2,8 @@
 """Laws of the handle that gradwire.attach returns: state, statistics, errors, its thread. attach_laws.py runs them."""
 
 import ctypes
+import gc
+import multiprocessing
 import os
 import pathlib
 import sys
@@ -15,7 +17,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import gradwire
-from laws import DEVICE, backward, law, make_ddp, make_model, raises, residuals, same, same_residuals, train
+from laws import DEVICE, LeftOut, Uncaught, backward, fork, law, make_ddp, make_model, raises, residuals, same, same_residuals, train
 
 
 @law
@@ -106,6 +108,60 @@ def close_is_idempotent_and_a_hundred_attaches_in_a_row_work():
         handle.close()
         handle.close()
     raises(RuntimeError, ["closed"], lambda: backward(ddp, 1))
+
+
+class Numbers(torch.utils.data.Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, place):
+        gc.collect()
+        return place
+
+
+@law
+def a_forked_child_leaves_as_it_likes_and_its_parent_trains_on():
+    if DEVICE.type != "cpu":
+        raise LeftOut("CUDA itself does not go on in a forked child")
+    models = [make_ddp(), make_ddp()]
+    handles = [gradwire.attach(ddp, "ef", "topk:5%", start_iter=0) for ddp in models]
+
+    def exits():
+        sys.exit(3)
+
+    def dies():
+        raise Uncaught()
+
+    def lets_go_of_everything():
+        handles.clear(), models.clear()
+        gc.collect()
+        sys.exit(3)
+
+    def uses_it():
+        handles[0].close()
+        handles[0].close()
+        for call in (handles[0].stats, handles[0].state_dict, lambda: backward(models[0], 0)):
+            raises(RuntimeError, ["forked child", "parent"], call)
+
+    for step in range(2):
+        for ddp in models:
+            train(ddp, 1, first=step)
+        assert [fork(leave) for leave in (exits, dies, lets_go_of_everything, uses_it)] == [3, 1, 3, 0]
+    child = multiprocessing.get_context("fork").Process(target=exits)
+    child.start()
+    child.join(30)
+    assert child.exitcode == 3
+    loader = torch.utils.data.DataLoader(Numbers(), batch_size=4, num_workers=2, multiprocessing_context="fork")
+    assert sum(batch.sum().item() for batch in loader) == 28
+    for ddp, handle in zip(models, handles):
+        train(ddp, 3, first=2)
+        assert handle.stats()["pushes"] > 0
+        handle.close()
+    alone = make_ddp()
+    with gradwire.attach(alone, "ef", "topk:5%", start_iter=0):
+        train(alone, 5)
+    for ddp in models:
+        assert same(list(alone.parameters()), list(ddp.parameters())), "children left a trace"
 
 
 @law

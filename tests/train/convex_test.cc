@@ -70,6 +70,34 @@ TEST(ConvexRun, FallingStepsGoBelowTheNoiseOfConstantOnes) {
   EXPECT_NEAR(inverse.back()["lr"].get<double>(), 0.08 * 1000 / 6999, 1e-15);
 }
 
+TEST(ConvexRun, AStepSizeOfZeroLeavesThePointInEveryMode) {
+  const std::vector<std::vector<std::string>> runs = {
+      {"comm.method=ec", "comm.compressor=topk:2"},
+      {"comm.method=ec_diana", "comm.compressor=topk:2", "comm.learner=randk:2"},
+      {"comm.method=dore", "comm.compressor=randk:2", "objective.prox=l1", "objective.prox_lambda=0.1"},
+      {"comm.method=ec", "comm.compressor=topk:2", "train.delay=2"},
+      {"train.mode=local", "local.sync_every=2", "local.shift=skip"},
+      {"train.mode=local", "local.sync_every=2", "comm.method=ec", "comm.compressor=topk:2"},
+      {"train.mode=async", "comm.method=ec", "comm.compressor=topk:2"}};
+  for (std::vector<std::string> words : runs) {
+    words.insert(words.end(), {"optimizer.lr=0", "log.every_steps=5"});
+    const std::vector<Json> records = RunAndRead(kQh, words);
+    ASSERT_EQ(records.back()["step"], 10) << words[0];
+    for (const Json& record : records) {
+      EXPECT_EQ(record["dist"], records[0]["dist"]) << words[0];
+      EXPECT_TRUE(record["grad_norm"].is_number()) << words[0];
+    }
+  }
+}
+
+/// The rate is 0 at the last step before an agreement: shifts that were divided by it would be infinite.
+TEST(ConvexRun, AScheduleThatEndsAtZeroKeepsShiftsFinite) {
+  const std::vector<Json> records =
+      RunAndRead(kQh, {"train.mode=local", "local.sync_every=5", "local.shift=skip", "optimizer.lr=0.01",
+                       "lr_scheduler.name=multistep", "lr_scheduler.milestones=[0.3]", "lr_scheduler.gamma=1.0e-320"});
+  EXPECT_LT(records.back()["dist"].get<double>(), records[0]["dist"].get<double>());
+}
+
 TEST(ConvexRun, AsynchronousWaitingForAllIsGradientDescent) {  // METHODS A8: 1e-10 after 2350 jobs, and no later
   const std::vector<Json> records =
       RunAndRead(kQh, {"train.mode=async", "async.wait_for=10", "async.speeds=[1, 4, 7, 10]", "optimizer.lr=0.002",

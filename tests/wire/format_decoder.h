@@ -104,7 +104,7 @@ std::vector<T> Bucket(const Message& message, const Settings& settings, const st
   const uint64_t step = Read<uint64_t>(message, 16);
   const uint32_t sender = Read<uint32_t>(message, 28);
   Require(Read<uint32_t>(message, 0) == 0x31525747 && Read<uint16_t>(message, 4) == 1, "magic or version");
-  Require(Read<uint16_t>(message, 6) <= 1 && Read<uint32_t>(message, 60) == 0, "flags or reserved");
+  Require(Read<uint16_t>(message, 6) <= 1 && Read<uint32_t>(message, 60) == 0, "flags or rates");
   Require(Read<uint64_t>(message, 32) == message.size() - 64, "size");
   Require(Read<uint64_t>(message, 48) == XXH3_64bits_withSeed(&message[64], message.size() - 64, message[6]),
           "checksum");

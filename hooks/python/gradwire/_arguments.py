@@ -69,12 +69,14 @@ def check_scaler(scaler: Any, place: str) -> None:
         raise _C.ConfigError(f"{place}: grad_scaler: found a {type(scaler).__name__}, expected the torch.amp.GradScaler of the training loop")
 
 
-def check_optimizer(optimizer: Any, place: str, ddp: DistributedDataParallel | None = None) -> None:
-    """With a DDP also that it is this model's: groups may be added later, but not all of them."""
-    if optimizer is None:
-        return
-    if not isinstance(groups := getattr(optimizer, "param_groups", None), list):
-        raise _C.ConfigError(f"{place}: optimizer: found a {type(optimizer).__name__}, expected the torch.optim.Optimizer of the model's parameters")
-    held = {id(p) for group in groups for p in group["params"]}
-    if ddp is not None and held.isdisjoint(id(p) for p in ddp.parameters()):
-        raise _C.ConfigError(f"{place}: optimizer: this {type(optimizer).__name__} holds none of the model's parameters: expected the optimizer that steps them")
+def optimizers_of(optimizer: Any, place: str, ddp: DistributedDataParallel | None = None) -> list[Any]:
+    """One optimizer, a list of them or None as a list. With a DDP each must hold some of its parameters: groups may be added
+    later, but not all of them."""
+    optimizers = [] if optimizer is None else list(optimizer) if isinstance(optimizer, (list, tuple)) else [optimizer]
+    for each in optimizers:
+        if not isinstance(groups := getattr(each, "param_groups", None), list):
+            raise _C.ConfigError(f"{place}: optimizer: found a {type(each).__name__}, expected the torch.optim.Optimizer of the model's parameters, or a list of them")
+        held = {id(p) for group in groups for p in group["params"]}
+        if ddp is not None and held.isdisjoint(id(p) for p in ddp.parameters()):
+            raise _C.ConfigError(f"{place}: optimizer: this {type(each).__name__} holds none of the model's parameters: expected the optimizer that steps them")
+    return optimizers

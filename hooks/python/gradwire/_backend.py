@@ -131,7 +131,7 @@ def _options(configured: dict[str, Any]) -> dict[str, Any]:
     settings = _settings.from_keywords({key: value for key, value in options.items() if key not in NOT_SETTINGS}, place)
     _arguments.check_seed(options.get("seed", 0), place)
     _arguments.check_scaler(options.get("grad_scaler"), place)
-    _arguments.check_optimizer(options.get("optimizer"), place)
+    _arguments.optimizers_of(options.get("optimizer"), place)
     _check_intercept(options, settings)
     return options
 

@@ -6,13 +6,14 @@ import collections
 import os
 import warnings
 import weakref
+from collections.abc import Sequence
 from typing import Any, NoReturn, Optional
 
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from gradwire import _arguments, _C, _forward, _settings, _state
+from gradwire import _arguments, _C, _forward, _rates, _settings, _state
 
 _attached: collections.Counter[str] = collections.Counter()  # by the name of the group
 _open: "weakref.WeakSet[CommState]" = weakref.WeakSet()
@@ -42,7 +43,7 @@ class CommState:
         start_iter: int = 2,
         min_compress_numel: int = 1024,
         grad_scaler: torch.amp.GradScaler | None = None,
-        optimizer: torch.optim.Optimizer | None = None,
+        optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer] | None = None,
         seed: int = 0,
         timeout_s: float = 300,
         **comm: Any,
@@ -52,20 +53,23 @@ class CommState:
         _check_environment()
         seed = _arguments.check_seed(0 if seed is None else seed, "gradwire.attach")
         _arguments.check_scaler(grad_scaler, "gradwire.attach")
-        _arguments.check_optimizer(optimizer, "gradwire.attach", ddp)
+        optimizers = _arguments.optimizers_of(optimizer, "gradwire.attach", ddp)
         self._settings = _settings.from_keywords(
             dict(method=method, compressor=compressor, down=down, topology=topology, start_iter=start_iter,
                  min_compress_numel=min_compress_numel, timeout_s=timeout_s, **comm), "gradwire.attach")  # fmt: skip
-        if _C.steps_inside(self._settings) and optimizer is None:
-            raise _C.ConfigError(f"gradwire.attach: method {method} keeps its memory in units of the step: expected optimizer=, whose learning rate it reads")
+        inside = _C.steps_inside(self._settings)
+        if inside and not optimizers:
+            raise _C.ConfigError(f"gradwire.attach: method {method} keeps its memory in units of the step: expected optimizer=, whose learning rates it reads")
         named = _covered(ddp, grad_scaler is not None)
         self._names = [name for name, _ in named]
+        self._parameters = [parameter for _, parameter in named] if inside else []
         self._rank, self._size = dist.get_rank(ddp.process_group), dist.get_world_size(ddp.process_group)
         self._hook = _make_hook(ddp, named, self._settings, seed, grad_scaler is not None)
-        self._scaler, self._optimizer = _forward.weak(grad_scaler), _forward.weak(optimizer)
+        self._scaler = _forward.weak(grad_scaler)
+        self._optimizers = [_forward.weak(each) for each in optimizers] if inside else []
         ddp._comm_hooks = _forward.PlainHooks(ddp._comm_hooks)
-        if grad_scaler is not None or optimizer is not None:
-            self._follow()
+        if grad_scaler is not None or self._optimizers:
+            self._follow_scaler()
             _forward.follow(ddp, self)
         _open.add(self)
 
@@ -136,12 +140,16 @@ class CommState:
         if hasattr(self, "_hook"):  # else __init__ raised
             self._hook.close()
 
-    def _follow(self) -> None:
-        scaler, optimizer = self._scaler(), self._optimizer()
+    def _follow_scaler(self) -> None:
+        scaler = self._scaler()
         if scaler is not None and scaler.is_enabled():
             self._hook.set_scale(scaler.get_scale())
-        if optimizer is not None:
-            self._hook.set_lr(float(optimizer.param_groups[0]["lr"]))
+
+    def _follow(self) -> None:
+        self._follow_scaler()
+        if self._optimizers:
+            live = [optimizer for each in self._optimizers if (optimizer := each()) is not None]
+            self._hook.set_lrs(_rates.of(live, self._names, self._parameters))
 
 
 NOT_SETTINGS = ("grad_scaler", "optimizer", "seed")  # arguments that are no keys of the `comm:` section
@@ -162,7 +170,11 @@ def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "
         min_compress_numel: parameters with fewer elements travel dense, as 1-D ones do (compress_1d=True changes that).
         grad_scaler: the GradScaler of the loop. Memory is kept in units of the unscaled gradient, and a step that any
             rank has to skip leaves it as it was on all ranks.
-        optimizer: for methods that need its learning rate: the one that steps this model's parameters.
+        optimizer: for methods with the step size inside (ec, ec_diana, dore): the optimizer that steps along the gradients,
+            or a list where several share them. At each forward pass every parameter takes the learning rate that its group
+            has then, and that is the one to step with after the backward pass; schedulers step after the optimizer. At 0
+            nothing is delivered and nothing lost. All ranks must have the same rates; a rank that receives a gradient of
+            another rate raises.
         seed: of the operators' random bits, an integer >= 0.
         timeout_s: seconds that any wait for another rank may take before backward() raises.
         **comm: any other key of the `comm:` section of configs/README.md.

@@ -20,10 +20,14 @@ _calls: list[Callable[[DistributedDataParallel], None]] = []
 def before(call: Callable[[DistributedDataParallel], None]) -> None:
     """From now on every forward of any DDP begins with `call(ddp)`, in the order of these calls, if the gradients of a
     backward pass after it would be reduced: gradients are enabled, and it is not under no_sync()."""
-    if not _calls:
-        DistributedDataParallel._pre_forward = _wrapped(DistributedDataParallel._pre_forward)
+    _wrap()
     if call not in _calls:
         _calls.append(call)
+
+
+@functools.cache
+def _wrap() -> None:
+    DistributedDataParallel._pre_forward = _wrapped(DistributedDataParallel._pre_forward)
 
 
 def _wrapped(plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,6 +37,8 @@ def _wrapped(plain: Callable[..., Any]) -> Callable[..., Any]:
         if torch.is_grad_enabled() and self.require_backward_grad_sync:
             for call in _calls:
                 call(self)
+            for state in list(_followers.get(self, ())):  # of those that a call has just attached as well
+                state._follow()
         return plain(self, *inputs, **kwargs)
 
     return _pre_forward
@@ -44,12 +50,7 @@ _followers: "weakref.WeakKeyDictionary[DistributedDataParallel, weakref.WeakSet]
 def follow(ddp: DistributedDataParallel, state: Any) -> None:
     """From now on `state._follow()` is called before such a forward, as long as both live."""
     _followers.setdefault(ddp, weakref.WeakSet()).add(state)
-    before(_follow)
-
-
-def _follow(ddp: DistributedDataParallel) -> None:
-    for state in list(_followers.get(ddp, ())):
-        state._follow()
+    _wrap()
 
 
 def weak(thing: Any) -> Callable[[], Any]:
