@@ -54,10 +54,14 @@ std::string Checkpoints::Write(uint64_t step, Snapshot& file) {
   file.Write(RankFile(folder, exact_.rank()));
   FlushFolder(saves);
   FlushFolder(config_.run.output_dir);
-  double one = 1;
-  exact_.Finish(exact_.StartAllReduce(std::span<double>(&one, 1)));  // all files are there
+  const auto wait_for_all = [&] {
+    double one = 1;
+    exact_.Finish(exact_.StartAllReduce(std::span<double>(&one, 1)));
+  };
+  wait_for_all();  // all files are there
   own_.written.insert(step);
   Prune(saves, own_, config_.checkpoint.keep_last, exact_.rank());
+  wait_for_all();  // in local mode others may begin the next save at once, whose folder would look like a stranger's
   saved_at_ = Clock::now();
   return folder;
 }

@@ -5,9 +5,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include "train/inputs.h"
+#include "train/terminal.h"
+
 namespace gradwire::train {
 
 namespace {
+
+constexpr size_t kHelpIndent = 6;  // of what KeysHelp says of a key
 
 void AddCompareOptions(CLI::App& command, CompareOptions& options) {
   const auto names = [](const std::vector<Axis>& axes) {
@@ -41,7 +46,7 @@ CommandLine Parse(int argc, const char* const* argv) {
   train->add_option("--join", line.join, "Be one more worker of an asynchronous run, at the address that it prints")
       ->type_name("HOST:PORT");
   train->add_flag("--print-config", line.print_config, "Print all settings as YAML, and start nothing");
-  train->footer(KeysHelp());
+  train->footer(Wrapped(KeysHelp(), TerminalWidth(), kHelpIndent));
   CLI::App* sweep =
       app.add_subcommand("sweep", "Train with every combination of values, one after another, and compare");
   sweep->add_option("CONFIG", line.config_file, "YAML file")->required();
@@ -67,6 +72,9 @@ CommandLine Parse(int argc, const char* const* argv) {
     std::cerr << app.help();
     line.exit_code = 2;
   }
+  for (std::string* path : {&line.config_file, &line.compare.plot, &line.compare.csv}) *path = WithHome(*path);
+  if (compare->parsed())
+    for (std::string& run : line.words) run = WithHome(run);
   if (sweep->parsed()) line.command = Command::kSweep;
   if (compare->parsed()) line.command = Command::kCompare;
   if (list->parsed()) line.command = Command::kList;

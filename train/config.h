@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,8 @@ struct ObjectiveConfig {
   int64_t anchor_period = 0;  // rounds
   int64_t refresh_batch = 0;  // samples
   std::string coin = "auto";
-  double ema = 1;
-  bool star_shift = false;
+  std::optional<double> ema;  // LoadConfig fills in the method's, here and below
+  std::optional<bool> star_shift;
   std::string prox = "none";
   double prox_lambda = 0;
 
@@ -158,6 +159,9 @@ CommConfig CommOf(const Config& config);
 
 /// Throws ConfigError where settings that are fine by themselves do not go together. LoadConfig calls it.
 void CheckTogether(const Config& config);
+
+/// Throws ConfigError where a key has another value than its default and nothing would read it. CheckTogether calls it.
+void CheckScopes(const Config& config);
 
 /// An error about a key that shows only later: "PLACE: KEY: MESSAGE".
 ConfigError ErrorAt(const Config& config, std::string_view key, std::string_view message);

@@ -14,7 +14,7 @@ namespace gradwire::train {
 namespace {
 
 void CheckOptimizer(const Config& config) {
-  if (config.optimizer.nesterov && config.optimizer.momentum == 0)
+  if (config.objective.is_network() && config.optimizer.nesterov && config.optimizer.momentum == 0)
     throw ErrorAt(config, "optimizer.momentum",
                   fmt::format("found 0, expected a number > 0 because optimizer.nesterov is true ({}); set "
                               "optimizer.nesterov to false for plain SGD",
@@ -74,12 +74,6 @@ void CheckObjective(const Config& config) {
     if (config.optimizer.lr.is_theory)
       throw ErrorAt(config, "optimizer.lr", "found theory, expected a number because objective.name is network");
     CheckTwoPoints(config);
-    for (const Key& key : Keys())
-      if (key.section() == "objective" && key.name != "objective.name" && key.print(config) != key.default_text)
-        throw ErrorAt(config, key.name,
-                      fmt::format("found {}, which is of convex problems; expected the default {} because "
-                                  "objective.name is network ({})",
-                                  key.print(config), key.default_text, config.PlaceOf("objective.name")));
     return;
   }
   CheckEstimator(config);
@@ -108,12 +102,10 @@ void CheckAsyncNetwork(const Config& config) {
     throw ErrorAt(config, "run.nproc",
                   fmt::format("found {}, expected at least 2, a server and a worker, because async.server is dedicated",
                               config.run.nproc));
-  for (const char* name : {"async.delay", "async.speeds"})
-    if (const Key& key = *FindKey(name); key.print(config) != key.default_text)
-      throw ErrorAt(config, name,
-                    fmt::format("found {}, expected the default {}: workers of a network take the time that they take; "
-                                "train.slow_rank and train.slow_factor slow one down",
-                                key.print(config), key.default_text));
+  if (config.train.slow_rank == 0 && config.async.server == "dedicated")
+    throw ErrorAt(
+        config, "train.slow_rank",
+        "found 0, expected a worker's rank, from 1, because async.server is dedicated: rank 0 computes nothing");
 }
 
 void CheckAsync(const Config& config) {
@@ -133,8 +125,8 @@ void CheckAsync(const Config& config) {
     const std::string_view message = error.what();
     throw ErrorAt(config, "async.down", message.substr(message.find(": ") + 2));
   }
-  if (config.comm.start_iter > 0)
-    refuse("comm.start_iter", fmt::format("{}", config.comm.start_iter), "0, since workers have no steps in common,");
+  if (config.objective.coin == "common")
+    refuse("objective.coin", "common", "own, since workers have no rounds in common,");
   const Method& method = FindMethod(config.comm.method);
   const ExchangeParts parts = MakeParts(CommOf(config), 0);
   if (parts.down_compressor) refuse("comm.method", config.comm.method, "a method without a way back");
@@ -156,6 +148,10 @@ void CheckShift(const Config& config) {
   if (local.gradient_p != std::vector<double>{1} && local.shift != "skip")
     refuse("local.gradient_p", "found other numbers than 1, expected [1]");
   const bool is_anchored = local.shift == "anchor";
+  if (is_anchored && config.objective.is_network())
+    throw ErrorAt(config, "local.shift",
+                  "found anchor, expected none, skip or learn because objective.name is network: a mini-batch has no "
+                  "anchor");
   if (is_anchored != (local.anchor_p > 0))
     refuse("local.anchor_p", fmt::format("found {}, expected {}", local.anchor_p, is_anchored ? "a number > 0" : "0"));
   if (is_anchored != (config.objective.estimator == "anchored"))
@@ -173,6 +169,8 @@ void CheckShift(const Config& config) {
     refuse("comm.method",
            fmt::format("found {}, expected one without memory (none, dcgd): models and gradients take turns",
                        config.comm.method));
+  if (local.shift == "skip" && config.optimizer.lr == 0)
+    refuse("optimizer.lr", "found 0, expected a number > 0: the shift is a difference of models over it,");
   if (local.shift == "skip" && config.objective.is_network() && config.optimizer.momentum != 0)
     refuse("optimizer.momentum", fmt::format("found {}, expected 0", config.optimizer.momentum));
 }
@@ -203,13 +201,6 @@ void CheckMode(const Config& config) {
                     mode));
   if (mode == "async") CheckAsync(config);
   if (mode == "local") CheckShift(config);
-  for (const Key& key : Keys())
-    if ((key.section() == "local" || key.section() == "async") && key.section() != mode &&
-        key.print(config) != key.default_text)
-      throw ErrorAt(
-          config, key.name,
-          fmt::format("found {}, expected the default {} because train.mode is {} ({}); set it to {}",
-                      key.print(config), key.default_text, mode, config.PlaceOf("train.mode"), key.section()));
 }
 
 }  // namespace
@@ -230,8 +221,6 @@ ConfigError ErrorAt(const Config& config, std::string_view key, std::string_view
 }
 
 void CheckTogether(const Config& config) {
-  CheckOptimizer(config);
-  CheckLrScheduler(config);
   try {
     Check(CommOf(config));
     if (config.objective.is_network()) CheckGiven(config.comm, kNetworkGives, "the training of a network");
@@ -239,6 +228,9 @@ void CheckTogether(const Config& config) {
     const std::string_view message = error.what();
     throw ConfigError(fmt::format("{}: {}", config.PlaceOf(message.substr(0, message.find(':'))), message));
   }
+  CheckScopes(config);
+  CheckOptimizer(config);
+  CheckLrScheduler(config);
   CheckObjective(config);
   CheckMode(config);
 }

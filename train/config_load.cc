@@ -1,63 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <array>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
+#include "base/text.h"
 #include "gradwire/method.h"
 #include "train/config.h"
 #include "train/config_keys.h"
+#include "train/yaml_text.h"
 
 namespace gradwire::train {
 namespace {
 
 using Places = std::map<std::string, std::string, std::less<>>;
 
-std::string LineOf(const std::string& file, const YAML::Mark& mark) {
-  return fmt::format("{}:{}", file, mark.line + 1);
-}
-
-std::string PlaceOf(const Override& override) { return fmt::format("command line, '{}'", override.word); }
-
-std::string ReadText(const std::string& file) {
-  errno = 0;
-  std::ifstream in(file);
-  std::error_code ignored;
-  const bool is_folder = std::filesystem::is_directory(file, ignored);  // opens like a file, reads like an empty one
-  if (in && !is_folder) return {std::istreambuf_iterator<char>(in), {}};
-  throw ConfigError(fmt::format("{}: cannot be read ({}); expected a YAML file such as configs/quickstart.yaml", file,
-                                is_folder ? "it is a folder" : std::strerror(errno)));
-}
-
-/// The file's only document; a null node where the file is empty.
-YAML::Node ReadDocument(const std::string& file) {
-  std::vector<YAML::Node> documents;
-  try {
-    documents = YAML::LoadAll(ReadText(file));
-  } catch (const YAML::Exception& error) {
-    throw ConfigError(
-        fmt::format("{}: not valid YAML: {}; expected a map of sections, each with its keys indented below it",
-                    LineOf(file, error.mark), error.msg));
-  }
-  if (documents.size() > 1)
-    throw ConfigError(fmt::format("{}: a second YAML document ('---') begins before this line; expected one document",
-                                  LineOf(file, documents[1].Mark())));
-  return documents.empty() ? YAML::Node() : documents.front();
-}
+std::string PlaceOf(const Override& override) { return fmt::format("command line, '{}'", Shown(override.word, 200)); }
 
 std::string SuggestFor(std::string_view name) {
   const std::string_view nearest = NearestKey(name);
   return nearest.empty() ? "" : fmt::format("; the nearest key is {}", nearest);
 }
 
+/// Why a name may stand where no key is meant; empty where nothing speaks for it.
+std::string HintAbout(std::string_view name) {
+  if (name.ends_with("<<"))
+    return "; YAML's merge keys are not read: write out the keys that are meant, each with its alias (lr: *rate)";
+  const std::string_view leaf = name.substr(name.rfind('.') + 1);  // npos + 1 = 0: the whole name
+  const std::vector<std::string_view> sections = Sections();
+  if (leaf != name && std::ranges::find(sections, leaf) != sections.end())
+    return fmt::format("; {} is a section: it stands at the beginning of its line", leaf);
+  const auto count = [&](char c) { return std::count(name.begin(), name.end(), c); };
+  const bool is_number = !leaf.empty() && leaf.find_first_not_of("0123456789.%") == leaf.npos;
+  if (count('(') != count(')') || is_number)
+    return "; within { } a comma ends a value: put one that has commas in quotes, \"induced(topk:1%,randk:1%)\"";
+  return SuggestFor(name);
+}
+
 ConfigError UnknownSection(const std::string& place, const std::string& name) {
   return ConfigError(fmt::format("{}: unknown section '{}': expected one of {}, each with its keys indented below it{}",
-                                 place, name, fmt::join(Sections(), ", "), SuggestFor(name)));
+                                 place, Shown(name), fmt::join(Sections(), ", "), HintAbout(name)));
 }
 
 ConfigError UnknownKey(const std::string& place, const std::string& name) {
@@ -67,7 +50,7 @@ ConfigError UnknownKey(const std::string& place, const std::string& name) {
   const std::string expected = siblings.empty()
                                    ? fmt::format("section.key, where the sections are {}", fmt::join(Sections(), ", "))
                                    : fmt::format("one of this section's keys {}", fmt::join(siblings, ", "));
-  return ConfigError(fmt::format("{}: unknown key '{}': expected {}{}", place, name, expected, SuggestFor(name)));
+  return ConfigError(fmt::format("{}: unknown key '{}': expected {}{}", place, Shown(name), expected, HintAbout(name)));
 }
 
 /// Notes where a key or section is given; throws if it was given before in the same source.
@@ -78,69 +61,71 @@ void NoteOnce(Places& seen, const std::string& name, const std::string& place) {
                                   before->second));
 }
 
-/// Keeps the difference between 64 and "64", as the tag of a node does.
-ConfigValue AsWritten(const YAML::Node& node) {
-  using Kind = ConfigValue::Kind;
-  if (!node.IsDefined() || node.IsNull()) return {};
-  if (node.IsMap()) return {Kind::kMap, "", {}};
-  if (node.IsScalar())
-    return {node.Tag().empty() || node.Tag() == "?" ? Kind::kPlain : Kind::kQuoted, node.Scalar(), {}};
-  ConfigValue list{Kind::kList, "", {}};
-  for (const YAML::Node& element : node) list.elements.push_back(AsWritten(element));
-  return list;
+/// Those of word processors.
+bool HasOtherQuotes(std::string_view text) {
+  return std::ranges::any_of(std::array{"\u2018", "\u2019", "\u201c", "\u201d"},
+                             [&](std::string_view quote) { return text.find(quote) != text.npos; });
 }
 
 void Set(Config& config, const Key& key, const ConfigValue& value, const std::string& place) {
   if (!key.read(value, config))
-    throw ConfigError(fmt::format("{}: {}: found {}, expected {}", place, key.name, Describe(value), key.expected));
+    throw ConfigError(fmt::format("{}: {}: found {}, expected {}{}", place, key.name, Describe(value), key.expected,
+                                  HasOtherQuotes(value.text) ? "; \u201c and \u2019 are no quotes to YAML" : ""));
   config.places.insert_or_assign(std::string(key.name), place);
 }
 
-std::string NameAt(const std::string& file, const YAML::Node& name) {
-  if (name.IsScalar()) return name.Scalar();
-  throw ConfigError(fmt::format("{}: found {} as the name of a key, expected a word", LineOf(file, name.Mark()),
-                                Describe(AsWritten(name))));
+std::string NameAt(const std::string& place, const ConfigValue& name) {
+  if (name.kind == ConfigValue::Kind::kPlain || name.kind == ConfigValue::Kind::kQuoted) return name.text;
+  throw ConfigError(fmt::format("{}: found {} as the name of a key, expected a word", place, Describe(name)));
 }
 
-void ReadSection(Config& config, const std::string& file, const std::string& section, const YAML::Node& keys,
+/// What is done with each name of a map, the place where it stands, and its value.
+template <typename Do>
+void ForEach(const ConfigValue& map, const std::string& file, Do use) {
+  for (size_t i = 0; i + 1 < map.elements.size(); i += 2) {
+    const std::string place = fmt::format("{}:{}", file, map.elements[i].line);
+    use(NameAt(place, map.elements[i]), place, map.elements[i + 1]);
+  }
+}
+
+void ReadSection(Config& config, const std::string& file, const std::string& section, const ConfigValue& keys,
                  Places& seen) {
-  for (const auto& entry : keys) {
-    const std::string name = section + "." + NameAt(file, entry.first), place = LineOf(file, entry.first.Mark());
+  ForEach(keys, file, [&](const std::string& leaf, const std::string& place, const ConfigValue& value) {
+    const std::string name = section + "." + leaf;
     const Key* key = FindKey(name);
     if (key == nullptr) throw UnknownKey(place, name);
     NoteOnce(seen, name, place);
-    Set(config, *key, AsWritten(entry.second), place);
-  }
+    Set(config, *key, value, place);
+  });
 }
 
 void ReadFile(Config& config, const std::string& file) {
-  const YAML::Node document = ReadDocument(file);
-  if (document.IsNull()) return;
-  if (!document.IsMap())
-    throw ConfigError(fmt::format("{}: found {}, expected a map of the sections {}", LineOf(file, document.Mark()),
-                                  Describe(AsWritten(document)), fmt::join(Sections(), ", ")));
+  const ConfigValue document = ReadYamlFile(file);
+  if (document.kind == ConfigValue::Kind::kNothing) return;
+  if (document.kind != ConfigValue::Kind::kMap)
+    throw ConfigError(fmt::format("{}:{}: found {}, expected a map of the sections {}", file, document.line,
+                                  Describe(document), fmt::join(Sections(), ", ")));
   const std::vector<std::string_view> sections = Sections();
   Places seen;
-  for (const auto& entry : document) {
-    const YAML::Node& keys = entry.second;
-    const std::string section = NameAt(file, entry.first), place = LineOf(file, entry.first.Mark());
+  ForEach(document, file, [&](const std::string& section, const std::string& place, const ConfigValue& keys) {
     if (std::find(sections.begin(), sections.end(), section) == sections.end()) throw UnknownSection(place, section);
     NoteOnce(seen, section, place);
-    if (!keys.IsMap() && !keys.IsNull())
-      throw ConfigError(fmt::format("{}: section {}: found {}, expected a map of its keys", place, section,
-                                    Describe(AsWritten(keys))));
+    if (keys.kind != ConfigValue::Kind::kMap && keys.kind != ConfigValue::Kind::kNothing)
+      throw ConfigError(
+          fmt::format("{}: section {}: found {}, expected a map of its keys, 'key: value' in lines of their own", place,
+                      section, Describe(keys)));
     ReadSection(config, file, section, keys, seen);
-  }
+  });
 }
 
 /// Only a list is parsed as YAML: other values are taken as they are, whatever characters they hold.
 ConfigValue ValueOf(const Override& override, const Key& key) {
   if (!key.is_list) return ConfigValue::Plain(override.value);
   try {
-    return AsWritten(YAML::Load(override.value));
-  } catch (const YAML::Exception& error) {
-    throw ConfigError(
-        fmt::format("{}: {}: found '{}', expected {}", PlaceOf(override), key.name, override.value, key.expected));
+    return ReadYaml(override.value, "");
+  } catch (const ConfigError&) {
+    throw ConfigError(fmt::format("{}: {}: found '{}', expected {}", PlaceOf(override), key.name, Shown(override.value),
+                                  key.expected));
   }
 }
 
@@ -155,21 +140,12 @@ void Apply(Config& config, const std::vector<Override>& overrides) {
   }
 }
 
-/// What was left to the method gets the method's value: config.yaml and the records say what ran.
-void TakeFromMethod(Config& config) {
-  config.comm.compressor = MakeParts(CommOf(config), 0).compressor->spec();
-  if (config.objective.is_network()) return;
-  const Method& method = FindMethod(config.comm.method);
-  if (!config.places.contains("objective.ema")) config.objective.ema = method.ema;
-  if (!config.places.contains("objective.star_shift")) config.objective.star_shift = method.star_shift;
-}
-
 }  // namespace
 
 Override ParseOverride(const std::string& word) {
   const size_t equals = word.find('=');
   if (equals != std::string::npos && equals > 0) return {word, word.substr(0, equals), word.substr(equals + 1)};
-  throw ConfigError(fmt::format("command line, '{}': expected section.key=value, e.g. optimizer.lr=0.05{}", word,
+  throw ConfigError(fmt::format("command line, '{}': expected section.key=value, e.g. optimizer.lr=0.05{}", Shown(word),
                                 SuggestFor(word.substr(0, equals))));
 }
 
@@ -179,7 +155,11 @@ Config LoadConfig(const std::string& file, const std::vector<Override>& override
   Apply(config, overrides);
   if (config.run.output_dir.empty()) config.run.output_dir = "runs/" + std::filesystem::path(file).stem().string();
   CheckTogether(config);
-  TakeFromMethod(config);
+  // Records and config.yaml say what is run, where it was auto.
+  const Method& method = FindMethod(config.comm.method);
+  config.comm.compressor = MakeParts(CommOf(config), 0).compressor->spec();
+  config.objective.ema = config.objective.ema.value_or(method.ema);
+  config.objective.star_shift = config.objective.star_shift.value_or(method.star_shift);
   return config;
 }
 

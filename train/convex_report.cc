@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "train/async_json.h"
 
 namespace gradwire::train {
@@ -28,7 +29,8 @@ Json ToJson(const ConvexRecord& r, const Config& config) {
                {"bits_payload", r.bits_payload},
                {"passes", r.passes},
                {"method", config.comm.method},
-               {"compressor", config.comm.compressor}};
+               {"compressor", config.comm.compressor},
+               {"data", fmt::format("{} {}", config.objective.name, Printable(config.objective.data))}};
   if (r.clock) json["clock"] = *r.clock;
   if (r.stats) json.update(StalenessJson(*r.stats));
   return json;

@@ -24,17 +24,21 @@ struct ImageSet {
 
 struct Dataset {
   ImageSet train, test;
-  std::string description;  ///< for the log: what it is, how many images, from where
+  std::string name;         ///< what it is, and how many images
+  std::string description;  ///< for the log: the same, and from where
   int num_classes = kNumClasses;
 };
 
 /// Loads a data set by its `data.dataset` name:
 ///   cifar10    CIFAR-10's binary version from `root` or `root`/cifar-10-batches-bin
 ///   synthetic  the built-in set (synthetic.h); `root` is ignored
-///   auto       cifar10 where `root` has it, else synthetic
-/// Throws Error when a file is missing, truncated or not CIFAR-10, ConfigError for another name. A damaged CIFAR-10 is
-/// an error for `auto` too: it must not turn into other images in silence. A subset of CIFAR-10 may have smaller files,
-/// or all of its training images in data_batch_1.bin.
+///   auto       cifar10 where `root` has it; else, where `root` is data.root's default, synthetic
+/// Throws ConfigError for another name, and where a file is missing, truncated or not CIFAR-10. A damaged CIFAR-10 and
+/// a folder that was asked for are never turned into other images. A subset of CIFAR-10 may have smaller files, or all
+/// of its training images in data_batch_1.bin.
 Dataset LoadDataset(const std::string& name, const std::string& root);
+
+/// Why LoadDataset cannot read the images, as far as names and sizes of files tell; empty where they tell nothing.
+std::string MissingIn(const std::string& name, const std::string& root);
 
 }  // namespace gradwire::train

@@ -17,14 +17,13 @@
 namespace gradwire::train {
 namespace {
 
-constexpr size_t kColumn = 18;  // where summaries begin
+std::string Below(std::string_view text) { return fmt::format("{:<{}}{}\n", "", kListIndent, text); }
 
-std::string Below(std::string_view text) { return fmt::format("  {:<{}}{}\n", "", kColumn, text); }
-
+/// A name that is too long for its column has a line of its own.
 std::string Row(std::string_view name, std::string_view summary, std::string_view source) {
-  const std::string rest = fmt::format("{}  [{}]", summary, source.empty() ? "-" : source);
-  if (name.size() + 2 > kColumn) return fmt::format("  {}\n", name) + Below(rest);
-  return fmt::format("  {:<{}}{}\n", name, kColumn, rest);
+  const std::string text = source.empty() ? std::string(summary) : fmt::format("{}  [{}]", summary, source);
+  if (name.size() + 4 > kListIndent) return fmt::format("  {}\n", name) + Below(text);
+  return fmt::format("  {:<{}}{}\n", name, kListIndent - 2, text);
 }
 
 /// Of a piece of so many floats that is as large as pieces are.

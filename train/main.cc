@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "base/rank_env.h"
+#include "base/text.h"
 #include "gradwire/error.h"
 #include "train/async_meeting.h"
 #include "train/async_worker_run.h"
@@ -38,7 +39,7 @@ int BeRank(const Config& config, const RankEnv& env) {
     return RunConvexAsRank(config, env);
   } catch (const std::exception& error) {
     const std::string who = env.rank < 0 ? "worker" : "rank " + std::to_string(env.rank);
-    std::cerr << who + ": error: " + error.what() + "\n" << std::flush;
+    std::cerr << who + ": error: " + Printable(error.what()) + "\n" << std::flush;
     std::_Exit(dynamic_cast<const ConfigError*>(&error) ? kBadConfig : 1);
   }
 }

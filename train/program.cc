@@ -4,11 +4,14 @@
 #include <exception>
 #include <iostream>
 
+#include "base/text.h"
 #include "config/environment.h"
 #include "train/command_line.h"
 #include "train/convex.h"
+#include "train/inputs.h"
 #include "train/list.h"
 #include "train/sweep.h"
+#include "train/terminal.h"
 
 namespace gradwire::train {
 namespace {
@@ -25,6 +28,7 @@ int Train(const CommandLine& line, int argc, const char* const* argv, const RunP
   if (!line.join.empty() && (config.train.mode != "async" || !config.objective.is_network()))
     throw ErrorAt(config, "train.mode",
                   "found " + config.train.mode + ", expected async, of a network, because --join is given");
+  CheckInputs(config);
   if (config.run.launch == "threads") return RunConvexThreads(config);
   if (!run_processes)
     throw ErrorAt(config, "run.launch",
@@ -58,7 +62,9 @@ int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processe
     case Command::kTrain: return Train(line, argc, argv, run_processes);
     case Command::kSweep: return Sweep(line, run_processes);
     case Command::kCompare: std::cout << Compare(line.words, line.compare); return 0;
-    case Command::kList: std::cout << ListText(line.words.empty() ? "" : line.words[0]); return 0;
+    case Command::kList:
+      std::cout << Wrapped(ListText(line.words.empty() ? "" : line.words[0]), TerminalWidth(), kListIndent);
+      return 0;
     case Command::kKeys: std::cout << KeysMarkdown(); return 0;
   }
   return 0;
@@ -70,7 +76,7 @@ int RunProgram(int argc, const char* const* argv, const RunProcesses& run_proces
   try {
     return Dispatch(argc, argv, run_processes);
   } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << std::endl;
+    std::cerr << "error: " << Printable(error.what()) << std::endl;
     return dynamic_cast<const ConfigError*>(&error) ? kBadConfig : 1;
   }
 }

@@ -118,7 +118,8 @@ void Report::Interval(const IntervalRecord& r) {
                   {"t_decode", r.t_decode},
                   {"residual_norm", r.residual_norm},
                   {"method", method_},
-                  {"compressor", compressor_}};
+                  {"compressor", compressor_},
+                  {"data", data_}};
   if (r.stats) json.update(StalenessJson(*r.stats)), json["bytes_down_total"] = r.stats->bytes_down;
   Write(json.dump());
   Progress(fmt::format(
@@ -149,7 +150,9 @@ void Report::Eval(const EvalRecord& record) {
 }
 
 void Report::Final(const EvalRecord& record) {
-  Write(ToJson(record, "final").dump());
+  Json last = ToJson(record, "final");
+  last["data"] = data_;
+  Write(last.dump());
   const double steps = std::max<double>(1, static_cast<double>(sum_.steps));
   const auto row = [&](const char* name, const std::string& value) { Say(fmt::format("  {:<22}{}", name, value)); };
   const auto ms = [&](double total) { return fmt::format("{:.2f} ms a step", 1e3 * total / steps); };

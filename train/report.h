@@ -5,6 +5,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "gradwire/async.h"
 #include "train/config.h"
@@ -54,6 +55,8 @@ class Report {
   explicit Report(const Config& config, std::optional<int64_t> goes_on_at = {});
   ~Report();
 
+  /// What the run is trained on, for its records.
+  void SetData(std::string name) { data_ = std::move(name); }
   void Say(const std::string& text);
   /// A line of metrics.jsonl.
   void Write(const std::string& json);
@@ -70,7 +73,7 @@ class Report {
   void EndLine();
   void Accumulate(const IntervalRecord& record);
 
-  std::string directory_, method_, compressor_;
+  std::string directory_, method_, compressor_, data_;
   std::ofstream metrics_;
   bool terminal_;
   bool line_open_ = false;

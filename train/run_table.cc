@@ -10,12 +10,16 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "gradwire/error.h"
 
 namespace gradwire::train {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr size_t kMaxLine = size_t{1} << 20;  // bytes; the parser takes any depth, without recursion
+constexpr size_t kMaxLines = 1'000'000;
 
 struct Run {
   std::string folder;
@@ -29,13 +33,17 @@ Run ReadRun(const std::string& path) {
   while (run.folder.size() > 1 && run.folder.back() == '/') run.folder.pop_back();
   const std::string file = is_file ? path : (given / "metrics.jsonl").string();
   std::ifstream in(file);
-  if (!in) throw ConfigError(fmt::format("{}: cannot be read; expected the output folder of a run", file));
+  std::error_code ignored;
+  if (!in || std::filesystem::is_directory(file, ignored)) throw ConfigError(fmt::format("{}: cannot be read; expected the output folder of a run", file));
   size_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    Json record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  for (std::string line; ReadLine(in, line, kMaxLine);) {
+    if (++number > kMaxLines)
+      throw ConfigError(fmt::format("{}: more than {} lines, expected fewer records", file, kMaxLines));
+    Json record;
+    if (line.size() <= kMaxLine) record = Json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!record.is_object())
-      throw ConfigError(fmt::format("{}:{}: found '{:.40}', expected a JSON object", file, number, line));
+      throw ConfigError(fmt::format("{}:{}: found '{}', expected a JSON object of at most {} bytes", file, number,
+                                    Shown(line, 40), kMaxLine));
     run.records.push_back(std::move(record));
   }
   return run;
@@ -81,6 +89,7 @@ Curve CurveOf(const Run& run, const Axis& x, const Axis& y) {
   for (const Json& record : run.records) {
     if (const std::string method = TextOf(record, "method"); !method.empty()) curve.method = method;
     if (const std::string compressor = TextOf(record, "compressor"); !compressor.empty()) curve.compressor = compressor;
+    if (const std::string data = TextOf(record, "data"); !data.empty()) curve.data = data;
     if (const auto found = record.find("diverged"); found != record.end()) curve.diverged = *found == true;
     const auto at = ValueOf(record, x), value = ValueOf(record, y);
     if (!at || !value || record.contains("final")) continue;  // the final record repeats the last one

@@ -28,6 +28,7 @@ const std::vector<Axis>& YAxes();
 struct Curve {
   std::string name;  ///< the run's folder, without what all runs' folders have in common
   std::string method, compressor;
+  std::string data;  ///< what it was trained on; empty where its records do not say
   bool diverged = false;
   std::vector<double> x, y;
 };
@@ -40,11 +41,12 @@ struct RunTable {
 };
 
 /// Reads the runs: output folders, or their metrics.jsonl. Throws ConfigError for an unknown quantity (with the known
-/// ones), a run that cannot be read (FILE:LINE for a line that is no JSON object), or one without the quantity.
+/// ones), a run that cannot be read (FILE:LINE for a line that is no JSON object, or longer than 1 MiB, and for more than
+/// a million lines), or one without the quantity.
 RunTable ReadRuns(const std::vector<std::string>& runs, const CompareOptions& options);
 
 /// The table for the terminal: final y; y at the largest x that all runs reached; first x where y is at most 1e-3, 1e-6
-/// and 1e-10 (where less is better).
+/// and 1e-10 (where less is better). A last line says where runs were trained on different data.
 std::string ToText(const RunTable& table);
 /// One line a record: run,method,compressor,<x>,<y>.
 std::string ToCsv(const RunTable& table);

@@ -51,6 +51,14 @@ std::string Align(const Rows& rows) {
   return text;
 }
 
+/// Where runs of different data stand side by side.
+std::string DataNote(const RunTable& table) {
+  std::vector<std::string> data;
+  for (const Curve& curve : table.curves)
+    if (!curve.data.empty() && std::ranges::find(data, curve.data) == data.end()) data.push_back(curve.data);
+  return data.size() < 2 ? "" : fmt::format("note: these runs are of different data: {}\n", fmt::join(data, "; "));
+}
+
 /// As CSV has it: in quotes where it holds a comma, a quote or a line's end.
 std::string Cell(const std::string& text) {
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
@@ -73,7 +81,7 @@ std::string ToText(const RunTable& table) {
     if (!table.y->rises)
       for (const double target : kTargets) rows.back().push_back(FirstAtMost(curve, target));
   }
-  return Align(rows);
+  return Align(rows) + DataNote(table);
 }
 
 std::string ToCsv(const RunTable& table) {

@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "train/config.h"
+#include "train/inputs.h"
 
 namespace gradwire::train {
 namespace {
@@ -44,8 +46,8 @@ Setting ParseSetting(const std::string& word) {
   for (const std::string& choice : Split(override.value, ';')) {
     setting.choices.push_back(Split(choice, ','));
     if (const size_t found = setting.choices.back().size(); found != setting.keys.size())
-      throw ConfigError(fmt::format("command line, '{}': found {} values in '{}', expected {}, one for each key", word,
-                                    found, choice, setting.keys.size()));
+      throw ConfigError(fmt::format("command line, '{}': found {} values in '{}', expected {}, one for each key", Shown(word),
+                                    found, Shown(choice), setting.keys.size()));
   }
   return setting;
 }
@@ -97,10 +99,10 @@ SweepPlan PlanSweep(const std::string& config_file, const std::vector<std::strin
     const Setting& setting = settings.back();
     if (setting.choices.size() > 1 && std::ranges::count(setting.keys, "run.output_dir") > 0)
       throw ConfigError(
-          fmt::format("command line, '{}': expected one folder, which gets one below it for each run", word));
+          fmt::format("command line, '{}': expected one folder, which gets one below it for each run", Shown(word)));
     count *= setting.choices.size();
     if (count > kMaxRuns)
-      throw ConfigError(fmt::format("command line, '{}': makes more than {} runs, expected fewer", word, kMaxRuns));
+      throw ConfigError(fmt::format("command line, '{}': makes more than {} runs, expected fewer", Shown(word), kMaxRuns));
   }
   const std::string base = BaseFolder(config_file, settings);
   SweepPlan plan;
@@ -112,7 +114,7 @@ SweepPlan PlanSweep(const std::string& config_file, const std::vector<std::strin
       throw ConfigError(fmt::format("two runs of the sweep would write to {}: expected every value once", run.folder));
     std::vector<Override> overrides;
     for (size_t k = 3; k < run.arguments.size(); ++k) overrides.push_back(ParseOverride(run.arguments[k]));
-    LoadConfig(config_file, overrides);
+    CheckInputs(LoadConfig(config_file, overrides));
   }
   return plan;
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "train/async_rules.h"
@@ -39,9 +40,9 @@ class Trainer {
         world_(WorldOf(config, env)),
         notes_(world_),
         checkpoints_(config, *world_.exact, notes_),
-        report_(env.rank == 0 ? std::make_unique<Report>(config, checkpoints_.OwnStep()) : nullptr),
         batches_(config, world_.env),
         network_(network_config_, world_),
+        report_(env.rank == 0 ? std::make_unique<Report>(config, checkpoints_.OwnStep()) : nullptr),
         schedule_(ScheduleOf(config, config.optimizer.lr)),
         steps_per_epoch_(batches_.per_epoch()),
         total_steps_(config.train.steps > 0 ? config.train.steps : config.train.epochs * steps_per_epoch_) {}
@@ -68,6 +69,7 @@ class Trainer {
  private:
   void Introduce() {
     if (!report_) return;
+    report_->SetData(batches_.data().name);
     for (const std::string& line :
          Introduction(config_, batches_.data(), world_.places, network_.parameters(), total_steps_))
       report_->Say(line);
@@ -186,9 +188,9 @@ class Trainer {
   World world_;
   StoreNotes notes_;
   Checkpoints checkpoints_;
-  std::unique_ptr<Report> report_;  // rank 0's
   Batches batches_;
   Network network_;
+  std::unique_ptr<Report> report_;  // rank 0's; after what may fail, since it begins the folder's files anew
   std::unique_ptr<Steps> steps_;
   LrSchedule schedule_;
   int64_t steps_per_epoch_, total_steps_;
@@ -201,6 +203,10 @@ class Trainer {
 }  // namespace
 
 int TrainAsRank(const Config& config, const RankEnv& env) {
+  if (env.rank >= 0 && config.train.slow_rank >= env.world_size)
+    throw ErrorAt(config, "train.slow_rank",
+                  "found " + std::to_string(config.train.slow_rank) + ", expected a rank below their number, " +
+                      std::to_string(env.world_size));
   if (config.train.mode == "async" && env.rank != 0) return RunAsyncWorker(config, env);
   return Trainer(config, env).Run();
 }

@@ -24,7 +24,8 @@ struct LabelledRows {
 
 /// Reads the LIBSVM format: a line is a label and pairs index:value, indices increasing; the rest of a line after # and
 /// blank lines are skipped. The format counts indices from first_index = 1, some writers from 0. The file has two
-/// labels, whichever; the larger one becomes +1. Throws ConfigError "FILE:LINE: ..." for anything else.
+/// labels, whichever; the larger one becomes +1. Throws ConfigError "FILE:LINE: ..." for anything else, a packed file
+/// and a line of more than 16 MiB among it.
 std::shared_ptr<const LabelledRows> ReadLibsvm(const std::string& file, uint32_t first_index = 1);
 /// The same from a stream; `name` stands for the file in errors.
 std::shared_ptr<const LabelledRows> ReadLibsvm(std::istream& in, const std::string& name, uint32_t first_index = 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "compress/operator.h"
 #include "compress/spec.h"
 
@@ -164,6 +165,7 @@ const std::vector<CompressorInfo>& Compressors() {
 }
 
 std::shared_ptr<const Compressor> ParseCompressor(std::string_view spec) {
+  CheckSize(spec);
   const size_t end = spec.find_first_of(":(");
   const std::string_view name = spec.substr(0, end);
   const bool combines = end != spec.npos && spec[end] == '(';
@@ -173,12 +175,12 @@ std::shared_ptr<const Compressor> ParseCompressor(std::string_view spec) {
     names.push_back(entry.name);
     if (entry.name != name) continue;
     if (combines != entry.combines() || (combines && !argument.ends_with(')')))
-      throw ConfigError(fmt::format("compressor '{}': expected {}", spec, entry.info.syntax));
+      throw ConfigError(fmt::format("compressor '{}': expected {}", Shown(spec), entry.info.syntax));
     if (combines) argument.remove_suffix(1);
     return entry.make(argument);
   }
   const std::string_view near = Nearest(name, names);
-  throw ConfigError(fmt::format("compressor '{}': unknown{}; expected one of {}", spec,
+  throw ConfigError(fmt::format("compressor '{}': unknown{}; expected one of {}", Shown(spec),
                                 near.empty() ? "" : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", ")));
 }
 

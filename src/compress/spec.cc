@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace gradwire {
 namespace {
 
@@ -83,7 +85,20 @@ void RefuseArgument(std::string_view op, std::string_view argument) {
     throw ConfigError(fmt::format("compressor '{0}:{1}': {0} takes no argument; write '{0}'", op, argument));
 }
 
+void CheckSize(std::string_view spec) {
+  if (spec.size() > kMaxSpecBytes)
+    throw ConfigError(fmt::format("compressor '{}': is longer than {} bytes; expected a shorter one", Shown(spec, 60),
+                                  kMaxSpecBytes));
+  int depth = 0, deepest = 0;
+  for (const char c : spec) depth += (c == '(') - (c == ')'), deepest = std::max(deepest, depth);
+  if (deepest > kMaxSpecDepth)
+    throw ConfigError(fmt::format("compressor '{}': has operators within each other, {} deep; expected at most {}",
+                                  Shown(spec, 60), deepest, kMaxSpecDepth));
+}
+
 std::string_view Nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
+  constexpr size_t kLongestWord = 100;  // bytes; the distance takes time in proportion to both lengths
+  if (word.size() > kLongestWord) return {};
   std::string_view nearest;
   size_t least = std::max<size_t>(2, word.size() / 2) + 1;
   for (const std::string_view candidate : candidates)

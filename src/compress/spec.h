@@ -44,6 +44,14 @@ Amount ParseAmount(std::string_view op, std::string_view amount, std::string_vie
 /// Throws ConfigError unless the argument is empty.
 void RefuseArgument(std::string_view op, std::string_view argument);
 
+/// What a spec may be. An operator within another one encodes in scratch memory of its own, and has random bits of its
+/// own down to a depth of 31 (SiteOfPart).
+constexpr size_t kMaxSpecBytes = 1000;
+constexpr int kMaxSpecDepth = 16;  ///< parentheses within each other
+
+/// Throws ConfigError where a spec is more than that.
+void CheckSize(std::string_view spec);
+
 /// The candidate with the smallest edit distance to `word`; empty where none is near.
 std::string_view Nearest(std::string_view word, const std::vector<std::string_view>& candidates);
 

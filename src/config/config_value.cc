@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace gradwire {
 
 namespace {
@@ -40,8 +42,9 @@ std::string Quoted(const std::string& text) {
 }  // namespace
 
 bool ReadValue(const ConfigValue& written, bool& value) {
-  static const std::vector<std::string_view> kTrue = {"true", "True", "TRUE", "yes", "on"};
-  static const std::vector<std::string_view> kFalse = {"false", "False", "FALSE", "no", "off"};
+  static const std::vector<std::string_view> kTrue = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"};
+  static const std::vector<std::string_view> kFalse = {"false", "False", "FALSE", "no", "No",
+                                                       "NO",    "off",   "Off",   "OFF"};
   if (written.kind != Kind::kPlain) return false;
   value = std::ranges::find(kTrue, written.text) != kTrue.end();
   return value || std::ranges::find(kFalse, written.text) != kFalse.end();
@@ -90,14 +93,14 @@ std::string Describe(const ConfigValue& written) {
   switch (written.kind) {
     case Kind::kNothing: return "nothing";
     case Kind::kMap: return "a map";
-    case Kind::kPlain: return fmt::format("'{}'", written.text);
-    case Kind::kQuoted: return fmt::format("the text \"{}\"", written.text);
+    case Kind::kPlain: return fmt::format("'{}'", Shown(written.text));
+    case Kind::kQuoted: return fmt::format("the text \"{}\"", Shown(written.text));
     case Kind::kList: break;
   }
   std::vector<std::string> texts;
   for (const ConfigValue& element : written.elements)
     texts.push_back(element.kind == Kind::kPlain || element.kind == Kind::kQuoted ? element.text : Describe(element));
-  return fmt::format("[{}]", fmt::join(texts, ", "));
+  return Shown(fmt::format("[{}]", fmt::join(texts, ", ")), 200);
 }
 
 bool OneOf::Allows(const std::string& value) const {

@@ -3,7 +3,9 @@
 
 #include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +21,9 @@ struct ConfigValue {
   static ConfigValue Plain(std::string text) { return {Kind::kPlain, std::move(text), {}}; }
 
   Kind kind = Kind::kNothing;
-  std::string text;  ///< of plain and quoted ones
-  std::vector<ConfigValue> elements;
+  std::string text;                   ///< of plain and quoted ones
+  std::vector<ConfigValue> elements;  ///< of a list; of a map its names and values in turn
+  size_t line = 0;                    ///< of a file, from 1
 };
 
 // ReadValue returns false where the node is not of the type. Numbers are decimal: YAML 1.1 would take 064 as octal.
@@ -37,6 +40,14 @@ bool ReadValue(const ConfigValue& written, N& value) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
+/// A value, or the word auto.
+template <typename T>
+bool ReadValue(const ConfigValue& written, std::optional<T>& value) {
+  value.reset();
+  if (written.kind == ConfigValue::Kind::kPlain && written.text == "auto") return true;
+  return ReadValue(written, value.emplace());
+}
+
 // YAML that ReadValue turns back into the same value.
 std::string PrintValue(bool value);
 std::string PrintValue(double value);
@@ -46,6 +57,11 @@ std::string PrintValue(const std::vector<double>& value);
 template <std::integral N>
 std::string PrintValue(N value) {
   return std::to_string(value);
+}
+
+template <typename T>
+std::string PrintValue(const std::optional<T>& value) {
+  return value ? PrintValue(*value) : "auto";
 }
 
 /// The value as an error message shows it.
@@ -59,6 +75,8 @@ inline TypeName NameOf(bool) { return {"boolean", "true or false"}; }
 inline TypeName NameOf(double) { return {"number", "a number"}; }
 inline TypeName NameOf(const std::string&) { return {"text", "text"}; }
 inline TypeName NameOf(const std::vector<double>&) { return {"list of numbers", "a list of numbers"}; }
+inline TypeName NameOf(std::optional<double>) { return {"number or auto", "a number"}; }
+inline TypeName NameOf(std::optional<bool>) { return {"boolean or auto", "true or false"}; }
 inline TypeName NameOf(std::integral auto) { return {"integer", "an integer"}; }
 
 // Rules: which values of the type are allowed. text() is the range as tables show it.
@@ -93,6 +111,16 @@ struct Range {
   bool Allows(const std::vector<double>& values) const;
   std::string text() const;
   std::string Expected(std::string_view phrase) const { return std::string(phrase) + " " + text(); }
+};
+
+/// Of a value, or the word auto.
+template <typename Rule>
+struct OrAuto {
+  Rule rule;
+
+  bool Allows(const auto& value) const { return !value || rule.Allows(*value); }
+  std::string text() const { return rule.text(); }
+  std::string Expected(std::string_view phrase) const { return rule.Expected(phrase) + " or auto"; }
 };
 
 inline Range AtLeast(double min) { return {.min = min}; }

@@ -10,12 +10,15 @@
 namespace gradwire {
 namespace {
 
-/// Knuth's: the number of uniform factors until their product falls below e^-mean.
+/// Knuth's: the number of uniform factors until their product falls below e^-mean; of a large mean, whose power would
+/// be 0, the sum of parts.
 double Poisson(Philox& random, double mean) {
-  const double limit = std::exp(-mean);
-  double product = random.Uniform();
-  int count = 0;
-  for (; product > limit; ++count) product *= random.Uniform();
+  constexpr double kPart = 500;
+  double count = 0;
+  for (; mean > 0; mean -= kPart) {
+    const double limit = std::exp(-std::min(mean, kPart));
+    for (double product = random.Uniform(); product > limit; ++count) product *= random.Uniform();
+  }
   return count;
 }
 

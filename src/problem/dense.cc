@@ -55,7 +55,7 @@ size_t CountBelow(const Tridiagonal& t, double x) {
 double Bisect(const Tridiagonal& t, size_t rank, double low, double high) {
   for (;;) {
     const double middle = low + (high - low) / 2;
-    if (middle <= low || middle >= high) return middle;
+    if (!(middle > low && middle < high)) return middle;  // no number is left between, or one is none
     (CountBelow(t, middle) > rank ? high : low) = middle;
   }
 }

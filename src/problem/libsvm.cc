@@ -11,12 +11,14 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
 namespace {
 
 constexpr std::string_view kBlank = " \t\r\v\f";
+constexpr size_t kMaxLine = size_t{16} << 20;  // bytes, for half a million pairs
 
 template <typename N>
 bool ReadNumber(std::string_view text, N& number) {
@@ -34,12 +36,14 @@ class Reader {
 
   void Line(std::string_view line) {
     ++line_;
+    if (line.size() > kMaxLine)
+      Fail(fmt::format("a line of more than {} bytes, expected one sample in each line", kMaxLine));
     line = line.substr(0, line.find('#'));
     std::string_view word = NextWord(line);
     if (word.empty()) return;
     double label = 0;
     if (!ReadFinite(word, label))
-      Fail(fmt::format("found '{}' as the label, expected a number such as +1 or -1", word));
+      Fail(fmt::format("found '{}' as the label, expected a number such as +1 or -1", Shown(word)));
     NoteLabel(label);
     for (uint64_t least = first_; !(word = NextWord(line)).empty();) least = Pair(word, least);
     rows_->begin.push_back(rows_->column.size());
@@ -84,7 +88,7 @@ class Reader {
     double value = 0;
     if (colon == std::string_view::npos || !ReadNumber(word.substr(0, colon), index) ||
         !ReadFinite(word.substr(colon + 1), value))
-      Fail(fmt::format("found '{}', expected index:value with an index >= {} and a finite value", word, first_));
+      Fail(fmt::format("found '{}', expected index:value with an index >= {} and a finite value", Shown(word), first_));
     if (index < first_)
       Fail(
           fmt::format("found the index 0 in '{}', expected indices from 1; for a file that counts from 0 set "
@@ -109,7 +113,13 @@ class Reader {
 
 std::shared_ptr<const LabelledRows> ReadLibsvm(std::istream& in, const std::string& name, uint32_t first_index) {
   Reader reader(name, first_index);
-  for (std::string line; std::getline(in, line);) reader.Line(line);
+  std::string line;
+  for (bool is_first = true; ReadLine(in, line, kMaxLine); is_first = false) {
+    const std::string_view text = is_first ? BehindMark(line) : line;
+    if (const auto unpacker = UnpackerOf(line); is_first && !unpacker.empty())
+      throw ConfigError(fmt::format("{}: is packed; expected text in the LIBSVM format: {} it first", name, unpacker));
+    reader.Line(text);
+  }
   return reader.Finish();
 }
 
@@ -117,7 +127,7 @@ std::shared_ptr<const LabelledRows> ReadLibsvm(const std::string& file, uint32_t
   std::ifstream in(file);
   std::error_code ignored;
   if (!in || std::filesystem::is_directory(file, ignored))
-    throw ConfigError(fmt::format("{}: cannot be read; expected a file in the LIBSVM format, unpacked", file));
+    throw ConfigError(fmt::format("{}: cannot be read; expected a file in the LIBSVM format", file));
   return ReadLibsvm(in, file, first_index);
 }
 

@@ -39,6 +39,8 @@ Problem Describe(Workers workers, std::vector<double> start) {
     for (size_t l = 0; l < f->samples(); ++l)
       problem.max_sample_smoothness = std::max(problem.max_sample_smoothness, f->SampleSmoothness(l));
   }
+  if (!std::isfinite(problem.max_sample_smoothness) || !std::isfinite(problem.smoothness))
+    throw ConfigError("the smoothness, the square of the features, is not finite: expected smaller features or lambda");
   return problem;
 }
 

@@ -23,6 +23,30 @@ TEST(Spec, PrintsInItsShortestForm) {
   for (const auto& [written, printed] : specs) EXPECT_EQ(ParseCompressor(written)->spec(), printed);
 }
 
+TEST(Spec, SizeAndDepthHaveALimit) {
+  const auto nested = [](size_t depth) {
+    std::string spec;
+    for (size_t i = 0; i < depth; ++i) spec += "scaled(";
+    spec += "sign";
+    for (size_t i = 0; i < depth; ++i) spec += ",1)";
+    return spec;
+  };
+  EXPECT_EQ(ParseCompressor(nested(16))->spec(), nested(16));
+  EXPECT_THROW(ParseCompressor(nested(17)), ConfigError);
+  for (const size_t size : {1'001, 1'000'000})
+    for (const char* piece : {"unscale(", "(", "topk:", ",", ")", "x"}) {
+      std::string spec;
+      while (spec.size() < size) spec += piece;
+      try {
+        ParseCompressor(spec);
+        FAIL() << piece;
+      } catch (const ConfigError& error) {
+        EXPECT_THAT(error.what(), HasSubstr("is longer than 1000 bytes"));
+        EXPECT_LT(std::string(error.what()).size(), 200u);
+      }
+    }
+}
+
 struct BadSpec {
   const char* spec;
   std::vector<std::string> says;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Known answers of the asynchronous event loop on a simulated clock (METHODS 4, A8).
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <map>
 #include <memory>
@@ -177,6 +178,17 @@ TEST(AsGrad, TheWayBackCompressesWhatTheWorkersCopyLacks) {  // so that nothing 
     const AsyncTrace trace = RunAsync(trial, 30000);
     EXPECT_LT(trace.distances.back(), 1e-6) << down;
     EXPECT_LT(trace.stats.bytes_down, trace.stats.bytes_up) << down;
+  }
+}
+
+TEST(SimulatedClock, PoissonDelaysHaveTheirMeanHoweverLarge) {  // e^-2000 is 0 in double precision
+  for (const double mean : {3.0, 600.0, 2000.0}) {
+    SimulatedClock clock({DelayModel::Kind::kPoisson, {mean}}, 1);
+    for (int i = 0; i < 400; ++i) {
+      clock.Begin(AsyncJob{});
+      clock.Finish();
+    }
+    EXPECT_NEAR(clock.now() / 400, mean, 5 * std::sqrt(mean / 400)) << mean;
   }
 }
 

@@ -66,6 +66,16 @@ TEST(Libsvm, ErrorsNameFileLineAndWhatWasExpected) {
   EXPECT_THAT(Refusal("1 1:1\n2 1:1\n3 1:1\n"), HasSubstr("data.libsvm:3: found the label 3 after 1 and 2"));
 }
 
+TEST(Libsvm, PackedFilesMarksAndBytesThatAreNoTextAreSaid) {
+  EXPECT_THAT(Refusal("\x1f\x8b\x08z"),
+              HasSubstr("data.libsvm: is packed; expected text in the LIBSVM format: gunzip"));
+  EXPECT_THAT(Refusal("BZh91AY&SY\n"), HasSubstr("bunzip2 it first"));
+  EXPECT_EQ(Read("\xef\xbb\xbf+1 1:1\r\n-1 1:2\r\n")->rows(), 2u);
+  EXPECT_THAT(Refusal("\x1b[2J 1:1\n"), HasSubstr("found '\\x1b[2J' as the label"));
+  EXPECT_THAT(Refusal("+1 \xff:1\n"), HasSubstr("found '\\xff:1', expected index:value"));
+  EXPECT_THAT(Refusal("+1 1:1\n-1" + std::string((size_t{16} << 20) + 1, ' ')), HasSubstr(":2: a line of more than"));
+}
+
 TEST(Libsvm, FilesWithoutTwoClassesAreRefused) {
   EXPECT_THAT(Refusal(""), HasSubstr("data.libsvm: holds no samples"));
   EXPECT_THAT(Refusal("\n# nothing\n"), HasSubstr("holds no samples"));

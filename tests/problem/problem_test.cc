@@ -186,6 +186,35 @@ TEST(Problem, TheMinimiserWithL1SatisfiesItsOptimalityConditions) {  // 0 in gra
   }
 }
 
+/// With features in another unit x is in its inverse, and nothing else changes.
+TEST(Problem, TheMinimumKnowsNoUnits) {
+  const Problem plain = LR();
+  for (const double unit : {1e-9, 1e-3, 1e3, 1e6, 1e12}) {
+    const Problem scaled = LogisticRegression(LRSamples(unit), 5, 0.1 * unit * unit, Regulariser::kRidge);
+    EXPECT_NEAR(scaled.minimiser->value, plain.minimiser->value, 1e-13) << unit;
+    for (size_t j = 0; j < 10; ++j) EXPECT_NEAR(unit * scaled.minimiser->x[j], plain.minimiser->x[j], 1e-12) << unit;
+    const Prox l1{Prox::Kind::kL1, 0.01 * unit};
+    const Minimiser sparse = Minimise(scaled, l1), expected = Minimise(plain, {Prox::Kind::kL1, 0.01});
+    EXPECT_NEAR(sparse.value, expected.value, 1e-12) << unit;
+  }
+}
+
+/// As LIBSVM's unscaled sets have them: columns from 1 to 1e5, lambda from L / 1e4 down to next to nothing.
+TEST(Problem, ColumnsOfAnyUnitsHaveAMinimum) {
+  for (const double lambda : {0.0, 1e-6, 1e-2, 1e2}) {
+    auto rows = std::make_shared<LabelledRows>(*LRSamples(1));
+    for (size_t k = 0; k < rows->value.size(); ++k) rows->value[k] *= std::pow(10.0, rows->column[k] * 5 / 9.0);
+    const Problem problem = LogisticRegression(rows, 5, lambda, Regulariser::kRidge);
+    const std::vector<double> gradient = problem.Gradient(problem.minimiser->x);
+    // f - f* <= ||grad f||^2 / (2 mu)
+    EXPECT_LT(Dot(gradient, gradient) / (2 * problem.strong_convexity), 1e-15) << lambda;
+  }
+}
+
+TEST(Problem, FeaturesWhoseSquaresOverflowAreRefused) {
+  EXPECT_THROW(LogisticRegression(LRSamples(1e200), 5, 0, Regulariser::kRidge), ConfigError);
+}
+
 TEST(Problem, ANonConvexOneHasNoKnownMinimiser) {
   const Problem problem = NonConvexLR();
   EXPECT_FALSE(problem.minimiser);

@@ -12,7 +12,7 @@ import pytest
 import ranks
 
 FIELDS = """step epoch wall_s loss acc lr imgs_per_s world_size bytes_sent bytes_total dense_bytes ratio t_compute t_encode
-t_wire t_decode residual_norm method compressor""".split()
+t_wire t_decode residual_norm method compressor data""".split()
 
 
 def run(*words, timeout=240, **options):
@@ -34,7 +34,8 @@ def test_a_run_writes_every_field_and_its_own_config_again(tmp_path):
         assert 0 < line["bytes_sent"] < line["dense_bytes"] and line["residual_norm"] > 0 and line["world_size"] == 2
         assert line["ratio"] == pytest.approx(line["bytes_sent"] / line["dense_bytes"])
     assert intervals[1]["bytes_total"] == intervals[0]["bytes_sent"] + intervals[1]["bytes_sent"]
-    assert lines[-1]["final"] is True and {"test_loss", "test_acc"} <= lines[-1].keys()
+    assert lines[-1]["final"] is True and {"test_loss", "test_acc", "data"} <= lines[-1].keys()
+    assert all(line["data"] == "synthetic images, 10,000 + 2,000 images" for line in [*intervals, lines[-1]])
     again = run("train", tmp_path / "config.yaml", "--print-config")
     assert again.stdout == (tmp_path / "config.yaml").read_text()
     assert (tmp_path / "model.pt").exists() and (tmp_path / "log.txt").read_text()
@@ -50,10 +51,10 @@ def test_local_steps_send_a_share_of_the_bytes_and_end_with_one_model(tmp_path):
     assert "an agreement every 4 steps" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("words", [["local.shift=learn"], ["local.shift=skip", "local.random=0.5", "optimizer.momentum=0", "optimizer.nesterov=false",
+@pytest.mark.parametrize("words", [["local.shift=learn", "local.sync_every=2"], ["local.shift=skip", "local.random=0.5", "optimizer.momentum=0", "optimizer.nesterov=false",
                                                        "local.gradient_p=[1, 0.5]"]], ids=["learn", "skip"])  # fmt: skip
 def test_shifts_run_on_the_network(tmp_path, words):
-    done = run(*ranks.tiny(tmp_path, "train.steps=8", "log.every_steps=8", "train.mode=local", "local.sync_every=2",
+    done = run(*ranks.tiny(tmp_path, "train.steps=8", "log.every_steps=8", "train.mode=local",
                            "comm.method=none", "comm.compressor=identity", *words))
     assert done.returncode == 0, done.stderr
     assert records(tmp_path)[0]["bytes_sent"] > 0
@@ -113,6 +114,38 @@ def test_a_signal_ends_the_launcher_and_all_its_ranks(tmp_path, number, code):
 def test_a_wrong_config_starts_nothing(tmp_path):
     done = run(*ranks.tiny(tmp_path / "out", "comm.compresor=sign"))
     assert done.returncode == 2 and "comm.compressor" in done.stderr and not (tmp_path / "out").exists()
+
+
+def test_inputs_that_are_not_there_start_nothing(tmp_path):
+    """Exit code 2 with the key and the path, and no folder, images of another kind or rank in their place."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.gz").write_bytes(b"\x1f\x8b\x08")
+    quickstart, q3 = ranks.SOURCE / "configs/quickstart.yaml", ranks.SOURCE / "configs/convex/q3.yaml"
+    logistic = [q3, "objective.name=logistic", "run.launch=processes"]
+    for words, key, named in [
+        ([quickstart, f"data.root={tmp_path}/empty"], "data.root", f"{tmp_path}/empty, which has neither"),
+        ([quickstart, "data.root=~/no-such-images"], "data.root", f"{tmp_path}/no-such-images, which does not exist"),
+        ([quickstart, f"data.root={tmp_path}/a.gz", "data.dataset=cifar10"], "data.root", "a.gz, which is no folder"),
+        ([quickstart, "data.dataset=synthetic", "model.init=no.pt"], "model.init", "found no.pt, which cannot be read (No such"),
+        ([quickstart, "data.dataset=synthetic", f"model.init={tmp_path}"], "model.init", "it is a folder"),
+        ([quickstart, "data.dataset=synthetic", "model.num_classes=5"], "model.num_classes", "labels up to 9"),
+        ([*logistic, "objective.data=no.libsvm"], "objective.data", "found no.libsvm, which cannot be read (No such"),
+        ([*logistic, f"objective.data={tmp_path}/a.gz"], "objective.data", "gunzip"),
+        ([quickstart, "checkpoint.resume=" + str(tmp_path / "empty")], "checkpoint.resume", "empty/rank0"),
+    ]:
+        done = run("train", *words, f"run.output_dir={tmp_path}/out", cwd=tmp_path, env=dict(os.environ, HOME=str(tmp_path)))
+        assert done.returncode == 2, (words, done.stderr)
+        assert f"{key}: " in done.stderr and named in done.stderr, done.stderr
+        assert not (tmp_path / "out").exists() and not (tmp_path / "~").exists(), words
+
+
+def test_no_text_ends_the_program_otherwise_than_with_its_error(tmp_path):
+    for name, text in [("comma", b","), ("deep", b"[" * 100_000), ("spec", b"comm: {compressor: " + b"unscale(" * 30_000 + b"}"),
+                       ("binary", bytes(range(256))), ("alias", b"run: &a [*a]")]:
+        (tmp_path / name).write_bytes(text)
+        done = run("train", tmp_path / name, "--print-config", timeout=20)
+        assert done.returncode == 2 and done.stderr.startswith("error: ") and len(done.stderr) < 600, (name, done.stderr)
+        assert done.stderr.isascii() and done.stderr.rstrip("\n").isprintable()
 
 
 def test_ranks_with_different_settings_are_refused(tmp_path):

@@ -22,6 +22,8 @@ TEST(Config, EmptyFileGivesTheDefaults) {
     Config defaults;
     defaults.run.output_dir = Load(yaml).run.output_dir;
     defaults.comm.compressor = "sign";  // ef's usual one, in place of auto
+    defaults.objective.ema = 1;         // ef has none
+    defaults.objective.star_shift = false;
     EXPECT_EQ(ToYaml(Load(yaml)), ToYaml(defaults)) << "'" << yaml << "'";
   }
 }
@@ -69,6 +71,20 @@ TEST(Config, FlowStyleAnchorsAndQuotesAreYamlLikeAnyOther) {
   EXPECT_EQ(config.lr_scheduler.milestones, (std::vector{1, 2.5}));
 }
 
+TEST(Config, ATildeIsTheHomeFolderInEveryPath) {
+  const std::string home = std::getenv("HOME");
+  for (const char* key : {"run.output_dir", "data.root", "model.init", "checkpoint.resume", "objective.data"}) {
+    Config config;
+    EXPECT_TRUE(FindKey(key)->read(ConfigValue::Plain("~/x/y"), config));
+    EXPECT_EQ(FindKey(key)->print(config), home + "/x/y") << key;
+    EXPECT_TRUE(FindKey(key)->read(ConfigValue::Plain("~"), config));
+    EXPECT_EQ(FindKey(key)->print(config), home) << key;
+    EXPECT_TRUE(FindKey(key)->read(ConfigValue::Plain("a/~"), config));
+    EXPECT_FALSE(FindKey(key)->read(ConfigValue::Plain("~somebody/x"), config)) << key;
+  }
+  EXPECT_EQ(Load("run: {output_dir: ~/runs/a}").run.output_dir, home + "/runs/a");
+}
+
 TEST(Config, CommandLineTextIsTakenAsItIs) {
   for (const char* text :
        {"a b", "a=b", "x: y", "a #b", "'x'", "\"", "[x]", "{", "*x", "&x", "!x", "%x", "@x", "-", "? x"})
@@ -80,7 +96,7 @@ TEST(Config, CommandLineTextIsTakenAsItIs) {
 
 /// A value that the key allows and that is not its default.
 ConfigValue AnotherValue(const Key& key) {
-  if (key.type == "boolean") return ConfigValue::Plain(key.default_text == "true" ? "false" : "true");
+  if (key.type.starts_with("boolean")) return ConfigValue::Plain(key.default_text == "true" ? "false" : "true");
   if (key.type.starts_with("number")) {
     Config scratch;
     const ConfigValue small = ConfigValue::Plain("0.12345");
@@ -114,11 +130,15 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.comm.start_iter = 7;
   config.comm.compressor = "sign";  // auto would be replaced by it
   config.objective = {};            // a network alone takes milestones, and processes
+  config.objective.ema = 1;         // auto would be replaced by it
+  config.objective.star_shift = false;
+  config.data.root = DataConfig{}.root;  // the synthetic images have none
   config.run.launch = "processes";
   config.async = {};  // train.mode is local
   config.train.delay = 0;
   config.lr_scheduler.shift = 0;  // of inverse
   config.local.shift = "none";    // comm.method has a memory
+  config.local.random = 0;        // sync_every has a value
   config.local.gradient_p = {1};
   config.local.anchor_p = 0;
   EXPECT_EQ(ToYaml(Load(ToYaml(config))), ToYaml(config));
@@ -127,7 +147,7 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
 TEST(Keys, AnyTextSurvivesPrintingAndLoading) {
   Config config = Load("");
   for (const char* text :
-       {"",   "a b", "true", "5", "1e3", "~", "null", "'x'", "\"", "a: b", "#c",  "a #b", "tab\tline\nend",
+       {"",   "a b", "true", "5", "1e3", "a~", "null", "'x'", "\"", "a: b", "#c",  "a #b", "tab\tline\nend",
         "ü",  "[x]", "{",    "-", "- x", "%", "@x",   "*x",  "&x", "!x",   "? x", " x ",  "---",
         "\\", ","}) {
     config.model.init = text;

@@ -18,7 +18,7 @@ using testing::HasSubstr;
 
 constexpr const char* kLr = R"(
 run: {nproc: 5, launch: threads}
-objective: {name: logistic, data: lr, batch: 2}
+objective: {name: logistic, data: lr}
 optimizer: {lr: 0.01}
 log: {every_steps: 7}
 )";
@@ -74,6 +74,7 @@ std::vector<Case> Cases() {
   for (const Method& method : Methods()) {
     const std::string name(method.name);
     cases.push_back({name, {"comm.method=" + name}});
+    if (method.estimator != "full") cases.back().words.push_back("objective.batch=2");
   }
   for (const char* estimator : {"sgd", "star", "svrg", "lsvrg"})
     cases.push_back({estimator, {std::string("objective.estimator=") + estimator, "comm.method=diana"}});

@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include "gradwire/error.h"
+#include "train/config.h"
+#include "train/inputs.h"
 #include "train/synthetic.h"
 
 namespace gradwire::train {
@@ -134,12 +136,63 @@ TEST_F(Cifar10Test, AutoTakesCifar10WhereItIsAndSaysSo) {
   EXPECT_THAT(data.description, HasSubstr("CIFAR-10 (binary version)"));
 }
 
-TEST_F(Cifar10Test, AutoTakesTheSyntheticSetWhereNothingIsAndSaysWhy) {
-  for (const fs::path& root : {root_, root_ / "nowhere", root_ / "cifar-10-batches-bin"}) {
-    const Dataset data = LoadDataset("auto", root.string());
-    EXPECT_THAT(data.description, HasSubstr("synthetic images (no CIFAR-10 in " + root.string() + ")"));
-    EXPECT_THAT(data.description, HasSubstr("10,000 + 2,000 images"));
+TEST_F(Cifar10Test, AutoTakesTheSyntheticSetInPlaceOfTheDefaultAloneAndSaysWhy) {
+  const fs::path before = fs::current_path();
+  fs::current_path(root_);  // where there is no data/
+  const std::string root = DataConfig{}.root;
+  const Dataset data = LoadDataset("auto", root);
+  fs::current_path(before);
+  EXPECT_EQ(data.description, "synthetic images (no CIFAR-10 in " + root + "), 10,000 + 2,000 images");
+  EXPECT_EQ(data.name, "synthetic images, 10,000 + 2,000 images");
+}
+
+TEST_F(Cifar10Test, AFolderThatWasAskedForIsNeverReplaced) {
+  fs::create_directories(root_ / "empty");
+  std::ofstream(root_ / "cifar-10-binary.tar.gz") << "packed";
+  fs::create_directories(root_ / "cifar-10-batches-py");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"empty", "which has neither data_batch_1.bin nor cifar-10-batches-bin in it"},
+      {"nowhere", "which does not exist"},
+      {"cifar-10-binary.tar.gz", "which is no folder"},
+      {"", "which has CIFAR-10's Python version, and the binary one is read"}};
+  for (const auto& [name, why] : cases)
+    for (const char* dataset : {"auto", "cifar10"}) {
+      const std::string root = name.empty() ? root_.string() : (root_ / name).string();
+      EXPECT_THAT(MissingIn(dataset, root),
+                  AllOf(HasSubstr("found " + root + ", " + why), HasSubstr("data.dataset: synthetic")));
+      EXPECT_THROW(LoadDataset(dataset, root), ConfigError);
+    }
+  EXPECT_EQ(MissingIn("synthetic", "nowhere"), "");
+}
+
+TEST_F(Cifar10Test, WhatIsMissingIsFoundWithoutReading) {
+  WriteAll(root_);
+  EXPECT_EQ(MissingIn("auto", root_.string()), "");
+  EXPECT_EQ(MissingIn("auto", root_.string() + "/"), "");
+  fs::remove(root_ / "data_batch_4.bin");
+  EXPECT_THAT(MissingIn("auto", root_.string()), HasSubstr("data_batch_4.bin: expected a file of labelled images"));
+}
+
+Config ConfigOf(const std::string& root, int64_t classes) {
+  Config config;
+  config.data.root = root;
+  config.model.num_classes = classes;
+  return config;
+}
+
+TEST_F(Cifar10Test, LabelsBeyondTheLastLayerAreFoundBeforeTheRun) {
+  WriteAll(root_);
+  EXPECT_NO_THROW(CheckInputs(ConfigOf(root_.string(), 10)));
+  try {
+    CheckInputs(ConfigOf(root_.string(), 9));
+    ADD_FAILURE();
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("model.num_classes: found 9, expected at least 10: the images have labels up to 9"));
   }
+  Write(root_ / "small" / "data_batch_1.bin", 2);
+  Write(root_ / "small" / "test_batch.bin", 2);
+  EXPECT_NO_THROW(CheckInputs(ConfigOf((root_ / "small").string(), 2)));
 }
 
 TEST_F(Cifar10Test, AutoNeverHidesADamagedCifar10) {

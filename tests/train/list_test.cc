@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/list.h"
 
+#include <sstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +10,7 @@
 #include "gradwire/error.h"
 #include "gradwire/estimator.h"
 #include "gradwire/method.h"
+#include "train/terminal.h"
 
 namespace gradwire::train {
 namespace {
@@ -34,6 +37,29 @@ TEST(List, HasEveryRowInItsSection) {
   for (const EstimatorInfo& e : Estimators())
     EXPECT_THAT(ListText("estimators"), HasSubstr("\n  " + std::string(e.name) + " "));
   EXPECT_THAT(ListText("topologies"), AllOf(HasSubstr("allgather"), HasSubstr("sharded"), HasSubstr("allreduce")));
+}
+
+TEST(List, NamesAreApartFromWhatIsSaidOfThem) {
+  EXPECT_THAT(ListText("operators"), HasSubstr("\n  sign[:exact | :plain]\n                    sign times the mean"));
+  EXPECT_THAT(ListText("operators"), HasSubstr("\n  clip:T[:piece]    the whole gradient"));
+}
+
+TEST(List, LinesAreBrokenAtSpacesAndOnlyForATerminal) {
+  const std::string text = ListText();
+  EXPECT_EQ(Wrapped(text, 0, kListIndent), text);
+  for (const size_t width : {size_t{80}, size_t{120}}) {
+    std::istringstream lines(Wrapped(text, width, kListIndent));
+    std::string words;
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), width) << line;
+      words += line + " ";
+    }
+    const auto squeezed = [](std::string all) {
+      std::erase(all, ' '), std::erase(all, '\n');
+      return all;
+    };
+    EXPECT_EQ(squeezed(words), squeezed(text));
+  }
 }
 
 TEST(List, IsAllSectionsWhereNoneIsNamed) {

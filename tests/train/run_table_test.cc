@@ -56,6 +56,26 @@ TEST_F(RunTableTest, TextHasFinalAndEqualAndFirstValues) {
             "slow,1         0.25         0.25         200              -              -              -\n");
 }
 
+TEST_F(RunTableTest, RunsOfDifferentDataAreSaidToBe) {
+  Write("synthetic", R"({"step":1,"bits_up":1,"f_gap":1,"data":"synthetic images"})");
+  Write("real", R"({"step":1,"bits_up":1,"f_gap":1,"data":"CIFAR-10"})");
+  EXPECT_THAT(ToText(ReadRuns({Folder("synthetic"), Folder("real")}, {})),
+              HasSubstr("note: these runs are of different data: synthetic images; CIFAR-10\n"));
+  EXPECT_THAT(ToText(ReadRuns({Folder("real"), Folder("real"), Folder("fast")}, {})), Not(HasSubstr("note:")));
+}
+
+TEST_F(RunTableTest, LinesOfAnyDepthAreReadOrRefused) {
+  for (const std::string& line :
+       {std::string(500'000, '['), "{\"a\":" + std::string(400'000, '[') + std::string(400'000, ']') + "}"}) {
+    Write("deep", line);
+    EXPECT_NE(Refusal({Folder("deep")}), "no error");
+  }
+  Write("long", std::string((1 << 20) + 1, ' ') + "{}");
+  EXPECT_THAT(Refusal({Folder("long")}), HasSubstr("metrics.jsonl:1: found '"));
+  Write("binary", "\x1b[2J\xff");
+  EXPECT_THAT(Refusal({Folder("binary")}), HasSubstr("found '\\x1b[2J\\xff', expected a JSON object"));
+}
+
 TEST_F(RunTableTest, CsvHasOneLineARecord) {
   CompareOptions options;
   options.x = "seconds", options.y = "grad_norm";
