@@ -10,6 +10,7 @@
 #include <torch/csrc/distributed/c10d/logger.hpp>
 
 #include "c10d/torch_compat.h"
+#include "c10d/torch_error.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "hooks/comm_hook.h"
@@ -68,6 +69,17 @@ void Broadcast(const torch::nn::Module& module, const c10::intrusive_ptr<c10d::P
   c10d::broadcast_coalesced(group, tensors, kBroadcastBytes);
 }
 
+/// Errors of DDP's own messages do not say which rank broke them.
+template <typename Messages>
+void Diagnosed(const std::unique_ptr<Collective>& collective, const Messages& messages) {
+  try {
+    messages();
+  } catch (const std::exception& error) {
+    if (!collective) throw;
+    throw collective->Diagnose(FirstLine(error));
+  }
+}
+
 std::shared_ptr<c10d::Reducer> BuildReducer(const Named& named, const c10::intrusive_ptr<c10d::ProcessGroup>& group,
                                             const std::vector<bool>& sparse, const DdpOptions& options) {
   const std::vector<at::Tensor> tensors = Tensors(named);
@@ -92,6 +104,7 @@ struct DdpBase::Parts {
   bool find_unused_parameters;
   std::unique_ptr<Collective> collective;  // Close() destroys it first: after a failure it may still write to buffers
   std::unique_ptr<Exchange<float>> exchange;
+  Exchange<float>* kept_for_ever = nullptr;  // after a failure: a sum that was abandoned may still be written into it
   std::unique_ptr<ExchangeThread<float>> thread;
   std::shared_ptr<GradientRoute<float>> route;
   std::shared_ptr<c10d::Reducer> reducer;
@@ -116,8 +129,10 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
     p.thread = std::make_unique<ExchangeThread<float>>(*p.exchange);
     p.route = std::make_shared<GradientRoute<float>>(dense, *p.thread, parts.steps_inside());
   }
-  c10d::verify_params_across_processes(p.group, Tensors(p.named), std::nullopt);
-  Broadcast(*p.module, p.group);
+  Diagnosed(p.collective, [&] {
+    c10d::verify_params_across_processes(p.group, Tensors(p.named), std::nullopt);
+    Broadcast(*p.module, p.group);
+  });
   p.reducer = BuildReducer(p.named, p.group, sparse, options);
   p.logger = std::make_shared<c10d::Logger>(p.reducer);
   p.reducer->set_logger(p.logger);
@@ -134,9 +149,11 @@ DdpBase::~DdpBase() {
 }
 
 void DdpBase::Close() {
-  if (!parts_->process.is_here()) return;
-  if (parts_->thread) parts_->thread->Close();
-  parts_->collective.reset();
+  Parts& p = *parts_;
+  if (!p.process.is_here()) return;
+  if (p.thread) p.thread->Close();
+  p.collective.reset();
+  if (p.thread && p.thread->has_failed()) p.kept_for_ever = p.exchange.release();
 }
 
 void DdpBase::ZeroGrad() {
@@ -182,7 +199,7 @@ double DdpBase::exposed_s() const { return parts_->route ? parts_->route->expose
 
 void DdpBase::BeforeForward() {
   if (!at::GradMode::is_enabled()) return;
-  parts_->reducer->rebuild_buckets();
+  Diagnosed(parts_->collective, [&] { parts_->reducer->rebuild_buckets(); });
   parts_->reducer->prepare_for_forward();
 }
 

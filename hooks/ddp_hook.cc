@@ -29,7 +29,9 @@ template <typename T>
 struct HookParts {
   HookParts(const NamedTensors& named, std::unique_ptr<Collective> joined, const DdpHookOptions& options)
       : collective(std::move(joined)),
-        exchange(*collective, DescribeParameters(named, options.reducer.get()), PartsOf(options)),
+        owned(std::make_unique<Exchange<T>>(*collective, DescribeParameters(named, options.reducer.get()),
+                                            PartsOf(options))),
+        exchange(*owned),
         thread(exchange),
         route(std::make_shared<GradientRoute<T>>(named, thread, PartsOf(options).steps_inside())) {
     if (!options.reducer) return;
@@ -39,7 +41,9 @@ struct HookParts {
   }
 
   std::unique_ptr<Collective> collective;
-  Exchange<T> exchange;
+  /// Let go of after a failure, and kept for ever: a sum that was abandoned may still be written into its buckets.
+  std::unique_ptr<Exchange<T>> owned;
+  Exchange<T>& exchange;
   ExchangeThread<T> thread;
   std::shared_ptr<GradientRoute<T>> route;
 };
@@ -127,6 +131,7 @@ class Hook final : public DdpHook {
     if (!process_.is_here()) return;
     parts_->thread.Close();
     parts_->collective.reset();  // before the exchange: after a failure it may still write into the exchange's buffers
+    if (parts_->thread.has_failed()) static_cast<void>(parts_->owned.release());
   }
 
  private:

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <sstream>
+#include <thread>
 
+#include "base/notice.h"
+#include "c10d/init.h"
 #include "gradwire/error.h"
-#include "train/saves.h"
+#include "train/settings.h"
 
 namespace gradwire::train {
 namespace {
@@ -14,7 +17,7 @@ namespace {
 // or why there is no place.
 constexpr char kExcuse = '!';
 constexpr std::string_view kOk = "ok ";
-constexpr const char* kArrivals = "async/arrivals";
+constexpr const char *kArrivals = "async/arrivals", *kMet = "async/met";  // how many have come, and been answered
 
 std::vector<uint8_t> Bytes(const std::string& text) { return {text.begin(), text.end()}; }
 
@@ -36,20 +39,46 @@ uint64_t Announce(c10d::Store& store, int rank, const std::string& text) {
 
 std::string PairPrefix(uint32_t worker) { return "async/pair/" + std::to_string(worker); }
 
-std::string MeetingText(const Config& config, const Dataset& data) {
+std::string DataText(const Dataset& data) {
   std::string labels;
   for (size_t i = 0; i < std::min<size_t>(32, data.train.labels.size()); ++i)
     labels += std::to_string(static_cast<int>(data.train.labels[i])) + " ";
-  return SettingsText(config) + "training images: " + std::to_string(data.train.size()) + ", whose labels begin " +
-         labels + "\n";
+  return "training images: " + std::to_string(data.train.size()) + ", whose labels begin " + labels +
+         "\ntest images: " + std::to_string(data.test.size()) + "\n";
+}
+
+std::string MeetingText(const Config& config, const Dataset& data) { return SettingsText(config) + DataText(data); }
+
+namespace {
+
+std::string AwaitAnswer(const Membership& member, const std::string& key) {
+  const auto begin = std::chrono::steady_clock::now();
+  Notice notice(member.timeout);
+  while (!member.store->check({key})) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+    if (waited >= member.timeout) throw Error("nothing has come meanwhile");
+    if (notice.IsDue(waited))
+      SayOnStderr("this worker has waited " + Seconds(waited) +
+                  " for the answer of the server (rank 0); it gives up after " + Seconds(member.timeout));
+  }
+  return TextAt(*member.store, key);
+}
+
+}  // namespace
+
+void FindServer(const Membership& member) {
+  const std::string mode = ValueIn(AwaitIntroduced(member, 0).settings, "train.mode");
+  if (mode != "async")
+    throw ConfigError("rank 0 runs with other settings; give all ranks the same:\n  train.mode: rank 0 has " + mode +
+                      ", this one has async");
 }
 
 Welcome Arrive(const Membership& member, int rank, const std::string& settings) {
   std::string answer;
   try {
     const uint64_t number = Announce(*member.store, rank, settings);
-    member.store->wait({AnswerKey(number)}, member.timeout);
-    answer = TextAt(*member.store, AnswerKey(number));
+    answer = AwaitAnswer(member, AnswerKey(number));
   } catch (const std::exception& error) {
     throw Error("the server (rank 0) of the run has not answered within " + std::to_string(member.timeout.count()) +
                 " ms: is train.mode async there, and does it still run? (" + error.what() + ")");
@@ -70,6 +99,14 @@ void ExcuseFrom(c10d::Store& store, int rank, const std::string& reason) {
   }
 }
 
+bool HasMetAll(c10d::Store& store) {
+  try {
+    return store.add(kMet, 0) >= store.add(kArrivals, 0);
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 Meeting::Meeting(c10::intrusive_ptr<c10d::Store> store, int world_size, std::string settings, const Welcome& all,
                  std::chrono::milliseconds patience)
     : store_(std::move(store)),
@@ -82,6 +119,7 @@ Meeting::Meeting(c10::intrusive_ptr<c10d::Store> store, int world_size, std::str
 std::optional<Meeting::Arrival> Meeting::Next() {
   while (store_->check({ArrivalKey(next_arrival_)}) || IsHole()) {
     const uint64_t number = next_arrival_++;
+    store_->add(kMet, 1);
     const bool is_hole = hole_since_.has_value();
     hole_since_.reset();
     if (is_hole && !store_->check({ArrivalKey(number)})) continue;

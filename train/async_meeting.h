@@ -22,11 +22,18 @@ struct Welcome {
   std::chrono::milliseconds timeout{};  ///< the server's, which says how often quiet connections are tried
 };
 
+/// What says whether two processes have the same images.
+std::string DataText(const Dataset& data);
+
 /// What a worker must share with the server: the settings, and the data, of which they draw the same jobs.
 std::string MeetingText(const Config& config, const Dataset& data);
 
 /// The prefix of the connection with a worker.
 std::string PairPrefix(uint32_t worker);
+
+/// At a worker, first of all: throws ConfigError where rank 0 is no server, PeerError where it does not come within the
+/// timeout.
+void FindServer(const Membership& member);
 
 /// At a worker: says that it is there, and waits for the answer. `rank`: -1 for one that joins. `settings`: by
 /// MeetingText. Throws ConfigError where the server refuses it, Error where there is no answer within the timeout.
@@ -35,6 +42,9 @@ Welcome Arrive(const Membership& member, int rank, const std::string& settings);
 /// For a worker that cannot work, or at its launcher: leaves word, so that the server does not wait for it. Nothing
 /// where it has come already. Throws nothing.
 void ExcuseFrom(c10d::Store& store, int rank, const std::string& reason);
+
+/// Whether the server has taken note of every arrival, and excuse, so far: one that is frozen does not. Throws nothing.
+bool HasMetAll(c10d::Store& store);
 
 /// At the server: answers arrivals. Not thread-safe; uses the store by itself alone.
 class Meeting {

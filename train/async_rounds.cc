@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 
+#include "base/notice.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "train/async_rules.h"
@@ -18,6 +19,8 @@ uint64_t RandomToken() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) ^ device();
 }
+
+constexpr std::chrono::milliseconds kBetweenNotices{500};
 
 std::string Number(uint32_t worker) { return "worker " + std::to_string(worker); }
 
@@ -39,10 +42,15 @@ AsyncRounds::~AsyncRounds() = default;
 void AsyncRounds::Begin(double lr) {
   server_.SetLr(lr);
   std::set<uint32_t> here;
-  const auto until = Clock::now() + timeout_;
-  while (IsMissingSome(here) || here.empty()) {
-    const auto event = post_.Next(until);
-    if (!event) break;
+  const auto begin = Clock::now(), until = begin + timeout_;
+  Notice notice(timeout_);
+  while ((!Missing(here).empty() || here.empty()) && Clock::now() < until) {
+    const auto event = post_.Next(std::min(until, Clock::now() + kBetweenNotices));
+    if (!event) {
+      const std::vector<int> missing = Missing(here);
+      Notify(notice, begin, (missing.empty() ? "a worker" : NameRanks(missing)) + " to come");
+      continue;
+    }
     if (event->kind == PostEvent::Kind::kCame) here.insert(event->worker);
     if (event->kind == PostEvent::Kind::kGone) {
       say_(Number(event->worker) + " could not start: " + event->why);
@@ -52,10 +60,9 @@ void AsyncRounds::Begin(double lr) {
     if (size_ > first_ && excused_.size() == static_cast<size_t>(size_ - first_) && here.empty())
       throw NoWorkers("no worker could start; the lines above say why");
   }
-  for (int rank = first_; rank < size_; ++rank)
-    if (const auto worker = static_cast<uint32_t>(rank); !here.contains(worker) && !excused_.contains(worker))
-      throw PeerError(rank, "rank " + std::to_string(rank) + " has not come to work within " +
-                                std::to_string(timeout_.count()) + " ms, says the server (rank 0): was it started?");
+  for (const int rank : Missing(here))
+    say_("rank " + std::to_string(rank) + " has not come to work within " + std::to_string(timeout_.count()) +
+         " ms: was it started, and does it run? The run goes on without it, and takes it when it comes");
   if (here.empty()) NobodyCame();
   say_("async: " + std::to_string(here.size()) + " workers, " + config_.async.assign + " jobs");
   jobs_.open(JobsFile(config_));
@@ -71,9 +78,19 @@ bool AsyncRounds::IsOfTheStart(uint32_t worker) const {
   return static_cast<int>(worker) >= first_ && static_cast<int>(worker) < size_;
 }
 
-bool AsyncRounds::IsMissingSome(const std::set<uint32_t>& here) const {
-  const auto come = std::ranges::count_if(here, [this](uint32_t worker) { return IsOfTheStart(worker); });
-  return come + static_cast<std::ptrdiff_t>(excused_.size()) < size_ - first_;
+/// Ranks that have neither come nor said that they will not.
+std::vector<int> AsyncRounds::Missing(const std::set<uint32_t>& here) const {
+  std::vector<int> ranks;
+  for (int rank = first_; rank < size_; ++rank)
+    if (const auto worker = static_cast<uint32_t>(rank); !here.contains(worker) && !excused_.contains(worker))
+      ranks.push_back(rank);
+  return ranks;
+}
+
+void AsyncRounds::Notify(Notice& notice, Clock::time_point begin, const std::string& what) const {
+  const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
+  if (notice.IsDue(waited))
+    say_("the server has waited " + Seconds(waited) + " for " + what + "; it gives up after " + Seconds(timeout_));
 }
 
 void AsyncRounds::Step(double lr) {
@@ -82,14 +99,25 @@ void AsyncRounds::Step(double lr) {
 }
 
 PostEvent AsyncRounds::Await() {
-  if (auto event = post_.Next(Clock::now() + timeout_)) return std::move(*event);
-  std::string whom;
-  for (const uint32_t worker : server_.workers())
-    if (server_.JobsOf(worker) > 0) whom += (whom.empty() ? "" : ", ") + std::to_string(worker);
-  if (whom.empty()) NobodyCame();
+  const auto begin = Clock::now(), until = begin + timeout_;
+  Notice notice(timeout_);
+  while (Clock::now() < until) {
+    if (auto event = post_.Next(std::min(until, Clock::now() + kBetweenNotices))) return std::move(*event);
+    Notify(notice, begin, server_.workers().empty() ? "a worker" : "a gradient of " + NameRanks(Busy(), "worker"));
+  }
+  const std::vector<int> busy = Busy();
+  if (busy.empty()) NobodyCame();
   throw Error("no gradient within " + std::to_string(timeout_.count()) +
-              " ms, says the server (rank 0): it waits for " + "the workers " + whom +
+              " ms, says the server (rank 0): it waits for " + NameRanks(busy, "worker") +
               "; raise comm.timeout_s where a gradient takes longer");
+}
+
+/// Workers that have a job.
+std::vector<int> AsyncRounds::Busy() const {
+  std::vector<int> workers;
+  for (const uint32_t worker : server_.workers())
+    if (server_.JobsOf(worker) > 0) workers.push_back(static_cast<int>(worker));
+  return workers;
 }
 
 void AsyncRounds::NobodyCame() const {

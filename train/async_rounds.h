@@ -12,6 +12,7 @@
 #include "base/snapshot_file.h"
 #include "gradwire/async.h"
 #include "gradwire/error.h"
+#include "base/notice.h"
 #include "train/async_messages.h"
 #include "train/async_post.h"
 #include "train/config.h"
@@ -33,8 +34,8 @@ class AsyncRounds {
               std::function<void(const std::string&)> say);
   ~AsyncRounds();
 
-  /// Waits for the workers that are started with the server, and hands out the first jobs. Throws PeerError for the
-  /// first that did not come within the timeout.
+  /// Waits for the workers that are started with the server, and hands out the first jobs. Those that do not come within
+  /// the timeout are named and passed over; they may come later. Throws NoWorkers where none came.
   void Begin(double lr);
   /// Until one more gradient has been applied; workers that come and go are served meanwhile. Throws NoWorkers where
   /// none is left and none joins within the timeout, and Error where those that have jobs have sent nothing for the
@@ -65,7 +66,9 @@ class AsyncRounds {
   [[noreturn]] void NobodyCame() const;
   bool IsPresent(uint32_t worker) const;
   bool IsOfTheStart(uint32_t worker) const;
-  bool IsMissingSome(const std::set<uint32_t>& here) const;
+  std::vector<int> Missing(const std::set<uint32_t>& here) const;
+  std::vector<int> Busy() const;
+  void Notify(Notice& notice, Clock::time_point begin, const std::string& what) const;
   static std::string JobsFile(const Config& config) { return config.run.output_dir + "/jobs.csv"; }
 
   const Config& config_;

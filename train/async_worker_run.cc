@@ -18,6 +18,7 @@
 #include "train/async_rules.h"
 #include "train/batches.h"
 #include "train/network.h"
+#include "train/settings.h"
 #include "train/stop_signal.h"
 
 namespace gradwire::train {
@@ -118,6 +119,8 @@ RankEnv JoinEnv(const std::string& where) {
 namespace {
 
 int WorkFor(const Config& config, const RankEnv& env, Membership member) {
+  if (env.rank > 0) Introduce(*member.store, env.rank, {"a worker", RankSettingsText(config)});
+  if (env.rank != 0) FindServer(member);
   std::unique_ptr<Bench> bench;
   try {
     bench = std::make_unique<Bench>(config, env);
@@ -142,7 +145,9 @@ int WorkFor(const Config& config, const RankEnv& env, Membership member) {
 }  // namespace
 
 int RunAsyncWorker(const Config& config, const RankEnv& env) {
-  return WorkFor(config, env, ReachJob(env, Milliseconds(config.comm.timeout_s)));
+  const Membership member = ReachJob(env, Milliseconds(config.comm.timeout_s));
+  KeepJob(member);
+  return WorkFor(config, env, member);
 }
 
 OwnWorker::OwnWorker(const Config& config, const RankEnv& env, Membership member)

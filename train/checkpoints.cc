@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/checkpoints.h"
 
-#include <csignal>
+#include <cstring>
 #include <filesystem>
 
 #include <fmt/format.h>
 
 #include "gradwire/error.h"
+#include "train/settings.h"
 
 namespace gradwire::train {
 
@@ -83,8 +84,8 @@ std::string SavedText(int64_t step, const std::string& folder) {
 }
 
 std::string StoppedText(int signal, int64_t step, int64_t steps) {
-  return fmt::format("stopped by {} at step {} of {}; to go on, give the same command with checkpoint.resume=auto",
-                     signal == SIGINT ? "SIGINT" : "SIGTERM", step, steps);
+  return fmt::format("stopped by SIG{} at step {} of {}; to go on, give the same command with checkpoint.resume=auto",
+                     sigabbrev_np(signal), step, steps);
 }
 
 }  // namespace gradwire::train

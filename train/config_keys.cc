@@ -276,8 +276,8 @@ std::vector<Key> CheckpointKeys() {
       Row("checkpoint.keep_last", kSection, &C::keep_last, AtLeast(1), "saves that are kept, the newest ones"),
       PathRow("checkpoint.resume", kSection, &C::resume, {},
               "never: from the start; auto: from the newest save in run.output_dir that all ranks can read, else from "
-              "the start; or the folder of a save, .../checkpoints/step00000120. With any key of this section SIGTERM "
-              "and SIGINT save before they stop the run"),
+              "the start; or the folder of a save, .../checkpoints/step00000120. With any key of this section SIGTERM, "
+              "SIGINT, SIGHUP and SIGUSR1 save before they stop the run"),
   };
 }
 

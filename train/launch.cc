@@ -3,6 +3,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -10,12 +11,18 @@
 
 #include <fmt/format.h>
 
+#include "base/notice.h"
 #include "base/rank_env.h"
 #include "train/rank_process.h"
 #include "train/signal_pipe.h"
 
 namespace gradwire::train {
 namespace {
+
+SignalPipe::Clock::time_point In(double seconds) {
+  using Clock = SignalPipe::Clock;
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
 
 class Launcher {
  public:
@@ -38,6 +45,10 @@ class Launcher {
   void Reap();
   void Ended(int rank, int wait_status);
   void Stop(const SignalPipe::Event& event);
+  std::optional<Clock::time_point> NextDeadline() const;
+  void Overdue();
+  void CheckServer();
+  void SayWhoIsLeft();
   void Insist();
   void SendAll(int signal) const;
   void SendLater(int signal, double seconds);
@@ -50,6 +61,8 @@ class Launcher {
   int stop_code_ = 0;      // what ranks that have saved exit with
   int next_signal_ = 0;    // what running ranks get at the deadline
   std::optional<Clock::time_point> deadline_;
+  std::optional<Clock::time_point> server_deadline_;  // by which the server shall have heard of a failure
+  std::optional<Clock::time_point> notice_at_;        // when to say whom the deadline is for
 };
 
 /// Ranks are left only where starting one of them failed.
@@ -61,9 +74,9 @@ Launcher::~Launcher() {
 int Launcher::Run() {
   StartAll();
   while (!running_.empty()) {
-    const std::optional<SignalPipe::Event> event = signals_.Wait(deadline_);
+    const std::optional<SignalPipe::Event> event = signals_.Wait(NextDeadline());
     if (!event) {
-      Insist();
+      Overdue();
     } else if (event->signal == SIGCHLD) {
       Reap();
     } else {
@@ -103,6 +116,7 @@ void Launcher::Ended(int rank, int wait_status) {
   if (code == 0 || (stopping_ && stop_code_ == 0)) return;
   if (options_.worker_failed && rank != 0) {
     if (!stopping_) fmt::print(stderr, "gradwire: rank {} {}\n", rank, DescribeExit(wait_status));
+    if (options_.server_hears && !server_deadline_) server_deadline_ = In(options_.grace_s);
     return options_.worker_failed(rank, DescribeExit(wait_status));
   }
   const bool has_failed = exit_code_ != 0 && exit_code_ != stop_code_;
@@ -122,6 +136,45 @@ void Launcher::Stop(const SignalPipe::Event& event) {
   SendLater(SIGKILL, ranks_save ? options_.save_s : options_.kill_s);
 }
 
+std::optional<Launcher::Clock::time_point> Launcher::NextDeadline() const {
+  std::optional<Clock::time_point> next = deadline_;
+  for (const auto& other : {server_deadline_, notice_at_})
+    if (other && (!next || *other < *next)) next = other;
+  return next;
+}
+
+void Launcher::Overdue() {
+  const auto now = Clock::now();
+  const auto is_over = [&](std::optional<Clock::time_point>& deadline) {
+    if (!deadline || *deadline > now) return false;
+    deadline.reset();
+    return true;
+  };
+  if (is_over(server_deadline_)) CheckServer();
+  if (is_over(notice_at_)) SayWhoIsLeft();
+  if (is_over(deadline_)) Insist();
+}
+
+void Launcher::CheckServer() {
+  const bool runs = std::ranges::any_of(running_, [](const Rank& rank) { return rank.rank == 0; });
+  if (!runs || deadline_ || options_.server_hears()) return;
+  fmt::print(stderr, "gradwire: rank 0, the server, has not heard for {:.0f} s that a worker has ended: it is frozen\n",
+             options_.grace_s);
+  exit_code_ = 1;
+  next_signal_ = SIGKILL;
+  Insist();
+}
+
+void Launcher::SayWhoIsLeft() {
+  std::vector<int> ranks;
+  for (const Rank& rank : running_) ranks.push_back(rank.rank);
+  if (!deadline_ || ranks.empty()) return;
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*deadline_ - Clock::now());
+  SayOnStderr(fmt::format("waits for {} to end; SIG{} follows in {}", NameRanks(ranks), sigabbrev_np(next_signal_),
+                          Seconds(left)));
+  notice_at_ = In(60);
+}
+
 void Launcher::Insist() {
   for (const Rank& rank : running_)
     fmt::print(stderr, "gradwire: rank {} does not end by itself: SIG{}\n", rank.rank, sigabbrev_np(next_signal_));
@@ -136,7 +189,8 @@ void Launcher::SendAll(int signal) const {
 
 void Launcher::SendLater(int signal, double seconds) {
   next_signal_ = signal;
-  deadline_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  deadline_ = In(seconds);
+  if (seconds >= 2) notice_at_ = In(std::min(10.0, seconds / 2));
 }
 
 }  // namespace

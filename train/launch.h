@@ -19,13 +19,17 @@ struct LaunchOptions {
   /// called with "exited with code 2" or "was killed by SIGKILL", are said (unless a signal was passed on), and are not
   /// the run's.
   std::function<void(int rank, const std::string& how)> worker_failed = {};
+  /// With it: whether rank 0 has taken note of all those failures. Where it has not grace_s after one of them, it is
+  /// frozen: that is said, and the run is ended as a failed one.
+  std::function<bool()> server_hears = {};
   std::string program = "";                 ///< path; empty: this program
   std::vector<std::string> arguments = {};  ///< the program's name first, as in argv
 };
 
 /// Starts nproc ranks on this machine, each with its RankEnv in the environment, and waits until all have ended. Says
-/// on stderr which rank failed and how. SIGINT and SIGTERM are passed on; a second one kills at once. The ranks die
-/// with the thread that calls this, whatever ends it: call it from the main thread.
+/// on stderr which rank failed and how, and after a failure whom it waits for. SIGINT, SIGTERM, SIGHUP and SIGUSR1 are
+/// passed on; a second one kills at once. The ranks die with the thread that calls this, whatever ends it: call it from
+/// the main thread.
 ///
 /// Returns 0, the exit code of the rank that failed first (128 + signal where one killed it), or 128 + the signal that
 /// was passed on.

@@ -25,14 +25,16 @@ int Launch(const Config& config, int argc, const char* const* argv) {
   options.master_port = store.port();
   options.grace_s = config.comm.timeout_s + 5;
   if (config.checkpoint.is_on()) options.save_s = config.comm.timeout_s;
-  if (config.train.mode == "async")  // one that had not come yet is not waited for
+  if (config.train.mode == "async") {  // one that had not come yet is not waited for
     options.worker_failed = [&](int rank, const std::string& how) { ExcuseFrom(store.store(), rank, how); };
+    options.server_hears = [&] { return HasMetAll(store.store()); };
+  }
   options.arguments.assign(argv, argv + argc);
   return RunLocalRanks(options);
 }
 
-/// A rank of the job. After a failure the process ends at once: unwinding would wait for a transport that is broken,
-/// while the other ranks wait to see this one's connections close.
+/// A rank of the job. After a failure the process ends at once: nothing that is left would be of use, and the other
+/// ranks wait to see this one's connections close.
 int BeRank(const Config& config, const RankEnv& env) {
   try {
     if (config.objective.is_network()) return TrainAsRank(config, env);
@@ -40,6 +42,8 @@ int BeRank(const Config& config, const RankEnv& env) {
   } catch (const std::exception& error) {
     const std::string who = env.rank < 0 ? "worker" : "rank " + std::to_string(env.rank);
     std::cerr << who + ": error: " + Printable(error.what()) + "\n" << std::flush;
+    const auto* peer = dynamic_cast<const PeerError*>(&error);
+    LeaveAfterFailure(peer != nullptr ? peer->rank() : -1);
     std::_Exit(dynamic_cast<const ConfigError*>(&error) ? kBadConfig : 1);
   }
 }

@@ -11,6 +11,7 @@
 
 #include "gradwire/error.h"
 #include "train/saves.h"
+#include "train/settings.h"
 
 namespace gradwire::train {
 namespace {

@@ -2,16 +2,11 @@
 #include "train/saves.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <filesystem>
-#include <map>
 #include <optional>
-#include <sstream>
 
 #include <fmt/format.h>
-
-#include "train/config_keys.h"
 
 namespace gradwire::train {
 namespace {
@@ -20,15 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "step";
 
-constexpr std::array<std::string_view, 11> kMayDiffer = {
-    "run.output_dir", "run.nproc",   "run.launch",     "data.root",   "model.init",
-    "train.epochs",   "train.steps", "train.slow_", "comm.timeout_s", "checkpoint.", "log."};
-
-bool MayDiffer(std::string_view key) {
-  return std::ranges::any_of(
-      kMayDiffer, [&](std::string_view begin) { return begin.ends_with('.') || begin.ends_with('_') ? key.starts_with(begin) : key == begin; });
-}
-
 std::optional<uint64_t> StepOf(const std::string& name) {
   if (!name.starts_with(kPrefix)) return std::nullopt;
   uint64_t step = 0;
@@ -36,22 +22,6 @@ std::optional<uint64_t> StepOf(const std::string& name) {
   const auto [stopped, error] = std::from_chars(name.data() + kPrefix.size(), end, step);
   if (error != std::errc{} || stopped != end) return std::nullopt;
   return step;
-}
-
-std::map<std::string, std::string> Lines(const std::string& text) {
-  std::map<std::string, std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) {
-    const size_t colon = line.find(": ");
-    if (colon != std::string::npos) lines[line.substr(0, colon)] = line.substr(colon + 2);
-  }
-  return lines;
-}
-
-std::string ValueIn(const std::map<std::string, std::string>& lines, const std::string& key) {
-  if (const auto found = lines.find(key); found != lines.end()) return found->second;
-  const Key* known = FindKey(key);
-  return known != nullptr ? known->default_text : "(nothing)";
 }
 
 }  // namespace
@@ -92,26 +62,6 @@ void Prune(const std::string& saves, const OwnSaves& own, int64_t keep, int rank
       fs::remove(folder, ignored);  // only an empty one
     }
   }
-}
-
-std::string SettingsText(const Config& config) {
-  std::string text;
-  for (const Key& key : Keys())
-    if (!MayDiffer(key.name)) text += fmt::format("{}: {}\n", key.name, key.print(config));
-  return text;
-}
-
-std::string SettingsDifference(const std::string& saved, const std::string& now) {
-  const auto there = Lines(saved), here = Lines(now);
-  std::set<std::string> keys;
-  for (const auto& lines : {there, here})
-    for (const auto& [key, value] : lines) keys.insert(key);
-  std::string text;
-  for (const std::string& key : keys) {
-    const std::string found = ValueIn(there, key), expected = ValueIn(here, key);
-    if (found != expected) text += fmt::format("\n  {}: saved with {}, this run has {}", key, found, expected);
-  }
-  return text;
 }
 
 }  // namespace gradwire::train

@@ -32,12 +32,4 @@ struct OwnSaves {
 /// their own. What cannot be removed stays.
 void Prune(const std::string& saves, const OwnSaves& own, int64_t keep, int rank);
 
-/// The settings that a resumed run must share with the save, a line "key: value" each. Those may differ that say how
-/// long to train, on how many ranks, what to write and where, and how long to wait.
-std::string SettingsText(const Config& config);
-
-/// How the saved settings differ from `now`, both by SettingsText: "\n  key: saved with X, this run has Y" each. A key
-/// that the save does not know, being older, had its default. Empty where they agree.
-std::string SettingsDifference(const std::string& saved, const std::string& now);
-
 }  // namespace gradwire::train

@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "c10d/init.h"
 #include "gradwire/cost.h"
-#include "gradwire/timeout.h"
 #include "train/async_meeting.h"
 #include "train/async_rounds.h"
 #include "train/async_worker_run.h"
@@ -23,7 +21,7 @@ class ServerSteps final : public Steps {
   ServerSteps(const StepsOf& of, const Say& say) : of_(of) {
     of.SetBatch(0);
     of.network.SettleBuckets();  // gradients need a place
-    const Membership member = ReachJob(of.env, Milliseconds(of.config.comm.timeout_s));
+    const Membership& member = of.world.workers;
     say(Address(member));
     async_ =
         std::make_unique<AsyncRounds>(of.config, member, MeetingText(of.config, of.batches.data()), of.network, say);

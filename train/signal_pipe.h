@@ -8,8 +8,8 @@
 
 namespace gradwire::train {
 
-/// While one lives, SIGINT, SIGTERM and SIGCHLD are events to wait for, whichever thread they hit. At most one at a
-/// time. SIGINT and SIGTERM stay ignored where they were (nohup, a shell's background job).
+/// While one lives, the signals of StopSignal and SIGCHLD are events to wait for, whichever thread they hit. At most one
+/// at a time. The former stay ignored where they were (nohup, a shell's background job).
 class SignalPipe {
  public:
   using Clock = std::chrono::steady_clock;
@@ -31,7 +31,7 @@ class SignalPipe {
   void Restore() const;
 
  private:
-  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGCHLD};
+  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD};
 
   std::array<struct sigaction, kSignals.size()> before_{};
   int read_fd_ = -1;

@@ -6,8 +6,12 @@
 
 namespace gradwire::train {
 
-/// While one lives, the first SIGINT or SIGTERM is only noted. One that comes more than a second later ends the process
-/// at once; earlier ones are the same one again, as where an agent and a scheduler both send it. Signals that were
+/// The signals after which a run saves and stops: Ctrl-C, those of schedulers (SLURM's before it takes the machine away
+/// is often SIGUSR1), and that of a terminal which is closed.
+constexpr std::array kStopSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+
+/// While one lives, the first of them is only noted. One that comes more than a second later ends the process at once;
+/// earlier ones are the same one again, as where an agent and a scheduler both send it. Signals that were
 /// ignored stay so. At most one lives at a time.
 class StopSignal {
  public:
@@ -20,9 +24,7 @@ class StopSignal {
   int received() const;
 
  private:
-  static constexpr std::array kSignals = {SIGINT, SIGTERM};
-
-  std::array<struct sigaction, kSignals.size()> before_{};
+  std::array<struct sigaction, kStopSignals.size()> before_{};
 };
 
 }  // namespace gradwire::train

@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "exchange/agree.h"
+#include "train/async_meeting.h"
 #include "train/async_rules.h"
 #include "train/async_worker_run.h"
 #include "train/at_model.h"
@@ -17,6 +19,7 @@
 #include "train/no_workers.h"
 #include "train/progress.h"
 #include "train/report.h"
+#include "train/settings.h"
 #include "train/steps.h"
 #include "train/stop_signal.h"
 #include "train/weights.h"
@@ -27,7 +30,15 @@ namespace {
 constexpr size_t kEvalBatch = 250;
 
 World WorldOf(const Config& config, const RankEnv& env) {
-  return config.train.mode == "async" ? AloneWorld(config.comm.timeout_s) : JoinWorld(env, config.comm.timeout_s);
+  const bool is_async = config.train.mode == "async";
+  return (is_async ? ServerWorld : JoinWorld)(env, config.comm.timeout_s, RankSettingsText(config));
+}
+
+/// Throws ConfigError where the ranks' images are not the same: their folders may be different ones.
+Batches LoadBatches(const Config& config, const World& world) {
+  Batches batches(config, world.env);
+  Agree(*world.exact, DataText(batches.data()));
+  return batches;
 }
 
 /// One rank's run.
@@ -40,7 +51,7 @@ class Trainer {
         world_(WorldOf(config, env)),
         notes_(world_),
         checkpoints_(config, *world_.exact, notes_),
-        batches_(config, world_.env),
+        batches_(LoadBatches(config, world_)),
         network_(network_config_, world_),
         report_(env.rank == 0 ? std::make_unique<Report>(config, checkpoints_.OwnStep()) : nullptr),
         schedule_(ScheduleOf(config, config.optimizer.lr)),

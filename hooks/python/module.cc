@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // gradwire._C: what the Python package needs of the C++ side. Nothing here runs while gradients are exchanged, and
 // everything that waits releases the GIL.
+#include <cstdlib>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include "base/network_interface.h"
+#include "c10d/bounded_store.h"
 #include "compress/spec.h"
 #include "config/comm_keys.h"
 #include "config/environment.h"
@@ -64,6 +67,17 @@ std::string AddressFor(const c10::intrusive_ptr<c10d::Store>& store, int world_s
   return FindLocalAddress(env).address;
 }
 
+/// Of a rank of a group of the job: an agent serves the store, or the job's rank 0, whose rank in a smaller group this
+/// does not know.
+Membership MembershipOf(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, int world_size,
+                        int local_world_size, double timeout_s) {
+  Membership member{store, rank, size, AddressFor(store, world_size, local_world_size), Milliseconds(timeout_s)};
+  const char* agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
+  const bool is_agents = agent != nullptr && std::string_view(agent) == "True";
+  member.store_rank = is_agents || size != world_size ? -1 : 0;
+  return WithBoundedStore(std::move(member));
+}
+
 using Named = std::vector<std::pair<std::string, at::Tensor>>;
 
 /// All ranks of the group call it alike, with a prefix of its own. `world_size`, `local_world_size`: of the job.
@@ -72,9 +86,8 @@ std::shared_ptr<DdpHook> MakeHook(const Named& named, const std::shared_ptr<c10d
                                   int world_size, int local_world_size, const Settings& settings, uint64_t seed,
                                   bool scaled) {
   const DdpHookOptions options{CommOf(settings, "gradwire"), seed, scaled, reducer};
-  const auto store = group->getStore();
-  const Membership member{store, group->getRank(), group->getSize(), AddressFor(store, world_size, local_world_size),
-                          Milliseconds(options.comm.timeout_s)};
+  const Membership member = MembershipOf(group->getStore(), group->getRank(), group->getSize(), world_size,
+                                         local_world_size, options.comm.timeout_s);
   return MakeDdpHook(named, MakeC10dCollective(member, prefix), options);
 }
 
@@ -87,9 +100,8 @@ std::shared_ptr<AllReduceInterceptor> MakeInterceptor(const c10::intrusive_ptr<c
   if (options.comm.noise > 0)
     throw ConfigError("gradwire: comm.noise: all-reduces of few or other numbers pass as they are; expected 0");
   const auto join = [=, timeout_s = options.comm.timeout_s] {
-    return MakeC10dCollective(
-        {store, rank, size, AddressFor(store, world_size, local_world_size), Milliseconds(timeout_s)},
-        "gradwire/intercept");
+    return MakeC10dCollective(MembershipOf(store, rank, size, world_size, local_world_size, timeout_s),
+                              "gradwire/intercept");
   };
   return std::make_shared<AllReduceInterceptor>(join, options, min_numel);
 }

@@ -21,10 +21,11 @@ struct Membership {
   int size = 1;
   std::string address;  ///< of the network interface to bind, numeric: "10.0.0.3"
   std::chrono::milliseconds timeout{};
+  int store_rank = 0;  ///< that serves the store, to blame where it does not answer; -1: none of them, but an agent
 };
 
 /// Connects to all other ranks over Gloo (the one inside libtorch_cpu). Every rank must call it, with the same prefix.
-/// Throws Error where that does not succeed within the timeout. Makes the process ignore SIGPIPE, unless it has a
+/// Throws PeerError where that does not succeed within the timeout. Makes the process ignore SIGPIPE, unless it has a
 /// handler.
 c10::intrusive_ptr<c10d::Backend> MakeGlooBackend(const Membership& member, const std::string& prefix);
 

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gradwire/error.h"
+
 namespace gradwire {
 
 /// Bytes for a peer, and room for exactly the bytes that a peer sends.
@@ -19,10 +21,12 @@ struct Incoming {
   std::span<std::byte> bytes;
 };
 
-/// A started operation. `bytes_sent`: what this rank hands to the transport for it.
+/// A started operation. `bytes_sent`: what this rank hands to the transport for it. `what`: it is for, where whoever
+/// waits for it knows that: "step 12, bucket 3".
 struct Ticket {
   uint64_t id = 0;
   uint64_t bytes_sent = 0;
+  std::string what = {};
 };
 
 /// Moves bytes between the ranks of one job. All ranks start the same operations, in the same order unless reserved.
@@ -60,6 +64,10 @@ class Collective {
 
   /// Every rank's text, by rank. For agreeing on settings at start, not for data.
   virtual std::vector<std::string> GatherText(std::string_view text) = 0;
+
+  /// The error to throw where something else that needs all ranks has failed with `detail`, which does not say who is
+  /// to blame. Takes seconds.
+  virtual PeerError Diagnose(const std::string& detail) { return {-1, detail}; }
 };
 
 }  // namespace gradwire

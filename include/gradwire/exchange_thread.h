@@ -44,6 +44,8 @@ class ExchangeThread : public BucketSink<T> {
 
   /// Finishes what was pushed (each wait bounded by the collective's timeout) and joins the threads. Idempotent.
   void Close();
+  /// After Close: whether a bucket has failed, so that the transport may still write into what the exchange holds.
+  bool has_failed() const { return failure_ != nullptr; }
 
  private:
   using Id = typename Exchange<T>::Id;

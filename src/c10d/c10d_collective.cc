@@ -9,7 +9,10 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
+#include "base/notice.h"
 #include "c10d/roll_call.h"
+#include "c10d/setup_wait.h"
+#include "c10d/torch_error.h"
 #include "c10d/watch.h"
 #include "gradwire/c10d_group.h"
 #include "gradwire/error.h"
@@ -19,9 +22,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Ranks that a sum or a silence kept waiting give each other this long to report.
-constexpr milliseconds kPatience{5000};
 constexpr milliseconds kSlice{1000};
+/// Of Gloo's own wait in a sum, beyond the timeout: the watch is earlier.
+constexpr milliseconds kGlooLater{65000};
 constexpr milliseconds kForever = std::chrono::hours(24 * 365);
 constexpr int kProbeTag = 1 << 30;  // messages have smaller tags
 
@@ -33,11 +36,16 @@ at::Tensor View(std::span<T> values, at::ScalarType type) {
 class C10dCollective final : public Collective {
  public:
   C10dCollective(const Membership& member, const std::string& prefix)
-      : backend_(MakeGlooBackend(member, prefix + "/gloo")),
-        store_(c10::make_intrusive<c10d::PrefixStore>(prefix, member.store)),
-        roll_call_(member.store, member.rank, member.size),
+      : name_(prefix),
+        backend_(MakeGlooBackend(member, prefix + "/gloo")),
+        store_(c10::make_intrusive<c10d::PrefixStore>(prefix, WithBoundedStore(member).store)),
+        roll_call_(RollCallOf(member)),
         timeout_(member.timeout),
-        watch_(member.timeout, [this](bool is_silent) { Look(is_silent); }) {}
+        notice_(member.timeout),
+        watch_(member.timeout, [this](bool is_silent, milliseconds waited) { Look(is_silent, waited); }) {}
+  ~C10dCollective() override {
+    if (is_over_) AbandonSums();
+  }
 
   int rank() const override { return backend_->getRank(); }
   int size() const override { return backend_->getSize(); }
@@ -61,7 +69,7 @@ class C10dCollective final : public Collective {
   Ticket StartAllReduce(std::span<double> values) override { return StartSum(View(values, at::kDouble)); }
 
   void Finish(const Ticket& ticket) override {
-    for (const Pending& part : Parts(ticket.id)) Await(part);
+    for (const Pending& part : Parts(ticket.id)) Await(part, ticket.what);
     const std::lock_guard lock(mutex_);
     pending_.erase(ticket.id);
   }
@@ -70,19 +78,26 @@ class C10dCollective final : public Collective {
 
   std::vector<std::string> GatherText(std::string_view text) override {
     const std::string key = "text/" + std::to_string(next_++) + "/";
+    const auto is_there = [&](int peer) { return store_->check({key + std::to_string(peer)}); };
+    const auto missing = [&] {
+      std::vector<int> ranks;
+      for (int peer = 0; peer < size(); ++peer)
+        if (!is_there(peer)) ranks.push_back(peer);
+      return ranks;
+    };
     store_->set(key + std::to_string(rank()), std::vector<uint8_t>(text.begin(), text.end()));
+    SetupWait wait(*roll_call_, timeout_, "the settings of " + name_, missing);
     std::vector<std::string> texts;
     for (int peer = 0; peer < size(); ++peer) {
-      try {
-        store_->wait({key + std::to_string(peer)}, timeout_);
-        const std::vector<uint8_t> bytes = store_->get(key + std::to_string(peer));
-        texts.emplace_back(bytes.begin(), bytes.end());
-      } catch (const std::exception& error) {
-        throw Blamed(peer, "did not state its settings within " + std::to_string(timeout_.count()) + " ms",
-                     error.what());
-      }
+      while (!is_there(peer)) wait.Pause();
+      const std::vector<uint8_t> bytes = store_->get(key + std::to_string(peer));
+      texts.emplace_back(bytes.begin(), bytes.end());
     }
     return texts;
+  }
+
+  PeerError Diagnose(const std::string& detail) override {
+    return roll_call_->Verdict(FindCulprit(), "did not do its part", detail);
   }
 
  private:
@@ -99,7 +114,7 @@ class C10dCollective final : public Collective {
       return {peer, tensor, ((*backend_).*transfer)(tensors, peer, tag)};
     } catch (const std::exception& error) {
       CheckOpen();
-      throw Blamed(peer, "cannot be reached", error.what());
+      throw roll_call_->Verdict(peer, "cannot be reached", FirstLine(error));
     }
   }
 
@@ -136,8 +151,21 @@ class C10dCollective final : public Collective {
 
   c10d::AllreduceOptions LongSum() const {
     c10d::AllreduceOptions options;
-    options.timeout = timeout_ + kPatience + std::chrono::minutes(1);  // the watch is earlier
+    options.timeout = timeout_ + kGlooLater;
     return options;
+  }
+
+  /// Gloo's destructor waits for the sums that are under way, and they for a rank that does not answer. So it is never
+  /// called where there are any: its threads, and what they write into, stay until the process ends.
+  void AbandonSums() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, parts] : pending_)
+      for (const Pending& part : parts)
+        if (part.peer < 0 && !part.work->isCompleted()) {
+          new auto(backend_);
+          new auto(std::move(pending_));
+          return;
+        }
   }
 
   Ticket StartSum(const at::Tensor& tensor) {
@@ -151,14 +179,14 @@ class C10dCollective final : public Collective {
 
   /// The watch ends waits that last too long: where Gloo does, it closes all connections, and who was to blame cannot
   /// be told any more.
-  void Await(const Pending& part) {
-    const Waiting waiting(*this, part.peer);
+  void Await(const Pending& part, const std::string& what) {
+    const Waiting waiting(*this, part.peer, what);
     try {
       part.peer < 0 ? AwaitSum(part) : void(part.work->wait(kForever));
       CheckOpen();  // an aborted wait ends like one that is over
     } catch (const std::exception& error) {
       CheckOpen();
-      throw Blamed(part.peer >= 0 ? part.peer : FindCulprit(), "is gone", error.what());
+      throw roll_call_->Verdict(part.peer >= 0 ? part.peer : FindCulprit(), "is gone", FirstLine(error));
     }
   }
 
@@ -175,10 +203,10 @@ class C10dCollective final : public Collective {
   }
 
   struct Waiting {
-    Waiting(C10dCollective& collective, int peer) : collective(collective) {
+    Waiting(C10dCollective& collective, int peer, const std::string& what) : collective(collective) {
       collective.watch_.Enter();
       const std::lock_guard lock(collective.mutex_);
-      place = collective.awaited_.insert(peer);
+      place = collective.awaited_.emplace(peer, what);
     }
     ~Waiting() {
       collective.watch_.Leave();
@@ -186,29 +214,35 @@ class C10dCollective final : public Collective {
       collective.awaited_.erase(place);
     }
     C10dCollective& collective;
-    std::multiset<int>::iterator place;
+    std::multimap<int, std::string>::iterator place;
   };
 
-  std::set<int> Awaited() {
-    const std::lock_guard lock(mutex_);
-    return {awaited_.begin(), awaited_.end()};
-  }
-
-  /// On the watch's thread. In a ring a rank may wait for a neighbour that has failed and is still there: so a sum also
-  /// ends when anyone has blamed a rank.
-  void Look(bool is_silent) {
+  /// On the watch's thread. A rank may wait for one that has failed and is still there, or waits itself: so waits also
+  /// end when anyone has blamed a rank.
+  void Look(bool is_silent, milliseconds waited) {
     if (is_over_) return;
+    if (!is_silent && notice_.IsDue(waited))
+      SayOnStderr("rank " + std::to_string(rank()) + " has waited " + Seconds(waited) + " for " + Awaited() +
+                  "; it gives up after " + Seconds(timeout_) + " in which nothing comes");
     if (is_silent)
-      EndWaits(Blamed(FindSilent(), "did not answer within " + std::to_string(timeout_.count()) + " ms",
-                      "no wait has ended meanwhile"));
-    else if (Awaited().contains(-1) && roll_call_.SomeoneIsBlamed())
-      EndWaits(Blamed(roll_call_.Blame(-1), "is gone", "another rank says so"));
+      EndWaits(roll_call_->Verdict(roll_call_->FindSilent(),
+                                   "did not answer within " + std::to_string(timeout_.count()) + " ms",
+                                   "no wait has ended meanwhile"));
+    else if (roll_call_->Answer())
+      EndWaits(roll_call_->Verdict(roll_call_->Blame(-1), "is gone", "another rank says so"));
   }
 
-  /// Of several peers one may be silent because it waits for another.
-  int FindSilent() {
-    const std::set<int> peers = Awaited();
-    return peers.size() == 1 && *peers.begin() >= 0 ? *peers.begin() : roll_call_.FindMissing(kPatience);
+  /// "ranks 0, 2 (step 12, bucket 3)"
+  std::string Awaited() {
+    const std::lock_guard lock(mutex_);
+    std::set<int> ranks;
+    std::string what = name_;
+    for (const auto& [peer, purpose] : awaited_) {
+      if (peer >= 0) ranks.insert(peer);
+      if (!purpose.empty()) what = purpose;
+    }
+    const bool is_sum = awaited_.contains(-1);  // which does not say who is missing
+    return (is_sum ? "the other ranks" : NameRanks({ranks.begin(), ranks.end()})) + " (" + what + ")";
   }
 
   /// An all-reduce does not say who broke it. Gloo refuses at once to send to a peer whose connection is closed; where
@@ -225,28 +259,23 @@ class C10dCollective final : public Collective {
         return peer;
       }
     }
-    return roll_call_.FindMissing(kPatience);
+    return roll_call_->FindMissing();
   }
 
-  PeerError Blamed(int suspect, const std::string& what, const std::string& detail) {
-    const int blamed = suspect >= 0 ? roll_call_.Blame(suspect) : suspect;
-    const std::string who = blamed < 0 ? "a rank (all of them still report)" : "rank " + std::to_string(blamed);
-    const std::string more = blamed == suspect ? "" : "; it was noticed first by another rank";
-    return {blamed, who + " " + what + ", says rank " + std::to_string(rank()) + more + " (" + detail + ")"};
-  }
-
+  const std::string name_;
   c10::intrusive_ptr<c10d::Backend> backend_;
   c10::intrusive_ptr<c10d::Store> store_;
-  RollCall roll_call_;
+  std::shared_ptr<RollCall> roll_call_;
   milliseconds timeout_;
   uint64_t next_ = 0;
   std::atomic<bool> is_over_ = false;
   std::mutex mutex_;
   std::map<uint64_t, std::vector<Pending>> pending_;  // guarded by mutex_
-  std::multiset<int> awaited_;        // peers, and -1 for sums, that waits are under way for; guarded by mutex_
-  std::optional<PeerError> verdict_;  // why it is over; guarded by mutex_
+  std::multimap<int, std::string> awaited_;           // by peer, -1 for sums, what waits are for; guarded by mutex_
+  std::optional<PeerError> verdict_;                  // why it is over; guarded by mutex_
   std::mutex culprit_mutex_;
   std::vector<Pending> probes_;  // guarded by culprit_mutex_
+  Notice notice_;                // the watch's thread only
   Watch watch_;                  // last: it uses all of the above
 };
 

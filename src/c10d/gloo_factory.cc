@@ -4,13 +4,15 @@
 #define USE_C10D_GLOO
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
+#include "c10d/gloo_factory.h"
+
 #include <csignal>
 #include <system_error>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
 #include "base/start_thread.h"
-#include "gradwire/c10d_group.h"
+#include "c10d/torch_error.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
@@ -25,7 +27,7 @@ void IgnoreBrokenPipes() {
 
 }  // namespace
 
-c10::intrusive_ptr<c10d::Backend> MakeGlooBackend(const Membership& member, const std::string& prefix) {
+c10::intrusive_ptr<c10d::Backend> ConnectGloo(const Membership& member, const std::string& prefix) {
   IgnoreBrokenPipes();
   try {
     auto options = c10d::ProcessGroupGloo::Options::create(member.timeout);
@@ -38,16 +40,8 @@ c10::intrusive_ptr<c10d::Backend> MakeGlooBackend(const Membership& member, cons
     throw Error("rank " + std::to_string(member.rank) + " could not connect to the other " +
                 std::to_string(member.size - 1) + " ranks from " + member.address + " within " +
                 std::to_string(member.timeout.count()) +
-                " ms: are all ranks started, and do their hosts reach each other? (" + error.what() + ")");
+                " ms: are all ranks started, and do their hosts reach each other? (" + FirstLine(error) + ")");
   }
-}
-
-c10::intrusive_ptr<c10d::ProcessGroup> MakeGlooGroup(const Membership& member, const std::string& prefix) {
-  auto store = c10::make_intrusive<c10d::PrefixStore>(prefix, member.store);
-  auto group = c10::make_intrusive<c10d::ProcessGroup>(store, member.rank, member.size);
-  group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, MakeGlooBackend(member, prefix));
-  group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
-  return group;
 }
 
 }  // namespace gradwire

@@ -3,6 +3,8 @@
 
 #include <ATen/ops/from_blob.h>
 
+#include "c10d/gloo_factory.h"
+#include "c10d/torch_error.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
@@ -21,9 +23,9 @@ Membership OfTwo(Membership member, Pair::End end) {
 Pair::Pair(const Membership& member, const std::string& prefix, End end, std::string peer)
     : timeout_(member.timeout), other_(end == End::kFirst ? 1 : 0), peer_(std::move(peer)) {
   try {
-    backend_ = MakeGlooBackend(OfTwo(member, end), prefix);
+    backend_ = ConnectGloo(OfTwo(member, end), prefix);
   } catch (const std::exception& error) {
-    throw Error(peer_ + " cannot be reached (" + error.what() + ")");
+    throw Error(peer_ + " cannot be reached (" + FirstLine(error) + ")");
   }
 }
 
@@ -38,7 +40,7 @@ void Pair::Transfer(std::span<std::byte> bytes, bool sends) {
     const std::string what = late ? (sends ? " took no message" : " sent nothing") + std::string(" for ") +
                                         std::to_string(timeout_.count()) + " ms"
                                   : " is gone";
-    throw Error(peer_ + what + " (" + error.what() + ")");
+    throw Error(peer_ + what + " (" + FirstLine(error) + ")");
   }
 }
 

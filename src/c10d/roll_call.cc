@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "c10d/roll_call.h"
 
+#include <map>
+#include <mutex>
 #include <thread>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -8,49 +10,99 @@
 namespace gradwire {
 namespace {
 
-constexpr const char* kDead = "dead";
+using std::chrono::milliseconds;
+
+constexpr const char *kDead = "dead", *kCalled = "called";
+constexpr milliseconds kAnswer{5000};  // of the store: for a verdict that cannot wait
 
 std::string Reported(int rank) { return "reported/" + std::to_string(rank); }
 
+/// A connection of its own, or, of a store that has only one, that.
+c10::intrusive_ptr<c10d::Store> Connect(Membership member) {
+  const auto limit = std::min(kAnswer, member.timeout / 2);
+  c10::intrusive_ptr<c10d::Store> own;
+  try {
+    own = static_cast<BoundedStore&>(*WithBoundedStore(member).store).Clone(limit);
+  } catch (const PeerError&) {
+    throw;
+  } catch (const std::exception&) {
+    own = c10::make_intrusive<BoundedStore>(member, limit);
+  }
+  return c10::make_intrusive<c10d::PrefixStore>("gradwire/roll_call", std::move(own));
+}
+
 }  // namespace
 
-RollCall::RollCall(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size)
-    : store_(c10::make_intrusive<c10d::PrefixStore>("gradwire/roll_call", store)), rank_(rank), size_(size) {}
+RollCall::RollCall(const Membership& member)
+    : of_(member.store),
+      store_(Connect(member)),
+      rank_(member.rank),
+      size_(member.size),
+      store_rank_(member.store_rank) {}
 
 int RollCall::Blame(int suspect) {
   try {
     const std::string mine = std::to_string(suspect);
     const auto first =
         store_->compareSet(kDead, std::vector<uint8_t>{}, std::vector<uint8_t>(mine.begin(), mine.end()));
+    Mark(kCalled);  // those that wait shall look
     return std::stoi(std::string(first.begin(), first.end()));
+  } catch (const StoreSilent&) {
+    return store_rank_ >= 0 && store_rank_ != rank_ ? store_rank_ : suspect;
   } catch (const std::exception&) {
     return suspect;
   }
 }
 
-bool RollCall::SomeoneIsBlamed() {
+bool RollCall::Answer() {
   try {
-    return store_->check({kDead});
+    if (!Has(kCalled)) return false;
+    Mark(Reported(rank_));
+    return Has(kDead);
   } catch (const std::exception&) {
     return false;
   }
 }
 
-int RollCall::FindMissing(std::chrono::milliseconds patience) {
+int RollCall::FindMissing(milliseconds patience) {
   try {
-    store_->set(Reported(rank_), std::vector<uint8_t>{1});
+    Mark(Reported(rank_));
+    Mark(kCalled);
     const auto end = std::chrono::steady_clock::now() + patience;
     for (int rank = 0; rank < size_; ++rank) {
-      while (!store_->check({Reported(rank)})) {
-        if (store_->check({kDead})) return Blame(-1);
+      while (!Has(Reported(rank))) {
+        if (Has(kDead)) return Blame(-1);
         if (std::chrono::steady_clock::now() > end) return Blame(rank);
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        std::this_thread::sleep_for(milliseconds(20));
       }
     }
-    return store_->check({kDead}) ? Blame(-1) : -1;
-  } catch (const std::exception&) {
-    return rank_ == 0 ? -1 : 0;  // the store went with the rank that served it
+    return Has(kDead) ? Blame(-1) : -1;
+  } catch (const std::exception&) {  // the store is silent, or went with the rank that served it
+    return store_rank_ == rank_ ? -1 : store_rank_;
   }
+}
+
+PeerError RollCall::Verdict(int suspect, const std::string& what, const std::string& detail) {
+  const int blamed = suspect >= 0 ? Blame(suspect) : suspect;
+  const std::string end = ", says rank " + std::to_string(rank_), because = " (" + detail + ")";
+  if (blamed == rank_)
+    return {-1, "this rank, " + std::to_string(rank_) +
+                    ", was given up by another one, which had not heard of it in time; was it stopped, or much slower "
+                    "than the others?" +
+                    because};
+  if (blamed < 0) return {blamed, "a rank (all of them still report) " + what + end + because};
+  const std::string more = blamed == suspect ? "" : "; it was noticed first by another rank";
+  return {blamed, "rank " + std::to_string(blamed) + " " + what + end + more + because};
+}
+
+std::shared_ptr<RollCall> RollCallOf(const Membership& member) {
+  static std::mutex mutex;
+  static std::map<std::pair<const c10d::Store*, int>, std::weak_ptr<RollCall>> all;  // ranks may be threads
+  const std::lock_guard lock(mutex);
+  std::weak_ptr<RollCall>& known = all[{member.store.get(), member.rank}];
+  auto roll_call = known.lock();
+  if (!roll_call) known = roll_call = std::make_shared<RollCall>(member);
+  return roll_call;
 }
 
 }  // namespace gradwire

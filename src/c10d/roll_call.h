@@ -2,32 +2,50 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 
-#include <torch/csrc/distributed/c10d/Store.hpp>
+#include "c10d/bounded_store.h"
 
 namespace gradwire {
 
 /// Finds out, through the job's store, which rank is to blame for a failure, so that all survivors name the same one.
-/// All collectives of a job share one roll call.
+/// A rank that waits itself, for whatever, is never to blame: it answers. All collectives of a job share one roll call.
+/// Thread-safe; no call takes longer than a few seconds and its patience, nor throws.
 class RollCall {
  public:
-  RollCall(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size);
+  explicit RollCall(const Membership& member);
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
 
   /// The first rank that anyone blamed; `suspect` becomes it where there is none yet. Returns `suspect` where the store
-  /// cannot be reached any more.
+  /// cannot be reached any more, and the rank that serves it where that is silent.
   int Blame(int suspect);
 
-  /// Whether anyone has blamed a rank yet. False where the store cannot be reached.
-  bool SomeoneIsBlamed();
+  /// About once a second for a rank that waits: answers where another one calls. Whether anyone has blamed a rank.
+  bool Answer();
 
-  /// For a wait that ended without a suspect: every rank whose wait ended reports, and the lowest one that did not
-  /// within `patience` is blamed. -1 where all reported.
-  int FindMissing(std::chrono::milliseconds patience);
+  /// For a wait that ended without a suspect: calls, and blames the lowest rank that has not answered within
+  /// `patience`. -1 where all answer.
+  int FindMissing(std::chrono::milliseconds patience = std::chrono::seconds(5));
+
+  /// FindMissing, but for two ranks, of which the other one is meant.
+  int FindSilent() { return size_ == 2 ? 1 - rank_ : FindMissing(); }
+
+  /// That `suspect` (-1: none) did `what` ("is gone"), or the rank that was blamed before.
+  PeerError Verdict(int suspect, const std::string& what, const std::string& detail);
 
  private:
-  c10::intrusive_ptr<c10d::Store> store_;
-  int rank_, size_;
+  bool Has(const std::string& key) { return store_->check({key}); }
+  void Mark(const std::string& key) { store_->set(key, std::vector<uint8_t>{1}); }
+
+  const c10::intrusive_ptr<c10d::Store> of_;  // whose address is the key of RollCallOf
+  c10::intrusive_ptr<c10d::Store> store_;     // with a connection of its own: others may wait on the job's
+  const int rank_, size_, store_rank_;
 };
+
+/// The roll call of this rank of the job: the same for all that are made of the same store.
+std::shared_ptr<RollCall> RollCallOf(const Membership& member);
 
 }  // namespace gradwire

@@ -13,7 +13,7 @@ constexpr std::chrono::milliseconds kBetweenLooks{1000};
 
 }  // namespace
 
-Watch::Watch(std::chrono::milliseconds timeout, std::function<void(bool)> look)
+Watch::Watch(std::chrono::milliseconds timeout, Look look)
     : timeout_(timeout), look_(std::move(look)), thread_(StartThread("that watches over waits", [this] { Run(); })) {}
 
 Watch::~Watch() {
@@ -43,14 +43,15 @@ void Watch::Run() {
   for (;;) {
     changed_.wait(lock, [this] { return is_stopped_ || waits_ > 0; });
     if (is_stopped_) return;
-    const auto next = std::min(last_change_ + timeout_, Clock::now() + kBetweenLooks);
+    const auto next = std::min(last_change_ + timeout_, Clock::now() + std::min(kBetweenLooks, timeout_ / 4));
     changed_.wait_until(lock, next, [this] { return is_stopped_; });
     if (is_stopped_) return;
     if (waits_ == 0) continue;
-    const bool is_silent = Clock::now() >= last_change_ + timeout_;
+    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_change_);
+    const bool is_silent = waited >= timeout_;
     if (is_silent) last_change_ = Clock::now();  // one look for each silence
     lock.unlock();
-    look_(is_silent);
+    look_(is_silent, waited);
     lock.lock();
   }
 }

@@ -14,8 +14,10 @@ namespace gradwire {
 /// after another is no silence.
 class Watch {
  public:
-  /// `look(silent)`: whether the timeout is over. Must not throw.
-  Watch(std::chrono::milliseconds timeout, std::function<void(bool)> look);
+  using Look = std::function<void(bool is_silent, std::chrono::milliseconds waited)>;
+
+  /// `look`: whether the timeout is over, and how long no wait has ended. Must not throw.
+  Watch(std::chrono::milliseconds timeout, Look look);
   ~Watch();
   Watch(const Watch&) = delete;
 
@@ -28,7 +30,7 @@ class Watch {
   void Run();
 
   const std::chrono::milliseconds timeout_;
-  const std::function<void(bool)> look_;
+  const Look look_;
   std::mutex mutex_;
   std::condition_variable changed_;
   size_t waits_ = 0;               // guarded by mutex_

@@ -120,7 +120,7 @@ double Exchange<T>::Await(const Wait& wait) {
   double seconds = 0;
   try {
     const Timer timer(seconds);
-    core_->collective.Finish({wait.operation, 0});
+    core_->collective.Finish({wait.operation, 0, fmt::format("step {}, bucket {}", wait.step, wait.bucket)});
   } catch (const PeerError& error) {
     throw PeerError(error.rank(), fmt::format("step {}, bucket {}: {}", wait.step, wait.bucket, error.what()));
   }

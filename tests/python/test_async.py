@@ -134,6 +134,28 @@ def test_a_worker_that_dies_before_it_comes_is_not_waited_for(tmp_path, start):
     assert "async: 1 workers" in said and time.monotonic() < begun + 80
 
 
+def test_a_worker_that_is_frozen_before_it_comes_is_passed_over_and_taken_when_it_does(tmp_path, start):
+    launcher = start(command(tmp_path, "train.steps=100000", "comm.timeout_s=6"))
+    end = time.monotonic() + 60
+    while len(children(launcher.pid)) < 3:
+        assert launcher.poll() is None and time.monotonic() < end
+    frozen = children(launcher.pid)[2]
+    os.kill(frozen, signal.SIGSTOP)
+    wait_for(tmp_path / "log.txt", lambda text: "rank 2 has not come to work within 6000 ms" in text)
+    os.kill(frozen, signal.SIGCONT)
+    wait_for(tmp_path / "log.txt", lambda text: "worker 2 joins at version" in text)
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(timeout=60) == 130
+
+
+def test_the_launcher_of_a_frozen_server_ends(tmp_path, start):
+    launcher = start(command(tmp_path, "train.steps=100000", "comm.timeout_s=4", "run.nproc=2"))
+    wait_for_records(tmp_path, 2)
+    os.kill(children(launcher.pid)[0], signal.SIGSTOP)
+    said = launcher.communicate(timeout=90)[0]
+    assert launcher.returncode == 1 and "rank 0, the server, has not heard" in said and re.search(r"the server \(rank 0\) (sent nothing|took no message)", said), said
+
+
 def test_workers_name_a_server_that_is_gone(tmp_path):
     processes = ranks.start_ranks(2, command(tmp_path, "train.steps=100000"))
     wait_for_records(tmp_path, 2)

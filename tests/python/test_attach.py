@@ -97,6 +97,22 @@ def test_survivors_of_a_rank_name_it(tmp_path, settings, blow):
         job[1].kill()
 
 
+@pytest.mark.parametrize("victim, method, compressor", [(0, "ef", "topk:5%"), (1, "none", "identity")])
+def test_survivors_of_a_frozen_store_or_sum_name_the_rank_and_end(tmp_path, victim, method, compressor):
+    """Rank 0 serves the job's store; with `none` sums are under way, which Gloo's destructor would wait for."""
+    job = start_job(tmp_path, 3, "--steps", 100000, "--timeout", 5, "--progress", "--method", method, "--compressor", compressor)
+    try:
+        watched = job[(victim + 1) % 3]
+        while (line := watched.stdout.readline()) and "step 5" not in line:
+            pass
+        job[victim].send_signal(signal.SIGSTOP)
+        for code, output in ranks.finish([process for rank, process in enumerate(job) if rank != victim], timeout=60):
+            assert code == 1 and re.search(rf"rank {victim}\b.*says rank", output), f"{code}, {output}"
+            assert "has waited" in output, output
+    finally:
+        job[victim].kill()
+
+
 @pytest.mark.slow
 def test_a_hundred_starts_and_stops_end_with_code_0(tmp_path):
     for n in range(100):

@@ -92,17 +92,17 @@ def test_saves_come_at_the_ends_of_epochs_and_a_longer_run_goes_on(tmp_path):
     assert "expected at most the 15 steps" in run(tmp_path, *words, "checkpoint.resume=auto", code=2)
 
 
-@pytest.mark.parametrize("mode", ["sync", "local"])
-def test_sigterm_saves_and_the_run_goes_on_as_if_nothing_had_been(tmp_path, start, mode):
+@pytest.mark.parametrize("mode, number", [("sync", signal.SIGTERM), ("local", signal.SIGUSR1)])
+def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_had_been(tmp_path, start, mode, number):
     words = ["train.steps=60", "log.every_steps=1", "checkpoint.resume=auto", f"train.mode={mode}"]
     words += ["local.sync_every=3"] * (mode == "local")
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     launcher = start(command(stopped, *words))
     wait_for_records(stopped, 3)
-    launcher.send_signal(signal.SIGTERM)
+    launcher.send_signal(number)
     said = launcher.communicate(timeout=120)[0]
-    assert launcher.returncode == 143, said
-    assert "stopped by SIGTERM" in said.splitlines()[-1] and "checkpoint.resume=auto" in said.splitlines()[-1]
+    assert launcher.returncode == 128 + number, said
+    assert f"stopped by {number.name}" in said.splitlines()[-1] and "checkpoint.resume=auto" in said.splitlines()[-1]
     assert not (stopped / "model.pt").exists() and len(saves(stopped)) == 1
     run(stopped, *words)
     run(whole, *words)

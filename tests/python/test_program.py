@@ -84,6 +84,28 @@ def test_a_killed_rank_stops_the_others_with_its_name(tmp_path):
                     assert code == 1 and f"rank {victim} " in output.splitlines()[-1], f"rank {rank}: {code} {output}"
 
 
+def test_a_frozen_rank_is_named_though_it_serves_the_store_or_a_sum_is_under_way(tmp_path):
+    """Both jobs at once: rank 0 of plain ranks serves the store, and all of `none` are sums."""
+    jobs = {}
+    for victim, method, compressor in [(0, "none", "identity"), (2, "ef", "sign")]:
+        jobs[victim] = ranks.start_ranks(3, [ranks.PROGRAM, *ranks.tiny(
+            tmp_path / method, "train.steps=100000", "log.every_steps=1", "comm.timeout_s=5",
+            f"comm.method={method}", f"comm.compressor={compressor}")])
+    wait_for_steps(tmp_path / "none", 3), wait_for_steps(tmp_path / "ef", 3)
+    try:
+        for victim, job in jobs.items():
+            job[victim].send_signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        for victim, job in jobs.items():
+            for rank, (code, output) in enumerate(ranks.finish([p for r, p in enumerate(job) if r != victim], timeout=60)):
+                assert code == 1 and re.search(rf"error: .*rank {victim}\b.* says rank", output.splitlines()[-1]), f"{victim}, {rank}: {code} {output}"
+                assert re.search(r"has waited [0-9] s for .*; it gives up after 5 s", output), output
+        assert time.monotonic() - begin < 45
+    finally:
+        for victim, job in jobs.items():
+            job[victim].kill()
+
+
 def wait_for_steps(folder, steps):
     end = time.monotonic() + 120
     while time.monotonic() < end:
@@ -97,6 +119,13 @@ def records_so_far(folder):
     return (folder / "metrics.jsonl").read_text().splitlines()
 
 
+def listening(pid):
+    """The addresses that a process listens on, as /proc has them."""
+    inodes = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    rows = [row.split() for table in ("tcp", "tcp6") for row in pathlib.Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+    return {row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
+
+
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_launcher_and_all_its_ranks(tmp_path, number, code):
     launcher = subprocess.Popen([ranks.PROGRAM, *ranks.tiny(tmp_path, "train.epochs=1000", "log.every_steps=1")],
@@ -104,6 +133,7 @@ def test_a_signal_ends_the_launcher_and_all_its_ranks(tmp_path, number, code):
     wait_for_steps(tmp_path, 2)
     children = pathlib.Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
     assert len(children) == 2
+    assert listening(launcher.pid) == {"0100007F"}, "the store is for this machine alone"
     launcher.send_signal(number)
     launcher.communicate(timeout=60)
     assert launcher.returncode == code
@@ -149,10 +179,35 @@ def test_no_text_ends_the_program_otherwise_than_with_its_error(tmp_path):
 
 
 def test_ranks_with_different_settings_are_refused(tmp_path):
-    specs = ["sign", "topk:1%"]
-    processes = ranks.start_ranks(2, lambda rank: [ranks.PROGRAM, *ranks.tiny(tmp_path, f"comm.compressor={specs[rank]}")])
-    for code, output in ranks.finish(processes):
-        assert code == 2 and "sign" in output and "topk:1%" in output and "rank 1" in output
+    """One key apart: what is exchanged, what each rank does with it by itself, when all must meet."""
+    pairs = ["comm.compressor=sign,topk:1%", "optimizer.lr=0.1,0.3", "optimizer.nesterov=true,false", "lr_scheduler.warmup_epochs=0.2,0.3",
+             "train.delay=0,1", "data.batch_size=4,8", "data.augment=none,crop_flip", "train.steps=10,20", "train.mode=sync,async",
+             "train.mode=async,sync", "train.mode=sync,local", "log.every_steps=1,2", "checkpoint.every_epochs=0,1"]  # fmt: skip
+    jobs = {}
+    for pair in pairs:
+        key, values = pair.split("=")
+        words = [word for word in ranks.tiny(tmp_path / key, "comm.timeout_s=60") if not word.startswith(key + "=")]
+        jobs[pair] = ranks.start_ranks(2, lambda rank: [ranks.PROGRAM, *words, f"{key}={values.split(',')[rank]}"])
+    for pair, job in jobs.items():
+        key, (zero, one) = pair.split("=")[0], pair.split("=")[1].split(",")
+        for rank, (code, output) in enumerate(ranks.finish(job, timeout=60)):
+            if (rank, pair) == (0, "train.mode=async,sync"):
+                assert code == 1 and f"{key}: rank 0 has async, rank 1 has sync" in output, output  # it met no worker
+            else:
+                assert code == 2 and f"{key}: rank 0 has {zero}" in output and one in output, f"{pair}, {rank}: {code} {output}"
+
+
+def test_a_second_job_on_the_port_of_another_is_refused_in_a_line(tmp_path):
+    (first,) = ranks.start_ranks(1, [ranks.PROGRAM, *ranks.tiny(tmp_path / "first", "train.steps=100000", "log.every_steps=1")])
+    try:
+        wait_for_steps(tmp_path / "first", 1)
+        variables = dict(pair.split("=", 1) for pair in pathlib.Path(f"/proc/{first.pid}/environ").read_text().split("\0") if "=" in pair)
+        begin = time.monotonic()
+        done = run(*ranks.tiny(tmp_path / "second", "comm.timeout_s=60"), env=variables)
+        assert done.returncode == 1 and re.search(rf"port {variables['MASTER_PORT']} of 127.0.0.1: .*in use", done.stderr), done.stderr
+        assert len(done.stderr.splitlines()) == 1 and time.monotonic() - begin < 30, done.stderr
+    finally:
+        first.kill()
 
 
 def test_torchrun_starts_it(tmp_path):

@@ -134,6 +134,21 @@ TEST_F(Launch, SigtermReachesTheRanks) {
   EXPECT_EQ(said_, "");  // the ranks' ends are no news then
 }
 
+TEST_F(Launch, SignalsOfSchedulersAndTerminalsReachTheRanks) {
+  for (const auto& [name, number] : {std::pair{"HUP", SIGHUP}, {"USR1", SIGUSR1}}) {
+    signal(number, SIG_DFL);  // ignored where the tests run under nohup
+    const std::string it = name;
+    LaunchOptions options =
+        Options(2, "if [ $RANK = 0 ]; then trap 'exit " + std::to_string(128 + number) + "' " + it +
+                       "; read x < fifo; kill -" + it + " $PPID\nelse trap 'echo " + it + " > got; exit " +
+                       std::to_string(128 + number) + "' " + it + "; echo > fifo; fi; while :; do :; done");
+    options.save_s = 1e6;
+    EXPECT_EQ(Run(options), 128 + number);
+    EXPECT_EQ(Line("got"), name);
+    EXPECT_EQ(said_, "");
+  }
+}
+
 TEST_F(Launch, SecondSignalKills) {
   LaunchOptions options = Options(1, "trap 'kill -TERM $PPID' TERM; kill -TERM $PPID; while :; do :; done");
   options.kill_s = 1e6;
@@ -236,6 +251,26 @@ TEST_F(Launch, WorkersThatFailAreReportedAndNoFailureOfTheRun) {
   EXPECT_EQ(Run(options), 0) << said_;
   EXPECT_EQ(failed, (std::vector<std::string>{"", "exited with code 7", "was killed by SIGKILL"}));
   EXPECT_THAT(said_, HasSubstr("rank 1 exited with code 7"));
+}
+
+TEST_F(Launch, AServerThatHearsOfNoFailureIsFrozen) {
+  LaunchOptions options = Options(2, "if [ $RANK = 1 ]; then read x < fifo; exit 1; fi; echo > fifo; exec sleep 1000");
+  options.worker_failed = [](int, const std::string&) {};
+  options.grace_s = options.kill_s = 0;
+  options.server_hears = [] { return false; };
+  EXPECT_EQ(Run(options), 1);
+  EXPECT_THAT(said_, HasSubstr("rank 0, the server, has not heard"));
+  options.server_hears = [] { return true; };
+  options.arguments = Options(2, "if [ $RANK = 1 ]; then exit 1; fi; sleep 1").arguments;
+  EXPECT_EQ(Run(options), 0);
+  EXPECT_THAT(said_, Not(HasSubstr("has not heard")));
+}
+
+TEST_F(Launch, WhoIsWaitedForAfterAFailureIsSaid) {
+  LaunchOptions options = Options(3, "[ $RANK != 1 ] || exit 3; exec sleep 1000");
+  options.grace_s = 2;
+  EXPECT_EQ(Run(options), 3);
+  EXPECT_THAT(said_, HasSubstr("waits for ranks 0, 2 to end; SIGTERM follows in 1 s\n"));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "support/ranks.h"
 #include "train/saves.h"
+#include "train/settings.h"
 
 namespace gradwire::train {
 namespace {

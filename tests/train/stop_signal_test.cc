@@ -13,8 +13,8 @@ namespace gradwire::train {
 namespace {
 
 void Default() {
-  signal(SIGINT, SIG_DFL);  // ignored where the tests run as a shell's background job
-  signal(SIGTERM, SIG_DFL);
+  // Ignored where the tests run as a shell's background job, or under nohup.
+  for (const int number : kStopSignals) signal(number, SIG_DFL);
 }
 
 /// The wait status of a process that runs `body`.
@@ -41,6 +41,17 @@ TEST(StopSignal, FirstOneIsNotedAndSoIsItsRepetition) {
   });
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(StopSignal, EachOfThemIsNoted) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
+    const int status = StatusOf([number] {
+      const StopSignal stop;
+      kill(getpid(), number);
+      if (stop.received() != number) _exit(1);
+    });
+    EXPECT_EQ(status, 0) << number;
+  }
 }
 
 TEST(StopSignal, LaterOneEndsTheProcessAtOnce) {
