@@ -60,6 +60,14 @@ Named WithDenseGradients(const Named& named, const std::vector<bool>& sparse) {
   return dense;
 }
 
+/// Sparse gradients are averaged as they are.
+void CheckNoise(const CommConfig& comm, const Named& named, const std::vector<bool>& sparse) {
+  for (size_t i = 0; i < named.size(); ++i)
+    if (sparse[i] && comm.noise > 0)
+      throw ConfigError("comm.noise: the gradient of " + named[i].first +
+                        " is sparse, and is averaged as it is; expected a dense one, or comm.noise 0");
+}
+
 /// Rank 0's parameters and buffers to all.
 void Broadcast(const torch::nn::Module& module, const c10::intrusive_ptr<c10d::ProcessGroup>& group) {
   const at::NoGradGuard no_grad;
@@ -122,6 +130,7 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
   const std::vector<bool> sparse = AreSparse(*p.module, p.named);
   if (!options.plain) {
     CheckGiven(options.comm, options.given, "a DistributedDataParallel");
+    CheckNoise(options.comm, p.named, sparse);
     const Named dense = WithDenseGradients(p.named, sparse);
     p.collective = std::move(collective);
     const ExchangeParts parts = MakeParts(options.comm, options.seed);

@@ -5,11 +5,36 @@
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/graph_task.h>
 
-#include "c10d/future_work.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 
 namespace gradwire {
+namespace {
+
+/// A Work whose result a future holds: a list of one tensor, as the backends' own futures do.
+class FutureWork final : public c10d::Work {
+ public:
+  FutureWork(c10::intrusive_ptr<c10::ivalue::Future> future, at::Tensor tensor)
+      : Work(-1, c10d::OpType::ALLREDUCE), future_(std::move(future)), tensor_(std::move(tensor)) {}
+
+  bool isCompleted() override { return future_->completed(); }
+  bool isSuccess() const override { return future_->completed() && !future_->hasError(); }
+  std::exception_ptr exception() const override { return future_->exception_ptr(); }
+  std::vector<at::Tensor> result() override { return {tensor_}; }
+  c10::intrusive_ptr<c10::ivalue::Future> getFuture() override { return future_; }
+  /// The exchange ends every wait within its own timeout.
+  bool wait(std::chrono::milliseconds) override {
+    future_->wait();
+    if (future_->hasError()) std::rethrow_exception(future_->exception_ptr());
+    return true;
+  }
+
+ private:
+  const c10::intrusive_ptr<c10::ivalue::Future> future_;
+  const at::Tensor tensor_;
+};
+
+}  // namespace
 
 AllReduceInterceptor::AllReduceInterceptor(std::function<std::unique_ptr<Collective>()> join, DdpHookOptions options,
                                            int64_t min_numel)
@@ -80,7 +105,7 @@ c10::intrusive_ptr<c10d::Work> AllReduceInterceptor::Take(std::vector<at::Tensor
         return c10::IValue(std::vector<at::Tensor>{tensor});
       },
       c10::ListType::create(c10::TensorType::get()));
-  return c10::make_intrusive<FutureWork>(c10d::OpType::ALLREDUCE, std::move(future), std::vector<at::Tensor>{tensor});
+  return c10::make_intrusive<FutureWork>(std::move(future), tensor);
 }
 
 std::map<uint32_t, BucketTotals> AllReduceInterceptor::Totals() {

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/notice.h"
 #include "base/snapshot_file.h"
 #include "gradwire/async.h"
 #include "gradwire/error.h"
-#include "base/notice.h"
 #include "train/async_messages.h"
 #include "train/async_post.h"
 #include "train/config.h"
@@ -34,8 +34,8 @@ class AsyncRounds {
               std::function<void(const std::string&)> say);
   ~AsyncRounds();
 
-  /// Waits for the workers that are started with the server, and hands out the first jobs. Those that do not come within
-  /// the timeout are named and passed over; they may come later. Throws NoWorkers where none came.
+  /// Waits for the workers that are started with the server, and hands out the first jobs. Those that do not come
+  /// within the timeout are named and passed over; they may come later. Throws NoWorkers where none came.
   void Begin(double lr);
   /// Until one more gradient has been applied; workers that come and go are served meanwhile. Throws NoWorkers where
   /// none is left and none joins within the timeout, and Error where those that have jobs have sent nothing for the

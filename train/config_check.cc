@@ -169,8 +169,6 @@ void CheckShift(const Config& config) {
     refuse("comm.method",
            fmt::format("found {}, expected one without memory (none, dcgd): models and gradients take turns",
                        config.comm.method));
-  if (local.shift == "skip" && config.optimizer.lr == 0)
-    refuse("optimizer.lr", "found 0, expected a number > 0: the shift is a difference of models over it,");
   if (local.shift == "skip" && config.objective.is_network() && config.optimizer.momentum != 0)
     refuse("optimizer.momentum", fmt::format("found {}, expected 0", config.optimizer.momentum));
 }
@@ -181,6 +179,13 @@ void CheckMode(const Config& config) {
     throw ErrorAt(
         config, "optimizer.lr",
         fmt::format("found theory, which is of gradient rounds; expected a number because train.mode is {}", mode));
+  if (config.optimizer.lr.is_theory &&
+      (config.lr_scheduler.name != "constant" || config.lr_scheduler.warmup_epochs > 0))
+    throw ErrorAt(
+        config, "optimizer.lr",
+        fmt::format("found theory, whose steps are constant; expected a number because lr_scheduler.name is {} "
+                    "({}), lr_scheduler.warmup_epochs {}",
+                    config.lr_scheduler.name, config.PlaceOf("lr_scheduler.name"), config.lr_scheduler.warmup_epochs));
   if (mode != "sync" && config.objective.prox != "none")
     throw ErrorAt(
         config, "objective.prox",

@@ -160,7 +160,6 @@ class ConvexRun {
   /// The length of the step that the method would make with exact gradients, over lr.
   double GradientNorm() const {
     const std::vector<double>& x = agreed_;
-    const double lr = lr_ > 0 ? lr_ : 1 / setup_.problem->smoothness;
     std::vector<double> gradient = setup_.problem->Gradient(x);
     if (setup_.prox) {
       const double lr = lr_ > 0 ? lr_ : 1 / setup_.problem->smoothness;  // any one is 0 at the minimum alone

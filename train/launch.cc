@@ -112,7 +112,9 @@ void Launcher::Reap() {
 
 void Launcher::Ended(int rank, int wait_status) {
   const int code = ExitCode(wait_status);
-  if (options_.worker_failed && rank == 0 && !deadline_) SendLater(SIGTERM, options_.grace_s);
+  const bool was_server = options_.worker_failed && rank == 0;
+  const double grace_s = was_server && code != 0 ? std::min(options_.grace_s, options_.serverless_s) : options_.grace_s;
+  if (was_server && !deadline_) SendLater(SIGTERM, grace_s);
   if (code == 0 || (stopping_ && stop_code_ == 0)) return;
   if (options_.worker_failed && rank != 0) {
     if (!stopping_) fmt::print(stderr, "gradwire: rank {} {}\n", rank, DescribeExit(wait_status));
@@ -123,7 +125,7 @@ void Launcher::Ended(int rank, int wait_status) {
   if (!has_failed) exit_code_ = code;
   if (code == stop_code_) return;
   fmt::print(stderr, "gradwire: rank {} {}\n", rank, DescribeExit(wait_status));
-  if (!has_failed && !stopping_) SendLater(SIGTERM, options_.grace_s);
+  if (!has_failed && !stopping_) SendLater(SIGTERM, grace_s);
 }
 
 void Launcher::Stop(const SignalPipe::Event& event) {

@@ -22,6 +22,7 @@ struct LaunchOptions {
   /// With it: whether rank 0 has taken note of all those failures. Where it has not grace_s after one of them, it is
   /// frozen: that is said, and the run is ended as a failed one.
   std::function<bool()> server_hears = {};
+  double serverless_s = 10;                 ///< with it: in place of grace_s, where it is rank 0 that failed
   std::string program = "";                 ///< path; empty: this program
   std::vector<std::string> arguments = {};  ///< the program's name first, as in argv
 };

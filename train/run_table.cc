@@ -34,7 +34,8 @@ Run ReadRun(const std::string& path) {
   const std::string file = is_file ? path : (given / "metrics.jsonl").string();
   std::ifstream in(file);
   std::error_code ignored;
-  if (!in || std::filesystem::is_directory(file, ignored)) throw ConfigError(fmt::format("{}: cannot be read; expected the output folder of a run", file));
+  if (!in || std::filesystem::is_directory(file, ignored))
+    throw ConfigError(fmt::format("{}: cannot be read; expected the output folder of a run", file));
   size_t number = 0;
   for (std::string line; ReadLine(in, line, kMaxLine);) {
     if (++number > kMaxLines)

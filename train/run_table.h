@@ -41,8 +41,8 @@ struct RunTable {
 };
 
 /// Reads the runs: output folders, or their metrics.jsonl. Throws ConfigError for an unknown quantity (with the known
-/// ones), a run that cannot be read (FILE:LINE for a line that is no JSON object, or longer than 1 MiB, and for more than
-/// a million lines), or one without the quantity.
+/// ones), a run that cannot be read (FILE:LINE for a line that is no JSON object, or longer than 1 MiB, and for more
+/// than a million lines), or one without the quantity.
 RunTable ReadRuns(const std::vector<std::string>& runs, const CompareOptions& options);
 
 /// The table for the terminal: final y; y at the largest x that all runs reached; first x where y is at most 1e-3, 1e-6

@@ -8,8 +8,8 @@
 
 namespace gradwire::train {
 
-/// While one lives, the signals of StopSignal and SIGCHLD are events to wait for, whichever thread they hit. At most one
-/// at a time. The former stay ignored where they were (nohup, a shell's background job).
+/// While one lives, the signals of StopSignal and SIGCHLD are events to wait for, whichever thread they hit. At most
+/// one at a time. The former stay ignored where they were (nohup, a shell's background job).
 class SignalPipe {
  public:
   using Clock = std::chrono::steady_clock;

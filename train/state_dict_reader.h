@@ -8,9 +8,9 @@
 
 namespace gradwire::train {
 
-/// The tensors of a checkpoint that Python wrote with torch.save(model.state_dict(), path), by name: a pickle of protocol
-/// 2 to 5, of 64 MiB at most, with tuples nested Unpickler::kMostDepth deep at most. Throws Error when the file is no
-/// such checkpoint. (libtorch's own pickle_load fails on an OrderedDict, which a state_dict is.)
+/// The tensors of a checkpoint that Python wrote with torch.save(model.state_dict(), path), by name: a pickle of
+/// protocol 2 to 5, of 64 MiB at most, with tuples nested Unpickler::kMostDepth deep at most. Throws Error when the
+/// file is no such checkpoint. (libtorch's own pickle_load fails on an OrderedDict, which a state_dict is.)
 std::map<std::string, at::Tensor> ReadStateDict(const std::string& path);
 
 }  // namespace gradwire::train

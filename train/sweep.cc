@@ -46,8 +46,8 @@ Setting ParseSetting(const std::string& word) {
   for (const std::string& choice : Split(override.value, ';')) {
     setting.choices.push_back(Split(choice, ','));
     if (const size_t found = setting.choices.back().size(); found != setting.keys.size())
-      throw ConfigError(fmt::format("command line, '{}': found {} values in '{}', expected {}, one for each key", Shown(word),
-                                    found, Shown(choice), setting.keys.size()));
+      throw ConfigError(fmt::format("command line, '{}': found {} values in '{}', expected {}, one for each key",
+                                    Shown(word), found, Shown(choice), setting.keys.size()));
   }
   return setting;
 }
@@ -102,7 +102,8 @@ SweepPlan PlanSweep(const std::string& config_file, const std::vector<std::strin
           fmt::format("command line, '{}': expected one folder, which gets one below it for each run", Shown(word)));
     count *= setting.choices.size();
     if (count > kMaxRuns)
-      throw ConfigError(fmt::format("command line, '{}': makes more than {} runs, expected fewer", Shown(word), kMaxRuns));
+      throw ConfigError(
+          fmt::format("command line, '{}': makes more than {} runs, expected fewer", Shown(word), kMaxRuns));
   }
   const std::string base = BaseFolder(config_file, settings);
   SweepPlan plan;

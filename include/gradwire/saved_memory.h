@@ -30,8 +30,8 @@ template <typename T>
 std::vector<SavedVector<T>> SaveMemory(Exchange<T>& exchange);
 
 /// Replaces the memory, which is of links that have sent their first message, unless Exchange::GoOnAt says otherwise.
-/// Throws Error, and changes nothing, where `memory` is not what SaveMemory gives for this exchange: a vector is missing,
-/// unknown, not finite or not of its parameter's size.
+/// Throws Error, and changes nothing, where `memory` is not what SaveMemory gives for this exchange: a vector is
+/// missing, unknown, not finite or not of its parameter's size.
 template <typename T>
 void LoadMemory(Exchange<T>& exchange, const std::vector<SavedVector<T>>& memory);
 

@@ -40,8 +40,8 @@ static_assert(sizeof(Frame) == 64 && sizeof(Frame) % kPayloadAlignment == 0);
 void Seal(Frame frame, std::span<std::byte> message);
 
 /// The frame of a received message, after every field was compared with what was expected (except whether it is
-/// poisoned, and the rates where either side says nothing of them). Throws PeerError naming the sender, the bucket, the
-/// field, what it holds and what was expected.
-Frame Open(std::span<const std::byte> message, const Frame& expected);
+/// poisoned, and the rates where the sender says nothing of them, or any are taken). Throws PeerError naming the
+/// sender, the bucket, the field, what it holds and what was expected.
+Frame Open(std::span<const std::byte> message, const Frame& expected, bool takes_any_rates = false);
 
 }  // namespace gradwire

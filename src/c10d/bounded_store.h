@@ -54,6 +54,8 @@ class BoundedStore final : public c10d::Store {
   /// A connection of its own, on which nothing waits behind this one's calls.
   c10::intrusive_ptr<BoundedStore> Clone(std::chrono::milliseconds limit);
 
+  const c10::intrusive_ptr<c10d::Store>& inner() const { return store_; }
+
   using Store::compareSet;
   using Store::set;
   c10::intrusive_ptr<Store> clone() override;

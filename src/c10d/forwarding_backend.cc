@@ -135,7 +135,7 @@ class ForwardingBackend final : public ForwardingControl {
     if (!IsIntegerMean(options.reduceOp, inputs)) return Pass(backend, function, args..., options);
     Options sum = options;
     sum.reduceOp = c10d::ReduceOp::SUM;
-    return coalescing_.Keep(backend, DividedWork((backend.*function)(args..., sum), results, getSize()));
+    return coalescing_.Keep(backend, MeanOf((backend.*function)(args..., sum), results, getSize()));
   }
 
   template <typename Function, typename... Args>

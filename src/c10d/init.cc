@@ -33,8 +33,9 @@ void AwaitServer(const RankEnv& env, milliseconds timeout) {
     const auto waited = std::chrono::duration_cast<milliseconds>(SetupWait::Clock::now() - begin);
     if (waited >= timeout) throw std::runtime_error("nobody listens there: does rank 0 run?");
     if (notice.IsDue(waited))
-      SayOnStderr("rank " + std::to_string(env.rank) + " has waited " + Seconds(waited) + " for rank 0's store at " +
-                  env.master_addr + ":" + std::to_string(env.master_port) + "; it gives up after " + Seconds(timeout));
+      SayOnStderr((env.rank < 0 ? "this worker" : "rank " + std::to_string(env.rank)) + " has waited " +
+                  Seconds(waited) + " for rank 0's store at " + env.master_addr + ":" +
+                  std::to_string(env.master_port) + "; it gives up after " + Seconds(timeout));
   }
 }
 

@@ -3,7 +3,10 @@
 
 #include <map>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
@@ -17,18 +20,60 @@ constexpr milliseconds kAnswer{5000};  // of the store: for a verdict that canno
 
 std::string Reported(int rank) { return "reported/" + std::to_string(rank); }
 
-/// A connection of its own, or, of a store that has only one, that.
-c10::intrusive_ptr<c10d::Store> Connect(Membership member) {
+/// What a prefix store puts before its keys.
+struct Prefixed : c10d::PrefixStore {
+  static const std::string& Of(const c10d::PrefixStore& store) { return store.*&Prefixed::prefix_; }
+};
+
+/// The store at the bottom; the prefixes above it, the outermost first.
+c10::intrusive_ptr<c10d::Store> Base(c10::intrusive_ptr<c10d::Store> store, std::vector<std::string>& prefixes) {
+  for (;;) {
+    if (auto* prefix = dynamic_cast<c10d::PrefixStore*>(store.get())) {
+      prefixes.push_back(Prefixed::Of(*prefix));
+      store = prefix->getUnderlyingStore();
+    } else if (auto* bounded = dynamic_cast<BoundedStore*>(store.get())) {
+      store = bounded->inner();
+    } else {
+      return store;
+    }
+  }
+}
+
+/// One more connection to the server of that store, or, of a store that has only one, that. The same for all roll calls
+/// of the process while the store lives: a connection asks for the name of the server's host, which can take a second.
+c10::intrusive_ptr<c10d::Store> OwnConnection(const Membership& member, const c10::intrusive_ptr<c10d::Store>& base) {
+  struct Connection {
+    c10::weak_intrusive_ptr<c10d::Store> of;
+    c10::intrusive_ptr<c10d::Store> own;
+  };
+  static std::mutex mutex;
+  static std::map<std::pair<const c10d::Store*, int>, Connection> all;  // ranks may be threads
+  const std::lock_guard lock(mutex);
+  std::erase_if(all, [](const auto& entry) { return entry.second.of.expired(); });
+  const auto known = all.find({base.get(), member.rank});
+  if (known != all.end()) return known->second.own;
   const auto limit = std::min(kAnswer, member.timeout / 2);
+  Membership at_base = member;
+  at_base.store = base;
   c10::intrusive_ptr<c10d::Store> own;
   try {
-    own = static_cast<BoundedStore&>(*WithBoundedStore(member).store).Clone(limit);
+    own = c10::make_intrusive<BoundedStore>(at_base, member.timeout)->Clone(limit);
   } catch (const PeerError&) {
     throw;
   } catch (const std::exception&) {
-    own = c10::make_intrusive<BoundedStore>(member, limit);
+    return c10::make_intrusive<BoundedStore>(at_base, limit);
   }
-  return c10::make_intrusive<c10d::PrefixStore>("gradwire/roll_call", std::move(own));
+  all.emplace(std::pair(base.get(), member.rank), Connection{c10::weak_intrusive_ptr<c10d::Store>(base), own});
+  return own;
+}
+
+c10::intrusive_ptr<c10d::Store> Connect(const Membership& member) {
+  std::vector<std::string> prefixes;
+  const auto base = Base(member.store, prefixes);
+  c10::intrusive_ptr<c10d::Store> store = OwnConnection(member, base);
+  for (; !prefixes.empty(); prefixes.pop_back())
+    store = c10::make_intrusive<c10d::PrefixStore>(prefixes.back(), std::move(store));
+  return c10::make_intrusive<c10d::PrefixStore>("gradwire/roll_call", std::move(store));
 }
 
 }  // namespace

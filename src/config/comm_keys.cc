@@ -40,9 +40,10 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
           "how wrong an estimate may become, against the change of the gradient, before it is sent (lag, clag), from "
           "0; auto: the method's"),
       Row("comm.noise", &C::noise, AtLeast(0),
-          "standard deviation of Gaussian noise on every number that a worker sends (clip, identity); a simulation of "
-          "differential privacy, since every rank knows the seed; a network needs comm.min_compress_numel 0 and "
-          "comm.compress_1d true"),
+          "standard deviation of Gaussian noise on every number of a gradient, or of a model's difference, that a "
+          "worker "
+          "sends (clip, identity); a simulation of differential privacy, since every rank knows the seed, and batch "
+          "norm's statistics go without; a network needs comm.min_compress_numel 0 and comm.compress_1d true"),
       Row("comm.opening", &C::opening, OneOf{{"auto", "dense", "compressed"}},
           "first message of a link with a shift (in local mode that of the first agreement), which starts at what was "
           "sent; "

@@ -140,9 +140,9 @@ bool Mail<T>::Advance() {
   // A rank whose gradients are all unused may have joined (DDP's join) and follow no schedule any more: its rates are
   // not compared, as what it receives is not used.
   const bool is_idle = std::ranges::all_of(out_, [](const Letter& letter) { return letter.rates == 0; });
-  for (auto& [sender, letter] : in_) {
-    if (is_idle) letter.rates = 0;
-    const Frame frame = Open(Read(sender).message, FrameOf(static_cast<uint32_t>(sender), letter));
+  for (const auto& [sender, letter] : in_) {
+    const Frame expected = FrameOf(static_cast<uint32_t>(sender), letter);
+    const Frame frame = Open(Read(sender).message, expected, is_idle && letter.rates != 0);
     is_any_poisoned_ |= (frame.flags & Frame::kPoisoned) != 0;
   }
   return true;

@@ -147,7 +147,7 @@ TEST(Misplaced, MessagesAreRefusedWithTheFieldThatTells) {
   ExpectBlame(ReceiveChanged([](Frame& frame) { frame.sender = 1; }), "sender is 0x1, expected 0x2");
   ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.layout; }), "layout");
   ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.payloads; }), "payloads");
-  ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.rates; }), "checksum");
+  ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.rates; }), "rates");
 }
 
 TEST(Misplaced, BucketsOfOtherParametersAreRefusedByEveryRank) {

@@ -147,6 +147,10 @@ TEST(Arrange, OwnersOfPiecesHandOverWhatTheyKeep) {
       const std::vector<float> in = rank.Gradient(step), out = rank.Step(step);
       for (size_t i = 0; i < mine.size(); ++i) mine[i] += static_cast<double>(in[i]) - static_cast<double>(out[i]);
     }
+    const std::span<float> lies = rank.exchange().down_state().Vector(0, "e");
+    for (size_t i = 0; i < lies.size(); ++i)
+      ASSERT_TRUE(lies[i] == 0 || static_cast<int>(i / kPieceNumel) == collective.rank())
+          << "rank " << collective.rank() << " keeps element " << i << " of another owner, who would never send it";
     for (const SavedVector<float>& v : SaveMemory(rank.exchange()))
       for (size_t i = 0; i < mine.size(); ++i) {
         mine[i] -= (v.down ? kWorkers : 1) * static_cast<double>(v.values[i]);

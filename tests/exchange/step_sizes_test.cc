@@ -97,7 +97,7 @@ TEST(StepSizes, AParameterIsDeliveredAsIfAllHadItsRate) {
   for (const testing::Combination& c : Combinations()) ways.emplace_back(testing::NameOf(c), PartsOf(c));
   for (const char* topology : {"allgather", "sharded", "allreduce"}) {
     ExchangeParts parts = PartsOf({"dcgd", "identity", topology});
-    parts.prox = {Prox::Kind::kL1, 0.1};
+    parts.prox = {Prox::Kind::kL2, 0.1};
     ways.emplace_back(std::string("prox, ") + topology, parts);
   }
   for (const auto& [name, parts] : ways) {
@@ -125,10 +125,9 @@ TEST(StepSizes, AtZeroNothingIsDeliveredAndTheBytesAreAsEver) {
     // A shift learns from v, whatever becomes of the step.
     for (int rank = 0; rank < kWorkers; ++rank)
       EXPECT_EQ(with[static_cast<size_t>(rank)].h, without[static_cast<size_t>(rank)].h);
-    for (uint64_t step = 1; step < kSteps; ++step)
-      if (WithZeros(step, 0) == 0)
-        for (const Trace& trace : with)
-          EXPECT_EQ(trace.down_e[step], trace.down_e[step - 1]) << "the way back keeps what it owes";
+    for (const Trace& trace : with)
+      for (uint64_t step = 3; step < kSteps; step += 3)
+        EXPECT_EQ(trace.down_e[step], trace.down_e[step - 1]) << "the way back keeps what it owes";
   }
 }
 
@@ -161,7 +160,8 @@ TEST(StepSizes, ARegularisersStepOfSizeZeroIsNone) {
 
 TEST(StepSizes, OneWhoseInverseIsInfiniteCountsAsZero) {
   const auto tiny = [](uint64_t, uint32_t) { return 1e-40; };  // 1e40 is no float
-  for (const auto& result : TracesOf(PartsOf({"ec", "topk:5%"}), tiny)[0].results)
+  const auto traces = TracesOf(PartsOf({"ec", "topk:5%"}), tiny);
+  for (const auto& result : traces[0].results)
     for (const double x : result) ASSERT_EQ(x, 0);
 }
 

@@ -107,9 +107,12 @@ void Print(const testing::Combination& combination, int ranks) {
 
 int main(int argc, char** argv) {
   const int ranks = argc > 1 ? std::atoi(argv[1]) : 3;
-  for (const gradwire::Method& method : gradwire::Methods())
-    for (const auto& combination : gradwire::testing::EveryCombination(std::string(method.name))) {
+  for (const gradwire::Method& method : gradwire::Methods()) {
+    auto combinations = gradwire::testing::EveryCombination(std::string(method.name));
+    combinations.push_back({std::string(method.name), "auto"});  // some take no operator but their own
+    for (const auto& combination : combinations) {
       gradwire::Print<float>(combination, ranks);
       gradwire::Print<double>(combination, ranks);
     }
+  }
 }

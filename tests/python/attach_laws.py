@@ -330,6 +330,8 @@ def sparse_gradients_are_averaged_as_ddp_does_it():
     local = Words().to(DEVICE)
     scaler = torch.amp.GradScaler(DEVICE.type)
     raises(ValueError, ["table.weight", "sparse"], lambda: gradwire.attach(hooked, grad_scaler=scaler))
+    private = dict(method="clip21", compressor="clip:1:piece", noise=0.5, min_compress_numel=0, compress_1d=True, start_iter=0, opening="compressed")
+    raises(ValueError, ["noise", "table.weight", "sparse"], lambda: gradwire.attach(hooked, **private))
     with gradwire.attach(hooked, "ef", "topk:5%", start_iter=0) as handle:
         owed = torch.zeros(64, 32, dtype=torch.float64, device=DEVICE)
         for step in range(4):

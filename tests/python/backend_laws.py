@@ -202,7 +202,7 @@ INTEGERS = (torch.int64, torch.int32, torch.int8, torch.uint8)
 def integers(dtype, rank=None, numel=60):
     """Whose sums over 2 and 3 ranks have remainders, are negative where the type has a sign, and overflow where it is small."""
     rank = dist.get_rank() if rank is None else rank
-    x = torch.arange(numel, device=DEVICE) * (rank + 1) - 7 * rank
+    x = torch.arange(numel, device=DEVICE) * (rank + 1) - 7 * rank * rank
     return (x % 256 if dtype == torch.uint8 else x - 2 * numel).to(dtype)
 
 

@@ -14,9 +14,11 @@ import gradwire
 from laws import DEVICE, backward, gradients, law, make_ddp, raises, residuals, same, same_residuals, train
 
 
+SCALER = torch.amp.GradScaler(DEVICE.type, enabled=False)  # handles do not keep theirs alive
+
+
 def attach(ddp):
-    scaler, optimizer = torch.amp.GradScaler(DEVICE.type, enabled=False), torch.optim.SGD(ddp.parameters(), lr=0.05)
-    return gradwire.attach(ddp, "ef", "topk:5%", start_iter=0, grad_scaler=scaler, optimizer=optimizer)
+    return gradwire.attach(ddp, "ef", "topk:5%", start_iter=0, grad_scaler=SCALER, optimizer=torch.optim.SGD(ddp.parameters(), lr=0.05))
 
 
 def register(ddp):

@@ -111,12 +111,17 @@ class Uncaught(BaseException):
 
 def fork(leave):
     """The exit code of a child that calls `leave`, less than 0 for a signal. None where it takes too long."""
+    faulthandler.cancel_dump_traceback_later()  # a child would wait for its thread
     child = os.fork()
     if child == 0:
-        faulthandler.cancel_dump_traceback_later()
         gc.collect()
-        leave()
+        try:
+            leave()
+        except Exception:
+            traceback.print_exc()
+            os._exit(9)
         os._exit(0)
+    faulthandler.dump_traceback_later(_STUCK_S, exit=True)
     for _ in range(200):
         done, status = os.waitpid(child, os.WNOHANG)
         if done:

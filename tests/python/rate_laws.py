@@ -117,7 +117,8 @@ def at_rate_0_nothing_is_delivered_and_nothing_is_lost():
 
 def first_step(optimizer_of, method="ec", **options):
     ddp = make_ddp(Pair().to(DEVICE))
-    with gradwire.attach(ddp, method, optimizer=optimizer_of(ddp.module), start_iter=0, **options):
+    optimizer = optimizer_of(ddp.module)  # held: the handle does not keep it alive
+    with gradwire.attach(ddp, method, optimizer=optimizer, start_iter=0, **options):
         with torch.no_grad():
             ddp()  # asks for nothing
         ddp().backward()
@@ -128,13 +129,26 @@ def rates_that_cannot_be_meant_are_refused_by_name():
     raises(ValueError, ["parameter b", "add_param_group", "as a list"], lambda: first_step(lambda m: torch.optim.SGD([m.a], lr=1.0)))
     twice = lambda m: [torch.optim.SGD([m.a, m.b], lr=1.0), torch.optim.SGD([m.b], lr=0.5)]  # noqa: E731
     raises(ValueError, ["parameter b", "1.0 and 0.5"], lambda: first_step(twice))
-    raises(TypeError, ["Linear", "torch.optim.Optimizer"], lambda: first_step(lambda m: nn.Linear(2, 2)))
+    raises(ValueError, ["Linear", "torch.optim.Optimizer"], lambda: first_step(lambda m: nn.Linear(2, 2)))
     for rate in (-0.1, float("inf"), float("nan")):
         def bad(model, rate=rate):
             optimizer, _ = two_groups(model)
             optimizer.param_groups[1]["lr"] = rate
             return optimizer
         raises(RuntimeError, ["parameter b", "learning rate", "0 or more"], lambda: first_step(bad))
+
+
+@law
+def what_a_handle_follows_and_is_gone_is_an_error():
+    ddp = make_ddp(Pair().to(DEVICE))
+    scaler, optimizer = torch.amp.GradScaler(DEVICE.type), torch.optim.SGD(ddp.parameters(), lr=0.1)
+    with gradwire.attach(ddp, "ec", start_iter=0, grad_scaler=scaler, optimizer=optimizer):
+        optimizer.param_groups[0].pop("lr")
+        raises(ValueError, ["optimizer=", "no lr"], ddp)
+        del optimizer
+        raises(RuntimeError, ["optimizer= is gone"], ddp)
+        del scaler
+        raises(RuntimeError, ["grad_scaler= is gone"], ddp)
 
 
 @law

@@ -134,6 +134,7 @@ def test_a_worker_that_dies_before_it_comes_is_not_waited_for(tmp_path, start):
     assert "async: 1 workers" in said and time.monotonic() < begun + 80
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_frozen_before_it_comes_is_passed_over_and_taken_when_it_does(tmp_path, start):
     launcher = start(command(tmp_path, "train.steps=100000", "comm.timeout_s=6"))
     end = time.monotonic() + 60

@@ -141,7 +141,8 @@ assert traces() == before, "importing gradwire left a trace in torch"
 ddp = DistributedDataParallel(nn.Linear(64, 64))
 os.environ["GRADWIRE_METHOD"] = "ef21"
 with warnings.catch_warnings(record=True) as caught:
-    gradwire.attach(ddp, "ec", "topk:5%", start_iter=0, optimizer=torch.optim.SGD(ddp.parameters(), lr=0.1))
+    optimizer = torch.optim.SGD(ddp.parameters(), lr=0.1)
+    gradwire.attach(ddp, "ec", "topk:5%", start_iter=0, optimizer=optimizer)
 assert "does not read GRADWIRE_METHOD" in str(caught[0].message), "a setting that nobody reads"
 step(ddp)
 torch.save(ddp, sys.argv[1])

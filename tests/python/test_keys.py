@@ -14,7 +14,7 @@ data: {dataset: cifar10, batch_size: 5}
 optimizer: {lr: 0.1}
 lr_scheduler: {name: multistep, milestones: [1.5], warmup_epochs: 0.5}
 train: {epochs: 2}
-comm: {method: ef, compressor: sign, min_compress_numel: 100}
+comm: {method: ef, compressor: sign, min_compress_numel: 10}
 checkpoint: {every_epochs: 1}
 log: {every_steps: 2}
 """
@@ -27,7 +27,7 @@ VALUES = {
     "comm.method": ["ec", "diana"], "comm.compressor": ["topk:1%"], "comm.learner": ["randk:1%"], "comm.down_compressor": ["sign"],
     "comm.participation": ["nice:50%"], "comm.min_compress_numel": ["5000"], "comm.bucket_cap_mb": ["0.01"], "comm.down": ["raw"],
     "async.down": ["natural"], "async.speeds": ["[2]"], "lr_scheduler.milestones": ["[0.5]"], "local.gradient_p": ["[0.5]"],
-    "model.num_classes": ["11"], "objective.data": ["lr"], "train.slow_factor": ["2"],
+    "checkpoint.keep_last": ["1"], "model.num_classes": ["11"], "objective.data": ["lr"], "train.slow_factor": ["2"],
 }  # fmt: skip
 # Read, and of no consequence to the numbers of this run: where and how fast it runs; the only worker there is; pieces that no tensor
 # of the model is larger than.

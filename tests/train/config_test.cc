@@ -148,7 +148,7 @@ TEST(Keys, AnyTextSurvivesPrintingAndLoading) {
   Config config = Load("");
   for (const char* text :
        {"",   "a b", "true", "5", "1e3", "a~", "null", "'x'", "\"", "a: b", "#c",  "a #b", "tab\tline\nend",
-        "ü",  "[x]", "{",    "-", "- x", "%", "@x",   "*x",  "&x", "!x",   "? x", " x ",  "---",
+        "ü",  "[x]", "{",    "-", "- x", "%",  "@x",   "*x",  "&x", "!x",   "? x", " x ",  "---",
         "\\", ","}) {
     config.model.init = text;
     EXPECT_EQ(Load(ToYaml(config)).model.init, text);
@@ -168,6 +168,16 @@ TEST(Keys, TheoryIsAStepSize) {
   EXPECT_TRUE(Load(yaml).optimizer.lr.is_theory);
   EXPECT_THAT(ToYaml(Load(yaml)), HasSubstr("lr: theory\n"));
   EXPECT_FALSE(Load(yaml, {"optimizer.lr=0.5"}).optimizer.lr.is_theory);
+}
+
+TEST(Keys, WhatIsLeftToTheMethodIsPrintedAsItRuns) {
+  const char* yaml = "{objective: {name: quadratic}, train: {steps: 1}, comm: {method: ssdm}}";
+  EXPECT_THAT(ToYaml(Load(yaml)), HasSubstr("ema: 0.1\n"));
+  EXPECT_THAT(ToYaml(Load(yaml, {"objective.ema=1"})), HasSubstr("ema: 1\n")) << "and what is given is honoured";
+  EXPECT_THAT(ToYaml(Load(yaml, {"comm.method=ec_star"})), HasSubstr("star_shift: true\n"));
+  EXPECT_THAT(ToYaml(Load(yaml, {"comm.method=ec_star", "objective.star_shift=false"})),
+              HasSubstr("star_shift: false\n"));
+  EXPECT_EQ(Load("").objective.ema, 1) << "a network has no such filter";
 }
 
 TEST(Keys, SmallNumbersArePrintedWithThePointThatPythonsYamlNeeds) {

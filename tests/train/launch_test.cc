@@ -253,6 +253,13 @@ TEST_F(Launch, WorkersThatFailAreReportedAndNoFailureOfTheRun) {
   EXPECT_THAT(said_, HasSubstr("rank 1 exited with code 7"));
 }
 
+TEST_F(Launch, WorkersOfAServerThatFailedAreNotLeftWaiting) {
+  LaunchOptions options = Options(3, "[ $RANK != 0 ] || exit 2; exec sleep 1000");
+  options.worker_failed = [](int, const std::string&) {};
+  options.grace_s = 1000, options.serverless_s = 0;
+  EXPECT_EQ(Run(options), 2);
+}
+
 TEST_F(Launch, AServerThatHearsOfNoFailureIsFrozen) {
   LaunchOptions options = Options(2, "if [ $RANK = 1 ]; then read x < fifo; exit 1; fi; echo > fifo; exec sleep 1000");
   options.worker_failed = [](int, const std::string&) {};

@@ -3,6 +3,7 @@
 
 import atexit
 import collections
+import contextlib
 import os
 import warnings
 import weakref
@@ -49,6 +50,9 @@ class CommState:
         **comm: Any,
     ) -> None:
         ddp = _arguments.ddp_of(ddp)
+        group = ddp.process_group.group_name
+        place = _attached[group]
+        _attached[group] += 1  # before anything can raise: a mistake of one rank leaves the others' next attempt with the same name
         _arguments.check_free(ddp)
         _check_environment()
         seed = _arguments.check_seed(0 if seed is None else seed, "gradwire.attach")
@@ -60,16 +64,17 @@ class CommState:
         inside = _C.steps_inside(self._settings)
         if inside and not optimizers:
             raise _C.ConfigError(f"gradwire.attach: method {method} keeps its memory in units of the step: expected optimizer=, whose learning rates it reads")
-        named = _covered(ddp, grad_scaler is not None)
+        named = _covered(ddp, grad_scaler is not None, float(dict(self._settings).get("noise", 0)) > 0)
         self._names = [name for name, _ in named]
         self._parameters = [parameter for _, parameter in named] if inside else []
         self._rank, self._size = dist.get_rank(ddp.process_group), dist.get_world_size(ddp.process_group)
-        self._hook = _make_hook(ddp, named, self._settings, seed, grad_scaler is not None)
-        self._scaler = _forward.weak(grad_scaler)
+        self._hook = _make_hook(ddp, f"gradwire/{group}/{place}", named, self._settings, seed, grad_scaler is not None)
+        self._scaler = _forward.weak(grad_scaler) if grad_scaler is not None else None
         self._optimizers = [_forward.weak(each) for each in optimizers] if inside else []
         ddp._comm_hooks = _forward.PlainHooks(ddp._comm_hooks)
         if grad_scaler is not None or self._optimizers:
-            self._follow_scaler()
+            with contextlib.suppress(_C.ConfigError):  # groups may come later, and a rank without a forward may join
+                self._follow()
             _forward.follow(ddp, self)
         _open.add(self)
 
@@ -141,15 +146,20 @@ class CommState:
             self._hook.close()
 
     def _follow_scaler(self) -> None:
-        scaler = self._scaler()
-        if scaler is not None and scaler.is_enabled():
+        if self._scaler is None:
+            return
+        if (scaler := self._scaler()) is None:
+            raise _C.Error("gradwire: the grad_scaler= is gone, and with it the scale: expected the one that the training loop uses")
+        if scaler.is_enabled():
             self._hook.set_scale(scaler.get_scale())
 
     def _follow(self) -> None:
         self._follow_scaler()
         if self._optimizers:
-            live = [optimizer for each in self._optimizers if (optimizer := each()) is not None]
-            self._hook.set_lrs(_rates.of(live, self._names, self._parameters))
+            optimizers = [each() for each in self._optimizers]
+            if None in optimizers:
+                raise _C.Error("gradwire: an optimizer of optimizer= is gone, and with it the learning rates: expected the one that the training loop steps")
+            self._hook.set_lrs(_rates.of(optimizers, self._names, self._parameters))
 
 
 NOT_SETTINGS = ("grad_scaler", "optimizer", "seed")  # arguments that are no keys of the `comm:` section
@@ -169,7 +179,8 @@ def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "
         start_iter: the first steps, so many, are dense.
         min_compress_numel: parameters with fewer elements travel dense, as 1-D ones do (compress_1d=True changes that).
         grad_scaler: the GradScaler of the loop. Memory is kept in units of the unscaled gradient, and a step that any
-            rank has to skip leaves it as it was on all ranks.
+            rank has to skip leaves it as it was on all ranks. That holds for a loop with one optimizer, of this DDP's
+            parameters alone: a GradScaler skips by optimizer, and a hook sees gradients.
         optimizer: for methods with the step size inside (ec, ec_diana, dore): the optimizer that steps along the gradients,
             or a list where several share them. At each forward pass every parameter takes the learning rate that its group
             has then, and that is the one to step with after the backward pass; schedulers step after the optimizer. At 0
@@ -215,7 +226,7 @@ def _check_environment() -> None:
         warnings.warn(f"gradwire.attach takes its settings as keywords, and does not read {', '.join(ignored)}: those are of the backend \"gradwire\"", stacklevel=4)
 
 
-def _covered(ddp: DistributedDataParallel, scaled: bool) -> list[tuple[str, torch.Tensor]]:
+def _covered(ddp: DistributedDataParallel, scaled: bool, noisy: bool) -> list[tuple[str, torch.Tensor]]:
     """Name and parameter of what the DDP reduces and the exchange takes, in the order that all ranks share: whatever required a
     gradient when the DDP was made, whether or not it does now, but for parameters with sparse gradients."""
     if getattr(ddp, "reducer", None) is None:
@@ -227,6 +238,8 @@ def _covered(ddp: DistributedDataParallel, scaled: bool) -> list[tuple[str, torc
     for name, (parameter, is_sparse) in zip(names, covered):
         if not parameter.is_floating_point():
             raise _C.ConfigError(f"gradwire.attach: parameter {name} is {parameter.dtype}: expected floating-point parameters; complex ones cannot be compressed")
+        if is_sparse and noisy:
+            raise _C.ConfigError(f"gradwire.attach: noise: the gradient of {name} is sparse, and is averaged as it is: expected sparse=False, or noise=0")
         if is_sparse and scaled:
             raise _C.ConfigError(f"gradwire.attach: the gradient of {name} is sparse, and a step that the GradScaler skips for it could not be undone: expected sparse=False, or no grad_scaler=")
         if not is_sparse:
@@ -234,13 +247,10 @@ def _covered(ddp: DistributedDataParallel, scaled: bool) -> list[tuple[str, torc
     return named
 
 
-def _make_hook(ddp: DistributedDataParallel, named: list, settings: _settings.Settings, seed: int, scaled: bool) -> _C.DdpHook:
-    group = ddp.process_group
+def _make_hook(ddp: DistributedDataParallel, prefix: str, named: list, settings: _settings.Settings, seed: int, scaled: bool) -> _C.DdpHook:
     if notice := _C.notice(settings):
         warnings.warn(notice, stacklevel=3)
-    prefix = f"gradwire/{group.group_name}/{_attached[group.group_name]}"
-    _attached[group.group_name] += 1
-    world_size = dist.get_world_size()
+    world_size, group = dist.get_world_size(), ddp.process_group
     return _C.make_hook(named, ddp.reducer, group, prefix, world_size, int(os.environ.get("LOCAL_WORLD_SIZE", world_size)), settings, seed, scaled)
 
 

@@ -14,6 +14,8 @@ def of(optimizers: list[Any], names: list[str], parameters: list[torch.Tensor]) 
     by_id = dict(zip(map(id, parameters), names))
     rates: dict[int, float] = {}
     for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        if "lr" not in group:
+            raise _C.ConfigError("gradwire: a group of optimizer= has no lr: expected an optimizer with a learning rate, or a method without the step size inside, e.g. ef")
         rate = float(group["lr"])
         for parameter in group["params"]:
             known = rates.setdefault(id(parameter), rate)
