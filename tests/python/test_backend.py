@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""init_process_group("gradwire") under torchrun. The laws are those of backend_laws.py."""
+"""init_process_group("gradwire") under torchrun. The laws are those of backend_laws.py and collective_laws.py."""
 import subprocess
 import sys
 
@@ -41,7 +41,7 @@ def failures(request, tmp_path_factory):
     return read_results(folder, size)
 
 
-@pytest.mark.parametrize("law", laws_of("backend_laws.py"))
+@pytest.mark.parametrize("law", laws_of("backend_laws.py", "collective_laws.py"))
 def test_law(failures, law):
     check(failures, law)
 
