@@ -7,11 +7,11 @@
 
 #include <ATen/ops/empty.h>
 
+#include "exchange/saved_memory.h"
 #include "gradwire/abilities.h"
 #include "gradwire/error.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
-#include "gradwire/saved_memory.h"
 #include "hooks/comm_hook.h"
 
 namespace gradwire {

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layer rule of DESIGN.md section 5: a file may include only headers of its own layer and of those below it.
+"""The layer rule of DESIGN.md ("Layers"): a file may include only headers of its own layer and of those below it. A
+layer is a folder of src/ or of train/; what lies in train/ itself is the program, the highest.
 
 `python3 tests/layers.py` prints the violations of this tree. tests/layers_test.py tests it and the tree.
 """
 
-import fnmatch
 import pathlib
 import posixpath
 import re
 import sys
-
-CORE = ["base", "kernels", "wire", "compress", "link", "collective", "exchange", "method", "problem", "config"]
 
 # What each layer may include besides itself.
 BELOW = {
@@ -21,33 +19,53 @@ BELOW = {
     "link": ["base", "kernels", "wire", "compress"],
     "collective": ["base"],
     "exchange": ["base", "kernels", "wire", "compress", "link", "collective"],
-    "method": CORE[:-3],
-    "problem": CORE[:-2],
-    "config": CORE[:-1],
-    "c10d": CORE,
-    "hooks": CORE + ["c10d"],
-    "train": CORE + ["c10d", "hooks"],
+    "method": ["base", "kernels", "wire", "compress", "link", "collective", "exchange"],
+    "problem": ["base"],
 }
+BELOW["driver"] = [*BELOW["method"], "method"]
+BELOW["estimate"] = [*BELOW["driver"], "driver", "problem"]
+BELOW["theory"] = [*BELOW["estimate"], "estimate"]
+BELOW["config"] = BELOW["driver"]
+CORE = [*BELOW["theory"], "theory", "config"]
+BELOW["c10d"] = CORE
+BELOW["hooks"] = [*CORE, "c10d"]
+TRAIN = {
+    "config": [],
+    "launch": ["config"],
+    "data": ["config"],
+    "report": ["config", "data"],
+    "checkpoint": ["config", "launch", "report"],
+    "convex": ["config", "data", "launch", "report", "checkpoint"],
+    "models": [],
+    "join": ["config", "data", "launch"],
+    "network": ["config", "data", "launch", "report", "models", "join"],
+    "async": ["config", "data", "launch", "report", "checkpoint", "models", "join", "network"],
+}
+TRAIN["run"] = list(TRAIN)
+TRAIN["program"] = list(TRAIN)
+for name, lower in TRAIN.items():
+    BELOW["train/" + name] = [*CORE, "c10d", "hooks", *("train/" + other for other in lower)]
 
-# The layer of each header in include/gradwire/.
+# Torch's wheels ship another fmt: who sees torch never sees fmt, and no header brings either to the others.
+SEES_TORCH = {"c10d", "hooks", "train/models", "train/join", "train/network", "train/async", "train/run"}
+MAIN = "train/main.cc"  # joins both halves of the program; includes no fmt either
+
+# The layer of each header in include/gradwire/: what a door includes.
 PUBLIC = {
-    "base": ["element_order.h", "error.h", "names.h", "parameter.h", "philox.h", "piece.h", "purpose.h", "round.h", "site.h",
-             "timeout.h"],
-    "wire": ["wire.h"],
-    "compress": ["compressor.h"],
-    "link": ["link.h", "state_store.h"],
-    "collective": ["collective.h", "thread_collective.h"],
-    "exchange": ["bucket.h", "exchange.h", "exchange_thread.h", "link_end.h", "participation.h", "prox.h", "saved_memory.h"],
-    "method": ["abilities.h", "async.h", "comm_config.h", "cost.h", "delayed.h", "method.h", "model_link.h", "model_round.h",
-               "objective.h", "simulated_clock.h"],
-    "problem": ["convex_worker.h", "estimator.h", "finite_sum.h", "libsvm.h", "problem.h", "theory.h"],
-    "c10d": ["c10d_*.h"],
-    "hooks": ["ddp*.h"],
+    "base": ["element_order", "error", "parameter", "piece", "prox", "purpose", "round", "scratch", "site"],
+    "compress": ["compressor"],
+    "link": ["link", "state_store"],
+    "collective": ["collective"],
+    "exchange": ["bucket", "exchange", "exchange_thread", "participation"],
+    "method": ["abilities", "comm_config", "cost", "method"],
+    "c10d": ["c10d_backend", "c10d_group", "c10d_init"],
+    "hooks": ["ddp", "ddp_hook", "ddp_intercept"],
 }
 
 TORCH = re.compile(r"(torch|ATen|c10|c10d|caffe2)/")
+FMT = re.compile(r"(fmt|spdlog)/")
 TORCH_VERSION = re.compile(r"\bTORCH_VERSION_(MAJOR|MINOR)\b")
-INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 CPP = {".h", ".cc", ".cu", ".cuh"}
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 ONLY_VERSION_IFS = "src/c10d/torch_compat.h"
@@ -56,10 +74,12 @@ ONLY_VERSION_IFS = "src/c10d/torch_compat.h"
 def layer_of(path):
     """The layer of a file, its path given from the top; None for a folder or a public header that has none."""
     parts = path.split("/")
-    if path.startswith("include/gradwire/"):
-        name = "/".join(parts[2:])
-        return next((layer for layer, names in PUBLIC.items() if any(fnmatch.fnmatch(name, n) for n in names)), None)
-    layer = parts[1] if parts[0] == "src" else parts[0]
+    if parts[:2] == ["include", "gradwire"]:
+        return next((layer for layer, names in PUBLIC.items() if "/".join(parts[2:]) in [name + ".h" for name in names]), None)
+    if parts[0] == "train":
+        layer = "train/" + (parts[1] if len(parts) > 2 else "program")
+    else:
+        layer = parts[1] if parts[0] == "src" else parts[0]
     return layer if layer in BELOW else None
 
 
@@ -72,17 +92,30 @@ def resolve(root, path, include):
     return None
 
 
+def check_strangers(path, layer, include):
+    """Of torch, and of the fmt that is not torch's."""
+    sees_torch = layer in SEES_TORCH or path == MAIN
+    if TORCH.match(include) and not sees_torch:
+        yield f"{path}: includes {include}, but {layer} must not need torch"
+    if FMT.match(include) and sees_torch:
+        yield f"{path}: includes {include}, but {layer} sees torch, which ships another fmt"
+    if FMT.match(include) and path.endswith(".h"):
+        yield f"{path}: includes {include}, which only a .cc may do"
+
+
 def check_includes(root, path, text):
     layer = layer_of(path)
     if layer is None:
         yield f"{path}: belongs to no layer; list it in tests/layers.py"
         return
-    for include in INCLUDE.findall(text):
-        if layer in CORE and TORCH.match(include):
-            yield f"{path}: includes {include}, but {layer} must not need torch"
+    for quote, include in INCLUDE.findall(text):
         target = resolve(root, path, include)
+        if target is None or (quote == "<" and not include.startswith("gradwire/")):
+            yield from check_strangers(path, layer, include)
         if target and layer_of(target) not in [layer, *BELOW[layer]]:
             yield f"{path}: includes {target}, but {layer} may include only {', '.join(BELOW[layer]) or 'itself'}"
+        if target and path.startswith("include/") and not target.startswith("include/"):
+            yield f"{path}: includes {target}, which is not installed"
 
 
 def check_text(path, text):

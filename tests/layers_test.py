@@ -33,17 +33,19 @@ class LayersTest(unittest.TestCase):
 
     def test_layers_below_and_own_headers_may_be_included(self):
         files = {
-            "include/gradwire/wire.h": '#include "gradwire/piece.h"\n#include <vector>\n',
+            "src/wire/wire.h": '#include "gradwire/piece.h"\n#include <vector>\n',
             "include/gradwire/piece.h": "",
-            "src/link/link.cc": '#include "compress/sign.h"\n#include "own.h"\n#include "gradwire/wire.h"\n',
+            "src/link/link.cc": '#include "compress/sign.h"\n#include "own.h"\n#include "wire/wire.h"\n',
             "src/link/own.h": "",
             "src/compress/sign.h": '#include "kernels/sign.h"\n',
             "src/kernels/sign.h": "",
             "src/c10d/torch_compat.h": "#include <torch/version.h>\n#if TORCH_VERSION_MINOR >= 12\n#endif\n",
-            "train/main.cc": '#include "gradwire/ddp.h"\n#include "train/data.h"\n#include <torch/torch.h>\n',
-            "train/data.h": "",
-            "include/gradwire/ddp.h": '#include "gradwire/wire.h"\n',
-            "tests/link/link_test.cc": '#include "train/data.h"\n#include "c10d/torch_compat.h"\n',
+            "train/main.cc": '#include "gradwire/ddp.h"\n#include "train/list.h"\n#include <torch/torch.h>\n',
+            "train/list.h": "",
+            "train/list.cc": '#include <fmt/format.h>\n#include "train/run/trainer.h"\n',
+            "train/run/trainer.h": "#include <torch/torch.h>\n",
+            "include/gradwire/ddp.h": '#include "gradwire/piece.h"\n',
+            "tests/link/link_test.cc": '#include "train/list.h"\n#include "c10d/torch_compat.h"\n',
         }
         self.assertEqual(check(files), [])
 
@@ -70,8 +72,25 @@ class LayersTest(unittest.TestCase):
         self.assert_reported(files, "include/gradwire/piece.h", "include/gradwire/exchange.h")
 
     def test_the_hooks_do_not_know_the_program(self):
-        files = {"train/report.h": "", "hooks/hook.cc": '#include "train/report.h"\n'}
-        self.assert_reported(files, "hooks/hook.cc", "train/report.h")
+        files = {"train/report/report.h": "", "hooks/hook.cc": '#include "train/report/report.h"\n'}
+        self.assert_reported(files, "hooks/hook.cc", "train/report/report.h")
+
+    def test_the_folders_of_the_program_are_layers(self):
+        files = {"train/report/report.h": "", "train/config/config.cc": '#include "train/report/report.h"\n'}
+        self.assert_reported(files, "train/config/config.cc", "train/report/report.h")
+        files = {"train/list.h": "", "train/run/trainer.cc": '#include "train/list.h"\n'}
+        self.assert_reported(files, "train/run/trainer.cc", "train/list.h")
+        self.assert_reported({"train/misc/misc.h": ""}, "train/misc/misc.h", "no layer")
+
+    def test_torch_and_fmt_never_meet(self):
+        self.assert_reported({"train/convex/convex.cc": "#include <torch/torch.h>\n"}, "train/convex/convex.cc", "torch")
+        for path in ("train/run/trainer.cc", "train/main.cc", "hooks/hook.cc", "src/c10d/watch.cc"):
+            self.assert_reported({path: "#include <fmt/format.h>\n"}, path, "ships another fmt")
+        self.assert_reported({"train/report/report.h": "#include <spdlog/spdlog.h>\n"}, "train/report/report.h", "only a .cc")
+
+    def test_installed_headers_include_installed_ones_only(self):
+        files = {"include/gradwire/exchange.h": '#include "base/text.h"\n', "src/base/text.h": ""}
+        self.assert_reported(files, "include/gradwire/exchange.h", "not installed")
 
     def test_torch_in_the_core_is_reported(self):
         for header in ("torch/torch.h", "ATen/ATen.h", "c10/util/BFloat16.h"):

@@ -5,8 +5,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "train/inputs.h"
-#include "train/terminal.h"
+#include "train/config/home_path.h"
+#include "train/report/terminal.h"
 
 namespace gradwire::train {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "train/config.h"
-#include "train/run_table.h"
+#include "train/config/config.h"
+#include "train/report/run_table.h"
 
 namespace gradwire::train {
 
@@ -17,7 +17,7 @@ struct CommandLine {
   std::string config_file;
   std::vector<Override> overrides;  ///< --nproc N is one of run.nproc
   bool print_config = false;
-  std::string join;               ///< train: HOST:PORT of a run that gets one more worker
+  std::string join;                ///< train: HOST:PORT of a run that gets one more worker
   std::vector<std::string> words;  ///< sweep: "section.key=a,b,c" each; compare: the runs; list: at most one section
   CompareOptions compare;          ///< of compare, and of the table at a sweep's end
   /// Set where there is nothing left to do but to exit with it: after --help, --version (0) and usage errors (2), whose

@@ -6,13 +6,13 @@
 #include <fmt/format.h>
 
 #include "compress/spec.h"
+#include "estimate/estimator.h"
 #include "gradwire/compressor.h"
 #include "gradwire/error.h"
-#include "gradwire/estimator.h"
 #include "gradwire/link.h"
 #include "gradwire/method.h"
-#include "gradwire/theory.h"
-#include "train/network_gives.h"
+#include "theory/theory.h"
+#include "train/config/network_gives.h"
 
 namespace gradwire::train {
 namespace {

@@ -5,13 +5,13 @@
 #include "base/rank_env.h"
 #include "base/text.h"
 #include "gradwire/error.h"
-#include "train/async_meeting.h"
-#include "train/async_worker_run.h"
-#include "train/convex_process.h"
-#include "train/launch.h"
+#include "train/async/async_worker_run.h"
+#include "train/join/async_meeting.h"
+#include "train/join/world.h"
+#include "train/launch/launch.h"
 #include "train/program.h"
-#include "train/trainer.h"
-#include "train/world.h"
+#include "train/run/convex_process.h"
+#include "train/run/trainer.h"
 
 namespace gradwire::train {
 namespace {

@@ -7,11 +7,11 @@
 #include "base/text.h"
 #include "config/environment.h"
 #include "train/command_line.h"
-#include "train/convex.h"
-#include "train/inputs.h"
+#include "train/convex/convex.h"
+#include "train/data/inputs.h"
 #include "train/list.h"
+#include "train/report/terminal.h"
 #include "train/sweep.h"
-#include "train/terminal.h"
 
 namespace gradwire::train {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace gradwire::train {
 

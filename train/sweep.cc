@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "train/config.h"
-#include "train/inputs.h"
+#include "train/config/config.h"
+#include "train/data/inputs.h"
 
 namespace gradwire::train {
 namespace {

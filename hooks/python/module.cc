@@ -14,11 +14,14 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
+#include "base/names.h"
 #include "base/network_interface.h"
+#include "base/timeout.h"
 #include "c10d/bounded_store.h"
 #include "compress/spec.h"
 #include "config/comm_keys.h"
 #include "config/environment.h"
+#include "exchange/saved_memory.h"
 #include "gradwire/abilities.h"
 #include "gradwire/c10d_backend.h"
 #include "gradwire/c10d_group.h"
@@ -26,9 +29,6 @@
 #include "gradwire/ddp_intercept.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
-#include "gradwire/names.h"
-#include "gradwire/saved_memory.h"
-#include "gradwire/timeout.h"
 #include "hooks/reducer_view.h"
 
 namespace gradwire {

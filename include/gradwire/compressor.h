@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gradwire/scratch.h"
 #include "gradwire/site.h"
 
 namespace gradwire {

@@ -17,6 +17,16 @@ class Error : public std::runtime_error {
 class ConfigError : public Error {
  public:
   using Error::Error;
+  /// Of the setting `key` ("comm.topology"): what() is "key: message".
+  ConfigError(const std::string& key, const std::string& message) : Error(key + ": " + message), key_(key) {}
+
+  /// The setting that is wrong; empty where it is not one alone.
+  const std::string& key() const { return key_; }
+  /// what() without the setting in front.
+  std::string reason() const { return key_.empty() ? what() : what() + key_.size() + 2; }
+
+ private:
+  std::string key_;
 };
 
 /// A peer died, did not answer in time, or sent bytes that cannot be believed. Carries the rank that is to blame.

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <span>
-#include <vector>
 
 #include "gradwire/piece.h"
 #include "gradwire/purpose.h"
@@ -22,46 +18,6 @@ struct Site {
   uint32_t parameter = 0;
   Piece piece;
   uint32_t part = 0;  ///< which operator within a combined one; 0 outside of combinations
-};
-
-/// Scratch memory that is allocated once and reused: Take() hands out stretches, a Frame gives back what was taken
-/// during its life. Contents are undefined. Not thread-safe: one per thread.
-class Scratch {
- public:
-  class Frame {
-   public:
-    explicit Frame(Scratch& scratch) : scratch_(scratch), chunk_(scratch.chunk_), used_(scratch.used_) {}
-    ~Frame() { scratch_.chunk_ = chunk_, scratch_.used_ = used_; }
-    Frame(const Frame&) = delete;
-    Frame& operator=(const Frame&) = delete;
-
-   private:
-    Scratch& scratch_;
-    size_t chunk_, used_;
-  };
-
-  /// `n` elements, aligned to 64 bytes; valid until the enclosing Frame ends.
-  template <typename T>
-  std::span<T> Take(size_t n) {
-    return {reinterpret_cast<T*>(TakeBytes(n * sizeof(T))), n};
-  }
-
- private:
-  struct Chunk {
-    std::unique_ptr<std::byte[]> memory;
-    std::byte* base = nullptr;
-    size_t size = 0;
-  };
-  std::byte* TakeBytes(size_t n);
-
-  std::vector<Chunk> chunks_;
-  size_t chunk_ = 0;
-  size_t used_ = 0;
-};
-
-/// What an operator may use while it runs. One per thread.
-struct Lane {
-  Scratch scratch;
 };
 
 }  // namespace gradwire

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gradwire/site.h"
+#include "gradwire/scratch.h"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace gradwire {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compress/combination.h"
-#include "gradwire/wire.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

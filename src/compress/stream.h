@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "gradwire/philox.h"
+#include "base/philox.h"
 #include "gradwire/site.h"
 
 namespace gradwire {

@@ -5,7 +5,7 @@
 #include <xxhash.h>
 
 #include "gradwire/error.h"
-#include "gradwire/wire.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

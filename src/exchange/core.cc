@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/philox.h"
 #include "gradwire/error.h"
-#include "gradwire/philox.h"
 
 namespace gradwire {
 

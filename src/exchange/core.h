@@ -10,8 +10,8 @@
 
 #include "exchange/agree.h"
 #include "exchange/bucket_plan.h"
+#include "exchange/saved_memory.h"
 #include "gradwire/exchange.h"
-#include "gradwire/saved_memory.h"
 
 namespace gradwire {
 

@@ -48,10 +48,12 @@ void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& p
   const bool one_piece = parameters.size() == 1 && PieceCount(parameters[0].numel(), parts.piece) == 1;
   for (const auto& compressor : {parts.compressor, parts.learner, parts.down_compressor})
     if (compressor && compressor->scope() == Scope::kModel && !one_piece)
-      throw ConfigError(fmt::format(
-          "comm.compressor: {} acts on the whole gradient at once, and this model has {} parameters; expected a model "
-          "of one parameter and one piece (comm.piece: tensor), as the convex problems are, or clip:T:piece",
-          compressor->spec(), parameters.size()));
+      throw ConfigError(
+          "comm.compressor",
+          fmt::format(
+              "{} acts on the whole gradient at once, and this model has {} parameters; expected a model "
+              "of one parameter and one piece (comm.piece: tensor), as the convex problems are, or clip:T:piece",
+              compressor->spec(), parameters.size()));
 }
 
 template <typename T>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gradwire/link_end.h"
+#include "exchange/link_end.h"
 
 #include <fmt/format.h>
 
 #include "exchange/core.h"
 #include "exchange/pack.h"
 #include "gradwire/error.h"
-#include "gradwire/wire.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

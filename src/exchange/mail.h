@@ -8,7 +8,7 @@
 
 #include "exchange/core.h"
 #include "exchange/pack.h"
-#include "gradwire/wire.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "exchange/core.h"
-#include "gradwire/saved_memory.h"
+#include "exchange/saved_memory.h"
 
 namespace gradwire {
 namespace {

@@ -7,8 +7,8 @@
 #include <xxhash.h>
 
 #include "gradwire/error.h"
-#include "gradwire/wire.h"
 #include "kernels/add.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "base/philox.h"
 #include "gradwire/error.h"
-#include "gradwire/philox.h"
 
 namespace gradwire {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gradwire/saved_memory.h"
+#include "exchange/saved_memory.h"
 
 #include <algorithm>
 #include <functional>

@@ -7,7 +7,7 @@
 
 #include "exchange/pack.h"
 #include "gradwire/error.h"
-#include "gradwire/wire.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

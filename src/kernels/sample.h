@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include "gradwire/philox.h"
+#include "base/philox.h"
 
 namespace gradwire::kernels {
 

@@ -23,10 +23,10 @@ void CheckGiven(const CommConfig& config, const Abilities& given, const std::str
   const Method& method = FindMethod(config.method);
   const std::string missing = Missing(method, given);
   if (missing.empty()) return;
-  throw ConfigError(
-      fmt::format("comm.method: {} {}, and {} gives one gradient of each batch and no more; expected {}, or a convex "
-                  "problem of `gradwire train` for {}",
-                  method.name, missing, driver, method.instead, method.name));
+  throw ConfigError("comm.method",
+                    fmt::format("{} {}, and {} gives one gradient of each batch and no more; expected {}, or a convex "
+                                "problem of `gradwire train` for {}",
+                                method.name, missing, driver, method.instead, method.name));
 }
 
 }  // namespace gradwire

@@ -42,10 +42,10 @@ void SetCoefficients(const Method& method, const CommConfig& config, ExchangePar
   if (dore) parts.down.lambda = parts.down.kappa;
   if (config.opening != "auto") {
     if (config.opening != "dense" && config.opening != "compressed")
-      throw ConfigError(
-          fmt::format("comm.opening: '{}' is unknown; expected auto, dense or compressed", config.opening));
+      throw ConfigError("comm.opening",
+                        fmt::format("'{}' is unknown; expected auto, dense or compressed", config.opening));
     if (!parts.link.shifts())
-      throw ConfigError(fmt::format("comm.opening: method {} has no shift to start; expected auto", method.name));
+      throw ConfigError("comm.opening", fmt::format("method {} has no shift to start; expected auto", method.name));
     parts.link.opens_dense = config.opening == "dense";
   }
   const bool tosses = parts.link.gate == Gate::kCoin, is_lazy = parts.link.gate == Gate::kLazy;

@@ -16,7 +16,7 @@ std::shared_ptr<const Compressor> Parse(const char* key, const std::string& spec
   try {
     return ParseCompressor(spec);
   } catch (const ConfigError& error) {
-    throw ConfigError(fmt::format("comm.{}: {}", key, error.what()));
+    throw ConfigError("comm." + std::string(key), error.what());
   }
 }
 
@@ -27,16 +27,16 @@ std::string OrUsual(const std::string& chosen, std::string_view usual) {
 /// Throws where the operator cannot ride the link. A whole piece is the hardest to contract.
 void CheckFit(const char* key, const Link& link, const Compressor& compressor) {
   if (const auto reason = Misfit(link, compressor, Piece::Whole(kPieceNumel)))
-    throw ConfigError(fmt::format("comm.{}: {}", key, *reason));
+    throw ConfigError("comm." + std::string(key), *reason);
 }
 
 std::shared_ptr<const Compressor> CompressorOf(const Method& method, const CommConfig& config) {
   const auto compressor = Parse("compressor", OrUsual(config.compressor, method.compressor));
   if (method.only && compressor->spec() != method.compressor)
-    throw ConfigError(
-        fmt::format("comm.compressor: method {} is {} and nothing else, so '{}' would not be used; expected "
-                    "auto or {}, or another method (ef, dcgd) for it",
-                    method.name, method.compressor, compressor->spec(), method.compressor));
+    throw ConfigError("comm.compressor",
+                      fmt::format("method {} is {} and nothing else, so '{}' would not be used; expected "
+                                  "auto or {}, or another method (ef, dcgd) for it",
+                                  method.name, method.compressor, compressor->spec(), method.compressor));
   return compressor;
 }
 
@@ -57,8 +57,8 @@ void SetLearner(const Method& method, const CommConfig& config, ExchangeParts& p
   const std::string spec = OrUsual(config.learner, method.learner.empty() ? "none" : method.learner);
   if (spec == "none") return;
   if (method.learner.empty())
-    throw ConfigError(
-        fmt::format("comm.learner: method {} learns no shift; expected auto, none, or method ec_diana", method.name));
+    throw ConfigError("comm.learner",
+                      fmt::format("method {} learns no shift; expected auto, none, or method ec_diana", method.name));
   parts.learner = Parse("learner", spec);
   parts.learning = method.teaches_change ? Change() : FindLink("diana");
   CheckFit("learner", parts.learning, *parts.learner);
@@ -84,16 +84,17 @@ void SetDown(const Method& method, const CommConfig& config, ExchangeParts& part
   const std::string name = OrUsual(config.down, UsualDown(method, config));
   if (name == "none") {
     if (config.topology == "sharded")
-      throw ConfigError("comm.down: none: the sharded topology has a way back; expected raw, ef or dore");
+      throw ConfigError("comm.down", "none: the sharded topology has a way back; expected raw, ef or dore");
     if (config.down_compressor != "auto")
-      throw ConfigError(fmt::format("comm.down_compressor: {}: nothing comes back; set comm.down to raw, ef or dore",
-                                    config.down_compressor));
+      throw ConfigError("comm.down_compressor", fmt::format("{}: nothing comes back; set comm.down to raw, ef or dore",
+                                                            config.down_compressor));
     return;
   }
   std::vector<std::string_view> names;
   for (const Link& link : DownLinks()) names.push_back(link.name);
   if (!std::ranges::count(names, name))
-    throw ConfigError(fmt::format("comm.down: '{}' is unknown; expected auto, none, {}", name, fmt::join(names, ", ")));
+    throw ConfigError("comm.down",
+                      fmt::format("'{}' is unknown; expected auto, none, {}", name, fmt::join(names, ", ")));
   parts.down = FindDownLink(name);
   const bool is_plain =
       method.down == "none" && config.down == "auto";  // sharded asked for, nothing said of the way back
@@ -106,33 +107,34 @@ void SetParticipation(const Method& method, const CommConfig& config, ExchangePa
   try {
     parts.participation = ParseParticipation(OrUsual(config.participation, method.participation));
   } catch (const ConfigError& error) {
-    throw ConfigError(fmt::format("comm.participation: {}", error.what()));
+    throw ConfigError("comm.participation", error.what());
   }
   if (parts.participation.is_all()) return;
   if (parts.link.remembers() || parts.link.reference == Reference::kShift || parts.learner ||
       parts.link.gate != Gate::kOpen)
-    throw ConfigError(fmt::format(
-        "comm.participation: {}: method {} has memory that every round moves at every worker; expected all, "
-        "or method dcgd, marina or pp_marina",
-        parts.participation.text(), method.name));
+    throw ConfigError("comm.participation",
+                      fmt::format("{}: method {} has memory that every round moves at every worker; expected all, "
+                                  "or method dcgd, marina or pp_marina",
+                                  parts.participation.text(), method.name));
   if (method.only && parts.compressor->spec() == "identity")
-    throw ConfigError(
-        fmt::format("comm.participation: {}: method {} is plain gradients; expected all, or method dcgd "
-                    "with comm.compressor: identity",
-                    parts.participation.text(), method.name));
+    throw ConfigError("comm.participation",
+                      fmt::format("{}: method {} is plain gradients; expected all, or method dcgd "
+                                  "with comm.compressor: identity",
+                                  parts.participation.text(), method.name));
 }
 
 PieceRule PieceRuleOf(const CommConfig& config) {
   if (config.piece == "fixed") return PieceRule::kFixed;
   if (config.piece == "tensor") return PieceRule::kTensor;
-  throw ConfigError(
-      fmt::format("comm.piece: '{}' is unknown; expected fixed (65,536 elements) or tensor", config.piece));
+  throw ConfigError("comm.piece",
+                    fmt::format("'{}' is unknown; expected fixed (65,536 elements) or tensor", config.piece));
 }
 
 void CheckRanges(const CommConfig& config) {
   const auto at_least = [](const char* key, double value, double least) {
     if (!(value >= least))
-      throw ConfigError(fmt::format("comm.{}: {} is out of range; expected at least {}", key, value, least));
+      throw ConfigError("comm." + std::string(key),
+                        fmt::format("{} is out of range; expected at least {}", value, least));
   };
   at_least("noise", config.noise, 0);
   at_least("min_compress_numel", static_cast<double>(config.min_compress_numel), 0);
@@ -150,7 +152,8 @@ const Method& FindMethod(std::string_view name) {
     names.push_back(method.name);
   }
   const std::string_view near = Nearest(name, names);
-  throw ConfigError(fmt::format("comm.method: '{}' is unknown{}; expected one of {}", name,
+  throw ConfigError("comm.method",
+                    fmt::format("'{}' is unknown{}; expected one of {}", name,
                                 near.empty() ? "" : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", ")));
 }
 

@@ -37,7 +37,7 @@ void SetNoise(const Method& method, const CommConfig& config, ExchangeParts& par
   parts.link.noise = config.noise;
   if (config.noise == 0) return;
   const auto refuse = [&](const std::string& why) {
-    throw ConfigError(fmt::format("comm.noise: {}: {}", config.noise, why));
+    throw ConfigError("comm.noise", fmt::format("{}: {}", config.noise, why));
   };
   if (method.name == "none") refuse("method none is plain gradients; expected 0, or method dcgd with identity");
   const Piece piece = Piece::Whole(kPieceNumel);

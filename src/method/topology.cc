@@ -15,29 +15,27 @@ Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts) {
     return sharded ? Topology::kSharded : summable ? Topology::kAllReduce : Topology::kAllGather;
   if (config.topology == "sharded") return Topology::kSharded;
   if (config.topology != "allgather" && config.topology != "allreduce")
-    throw ConfigError(
-        fmt::format("comm.topology: '{}' is unknown; expected auto, allgather, sharded or allreduce", config.topology));
+    throw ConfigError("comm.topology",
+                      fmt::format("'{}' is unknown; expected auto, allgather, sharded or allreduce", config.topology));
   if (sharded)
-    throw ConfigError(fmt::format("comm.topology: {} has no way back, and comm.down is {}; expected sharded or auto",
-                                  config.topology, parts.down.name));
+    throw ConfigError("comm.topology", fmt::format("{} has no way back, and comm.down is {}; expected sharded or auto",
+                                                   config.topology, parts.down.name));
   if (config.topology == "allgather") return Topology::kAllGather;
   if (!parts.participation.is_all())
-    throw ConfigError(
-        fmt::format("comm.topology: allreduce sums all ranks' messages, and comm.participation is {}; "
-                    "expected allgather or auto",
-                    parts.participation.text()));
+    throw ConfigError("comm.topology", fmt::format("allreduce sums all ranks' messages, and comm.participation is {}; "
+                                                   "expected allgather or auto",
+                                                   parts.participation.text()));
   if (!summable)
-    throw ConfigError(
-        fmt::format("comm.topology: allreduce sums messages on the way, which {} with link {} does not "
-                    "allow; expected allgather or auto",
-                    parts.compressor->spec(), parts.link.name));
+    throw ConfigError("comm.topology", fmt::format("allreduce sums messages on the way, which {} with link {} does not "
+                                                   "allow; expected allgather or auto",
+                                                   parts.compressor->spec(), parts.link.name));
   return Topology::kAllReduce;
 }
 
 void CheckSharded(const ExchangeParts& parts) {
   if (parts.topology != Topology::kSharded) return;
   if (parts.learner)
-    throw ConfigError("comm.topology: sharded: a learned shift must be known to all ranks; expected allgather");
+    throw ConfigError("comm.topology", "sharded: a learned shift must be known to all ranks; expected allgather");
 }
 
 }  // namespace gradwire

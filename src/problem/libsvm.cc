@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gradwire/libsvm.h"
+#include "problem/libsvm.h"
 
 #include <algorithm>
 #include <charconv>

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "gradwire/problem.h"
+#include "problem/problem.h"
 
 namespace gradwire {
 

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "gradwire/error.h"
-#include "gradwire/problem.h"
 #include "problem/dense.h"
+#include "problem/problem.h"
 
 namespace gradwire {
 namespace {

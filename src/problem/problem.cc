@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gradwire/problem.h"
+#include "problem/problem.h"
 
 #include <algorithm>
 #include <cmath>

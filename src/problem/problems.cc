@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 
 #include "gradwire/error.h"
-#include "gradwire/problem.h"
 #include "problem/dense.h"
 #include "problem/logistic.h"
+#include "problem/problem.h"
 #include "problem/quadratic.h"
 
 namespace gradwire {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "gradwire/finite_sum.h"
+#include "problem/finite_sum.h"
 
 namespace gradwire {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gradwire/wire.h"
+#include "wire/wire.h"
 
 #include <bit>
 #include <cstring>

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "gradwire/philox.h"
+#include "base/philox.h"
 
 namespace gradwire {
 namespace {

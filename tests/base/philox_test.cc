@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gradwire/philox.h"
+#include "base/philox.h"
 
 #include <array>
 #include <cmath>

@@ -16,8 +16,8 @@
 
 #include <fmt/format.h>
 
+#include "base/philox.h"
 #include "gradwire/compressor.h"
-#include "gradwire/philox.h"
 #include "gradwire/piece.h"
 
 namespace gradwire {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gradwire/thread_collective.h"
+#include "collective/thread_collective.h"
 
 #include <map>
 #include <mutex>

@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "base/half.h"
+#include "base/philox.h"
 #include "gradwire/error.h"
-#include "gradwire/philox.h"
 #include "kernels/half_f16c.h"
 #include "support/operators.h"
 

@@ -12,12 +12,12 @@
 #include "gradwire/error.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
-#include "gradwire/wire.h"
 #include "support/buckets.h"
 #include "support/combinations.h"
 #include "support/forwarding_collective.h"
 #include "support/ranks.h"
 #include "support/vectors.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

@@ -6,10 +6,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/philox.h"
 #include "gradwire/cost.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
-#include "gradwire/philox.h"
 #include "support/buckets.h"
 #include "support/combinations.h"
 #include "support/ranks.h"

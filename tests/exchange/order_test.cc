@@ -11,11 +11,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/philox.h"
+#include "exchange/saved_memory.h"
 #include "gradwire/error.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
-#include "gradwire/philox.h"
-#include "gradwire/saved_memory.h"
 #include "support/buckets.h"
 #include "support/combinations.h"
 #include "support/ranks.h"

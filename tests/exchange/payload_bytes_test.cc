@@ -9,14 +9,14 @@
 
 #include <gtest/gtest.h>
 
+#include "base/philox.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
-#include "gradwire/philox.h"
-#include "gradwire/wire.h"
 #include "support/buckets.h"
 #include "support/combinations.h"
 #include "support/ranks.h"
 #include "support/recording_collective.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

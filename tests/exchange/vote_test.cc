@@ -9,10 +9,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/philox.h"
 #include "gradwire/error.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
-#include "gradwire/philox.h"
 #include "support/buckets.h"
 #include "support/convex.h"
 

@@ -13,12 +13,12 @@
 #include <torch/nn/modules/embedding.h>
 #include <torch/utils.h>
 
+#include "exchange/saved_memory.h"
 #include "gradwire/ddp.h"
 #include "gradwire/error.h"
-#include "gradwire/saved_memory.h"
 #include "support/socket_bytes.h"
-#include "train/resnet.h"
-#include "train/world.h"
+#include "train/join/world.h"
+#include "train/models/resnet.h"
 
 namespace gradwire {
 namespace {

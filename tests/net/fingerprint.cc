@@ -7,13 +7,13 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include "base/philox.h"
 #include "gradwire/exchange_thread.h"
-#include "gradwire/philox.h"
-#include "gradwire/wire.h"
 #include "support/buckets.h"
 #include "support/combinations.h"
 #include "support/forwarding_collective.h"
 #include "support/ranks.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gradwire/libsvm.h"
+#include "problem/libsvm.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "gradwire/error.h"
-#include "gradwire/problem.h"
+#include "problem/problem.h"
 
 namespace gradwire {
 namespace {

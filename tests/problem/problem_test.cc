@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The known answers of the deterministic problems (METHODS 0.4).
-#include "gradwire/problem.h"
+#include "problem/problem.h"
 
 #include <cmath>
 #include <numeric>

@@ -8,8 +8,8 @@
 
 #include <ATen/ATen.h>
 
-#include "train/resnet.h"
-#include "train/weights.h"
+#include "train/models/resnet.h"
+#include "train/models/weights.h"
 
 namespace {
 

@@ -6,11 +6,11 @@
 #include <utility>
 #include <vector>
 
-#include "gradwire/convex_worker.h"
-#include "gradwire/delayed.h"
+#include "driver/delayed.h"
+#include "driver/model_round.h"
+#include "estimate/convex_worker.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
-#include "gradwire/model_round.h"
 #include "support/ranks.h"
 
 namespace gradwire::testing {
@@ -24,7 +24,7 @@ struct ConvexTrial {
   EstimatorConfig estimator = {};
   Prox prox = {};
   uint64_t seed = 1;
-  int64_t delay = 0;  ///< rounds
+  int64_t delay = 0;                      ///< rounds
   std::optional<LocalConfig> local = {};  ///< model rounds in place of gradient rounds
 };
 

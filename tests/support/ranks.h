@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "gradwire/thread_collective.h"
+#include "collective/thread_collective.h"
 
 namespace gradwire::testing {
 

@@ -6,7 +6,7 @@
 #include <numbers>
 #include <vector>
 
-#include "gradwire/philox.h"
+#include "base/philox.h"
 
 namespace gradwire::testing {
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace gradwire::train {
 

@@ -6,11 +6,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "estimate/estimator.h"
 #include "gradwire/compressor.h"
 #include "gradwire/error.h"
-#include "gradwire/estimator.h"
 #include "gradwire/method.h"
-#include "train/terminal.h"
+#include "train/report/terminal.h"
 
 namespace gradwire::train {
 namespace {

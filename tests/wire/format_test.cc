@@ -7,12 +7,12 @@
 
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
-#include "gradwire/wire.h"
 #include "support/buckets.h"
 #include "support/operators.h"
 #include "support/ranks.h"
 #include "support/recording_collective.h"
 #include "wire/format_decoder.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

@@ -8,7 +8,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "gradwire/error.h"
-#include "gradwire/wire.h"
+#include "wire/wire.h"
 
 namespace gradwire {
 namespace {

@@ -9,8 +9,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "base/philox.h"
 #include "gradwire/error.h"
-#include "gradwire/philox.h"
 #include "kernels/sample.h"
 
 namespace gradwire {

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "estimate/estimator.h"
+
+namespace gradwire {
+
+/// v <- (1 - b) v + b g with v = 0 at first.
+std::unique_ptr<Estimator> MakeEma(std::unique_ptr<Estimator> inner, double b);
+
+/// g - h with a constant h of d elements.
+std::unique_ptr<Estimator> MakeShift(std::unique_ptr<Estimator> inner, std::vector<double> h);
+
+}  // namespace gradwire

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "gradwire/prox.h"
+#include "problem/finite_sum.h"
+#include "problem/libsvm.h"
+
+namespace gradwire {
+
+/// A minimiser x* and the value there.
+struct Minimiser {
+  std::vector<double> x;
+  double value = 0;
+};
+
+/// min over R^d of f(x) = (1/n) sum_i f_i(x), the plain mean over the workers: where the workers hold different numbers
+/// of samples, f is not the mean over the samples. All of this is known to every worker, so that theory's step sizes
+/// and the distance to the solution can be told; only `start` and the own share are part of a method.
+struct Problem {
+  std::vector<std::shared_ptr<const FiniteSum>> workers;
+  std::vector<double> start;              ///< x^0
+  double smoothness = 0;                  ///< L of f
+  std::vector<double> worker_smoothness;  ///< L_i of f_i
+  double max_sample_smoothness = 0;       ///< the largest L_il
+  double strong_convexity = 0;            ///< mu of f; 0 where f need not be convex
+  double min_worker_convexity = 0;        ///< the smallest mu_i of f_i; 0 where f_i need not be convex
+  std::optional<Minimiser> minimiser;     ///< empty where f need not be convex
+
+  size_t dimension() const { return start.size(); }
+  double max_worker_smoothness() const;                           ///< the largest L_i
+  double Value(std::span<const double> x) const;                  ///< f(x)
+  std::vector<double> Gradient(std::span<const double> x) const;  ///< grad f(x)
+  double Distance(std::span<const double> x) const;               ///< ||x - x*||; throws Error where x* is not known
+};
+
+/// zeta*^2 = (1/n) sum_i ||grad f_i(x*)||^2: how much the workers disagree at the solution.
+double Heterogeneity(const Problem& problem);
+
+/// The minimiser of f + R. Newton's method, damped by the gradient's norm, without a prox; Nesterov's constant-momentum
+/// proximal gradient with one. Throws Error where it does not get there, which for convex f means that there is none.
+Minimiser Minimise(const Problem& problem, const Prox& prox = {});
+
+/// Q3 (Beznosikov et al., "On biased compression for distributed learning", JMLR 2023, example 1): n = d = 3, m = 1,
+/// f_i(x) = <v_i, x>^2 + ||x||^2 / 4; x* = 0, mu = 7/6, L = 103/6, L_i = 34.5, x^0 = (1, 1, 1).
+Problem Q3();
+
+/// QH: n = 10 heterogeneous quadratics in R^20 with m = 8 samples each that differ in the linear term; x^0 = 0,
+/// L = 6.447368421052632, mu = 4.552631578947368, max L_i = 10, zeta*^2 = 969.3836658457451.
+Problem QH();
+
+/// QK, one badly conditioned worker among nine good ones: QH with a_ij = 1 + (K_i - 1) ((7j + 3i) mod 20) / 19, K_0 =
+/// 1000 and K_i = 5 (for GradSkip, Maranjyan et al. 2022, arXiv 2210.16402).
+Problem QK();
+
+/// LR: ridge-regularised logistic regression (lambda = 0.1) on 100 deterministic samples in R^10, dealt to n = 5
+/// workers of m = 20; x^0 = 0, L = 0.26326507044140746, f* = 0.688069580986173. LR2: features times 3, lambda = 0.01,
+/// worse conditioned; f* = 0.6832851782580623. `workers` = 1 is the same f on a single node.
+Problem LR(size_t workers = 5);
+Problem LR2(size_t workers = 5);
+/// The samples of LR with features times `scale`.
+std::shared_ptr<const LabelledRows> LRSamples(double scale = 1);
+
+/// What is added to the mean of the logistic losses. kRidge: (lambda / 2) ||x||^2. kNonConvex:
+/// lambda sum_j x_j^2 / (1 + x_j^2), bounded and smooth with 2 lambda (as in the experiments of EF21, Richtarik et al.
+/// 2021, arXiv 2106.05203).
+enum class Regulariser { kRidge, kNonConvex };
+
+/// Logistic regression, f_il(x) = log(1 + exp(-y_l <a_l, x>)) + R(x), x^0 = 0. Worker i gets the i-th of n contiguous
+/// blocks in the order of the file, as the papers deal them; blocks differ by at most one sample (the first ones are
+/// the longer), and every sample is used. lambda 0 stands for L / 10000 with the L of the losses alone. Throws
+/// ConfigError where there are fewer samples than workers, or more than 2000 columns (the constants need a dense
+/// eigensolver).
+Problem LogisticRegression(std::shared_ptr<const LabelledRows> rows, size_t workers, double lambda,
+                           Regulariser regulariser);
+
+}  // namespace gradwire

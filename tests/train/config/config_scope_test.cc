@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every key is read or refused: in a convex run of every mode a change of it changes the run, or is refused by its
+// name. Of networks, whose runs take seconds, test_program.py asks the same (slow).
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gradwire/method.h"
+#include "tests/train/config_file.h"
+#include "tests/train/run_folder.h"
+#include "train/config/config_keys.h"
+#include "train/convex/convex.h"
+#include "train/sweep.h"
+
+namespace gradwire::train {
+namespace {
+
+using testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+constexpr const char* kBase = R"(
+run: {nproc: 5, launch: threads}
+objective: {name: logistic, data: lr}
+optimizer: {lr: 0.5}
+train: {steps: 9}
+log: {every_steps: 4}
+)";
+
+struct Case {
+  std::string name;
+  Words words;
+};
+
+/// What there is to be read: problems, estimators, links, saves.
+std::vector<Case> Parts() {
+  return {
+      {"full", {"comm.method=none"}},
+      {"quadratic",
+       {"run.nproc=10", "objective.name=quadratic", "objective.data=qh", "optimizer.lr=0.01", "comm.method=ef",
+        "comm.compressor=topk:2"}},
+      {"sgd",
+       {"objective.estimator=sgd", "comm.method=ef", "comm.compressor=topk:2", "objective.batch=10",
+        "checkpoint.every_epochs=1"}},
+      {"lsvrg", {"objective.estimator=lsvrg", "comm.method=diana", "comm.compressor=randk:2"}},
+      {"diff", {"comm.method=vr_marina", "comm.compressor=randk:2", "comm.p=0.05"}},
+      {"momentum", {"comm.method=clip21_sgd2m"}},
+      {"steps",
+       {"comm.method=dcgd", "comm.compressor=identity", "lr_scheduler.name=multistep", "lr_scheduler.milestones=[3]"}},
+  };
+}
+
+std::vector<Case> Modes() {
+  return {
+      {"sync", {}},
+      {"delayed", {"train.delay=2"}},
+      {"local", {"train.mode=local", "local.sync_every=3", "local.outer_momentum=0.5"}},
+      {"random", {"train.mode=local", "local.random=0.5"}},
+      {"async", {"train.mode=async", "async.speeds=[1, 3, 7]", "train.steps=40"}},
+  };
+}
+
+/// Values to try in place of what a key has.
+Words ValuesOf(const Key& key) {
+  static const std::map<std::string_view, Words> words = {
+      {"objective.data", {"lr2", "qk"}},
+      {"comm.method", {"dcgd", "ec", "none"}},
+      {"comm.compressor", {"topk:3", "randk:3"}},
+      {"comm.learner", {"randk:3"}},
+      {"comm.down", {"raw"}},
+      {"comm.down_compressor", {"topk:3"}},
+      {"comm.participation", {"nice:40%"}},
+      {"comm.zeta", {"1000"}},
+      {"async.down", {"randk:3"}},
+      {"async.speeds", {"[2, 9]"}},
+      {"comm.topology", {"sharded", "allreduce"}},
+      {"lr_scheduler.warmup_epochs", {"3.3"}},
+      {"lr_scheduler.milestones", {"[2]"}},
+      {"checkpoint.resume", {"auto"}},
+      {"checkpoint.every_epochs", {"3", "0"}},
+      {"comm.p", {"0.6"}},
+      {"local.sync_every", {"2"}},
+      {"objective.coin", {"common"}},
+      {"run.output_dir", {"elsewhere"}},
+      {"objective.star_shift", {"true", "false"}},
+      {"run.nproc", {"4"}},
+      {"train.slow_rank", {"1"}},
+      {"train.mode", {"sync", "local"}},
+  };
+  if (const auto found = words.find(key.name); found != words.end()) return found->second;
+  if (key.type == "boolean") return {key.default_text == "true" ? "false" : "true"};
+  if (key.range.starts_with("one of ")) {
+    Words choices;
+    std::istringstream list(key.range.substr(7));
+    for (std::string word; list >> word;) choices.push_back(word.substr(0, word.find(',')));
+    return choices;
+  }
+  return key.type == "integer" ? Words{"3"} : Words{"0.3", "1.3"};
+}
+
+/// What a run leaves, but for times: its records, and the names of its files.
+std::string Traces(const Words& words) {
+  const TempFolder folder("scope");
+  Words all = words;
+  all.push_back("run.output_dir=" + folder.path());
+  const Config config = Load(kBase, all);
+  testing::internal::CaptureStdout();
+  try {
+    RunConvexThreads(config);
+  } catch (...) {
+    testing::internal::GetCapturedStdout();
+    throw;
+  }
+  testing::internal::GetCapturedStdout();
+  std::string traces;
+  for (nlohmann::json record : Records(folder.path())) {
+    record.erase("wall_s");
+    traces += record.dump() + "\n";
+  }
+  std::set<std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path()))
+    files.insert(entry.path().lexically_relative(folder.path()).string());
+  for (const std::string& file : files) traces += file + "\n";
+  return traces;
+}
+
+/// Of keys that are read, and that may change no number: where, how long and from which save a run runs, and how many
+/// saves stay; a seed where nothing is random; what is dense where all is; shifts that add up to zero; and those whose
+/// other value is what happens in any case.
+bool MayChangeNothing(std::string_view key) {
+  static const std::set<std::string_view> keys = {"run.output_dir",
+                                                  "run.launch",
+                                                  "run.seed",
+                                                  "comm.timeout_s",
+                                                  "checkpoint.resume",
+                                                  "checkpoint.keep_last",
+                                                  "checkpoint.every_minutes",
+                                                  "optimizer.nesterov",
+                                                  "comm.compress_1d",
+                                                  "comm.piece",
+                                                  "comm.start_iter",
+                                                  "objective.star_shift"};
+  return keys.contains(key);
+}
+
+Words Without(const Words& words, std::string_view key) {
+  Words kept;
+  for (const std::string& word : words)
+    if (!word.starts_with(std::string(key) + "=")) kept.push_back(word);
+  return kept;
+}
+
+/// Tries the key's other values over the words. "read", "refused", or what was taken and changed nothing.
+std::string FateOf(const Key& key, const Words& words, const std::string& traces) {
+  std::string fate = "refused";
+  const Config base = Load(kBase, words);
+  for (const std::string& value : ValuesOf(key)) {
+    Words changed = Without(words, key.name);
+    const std::string word = std::string(key.name) + "=" + value;
+    changed.push_back(word);
+    if (key.print(base) == value) continue;
+    try {
+      if (key.name == "run.output_dir") return "read";
+      if (Traces(changed) != traces) return "read";
+      fate = word + " changes nothing";
+    } catch (const ConfigError& error) {
+      const std::string_view why = error.what();
+      if (std::ranges::none_of(Keys(), [&](const Key& any) { return why.find(any.name) != why.npos; }))
+        return "no key in: " + std::string(why);
+    }
+  }
+  return fate;
+}
+
+TEST(ConfigScope, EveryKeyOfAConvexRunIsReadOrRefused) {
+  std::map<std::string_view, int> read;
+  int runs = 0;
+  for (const Case& part : Parts())
+    for (const Case& mode : Modes()) {
+      Words words = part.words;
+      words.insert(words.end(), mode.words.begin(), mode.words.end());
+      std::string traces;
+      try {
+        traces = Traces(words);
+      } catch (const ConfigError&) {
+        continue;  // a part that this mode has no place for
+      }
+      ++runs;
+      for (const Key& key : Keys()) {
+        const std::string fate = FateOf(key, words, traces);
+        read[key.name] += fate == "read" ? 1 : 0;
+        const bool is_right = fate == "read" || fate == "refused" || MayChangeNothing(key.name);
+        EXPECT_TRUE(is_right) << part.name << ", " << mode.name << ": " << fate;
+      }
+    }
+  EXPECT_GE(runs, 25);
+  for (const std::string_view key :
+       {"run.seed", "objective.ema", "objective.star_shift", "objective.coin", "objective.refresh_batch",
+        "objective.anchor_period", "local.sync_every", "local.outer_nesterov", "async.speeds", "async.max_staleness",
+        "lr_scheduler.gamma", "comm.topology", "comm.start_iter", "comm.alpha", "comm.p", "checkpoint.keep_last",
+        "checkpoint.every_minutes"})
+    EXPECT_GT(read[key], 0) << key;
+}
+
+struct Ignored {
+  Words words;
+  std::string key;
+  std::string why;
+};
+
+/// Of networks, which this test cannot run.
+TEST(ConfigScope, WhatANetworkDoesNotReadIsRefusedWithTheReason) {
+  for (const Ignored& c : std::vector<Ignored>{
+           {{"objective.lambda=0.1"}, "objective.lambda", "objective.name is network (default value)"},
+           {{"objective.estimator=lsvrg"}, "objective.estimator", "objective.name is network"},
+           {{"objective.ema=0.5"}, "objective.ema", "objective.name is network"},
+           {{"objective.prox=l1"}, "objective.prox", "objective.name is network"},
+           {{"data.dataset=synthetic", "data.root=/images"}, "data.root", "data.dataset is synthetic (command line"},
+           {{"lr_scheduler.gamma=0.5"}, "lr_scheduler.gamma", "lr_scheduler.name is constant"},
+           {{"train.slow_factor=4"}, "train.slow_factor", "train.slow_rank is -1"},
+           {{"local.sync_every=4"}, "local.sync_every", "train.mode is sync (default value); set it to local"},
+           {{"train.mode=local", "local.random=0.5", "local.sync_every=4"}, "local.sync_every", "local.random is 0.5"},
+           {{"train.mode=local", "local.outer_nesterov=true"}, "local.outer_nesterov", "local.outer_momentum is 0"},
+           {{"async.assign=pure"}, "async.assign", "train.mode is sync"},
+           {{"train.mode=async", "comm.bucket_cap_mb=1"}, "comm.bucket_cap_mb", "train.mode is async"},
+           {{"train.mode=async", "comm.start_iter=5"}, "comm.start_iter", "train.mode is async"},
+           {{"train.mode=async", "comm.topology=sharded"}, "comm.topology", "train.mode is async"},
+           {{"train.mode=async", "async.delay=poisson"}, "async.delay", "train.slow_rank and train.slow_factor"},
+           {{"train.mode=async", "train.slow_rank=0"}, "train.slow_rank", "async.server is dedicated"},
+           {{"checkpoint.keep_last=5"}, "checkpoint.keep_last", "nothing is saved"}}) {
+    try {
+      Load("", c.words);
+      ADD_FAILURE() << c.key << " is taken";
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr(": " + c.key + ": found "), HasSubstr(c.why)));
+    }
+  }
+}
+
+/// Its default is the method's own momentum; a 1 that is written is a 1.
+TEST(ConfigScope, TheFilterThatIsSaidIsTheFilterThatRuns) {
+  const Words method = {"comm.method=clip21_sgd2m"};
+  EXPECT_EQ(Load(kBase, method).objective.ema, FindMethod("clip21_sgd2m").ema);
+  Words off = method;
+  off.push_back("objective.ema=1");
+  EXPECT_EQ(Load(kBase, off).objective.ema, 1);
+  EXPECT_NE(Traces(off), Traces(method));
+  EXPECT_THAT(ToYaml(Load(kBase, method)), HasSubstr("\n  ema: 0.1\n"));
+  EXPECT_THAT(ToYaml(Load(kBase, off)), HasSubstr("\n  ema: 1\n"));
+  EXPECT_THAT(ToYaml(Load(kBase, {"comm.method=ec_star"})), HasSubstr("\n  star_shift: true\n"));
+}
+
+TEST(ConfigScope, ShippedConfigsAreAccepted) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(GRADWIRE_SOURCE_DIR "/configs"))
+    if (entry.path().extension() == ".yaml") {
+      EXPECT_NO_THROW(LoadConfig(entry.path().string(), {})) << entry.path();
+      ++count;
+    }
+  EXPECT_GE(count, 13);
+}
+
+/// The words of the commands that README shows in blocks, as a shell would split them.
+std::vector<Words> ReadmeCommands() {
+  std::istringstream readme(ReadText(GRADWIRE_SOURCE_DIR "/README.md"));
+  std::vector<Words> commands;
+  for (std::string line, more; std::getline(readme, line);) {
+    while (line.ends_with('\\') && std::getline(readme, more)) line.replace(line.size() - 1, 1, more);
+    if (!line.starts_with("    build/gradwire ")) continue;
+    Words words(1);
+    bool quoted = false;
+    for (const char c : line.substr(0, line.find("  #")).substr(4)) {
+      if (c == '\'')
+        quoted = !quoted;
+      else if (c == ' ' && !quoted)
+        words.emplace_back();
+      else
+        words.back() += c;
+    }
+    std::erase(words, "");
+    commands.push_back(words);
+  }
+  return commands;
+}
+
+TEST(ConfigScope, CommandsOfTheReadmeAreAccepted) {
+  int count = 0;
+  for (const Words& command : ReadmeCommands()) {
+    if (command.size() < 3 || !command[2].starts_with("configs/")) continue;
+    Words settings;
+    for (size_t i = 3; i < command.size(); ++i) {
+      if (command[i].starts_with("--"))
+        ++i;  // an option and its value
+      else if (command[i] == "objective.data=DATA")
+        settings.emplace_back("objective.data=lr");
+      else if (command[i] != "[--nproc")
+        settings.push_back(command[i]);
+    }
+    EXPECT_NO_THROW(PlanSweep(GRADWIRE_SOURCE_DIR "/" + command[2], settings)) << command[2];
+    ++count;
+  }
+  EXPECT_GE(count, 4);
+}
+
+}  // namespace
+}  // namespace gradwire::train

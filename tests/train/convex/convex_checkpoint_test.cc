@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// A convex run that is saved and gone on with is the run that was not, bit for bit: every method, and every mode.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gradwire/error.h"
+#include "gradwire/method.h"
+#include "tests/train/config_file.h"
+#include "tests/train/run_folder.h"
+#include "train/convex/convex.h"
+
+namespace gradwire::train {
+namespace {
+
+using Json = nlohmann::json;
+using Words = std::vector<std::string>;
+using testing::HasSubstr;
+
+constexpr const char* kLr = R"(
+run: {nproc: 5, launch: threads}
+objective: {name: logistic, data: lr}
+optimizer: {lr: 0.01}
+log: {every_steps: 7}
+)";
+
+/// Keeps what is said from the terminal.
+struct Quiet {
+  Quiet() { testing::internal::CaptureStdout(); }
+  ~Quiet() { testing::internal::GetCapturedStdout(); }
+};
+
+void RunTo(const std::string& folder, Words words, int64_t steps) {
+  words.push_back("run.output_dir=" + folder);
+  words.push_back("train.steps=" + std::to_string(steps));
+  const Quiet quiet;
+  ASSERT_EQ(RunConvexThreads(Load(kLr, words)), 0);
+}
+
+/// A run's records but for what clocks say.
+std::vector<Json> TimelessRecords(const std::string& folder) {
+  std::vector<Json> records = Records(folder);
+  for (Json& record : records) record.erase("wall_s");
+  return records;
+}
+
+struct Case {
+  std::string name;
+  Words words;
+};
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+class ConvexCheckpoint : public testing::TestWithParam<Case> {};
+
+TEST_P(ConvexCheckpoint, ASavedRunGoesOnBitForBit) {
+  const TempFolder straight("straight"), saved("saved");
+  RunTo(straight.path(), GetParam().words, 120);
+  Words words = GetParam().words;
+  words.insert(words.end(), {"checkpoint.every_epochs=1000", "checkpoint.resume=auto"});
+  RunTo(saved.path(), words, 11);
+  RunTo(saved.path(), words, 20);
+  RunTo(saved.path(), words, 120);
+  const std::vector<Json> records = TimelessRecords(saved.path()), expected = TimelessRecords(straight.path());
+  ASSERT_GT(expected.size(), 17u);
+  ASSERT_NE(expected.back()["f"], expected[1]["f"]) << "nothing moves";
+  std::vector<Json> at_stops;  // records that the straight run has no cause to write
+  for (const Json& record : records)
+    if (std::ranges::find(expected, record) == expected.end()) at_stops.push_back(record);
+  EXPECT_EQ(at_stops.size(), 2u) << Json(at_stops).dump(1);
+  for (const Json& record : expected) EXPECT_THAT(records, testing::Contains(record));
+}
+
+std::vector<Case> Cases() {
+  std::vector<Case> cases;
+  for (const Method& method : Methods()) {
+    const std::string name(method.name);
+    cases.push_back({name, {"comm.method=" + name}});
+    if (method.estimator != "full") cases.back().words.push_back("objective.batch=2");
+  }
+  for (const char* estimator : {"sgd", "star", "svrg", "lsvrg"})
+    cases.push_back({estimator, {std::string("objective.estimator=") + estimator, "comm.method=diana"}});
+  cases.push_back({"falling_steps", {"lr_scheduler.name=inverse", "lr_scheduler.shift=30", "comm.method=ef"}});
+  cases.push_back({"reshuffle", {"objective.sampling=reshuffle", "objective.estimator=sgd", "comm.method=none"}});
+  cases.push_back({"online", {"comm.method=vr_marina", "objective.refresh_batch=3", "comm.p=0.2"}});
+  cases.push_back({"prox", {"comm.method=dore", "objective.prox=l1", "objective.prox_lambda=0.01"}});
+  cases.push_back({"delayed", {"train.delay=4", "comm.method=ef", "comm.compressor=topk:2", "objective.ema=0.1"}});
+  cases.push_back({"local", {"train.mode=local", "local.sync_every=4", "local.outer_momentum=0.5", "comm.method=ef"}});
+  cases.push_back({"local_opening", {"train.mode=local", "local.sync_every=4", "comm.method=ef21"}});
+  cases.push_back({"post_local", {"train.mode=local", "local.start_iter=15", "local.random=0.3", "comm.method=none"}});
+  for (const char* shift : {"skip", "learn"})
+    cases.push_back({shift,
+                     {"train.mode=local", std::string("local.shift=") + shift, "local.random=0.3",
+                      "objective.estimator=sgd", "comm.method=none"}});
+  cases.push_back({"grad_skip",
+                   {"train.mode=local", "local.shift=skip", "local.random=0.3", "local.gradient_p=[0.5, 0.9]",
+                    "comm.method=none"}});
+  cases.push_back({"anchor",
+                   {"train.mode=local", "local.shift=anchor", "local.anchor_p=0.2", "local.random=0.3",
+                    "objective.estimator=anchored", "comm.method=none"}});
+  for (const char* assign : {"pure", "random", "shuffled", "shuffle_once"})
+    for (const char* delay : {"fixed", "poisson", "normal", "uniform"})
+      cases.push_back({std::string(assign) + "_" + delay,
+                       {"train.mode=async", std::string("async.assign=") + assign, "async.speeds=[1, 3, 7]",
+                        std::string("async.delay=") + delay, "objective.estimator=sgd", "comm.method=none"}});
+  cases.push_back({"async_links",
+                   {"train.mode=async", "async.wait_for=2", "async.speeds=[1, 3, 7]", "async.max_staleness=6",
+                    "comm.method=diana", "comm.compressor=randk:2", "async.down=topk:2", "objective.estimator=svrg"}});
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, ConvexCheckpoint, testing::ValuesIn(Cases()),
+                         [](const auto& info) { return info.param.name; });
+
+std::string Refusal(const std::string& folder, const Words& words, int64_t steps) {
+  try {
+    RunTo(folder, words, steps);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(ConvexCheckpoints, OtherSettingsWorkersAndLengthsAreRefused) {
+  const TempFolder folder("refused");
+  const Words async = {"train.mode=async", "comm.method=none", "checkpoint.resume=auto", "checkpoint.every_epochs=1"};
+  RunTo(folder.path(), async, 11);
+  const auto with = [&](const std::string& word) {
+    Words words = async;
+    words.push_back(word);
+    return words;
+  };
+  EXPECT_THAT(Refusal(folder.path(), with("run.nproc=4"), 20), HasSubstr("run.nproc: found 4 workers, expected 5"));
+  EXPECT_THAT(Refusal(folder.path(), with("optimizer.lr=0.1"), 20), HasSubstr("optimizer.lr: saved with 0.01"));
+  EXPECT_THAT(Refusal(folder.path(), async, 5), HasSubstr("is of step 11, expected at most the 5 steps"));
+  const TempFolder sync("sync");
+  const Words rounds = {"comm.method=none", "checkpoint.resume=auto", "checkpoint.every_epochs=1"};
+  RunTo(sync.path(), rounds, 11);
+  Words fewer = rounds;
+  fewer.push_back("run.nproc=4");
+  EXPECT_THAT(Refusal(sync.path(), fewer, 20), HasSubstr("was saved by 5 ranks; expected as many"));
+}
+
+TEST(ConvexCheckpoints, AFileThatHasChangedIsRefused) {
+  const TempFolder folder("changed");
+  const std::string file = folder.path() + "/rows";
+  const Words words = {"objective.data=" + file, "objective.lambda=0.1",     "comm.method=none", "run.nproc=2",
+                       "checkpoint.resume=auto", "checkpoint.every_epochs=1"};
+  std::ofstream(file) << "1 1:1 2:1\n-1 1:2\n1 2:3\n-1 1:1 2:-1\n";
+  RunTo(folder.path(), words, 11);
+  for (const char* rows : {"1 1:1 3:1\n-1 1:2\n1 2:3\n-1 1:1 2:-1\n", "1 1:1 2:1\n-1 1:2\n1 2:3\n-1 1:1 2:-2\n"}) {
+    std::ofstream(file) << rows;
+    EXPECT_THAT(Refusal(folder.path(), words, 20), HasSubstr("was saved of another problem"));
+  }
+}
+
+}  // namespace
+}  // namespace gradwire::train

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/checkpoint/checkpoints.h"
+
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "gradwire/error.h"
+#include "train/config/settings.h"
+
+namespace gradwire::train {
+
+Checkpoints::Checkpoints(const Config& config, Collective& exact, Notes& notes)
+    : config_(config), exact_(exact), plan_(notes) {
+  if (!is_on()) return;
+  beginning_ = ChooseBeginning(config, exact);
+  if (beginning_.save) own_.begin = beginning_.save->step;
+  job_ = DrawJob(exact);
+}
+
+std::optional<int64_t> Checkpoints::OwnStep() const {
+  if (!beginning_.save || !beginning_.save->is_own) return std::nullopt;
+  return static_cast<int64_t>(beginning_.save->step);
+}
+
+bool Checkpoints::IsTime() const {
+  const std::chrono::duration<double, std::ratio<60>> passed = Clock::now() - saved_at_;
+  return config_.checkpoint.every_minutes > 0 && passed.count() >= config_.checkpoint.every_minutes;
+}
+
+Checkpoints::Due Checkpoints::After(const StepEnd& end) {
+  Due due;
+  if (!is_on()) return due;
+  if (end.is_point)
+    if (const auto planned = plan_.PassPoint()) due = {true, planned->signal};
+  const int64_t every = config_.checkpoint.every_epochs;
+  if (every > 0 && end.epochs_ended > 0 && end.epochs_ended % every == 0) due.save = true;
+  if (end.is_last) return {due.save || config_.checkpoint.saves(), 0};  // it ends anyway
+  if (due.signal != 0) return due;
+  if (end.signal != 0)
+    plan_.Propose(end.signal);
+  else if (exact_.rank() == 0 && !due.save && IsTime())
+    plan_.Propose(0);
+  return due;
+}
+
+std::string Checkpoints::Write(uint64_t step, Snapshot& file) {
+  const std::string saves = SavesFolder(config_), folder = StepFolder(saves, step);
+  PutLabel(file, {job_, step, exact_.rank(), exact_.size(), SettingsText(config_)});
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed)
+    throw Error(folder + ": cannot be made (" + failed.message() + "); check run.output_dir, its permissions and room");
+  file.Write(RankFile(folder, exact_.rank()));
+  FlushFolder(saves);
+  FlushFolder(config_.run.output_dir);
+  const auto wait_for_all = [&] {
+    double one = 1;
+    exact_.Finish(exact_.StartAllReduce(std::span<double>(&one, 1)));
+  };
+  wait_for_all();  // all files are there
+  own_.written.insert(step);
+  Prune(saves, own_, config_.checkpoint.keep_last, exact_.rank());
+  wait_for_all();  // in local mode others may begin the next save at once, whose folder would look like a stranger's
+  saved_at_ = Clock::now();
+  return folder;
+}
+
+void CheckLength(const Config& config, const Save& save, int64_t steps) {
+  if (static_cast<int64_t>(save.step) <= steps) return;
+  throw ErrorAt(config, "checkpoint.resume",
+                fmt::format("{} is of step {}, expected at most the {} steps of this run; raise train.steps{}",
+                            save.folder, save.step, steps, config.objective.is_network() ? " or train.epochs" : ""));
+}
+
+std::string GoesOnText(const Save& save) {
+  return fmt::format("checkpoint: going on from {}, step {}{}", save.folder, save.step,
+                     save.other_world ? fmt::format(", saved by {} ranks", save.files.size()) : "");
+}
+
+std::string SavedText(int64_t step, const std::string& folder) {
+  return fmt::format("checkpoint: saved step {} in {}", step, folder);
+}
+
+std::string StoppedText(int signal, int64_t step, int64_t steps) {
+  return fmt::format("stopped by SIG{} at step {} of {}; to go on, give the same command with checkpoint.resume=auto",
+                     sigabbrev_np(signal), step, steps);
+}
+
+}  // namespace gradwire::train

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "train/checkpoint/resume.h"
+#include "train/checkpoint/save_plan.h"
+#include "train/checkpoint/saves.h"
+
+namespace gradwire::train {
+
+/// When a rank saves, where to, and what it begins from. All ranks call it alike; the trainer fills in the contents.
+/// The methods are for the rank's own thread.
+class Checkpoints {
+ public:
+  /// Decides with the other ranks what to begin from; throws what ChooseBeginning throws. `exact`: this rank's, for use
+  /// between two exchanges. All arguments outlive this.
+  Checkpoints(const Config& config, Collective& exact, Notes& notes);
+
+  Beginning& beginning() { return beginning_; }
+  /// Of a save in this run's own folder that it goes on from: what was written up to there stays.
+  std::optional<int64_t> OwnStep() const;
+  bool is_on() const { return config_.checkpoint.is_on(); }
+
+  struct StepEnd {
+    bool is_point = false;     ///< all ranks took part in an exchange
+    int64_t epochs_ended = 0;  ///< where the step ended one: how many so far; else 0
+    bool is_last = false;
+    int signal = 0;  ///< that this rank has received
+  };
+  struct Due {
+    bool save = false;
+    int signal = 0;  ///< that stops the run after it
+  };
+  /// What all ranks do after a step. Throws PeerError where the notes are lost.
+  Due After(const StepEnd& end);
+
+  /// Writes this rank's file, waits until all ranks have written theirs, and removes old saves. Returns the folder.
+  /// Throws Error where it cannot be written.
+  std::string Write(uint64_t step, Snapshot& file);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  bool IsTime() const;
+
+  const Config& config_;
+  Collective& exact_;
+  SavePlan plan_;
+  Beginning beginning_;
+  OwnSaves own_;
+  uint64_t job_ = 0;
+  Clock::time_point saved_at_ = Clock::now();
+};
+
+/// Throws ConfigError where a run of so many steps is over before the save.
+void CheckLength(const Config& config, const Save& save, int64_t steps);
+
+// What a run says of its saves.
+std::string GoesOnText(const Save& save);
+std::string SavedText(int64_t step, const std::string& folder);
+std::string StoppedText(int signal, int64_t step, int64_t steps);
+
+}  // namespace gradwire::train

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "driver/async.h"
+#include "train/config/config.h"
+
+namespace gradwire::train {
+
+/// async.{assign, wait_for, max_staleness}.
+AsyncConfig RulesOf(const AsyncRunConfig& config);
+
+/// What brings the model to the workers: async.down.
+ExchangeParts DownPartsOf(const Config& config);
+
+/// Of a network: the links of section comm, and that one.
+AsyncParts AsyncPartsOf(const Config& config);
+
+/// The same run for a network whose gradients go nowhere by themselves: an asynchronous run has links of its own.
+Config OnOneRank(Config config);
+
+}  // namespace gradwire::train

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/config/config_keys.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "compress/spec.h"
+#include "config/comm_keys.h"
+#include "train/config/home_path.h"
+
+namespace gradwire::train {
+
+bool ReadValue(const ConfigValue& written, StepSize& value) {
+  value.is_theory = written.kind == ConfigValue::Kind::kPlain && written.text == "theory";
+  return value.is_theory || gradwire::ReadValue(written, value.number);
+}
+
+std::string PrintValue(const StepSize& value) {
+  return value.is_theory ? "theory" : gradwire::PrintValue(value.number);
+}
+
+TypeName NameOf(const StepSize&) { return {"number or theory", "a number"}; }
+
+namespace {
+
+/// A range, or the word theory.
+struct OrTheory {
+  Range range;
+
+  bool Allows(const StepSize& value) const { return value.is_theory || range.Allows(value.number); }
+  std::string text() const { return range.text(); }
+  std::string Expected(std::string_view phrase) const { return range.Expected(phrase) + " or theory"; }
+};
+
+template <typename Section, typename T, typename Rule>
+Key Row(std::string_view name, Section Config::*section, T Section::*field, Rule rule, std::string_view meaning) {
+  return MakeConfigKey<Config>(
+      name, [=](auto&& config) -> auto& { return config.*section.*field; }, rule, meaning);
+}
+
+/// No ~name, which is what is left of a ~ after WithHome, and no variable of a shell.
+struct APath {
+  bool may_be_empty = false;
+
+  bool Allows(const std::string& path) const { return path.empty() ? may_be_empty : path[0] != '~' && path[0] != '$'; }
+  std::string text() const { return may_be_empty ? "" : "not empty"; }
+  std::string Expected(std::string_view) const {
+    return std::string("a path") + (may_be_empty ? "" : " that is not empty") +
+           ", in which ~/ is the home folder (HOME) and $ no variable; a name that begins so is written ./~ or ./$";
+  }
+};
+
+/// A path, whose ~/ is expanded here and nowhere else.
+template <typename Section>
+Key PathRow(std::string_view name, Section Config::*section, std::string Section::*field, APath rule,
+            std::string_view meaning) {
+  Key key = Row(name, section, field, rule, meaning);
+  key.read = [read = key.read](ConfigValue written, Config& config) {
+    written.text = WithHome(std::move(written.text));
+    return read(written, config);
+  };
+  return key;
+}
+
+std::vector<Key> RunKeys() {
+  using R = RunConfig;
+  std::vector<Key> keys = {
+      Row("run.seed", &Config::run, &R::seed, AtLeast(0),
+          "seed of everything that is random: weights, order of the images, augmentation, compressors"),
+      PathRow("run.output_dir", &Config::run, &R::output_dir, {},
+              "folder for metrics.jsonl, config.yaml, the log and the weights"),
+      Row("run.nproc", &Config::run, &R::nproc, Between(1, 1024),
+          "rank processes that the program starts on this machine; under torchrun, WORLD_SIZE decides instead"),
+      Row("run.launch", &Config::run, &R::launch, OneOf{{"processes", "threads"}},
+          "threads: all ranks in one process, for objectives other than network"),
+  };
+  keys[1].default_text = "runs/<config name>";
+  return keys;
+}
+
+std::vector<Key> ObjectiveKeys() {
+  using O = ObjectiveConfig;
+  constexpr auto kSection = &Config::objective;
+  return {
+      Row("objective.name", kSection, &O::name, OneOf{{"network", "quadratic", "logistic"}},
+          "what is minimised; network: the sections data and model; the others: a problem with a known solution, in "
+          "double precision and always compressed, one rank a worker, for train.steps rounds with the step size "
+          "optimizer.lr; keys that it does not read are refused"),
+      PathRow("objective.data", kSection, &O::data, {},
+              "quadratic: q3 (3 workers), qh or qk (10 workers); logistic: lr, lr2 or a file in the LIBSVM format, "
+              "dealt to the workers in contiguous blocks"),
+      Row("objective.zero_based", kSection, &O::zero_based, AnyValue{},
+          "whether the LIBSVM file counts its columns from 0; the format says from 1"),
+      Row("objective.lambda", kSection, &O::lambda, AtLeast(0),
+          "weight of logistic's ridge, half the squared norm of x; 0: lr 0.1, lr2 0.01, a file L / 10000"),
+      Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
+          "logistic with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
+      Row("objective.estimator", kSection, &O::estimator,
+          OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "anchored", "diff"}},
+          "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "
+          "(for theory); svrg, lsvrg: sgd with the noise at an anchor taken off; anchored: the same where local.shift "
+          "moves the anchor; diff: the last estimate and the change of a batch, for marina"),
+      Row("objective.sampling", kSection, &O::sampling,
+          OneOf{{"uniform", "nice", "importance", "reshuffle", "shuffle_once"}},
+          "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to the "
+          "samples' smoothness; reshuffle: all in turn, in a random order that is drawn anew for each pass, or once"),
+      Row("objective.batch", kSection, &O::batch, Between(1, 1e7), "samples a worker draws in a round"),
+      Row("objective.anchor_period", kSection, &O::anchor_period, AtLeast(0),
+          "svrg: rounds from anchor to anchor; lsvrg: their mean; 0: the number of a worker's samples"),
+      Row("objective.refresh_batch", kSection, &O::refresh_batch, Between(0, 1e7),
+          "diff: fresh samples in a dense round (online VR-MARINA); 0: all of the worker's"),
+      Row("objective.coin", kSection, &O::coin, OneOf{{"auto", "own", "common"}},
+          "lsvrg: whether each worker moves its anchor by itself or all at once"),
+      Row("objective.ema", kSection, &O::ema, OrAuto{Range{.min = 0, .max = 1, .open_min = true}},
+          "b of the filter v <- (1 - b) v + b g on each worker's estimate, v starting at 0; 1: none; auto: the "
+          "method's"),
+      Row("objective.star_shift", kSection, &O::star_shift, OrAuto<AnyValue>{},
+          "subtracts the worker's own gradient at the solution from its estimate (for theory); auto: the method's"),
+      Row("objective.prox", kSection, &O::prox, OneOf{{"none", "l1", "l2"}},
+          "regulariser outside the functions, by its proximal step; l1: the sum of magnitudes; l2: half the squared "
+          "norm"),
+      Row("objective.prox_lambda", kSection, &O::prox_lambda, AtLeast(0), "weight of that regulariser"),
+  };
+}
+
+std::vector<Key> DataKeys() {
+  using D = DataConfig;
+  return {
+      Row("data.dataset", &Config::data, &D::dataset, OneOf{{"auto", "cifar10", "synthetic"}},
+          "images to train on; auto: CIFAR-10 where data.root has it, or the built-in synthetic set where data.root is "
+          "the default and has none"),
+      PathRow("data.root", &Config::data, &D::root, {},
+              "folder with CIFAR-10's binary version (data_batch_1.bin and so on), or the folder above it"),
+      Row("data.batch_size", &Config::data, &D::batch_size, Between(1, 65536),
+          "images a step PER RANK; the global batch is this times the number of ranks"),
+      Row("data.augment", &Config::data, &D::augment, OneOf{{"crop_flip", "none"}},
+          "crop_flip: random crop of the image padded by 4 pixels, mirrored half of the time"),
+  };
+}
+
+std::vector<Key> ModelKeys() {
+  using M = ModelConfig;
+  return {
+      Row("model.name", &Config::model, &M::name, OneOf{{"resnet18", "resnet20", "resnet8"}},
+          "resnet18: torchvision's with the CIFAR stem; resnet20, resnet8: He et al. 2015, section 4.2"),
+      Row("model.num_classes", &Config::model, &M::num_classes, Between(2, 1000), "outputs of the last layer"),
+      PathRow("model.init", &Config::model, &M::init, {.may_be_empty = true},
+              "file with a Python state_dict (torch.save) to start from; empty: random weights from run.seed"),
+  };
+}
+
+std::vector<Key> OptimizerKeys() {
+  using O = OptimizerConfig;
+  return {
+      Row("optimizer.lr", &Config::optimizer, &O::lr, OrTheory{AtLeast(0)},
+          "learning rate of SGD, used as it is: not scaled by the number of ranks; theory: what the constants of a "
+          "convex problem allow the method (`gradwire list methods`)"),
+      Row("optimizer.momentum", &Config::optimizer, &O::momentum, Range{.min = 0, .max = 1, .open_max = true},
+          "momentum, applied after the exchange"),
+      Row("optimizer.nesterov", &Config::optimizer, &O::nesterov, AnyValue{},
+          "Nesterov's form of momentum; needs optimizer.momentum > 0"),
+      Row("optimizer.weight_decay", &Config::optimizer, &O::weight_decay, AtLeast(0),
+          "L2 penalty on weights with more than one dimension"),
+      Row("optimizer.weight_decay_bn", &Config::optimizer, &O::weight_decay_bn, AtLeast(0),
+          "L2 penalty on 1-D parameters: batch norm and biases"),
+  };
+}
+
+std::vector<Key> LrSchedulerKeys() {
+  using L = LrSchedulerConfig;
+  return {
+      Row("lr_scheduler.name", &Config::lr_scheduler, &L::name, OneOf{{"constant", "multistep", "cosine", "inverse"}},
+          "how the learning rate falls after the warm-up; cosine: to 0 at the last step; inverse: by shift / (shift "
+          "+ steps)"),
+      Row("lr_scheduler.milestones", &Config::lr_scheduler, &L::milestones, Above(0),
+          "epochs, increasing, from which multistep multiplies by gamma once more, e.g. [150, 250]"),
+      Row("lr_scheduler.gamma", &Config::lr_scheduler, &L::gamma, Range{.min = 0, .max = 1, .open_min = true},
+          "multistep's factor at each milestone"),
+      Row("lr_scheduler.shift", &Config::lr_scheduler, &L::shift, AtLeast(0),
+          "inverse's steps until the rate is halved"),
+      Row("lr_scheduler.warmup_epochs", &Config::lr_scheduler, &L::warmup_epochs, Between(0, 1e6),
+          "epochs (fractions allowed; of a network fewer than train.epochs) over which the rate rises to optimizer.lr"),
+  };
+}
+
+std::vector<Key> TrainKeys() {
+  using T = TrainConfig;
+  return {
+      Row("train.mode", &Config::train, &T::mode, OneOf{{"sync", "async", "local"}},
+          "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
+          "cross the wire now and then (section local); async: a server, rank 0, applies each worker's gradient as it "
+          "comes (section async); convex objectives then run on a simulated clock"),
+      Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
+      Row("train.steps", &Config::train, &T::steps, AtLeast(0),
+          "stop after so many steps; 0: after all the steps of train.epochs"),
+      Row("train.delay", &Config::train, &T::delay, AtLeast(0),
+          "sync: each step is along the gradients of so many steps ago (stale by so many); the first ones are none"),
+      Row("train.slow_rank", &Config::train, &T::slow_rank, AtLeast(-1),
+          "networks: a rank that is slowed, to try what slow machines do; -1: none"),
+      Row("train.slow_factor", &Config::train, &T::slow_factor, Between(1, 1e4),
+          "how many times longer that rank takes for a gradient: it sleeps after each"),
+  };
+}
+
+std::vector<Key> LocalKeys() {
+  using L = LocalConfig;
+  constexpr auto kSection = &Config::local;
+  return {
+      Row("local.sync_every", kSection, &L::sync_every, AtLeast(1), "local steps from agreement to agreement"),
+      Row("local.random", kSection, &L::random, Between(0, 1),
+          "in place of sync_every: probability of an agreement after a step, by one coin for all ranks; 0: sync_every"),
+      Row("local.start_iter", kSection, &L::start_iter, AtLeast(0),
+          "the first steps, so many, are synchronous (post-local SGD)"),
+      Row("local.outer_lr", kSection, &L::outer_lr, Above(0),
+          "share of the ranks' mean difference that the agreed model takes"),
+      Row("local.outer_momentum", kSection, &L::outer_momentum, Range{.min = 0, .max = 1, .open_max = true},
+          "momentum of the agreed model (DiLoCo: 0.9)"),
+      Row("local.outer_nesterov", kSection, &L::outer_nesterov, AnyValue{}, "Nesterov's form of it"),
+      Row("local.shift", kSection, &L::shift, OneOf{{"none", "skip", "learn", "anchor"}},
+          "what a rank subtracts from its gradients, against drift; skip: ProxSkip, and GradSkip with gradient_p; "
+          "learn: its gradient at the agreed model less the mean, for a second exchange an agreement (SCAFFOLD); "
+          "anchor: that at objective.estimator anchored's anchor (S-Local-SVRG)"),
+      Row("local.anchor_p", kSection, &L::anchor_p, Between(0, 1),
+          "probability that the anchor moves after a step, to the mean that the ranks had before it, for two "
+          "exchanges; 1 / m is usual for m samples a rank"),
+      Row("local.gradient_p", kSection, &L::gradient_p, Range{.min = 0, .max = 1},
+          "GradSkip's q of the ranks, repeated where they are more: probability that a rank goes on computing after a "
+          "step, else it rests until the next agreement; 1: ProxSkip"),
+  };
+}
+
+std::vector<Key> AsyncKeys() {
+  using A = AsyncRunConfig;
+  constexpr auto kSection = &Config::async;
+  return {
+      Row("async.assign", kSection, &A::assign, OneOf{{"pure", "random", "shuffled", "shuffle_once"}},
+          "who gets the next job: who has finished; a random worker; the next one of a random permutation, drawn anew "
+          "or once"),
+      Row("async.wait_for", kSection, &A::wait_for, AtLeast(1), "jobs are handed out when so many have come back"),
+      Row("async.max_staleness", kSection, &A::max_staleness, AtLeast(0),
+          "gradients that are older, in applied ones, are dropped; 0: none"),
+      Row("async.down", kSection, &A::down, NotEmpty{},
+          "compressor spec of what brings the model to the workers; identity: the model; another one: its "
+          "difference to the worker's copy"),
+      Row("async.server", kSection, &A::server, OneOf{{"dedicated", "shared"}},
+          "networks: whether rank 0 does nothing but serve, or is a worker as well"),
+      Row("async.delay", kSection, &A::delay, OneOf{{"none", "fixed", "poisson", "normal", "uniform"}},
+          "convex objectives: time a job takes on the simulated clock, of a worker of speed s: 1; s; Poisson(s); |N(s, "
+          "s)| + 1; U(0, s) + 1"),
+      Row("async.speeds", kSection, &A::speeds, Range{.min = 0, .max = 1e6, .open_min = true},
+          "s of the workers, repeated where they are more, e.g. [1, 1, 1, 4]: one in four is four times slower"),
+  };
+}
+
+/// The keys that every door shares, set in the section of a trainer's configuration.
+std::vector<Key> LiftedCommKeys() {
+  std::vector<Key> lifted;
+  for (const ConfigKey<CommConfig>& key : CommKeys()) {
+    Key& row =
+        lifted.emplace_back(key.name, key.meaning, key.type, key.range, key.expected, key.default_text, key.is_list);
+    row.read = [read = key.read](const ConfigValue& written, Config& config) { return read(written, config.comm); };
+    row.print = [print = key.print](const Config& config) { return print(config.comm); };
+  }
+  return lifted;
+}
+
+std::vector<Key> CheckpointKeys() {
+  using C = CheckpointConfig;
+  constexpr auto kSection = &Config::checkpoint;
+  return {
+      Row("checkpoint.every_epochs", kSection, &C::every_epochs, AtLeast(0),
+          "saves the run after every so many epochs and at its end, in run.output_dir/checkpoints; 0: never. An epoch "
+          "of a convex objective is a worker's samples in batches, or one full gradient"),
+      Row("checkpoint.every_minutes", kSection, &C::every_minutes, Between(0, 1e6),
+          "saves it at the first exchange after so many minutes, and at its end; 0: never"),
+      Row("checkpoint.keep_last", kSection, &C::keep_last, AtLeast(1), "saves that are kept, the newest ones"),
+      PathRow("checkpoint.resume", kSection, &C::resume, {},
+              "never: from the start; auto: from the newest save in run.output_dir that all ranks can read, else from "
+              "the start; or the folder of a save, .../checkpoints/step00000120. With any key of this section SIGTERM, "
+              "SIGINT, SIGHUP and SIGUSR1 save before they stop the run"),
+  };
+}
+
+std::vector<Key> LogKeys() {
+  using L = LogConfig;
+  return {
+      Row("log.every_steps", &Config::log, &L::every_steps, AtLeast(1), "steps between two records in metrics.jsonl"),
+      Row("log.eval_every", &Config::log, &L::eval_every, AtLeast(1), "epochs between two evaluations on the test set"),
+  };
+}
+
+}  // namespace
+
+const std::vector<Key>& Keys() {
+  static const std::vector<Key> keys = [] {
+    std::vector<Key> all;
+    for (std::vector<Key>& section :
+         std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(), LrSchedulerKeys(),
+                     TrainKeys(), LocalKeys(), AsyncKeys(), LiftedCommKeys(), CheckpointKeys(), LogKeys()})
+      std::move(section.begin(), section.end(), std::back_inserter(all));
+    return all;
+  }();
+  return keys;
+}
+
+std::vector<std::string_view> Sections() {
+  std::vector<std::string_view> sections;
+  for (const Key& key : Keys())
+    if (sections.empty() || sections.back() != key.section()) sections.push_back(key.section());
+  return sections;
+}
+
+const Key* FindKey(std::string_view name) { return FindIn(Keys(), name); }
+
+std::string_view NearestKey(std::string_view name) {
+  const std::string_view leaf = name.substr(name.rfind('.') + 1);  // npos + 1 = 0: the whole name
+  std::vector<std::string_view> names, same_leaf;
+  for (const Key& key : Keys()) {
+    names.push_back(key.name);
+    if (key.leaf() == leaf) same_leaf.push_back(key.name);
+  }
+  if (same_leaf.empty()) return Nearest(name, names);
+  const std::string_view nearest = Nearest(name, same_leaf);
+  return nearest.empty() ? same_leaf.front() : nearest;
+}
+
+}  // namespace gradwire::train

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where keys are read: a value that is set and would change nothing is refused.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "gradwire/method.h"
+#include "train/config/config.h"
+#include "train/config/config_keys.h"
+
+namespace gradwire::train {
+namespace {
+
+/// Keys and why they are not read; empty where they are.
+struct Scope {
+  std::vector<std::string_view> keys;  ///< or the beginnings of keys, up to a '.' or '_'
+  std::string (*why_not)(const Config&);
+  std::vector<std::string_view> as_well = {};  ///< what may be said beside the default: it is what happens anyway
+};
+
+std::string Because(const Config& config, std::string_view key) {
+  return fmt::format("{} is {} ({})", key, FindKey(key)->print(config), config.PlaceOf(key));
+}
+
+std::string UnlessConvex(const Config& c) { return c.objective.is_network() ? Because(c, "objective.name") : ""; }
+std::string UnlessNetwork(const Config& c) { return c.objective.is_network() ? "" : Because(c, "objective.name"); }
+std::string UnlessLocal(const Config& c) {
+  return c.train.mode == "local" ? "" : Because(c, "train.mode") + "; set it to local";
+}
+std::string UnlessAsync(const Config& c) {
+  return c.train.mode == "async" ? "" : Because(c, "train.mode") + "; set it to async";
+}
+std::string IfAsync(const Config& c) { return c.train.mode == "async" ? Because(c, "train.mode") : ""; }
+
+std::string UnlessLogistic(const Config& c) {
+  return c.objective.name == "logistic" ? "" : Because(c, "objective.name");
+}
+std::string UnlessAFile(const Config& c) {
+  const std::string& data = c.objective.data;
+  if (c.objective.name == "logistic" && (data == "lr" || data == "lr2")) return Because(c, "objective.data");
+  return UnlessLogistic(c);
+}
+
+/// Where a convex objective's estimator is not one of these.
+std::string UnlessEstimator(const Config& c, const std::vector<std::string_view>& readers) {
+  const bool is_auto = c.objective.estimator == "auto";
+  const std::string_view name = is_auto ? FindMethod(c.comm.method).estimator : c.objective.estimator;
+  if (c.objective.is_network() || std::ranges::count(readers, name) > 0) return "";
+  return fmt::format("the estimator is {} ({})", name, c.PlaceOf(is_auto ? "comm.method" : "objective.estimator"));
+}
+
+const std::vector<Scope>& Scopes() {
+  static const std::vector<Scope> scopes = {
+      {{"objective.data", "objective.zero_based", "objective.lambda", "objective.nonconvex", "objective.estimator",
+        "objective.sampling", "objective.batch", "objective.anchor_period", "objective.refresh_batch", "objective.coin",
+        "objective.prox", "objective.prox_lambda"},
+       UnlessConvex},
+      {{"objective.ema"}, UnlessConvex, {"1"}},
+      {{"objective.star_shift"}, UnlessConvex, {"false"}},
+      {{"data.", "model.", "train.epochs", "train.slow_", "log.eval_every", "async.server", "optimizer.weight_decay_bn",
+        "comm.bucket_cap_mb"},
+       UnlessNetwork},
+      {{"optimizer.momentum", "optimizer.weight_decay", "comm.min_compress_numel"}, UnlessNetwork, {"0"}},
+      {{"optimizer.nesterov"}, UnlessNetwork, {"false"}},
+      {{"comm.compress_1d"}, UnlessNetwork, {"true"}},
+      {{"comm.piece"}, UnlessNetwork, {"tensor"}},  // no convex problem is larger than a piece
+      {{"objective.lambda", "objective.nonconvex"}, UnlessLogistic},
+      {{"objective.zero_based"}, UnlessAFile},
+      {{"objective.sampling", "objective.batch"},
+       [](const Config& c) {
+         return UnlessEstimator(c, {"sgd", "star", "svrg", "lsvrg", "anchored", "diff"});
+       }},
+      {{"objective.anchor_period"},
+       [](const Config& c) {
+         return UnlessEstimator(c, {"svrg", "lsvrg"});
+       }},
+      {{"objective.refresh_batch"}, [](const Config& c) { return UnlessEstimator(c, {"diff"}); }},
+      {{"objective.coin"}, [](const Config& c) { return UnlessEstimator(c, {"lsvrg"}); }},
+      {{"data.root"},
+       [](const Config& c) { return c.data.dataset == "synthetic" ? Because(c, "data.dataset") : std::string(); }},
+      {{"lr_scheduler.gamma"},
+       [](const Config& c) { return c.lr_scheduler.name == "multistep" ? "" : Because(c, "lr_scheduler.name"); }},
+      {{"train.slow_factor"},
+       [](const Config& c) { return c.train.slow_rank < 0 ? Because(c, "train.slow_rank") : std::string(); }},
+      {{"local."}, UnlessLocal},
+      {{"local.sync_every"},
+       [](const Config& c) { return c.local.random > 0 ? Because(c, "local.random") : std::string(); }},
+      {{"local.outer_nesterov"},
+       [](const Config& c) {
+         return c.local.outer_momentum == 0 ? Because(c, "local.outer_momentum") : std::string();
+       }},
+      {{"async."}, UnlessAsync},
+      {{"async.delay", "async.speeds"},
+       [](const Config& c) {
+         return c.objective.is_network() ? UnlessConvex(c) +
+                                               ": workers of a network take the time that they take; "
+                                               "train.slow_rank and train.slow_factor slow one down"
+                                         : "";
+       }},
+      {{"async.speeds"},
+       [](const Config& c) { return c.async.delay == "none" ? Because(c, "async.delay") : std::string(); }},
+      {{"comm.bucket_cap_mb", "comm.start_iter"}, IfAsync},
+      {{"comm.topology"}, IfAsync, {"allgather"}},
+      {{"checkpoint.keep_last"},
+       [](const Config& c) {
+         return std::string(c.checkpoint.is_on() ? "" : "no other key of the section is set, and nothing is saved");
+       }},
+  };
+  return scopes;
+}
+
+bool IsOf(std::string_view key, std::string_view name) {
+  return name.ends_with('.') || name.ends_with('_') ? key.starts_with(name) : key == name;
+}
+
+void CheckKey(const Config& config, const Key& key, const Scope& scope) {
+  const std::string found = key.print(config);
+  if (found == key.default_text || std::ranges::count(scope.as_well, found) > 0) return;
+  if (const std::string why = scope.why_not(config); !why.empty())
+    throw ErrorAt(config, key.name,
+                  fmt::format("found {}, expected the default {} because {}", found, key.default_text, why));
+}
+
+}  // namespace
+
+void CheckScopes(const Config& config) {
+  for (const Scope& scope : Scopes())
+    for (const Key& key : Keys())
+      if (std::ranges::any_of(scope.keys, [&](std::string_view name) { return IsOf(key.name, name); }))
+        CheckKey(config, key, scope);
+}
+
+}  // namespace gradwire::train

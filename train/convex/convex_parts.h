@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "estimate/estimator.h"
+#include "gradwire/error.h"
+#include "gradwire/exchange.h"
+#include "train/convex/convex.h"
+
+namespace gradwire::train {
+
+/// What a configuration makes of a method on a convex problem.
+struct ConvexParts {
+  ExchangeParts exchange;
+  EstimatorConfig estimator;
+};
+
+ConvexParts PartsOf(const Config& config, const ConvexSetup& setup);
+
+/// Rounds in which a worker sees its samples once; of full gradients one is an epoch.
+int64_t StepsPerEpoch(const EstimatorConfig& estimator, const Problem& problem);
+
+/// optimizer.lr, by theory where it says so. Throws ConfigError with the key's place.
+double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts);
+
+/// What `make` returns; a ConfigError gets its setting's place in front.
+template <typename Make>
+auto Placed(const Config& config, Make make) {
+  try {
+    return make();
+  } catch (const ConfigError& error) {
+    throw WithPlace(config, error);
+  }
+}
+
+}  // namespace gradwire::train

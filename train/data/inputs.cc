@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/data/inputs.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "train/data/dataset.h"
+
+namespace gradwire::train {
+namespace {
+
+void CheckFile(const Config& config, std::string_view key, const std::string& file, std::string_view expected) {
+  errno = 0;
+  const std::ifstream in(file);
+  const std::string why = in ? "" : std::strerror(errno);
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(file, ignored);
+  if (in && !is_folder) return;
+  throw ErrorAt(config, key,
+                fmt::format("found {}, which cannot be read ({}); expected {}", file,
+                            is_folder ? "it is a folder" : why, expected));
+}
+
+/// A label that the last layer has no output for would end the run at the first batch that has it.
+void CheckClasses(const Config& config) {
+  if (config.model.num_classes >= kNumClasses) return;  // no data set has more
+  const Dataset data = LoadDataset(config.data.dataset, config.data.root);
+  for (const ImageSet* set : {&data.train, &data.test})
+    if (const auto largest = std::ranges::max_element(set->labels);
+        largest != set->labels.end() && *largest >= config.model.num_classes)
+      throw ErrorAt(config, "model.num_classes",
+                    fmt::format("found {}, expected at least {}: the images have labels up to {} ({})",
+                                config.model.num_classes, *largest + 1, *largest, data.description));
+}
+
+}  // namespace
+
+void CheckInputs(const Config& config) {
+  const std::string& data = config.objective.data;
+  if (config.objective.name == "logistic" && data != "lr" && data != "lr2")
+    CheckFile(config, "objective.data", data, "lr, lr2 or a file in the LIBSVM format");
+  if (!config.objective.is_network()) return;
+  if (!config.model.init.empty())
+    CheckFile(config, "model.init", config.model.init,
+              "a file that Python's torch.save(model.state_dict(), FILE) wrote");
+  if (const std::string why = MissingIn(config.data.dataset, config.data.root); !why.empty())
+    throw ErrorAt(config, "data.root", why);
+  CheckClasses(config);
+}
+
+}  // namespace gradwire::train

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "driver/async.h"
+#include "train/report/report.h"
+
+namespace gradwire::train {
+
+/// The state of a convex run after `step` rounds, as it stands in metrics.jsonl.
+struct ConvexRecord {
+  int64_t step = 0;
+  double lr = 0;                ///< step size
+  double wall_s = 0;            ///< of the rounds; taking these measurements is not counted
+  double f = 0;                 ///< f(x) + R(x), over all workers' data
+  std::optional<double> f_gap;  ///< f(x) + R(x) less its minimum; empty where that is not known
+  std::optional<double> dist;   ///< ||x - x*||
+  double grad_norm = 0;         ///< ||grad f(x)||; with a prox, ||x - prox(x - lr grad f(x))|| / lr, lr 0 taken as 1/L
+  uint64_t bits_up = 0;         ///< that rank 0 handed to the transport, frames included
+  double bits_down = 0;         ///< that a rank received, mean over the ranks: all that was sent, over their number
+  uint64_t bits_payload = 0;    ///< of bits_up, without frames: what papers count
+  double passes = 0;            ///< rank 0's, over its own samples
+  // Of asynchronous runs, where a step is an applied gradient:
+  std::optional<double> clock;      ///< the simulated one
+  std::optional<AsyncStats> stats;  ///< staleness so far
+};
+
+/// The metrics.jsonl, the terminal and the final table of a convex run.
+class ConvexReport {
+ public:
+  /// `goes_on_at`: see Report.
+  explicit ConvexReport(const Config& config, std::optional<int64_t> goes_on_at = {})
+      : config_(config), report_(config, goes_on_at) {}
+
+  void Say(const std::string& text) { report_.Say(text); }
+  void Interval(const ConvexRecord& record);
+  /// `diverged`: the point stopped being finite.
+  void Final(const ConvexRecord& record, bool diverged);
+
+ private:
+  const Config& config_;
+  Report report_;
+};
+
+}  // namespace gradwire::train

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/report/introduction.h"
+
+#include <fmt/format.h>
+
+#include "gradwire/cost.h"
+#include "gradwire/method.h"
+
+namespace gradwire::train {
+namespace {
+
+std::string DescribeRanks(const std::vector<std::string>& places) {
+  std::string text = "ranks:";
+  for (size_t rank = 0; rank < places.size(); ++rank)
+    text += fmt::format("{} {} at {}", rank ? "," : "", rank, places[rank]);
+  return text;
+}
+
+std::string DescribeLocal(const LocalConfig& local) {
+  std::string text = local.random > 0
+                         ? fmt::format("local: an agreement with probability {} after a step", local.random)
+                         : fmt::format("local: an agreement every {} steps", local.sync_every);
+  if (local.start_iter > 0) text += fmt::format(" from step {} on", local.start_iter);
+  return text + "; batch norm's statistics are averaged with it";
+}
+
+}  // namespace
+
+std::vector<std::string> Introduction(const Config& config, const Dataset& data, const std::vector<std::string>& places,
+                                      const std::vector<Parameter>& parameters, int64_t total_steps) {
+  const bool is_async = config.train.mode == "async";
+  std::vector<std::string> lines = {"data: " + data.description};
+  if (!is_async) lines.push_back(DescribeRanks(places));
+  lines.push_back(fmt::format("model: {}, {} parameters; method {}, compressor {}; {} steps of {} images{}",
+                              config.model.name, Numel(parameters), config.comm.method, config.comm.compressor,
+                              total_steps, config.data.batch_size, is_async ? "" : " a rank"));
+  if (config.train.mode == "local") lines.push_back(DescribeLocal(config.local));
+  if (config.comm.noise > 0) lines.emplace_back(kNoiseNotice);
+  if (is_async) return lines;
+  const ExchangeParts parts = MakeParts(config.comm, config.run.seed);
+  if (const auto warning = CostWarning(parts, parameters, static_cast<int>(places.size())))
+    lines.push_back("warning: " + *warning);
+  return lines;
+}
+
+}  // namespace gradwire::train

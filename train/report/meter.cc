@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/report/meter.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace gradwire::train {
+namespace {
+
+double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+}  // namespace
+
+Meter::Pause::Pause(Meter& meter) : meter_(meter), begin_(Now()) {}
+Meter::Pause::~Pause() { meter_.interval_start_ += Now() - begin_; }
+
+void Meter::Begin(int64_t step) {
+  begun_step_ = logged_step_ = step;
+  start_ = interval_start_ = Now();
+}
+
+void Meter::GoOn(int64_t step, const Progress& progress, const Effort& now) {
+  begun_step_ = step, logged_step_ = progress.logged_step;
+  bytes_before_ = progress.bytes_sent - now.stats.bytes_sent(), logged_bytes_ = progress.logged_bytes;
+  before_ = now;
+  start_ = Now() - progress.wall_s;
+}
+
+void Meter::BeginInterval() { interval_start_ = Now(); }
+
+Progress Meter::At(const Effort& now, const Tally& tally) const {
+  return {logged_step_, bytes_before_ + now.stats.bytes_sent(), logged_bytes_, Now() - start_, tally};
+}
+
+IntervalRecord Meter::Interval(const Step& at, const Tally& tally, const Effort& now) {
+  const double wall = Now();
+  IntervalRecord r;
+  r.step = at.step, r.total_steps = at.total_steps, r.steps = at.step - logged_step_;
+  const auto steps = static_cast<double>(r.steps);
+  const auto timed = static_cast<double>(at.step - std::max(logged_step_, begun_step_));  // of them, in this process
+  r.epoch = static_cast<double>(at.step) / static_cast<double>(at.per_epoch);
+  r.wall_s = wall - start_;
+  r.loss = tally.loss / tally.images, r.acc = tally.correct / tally.images;
+  r.lr = at.lr, r.world_size = at.workers;
+  r.t_step = (wall - interval_start_) / timed;
+  r.imgs_per_s = tally.images / steps / r.t_step;
+  r.bytes_total = bytes_before_ + now.stats.bytes_sent();
+  r.bytes_sent = r.bytes_total - logged_bytes_;
+  r.dense_bytes = at.dense_bytes * static_cast<uint64_t>(r.steps);
+  r.t_compute = now.compute_s ? (*now.compute_s - before_.compute_s.value_or(0)) / timed
+                              : r.t_step - (now.exposed_s - before_.exposed_s) / timed;
+  r.t_encode = (now.stats.encode_s - before_.stats.encode_s) / timed;
+  r.t_wire = (now.stats.wire_s - before_.stats.wire_s) / timed;
+  r.t_decode = (now.stats.decode_s - before_.stats.decode_s) / timed;
+  r.residual_norm = now.residual_norm;
+  before_ = now, logged_step_ = at.step, logged_bytes_ = r.bytes_total;
+  interval_start_ = Now();
+  return r;
+}
+
+EvalRecord Meter::Eval(const Step& at, const Tally& tally) const {
+  return {at.step,
+          static_cast<double>(at.step) / static_cast<double>(at.per_epoch),
+          tally.loss / tally.images,
+          tally.correct / tally.images,
+          logged_bytes_,
+          Now() - start_};
+}
+
+}  // namespace gradwire::train
