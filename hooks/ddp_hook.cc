@@ -181,7 +181,7 @@ class Hook final : public DdpHook {
 
   const OwnProcess process_;
   const int world_size_;
-  const Topology topology_;
+  const std::string topology_;
   std::unique_ptr<HookParts<T>> parts_;
 };
 

@@ -17,9 +17,10 @@ BELOW = {
     "wire": ["base", "kernels"],
     "compress": ["base", "kernels", "wire"],
     "link": ["base", "kernels", "wire", "compress"],
+    "message": ["base", "kernels", "wire", "compress", "link"],
     "collective": ["base"],
-    "exchange": ["base", "kernels", "wire", "compress", "link", "collective"],
-    "method": ["base", "kernels", "wire", "compress", "link", "collective", "exchange"],
+    "exchange": ["base", "kernels", "wire", "compress", "link", "message", "collective"],
+    "method": ["base", "kernels", "wire", "compress", "link", "message", "collective", "exchange"],
     "problem": ["base"],
 }
 BELOW["driver"] = [*BELOW["method"], "method"]
@@ -56,7 +57,8 @@ PUBLIC = {
     "compress": ["compressor"],
     "link": ["link", "state_store"],
     "collective": ["collective"],
-    "exchange": ["bucket", "exchange", "exchange_thread", "participation"],
+    "message": ["bucket", "exchange_parts", "participation"],
+    "exchange": ["exchange", "exchange_thread"],
     "method": ["abilities", "comm_config", "cost", "method"],
     "c10d": ["c10d_backend", "c10d_group", "c10d_init"],
     "hooks": ["ddp", "ddp_hook", "ddp_intercept"],

@@ -7,6 +7,7 @@
 
 #include "compress/spec.h"
 #include "estimate/estimator.h"
+#include "exchange/topologies.h"
 #include "gradwire/compressor.h"
 #include "gradwire/error.h"
 #include "gradwire/link.h"
@@ -104,10 +105,10 @@ std::string EstimatorsText() {
 }
 
 std::string TopologiesText() {
-  return "Topologies (comm.topology); a rank's bytes are for n ranks, messages of c bytes up and c' back, d floats\n"
-         "  allgather         every rank sends its message to every other one and averages all: (n-1) c\n"
-         "  sharded           every rank is the server of the pieces it owns: (n-1)/n (c + c')\n"
-         "  allreduce         dense or linear messages, summed on the way: 2(n-1)/n x 4d for dense ones\n";
+  std::string text =
+      "Topologies (comm.topology); a rank's bytes are for n ranks, messages of c bytes up and c' back, d floats\n";
+  for (const Topology& topology : Topologies()) text += fmt::format("  {:<18}{}\n", topology.name, topology.summary);
+  return text;
 }
 
 struct Section {

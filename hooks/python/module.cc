@@ -248,14 +248,8 @@ PYBIND11_MODULE(_C, m) {
     for (const CompressorInfo& info : Compressors()) rows.emplace_back(info.syntax, info.summary);
     return rows;
   });
-  m.def("topology", [](const Settings& settings) {
-    switch (MakeParts(CommOf(settings, "gradwire"), 0).topology) {
-      case Topology::kAllGather: return "allgather";
-      case Topology::kSharded: return "sharded";
-      case Topology::kAllReduce: return "allreduce";
-    }
-    throw Error("no such topology");
-  });
+  m.def("topology",
+        [](const Settings& settings) { return std::string(MakeParts(CommOf(settings, "gradwire"), 0).topology); });
   m.def("make_hook", &MakeHook, ReleaseGil());
   m.def("covered_by", [](const std::shared_ptr<c10d::Reducer>& reducer) {
     const ReducerView view(*reducer);

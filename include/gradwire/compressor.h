@@ -46,6 +46,8 @@ class Compressor {
   virtual std::string spec() const = 0;
   /// Whether E C(x) = x.
   virtual bool unbiased() const = 0;
+  /// Whether C(x) = x, so that nothing is compressed.
+  virtual bool is_identity() const { return false; }
   /// Whether C(x + y) = C(x) + C(y), whatever the sites' workers are, so that messages can be summed on the way: the
   /// payload is then an array of T and nothing else, and payloads are summed element by element.
   virtual bool linear() const { return false; }

@@ -4,85 +4,20 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "gradwire/bucket.h"
 #include "gradwire/collective.h"
-#include "gradwire/compressor.h"
-#include "gradwire/link.h"
-#include "gradwire/participation.h"
-#include "gradwire/piece.h"
-#include "gradwire/prox.h"
+#include "gradwire/exchange_parts.h"
 #include "gradwire/round.h"
 #include "gradwire/state_store.h"
 
 namespace gradwire {
 
-/// How messages travel. kAllGather: every rank sends its message to every other one and averages all n of them.
-/// kSharded: every rank is the server of some pieces; it averages what all ranks send it, and sends the result, through
-/// the down link, back to all. kAllReduce: what linear operators send is summed on the way.
-enum class Topology { kAllGather, kSharded, kAllReduce };
-
-/// The parts that an exchange is made of; method.h makes them from a CommConfig.
-struct ExchangeParts {
-  std::string method;  ///< whose parts they are, for people
-  Link link;
-  std::shared_ptr<const Compressor> compressor;
-  /// Teaches a shift by messages of its own, so that the link is left with what the shift does not know (EC-*-DIANA):
-  /// v - h + mean h goes through the link, and v - h through this one.
-  std::shared_ptr<const Compressor> learner;
-  Link learning;  ///< of the learner; unused without one
-  Link down;      ///< of the way back; sharded only
-  std::shared_ptr<const Compressor> down_compressor;
-  Topology topology = Topology::kAllGather;
-  /// A regulariser R: the result is then (x - prox_{lr R}(x - lr g)) / lr, the step of the proximal gradient method in
-  /// units of a gradient, at the bucket's point x.
-  Prox prox;
-  /// Who sends compressed pieces on the way up; all do in dense rounds, and with pieces that travel dense anyway.
-  Participation participation;
-  /// The result is the sign of the sum of the workers' signs, 0 where it is tied. Votes are counted one by one, which
-  /// is exact for up to 2^24 workers: means of +1/n and -1/n end beside 0. Without memory in the link only.
-  bool votes = false;
-  PieceRule piece = PieceRule::kFixed;
-  size_t min_compress_numel = 0;  ///< smaller parameters travel dense in the same message
-  bool compress_1d = true;        ///< otherwise 1-D parameters travel dense as well
-  uint64_t start_iter = 0;        ///< steps before this one are dense all-reduces
-  uint64_t seed = 0;              ///< of the operators' random bits; equal on all ranks
-  /// A piece whose gradient is exactly zero was not used: nothing of it is sent, and error feedback keeps its memory.
-  bool zeros_keep_memory = false;
-  /// A non-finite element on any rank, in any bucket, leaves all memory of all ranks as it was before the step. Costs a
-  /// copy of the memory a step. Without it only the element's own piece keeps its memory.
-  bool poison_undoes_step = false;
-
-  /// Whether what is delivered depends on the step sizes of the round.
-  bool steps_inside() const { return link.step_inside || down.step_inside || prox; }
-};
-
-/// The probability of a dense round, one for the whole model: the link's for the first piece of the largest parameter,
-/// by theory times the share of the workers that take part; 0 for links that have none.
-double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters, size_t workers);
-
-/// Since construction, in seconds of the clock. `wire_s`: handing messages over and waiting for them, summed over
-/// buckets that may wait at the same time.
-struct ExchangeStats {
-  uint64_t frame_bytes = 0;    ///< frames handed to the transport
-  uint64_t payload_bytes = 0;  ///< payloads, and the transfers of all-reduces, handed to the transport
-  double encode_s = 0, wire_s = 0, decode_s = 0;
-
-  uint64_t bytes_sent() const { return frame_bytes + payload_bytes; }
-  ExchangeStats& operator+=(const ExchangeStats& other);
-  /// For checkpoints; `archive` as those of cereal. So are all functions of this name.
-  template <typename Archive>
-  void serialize(Archive& archive) {
-    archive(frame_bytes, payload_bytes, encode_s, wire_s, decode_s);
-  }
-};
-
 template <typename T>
 struct ExchangeCore;
 template <typename T>
-class Flight;
+class BucketExchange;
 
 /// Turns each bucket into the mean over the ranks: link -> compressor -> frame -> collective -> decode -> mean, in that
 /// order. The only place that names the whole arrow. T is float or double.
@@ -108,6 +43,14 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
+  /// Another vector that is exchanged beside the gradient, which is channel 0: its rounds name the channel, and have
+  /// parts, memory and plans of their own. Rounds of different channels may be under way together. Between two steps;
+  /// all ranks call it alike, and agree as at construction. Throws Error where the channel is open already, or 128 or
+  /// more.
+  void Open(uint32_t channel, std::vector<Parameter> parameters, ExchangeParts parts);
+  /// With the parameters and parts of channel 0.
+  void Open(uint32_t channel);
+
   /// Encodes a bucket of a round and hands it to the transport. Bucket and segments must stay until Finish returns.
   Id Start(const Round& round, const Bucket<T>& bucket);
   /// Waits for the peers' messages of that bucket and puts the mean into its values. Throws PeerError.
@@ -116,7 +59,7 @@ class Exchange {
   /// Finish in steps, for whoever has others wait: while there is a Pending wait, Await it and Advance.
   struct Wait {
     uint64_t operation, step;
-    uint32_t bucket;
+    uint32_t channel, bucket;
   };
   /// What the bucket waits for; none: it is finished.
   std::optional<Wait> Pending(Id id) const;
@@ -127,17 +70,18 @@ class Exchange {
   /// Ends all waits, those to come too, with an Error. Any thread.
   void Cancel();
 
-  const std::vector<Parameter>& parameters() const;
-  /// From the next bucket on, the elements of each parameter lie in this order, and so does its memory. Between two
-  /// steps; all ranks call it alike. Throws ConfigError that names a parameter where the ranks' orders differ.
+  const std::vector<Parameter>& parameters() const;  ///< of channel 0
+  /// From the next bucket of channel 0 on, the elements of each parameter lie in this order, and so does its memory.
+  /// Between two steps; all ranks call it alike. Throws ConfigError that names a parameter where the ranks' orders
+  /// differ.
   void Arrange(const std::vector<ElementOrder>& orders);
   /// In total, and by the index of the bucket.
   ExchangeStats stats() const;
   const std::map<uint32_t, ExchangeStats>& bucket_stats() const;
   /// The links' memory on this rank, of the way up and of the way back. Touch it only between two steps.
-  StateStore<T>& state();
-  StateStore<T>& down_state();
-  /// All memory as it is at the start: the next step opens the links. Between two steps.
+  StateStore<T>& state(uint32_t channel = 0);
+  StateStore<T>& down_state(uint32_t channel = 0);
+  /// All memory of all channels as it is at the start: the next step opens the links. Between two steps.
   void ForgetMemory();
   /// For the functions of saved_memory.h, between two steps.
   ExchangeCore<T>& SettledCore();
@@ -145,20 +89,21 @@ class Exchange {
   /// is one behind their first.
   void GoOnAt(uint64_t step);
 
-  /// Whether everything travels as it is in that step, the next one or one under way.
-  bool IsDense(uint64_t step) const;
-  /// For links of changes (Reference::kPrevious): the gradient of the round before, of this parameter, is `values`.
-  /// With that of the coming round's own samples at the point of the round before, a change is of one batch. Between
-  /// two steps. Throws Error where an element is not finite.
+  /// Whether everything in that channel travels as it is in that step, the next one or one under way.
+  bool IsDense(uint64_t step, uint32_t channel = 0) const;
+  /// For links of changes (Reference::kPrevious) in channel 0: the gradient of the round before, of this parameter, is
+  /// `values`. With that of the coming round's own samples at the point of the round before, a change is of one batch.
+  /// Between two steps. Throws Error where an element is not finite.
   void SetPrevious(uint32_t parameter, std::span<const T> values);
 
  private:
   std::unique_ptr<ExchangeCore<T>> core_;
   struct UnderWay;
   UnderWay& Find(Id id);
+  void Note(Id id, const std::optional<uint64_t>& operation);
 
   Id next_ = 0;
-  std::map<Id, UnderWay> flights_;
+  std::map<Id, UnderWay> under_way_;
 };
 
 }  // namespace gradwire

@@ -19,9 +19,10 @@ class Waiters;
 /// Runs an exchange on a thread of its own, so that buckets cross the wire while the caller computes the next ones.
 /// Buckets are started in the order of Push, as soon as they are there: other threads wait for the peers, and a bucket
 /// goes on when what it waits for has come. So buckets are on the wire together, and a step costs a latency (or two,
-/// where there is a way back), not one for each bucket. Those of another step wait until all of this one are finished.
-/// No more than kUnderWay are under way together, each of which keeps a thread waiting. That cannot block: of the
-/// buckets that some rank has not finished, the first one is started by every rank, since all start them in one order.
+/// where there is a way back), not one for each bucket. Those of another step of their channel wait until all of this
+/// step are finished; those of other channels do not. No more than kUnderWay are under way together, each of which
+/// keeps a thread waiting. That cannot block: of the buckets that some rank has not finished, the first one is started
+/// by every rank, since all start them in one order.
 ///
 /// Push may be called by one thread at a time, any thread. `done` runs on the exchange thread, and is destroyed there
 /// right after, under no lock: what it owns may wait for whoever is in Push, such as for Python's interpreter lock.
@@ -38,9 +39,9 @@ class ExchangeThread : public BucketSink<T> {
 
   void Push(const Round& round, const Bucket<T>& bucket, std::function<void(std::exception_ptr)> done) override;
 
-  /// Runs `look` on the exchange thread, when all buckets pushed before are finished, and waits for it: the way to read
-  /// stats and state. Throws what `look` throws.
-  void Inspect(const std::function<void(Exchange<T>&)>& look);
+  /// Runs `visit` on the exchange thread, when all buckets pushed before are finished, and waits for it: the way to
+  /// read stats and state. Throws what `visit` throws.
+  void Inspect(const std::function<void(Exchange<T>&)>& visit);
 
   /// Finishes what was pushed (each wait bounded by the collective's timeout) and joins the threads. Idempotent.
   void Close();
@@ -54,7 +55,7 @@ class ExchangeThread : public BucketSink<T> {
     Round round;
     Bucket<T> bucket;
     Done done;
-    std::function<void()> look;  // set: not a bucket, but an inspection
+    std::function<void()> visit;  // set: not a bucket, but an inspection
   };
   struct Arrival {
     Id id;
@@ -76,9 +77,18 @@ class ExchangeThread : public BucketSink<T> {
   std::deque<Job> queue_;         // guarded by mutex_
   std::deque<Arrival> arrivals_;  // guarded by mutex_
   bool closed_ = false;           // guarded by mutex_
-  std::map<Id, Done> under_way_;  // exchange thread only
-  uint64_t step_ = 0;             // of those; exchange thread only
-  std::exception_ptr failure_;    // exchange thread only
+  struct Answer {
+    Done done;
+    uint32_t channel;
+  };
+  struct Channel {
+    uint64_t step = 0;  // of those under way
+    size_t under_way = 0;
+  };
+  Answer Take(Id id);
+  std::map<Id, Answer> under_way_;        // exchange thread only
+  std::map<uint32_t, Channel> channels_;  // exchange thread only
+  std::exception_ptr failure_;            // exchange thread only
   std::unique_ptr<Waiters> waiters_;
   std::thread thread_;  // last: it uses all of the above
 };

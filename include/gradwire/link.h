@@ -46,6 +46,42 @@ enum class Gate {
   kCoin,  ///< with probability p, each worker and piece by itself (CBAG)
 };
 
+/// Who holds a vector of a link's memory, which says what becomes of it in a job of another size: what receivers hold
+/// is the same on all of them; senders differ, and their mean is what the messages to come depend on.
+enum class Holder { kSender, kReceiver };
+
+/// A vector that links keep, by its name in a StateStore.
+struct LinkVector {
+  std::string_view name;
+  Holder holder;
+};
+
+/// Every vector that some link keeps.
+const std::vector<LinkVector>& LinkVectors();
+/// Throws Error for a name that no link knows.
+const LinkVector& FindLinkVector(std::string_view name);
+
+/// The vectors of one piece, those that there are: what links read and move.
+template <typename T>
+struct LinkMemory {
+  std::span<T> e, h, y, mean_h;
+};
+
+/// Where a store has the vectors of its links, so that no name is looked up when messages are made.
+template <typename T>
+class LinkHandles {
+ public:
+  LinkHandles(StateStore<T>& store, const std::vector<LinkVector>& kept);
+  /// Those of a piece. Not for several threads: the store may have to copy what was there before (StateStore::Mark).
+  LinkMemory<T> Of(uint32_t parameter, const Piece& piece) const;
+
+ private:
+  using Handle = typename StateStore<T>::Handle;
+
+  StateStore<T>& store_;
+  std::optional<Handle> e_, h_, y_, mean_h_;
+};
+
 /// A link is what a sender does so that a receiver knows v, with memory on both ends. With s = the step size where it
 /// is inside, else 1, and r = 0, h or the previous v:
 ///     u = s (v - r) + kappa e;   m = C(u) -> wire;   e <- (lambda - kappa) e + (u - m);   h <- h + alpha m / s
@@ -74,8 +110,8 @@ struct Link {
   bool remembers() const { return kappa.rule != Coefficient::Rule::kNumber || kappa.number != 0 || lambda.number != 0; }
   bool shifts() const { return reference != Reference::kZero; }
   bool holds_h() const { return reference == Reference::kShift || moves_h; }
-  /// The vectors that it keeps in a StateStore: as a sender, and as a receiver.
-  std::vector<std::string_view> memory() const;
+  /// The vectors that it keeps in a StateStore.
+  std::vector<LinkVector> memory() const;
   /// Its numbers, for people and for the settings check.
   std::string numbers() const;
 };
@@ -90,17 +126,17 @@ const Link& FindDownLink(std::string_view name);
 /// Why this operator cannot ride this link, with a choice that works; empty where they fit.
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece);
 
-/// Encodes v (site.piece.numel finite elements) into `out` and updates the sender's memory in `state`. Returns the
+/// Encodes v (site.piece.numel finite elements) into `out` and updates the sender's memory. Returns the
 /// bytes of the payload. `v` is left as it is. `step_size` matters where it is inside, and is then finite and 0 or
 /// more, else Error: at 0 the receiver can be given nothing, so zeros are sent and e keeps what it holds. T is float or
 /// double.
 template <typename T>
-size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
+size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, const LinkMemory<T>& memory,
             double step_size, std::span<const T> v, std::span<std::byte> out);
 
 /// The same for a dense round: `out` gets v itself (identity's payload), and shift and previous v become v.
 template <typename T>
-void SendDense(const Link& link, const Site& site, Lane& lane, StateStore<T>& state, std::span<const T> v,
+void SendDense(const Link& link, const Site& site, Lane& lane, const LinkMemory<T>& memory, std::span<const T> v,
                std::span<std::byte> out);
 
 /// The same for a piece of which nothing is sent: zeros, under the link's noise. The memory stays as it is.
@@ -108,7 +144,6 @@ template <typename T>
 size_t SendZeros(const Link& link, const Compressor& compressor, const Site& site, Lane& lane,
                  std::span<std::byte> out);
 
-/// The weight of each sender's payload for ReceiveMean: 1 / (senders s).
 /// Whether a step of this size is none: T cannot hold 1 / s, by which receivers multiply. Throws Error where it is not
 /// finite, or below 0.
 template <typename T>
@@ -118,13 +153,13 @@ bool IsNoStep(double step_size);
 template <typename T>
 double ReceiveWeight(const Link& link, double step_size, int senders);
 
-/// `mean`, the weighted sum of the senders' payloads, becomes what the receiver takes; its shift moves in `state`.
+/// `mean`, the weighted sum of the senders' payloads, becomes what the receiver takes; its shift moves.
 template <typename T>
-void ReceiveMean(const Link& link, const Compressor& compressor, const Site& site, StateStore<T>& state,
+void ReceiveMean(const Link& link, const Compressor& compressor, const Site& site, const LinkMemory<T>& memory,
                  std::span<T> mean);
 
 /// The same for a dense round, where `mean` is what the receiver takes already.
 template <typename T>
-void ReceiveDense(const Link& link, const Site& site, StateStore<T>& state, std::span<const T> mean);
+void ReceiveDense(const Link& link, const LinkMemory<T>& memory, std::span<const T> mean);
 
 }  // namespace gradwire

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -43,9 +45,35 @@ class Scratch {
   size_t used_ = 0;
 };
 
-/// What an operator may use while it runs. One per thread.
+/// Where memory lies.
+enum class Device : uint8_t { kHost };
+
+/// Bytes of a message, aligned to 16.
+struct Buffer {
+  std::unique_ptr<std::byte[]> memory;
+  size_t size = 0;
+  Device device = Device::kHost;
+
+  std::span<std::byte> bytes() const { return {memory.get(), size}; }
+  explicit operator bool() const { return memory != nullptr; }
+};
+
+/// Keeps the buffers of messages for the next ones of the same size. Not thread-safe.
+class BufferPool {
+ public:
+  /// Its contents are undefined.
+  Buffer Take(size_t size);
+  void GiveBack(Buffer buffer);
+  void Clear() { free_.clear(); }
+
+ private:
+  std::multimap<size_t, Buffer> free_;  // by size
+};
+
+/// What an operator, and who packs messages, may use while it runs. One per thread.
 struct Lane {
   Scratch scratch;
+  BufferPool buffers;
 };
 
 }  // namespace gradwire

@@ -22,9 +22,14 @@ class StateStore {
  public:
   explicit StateStore(const std::vector<Parameter>& parameters);
 
-  /// The vector `name` of a parameter, for reading and writing, zero at first use. The span stays valid until GoBack,
-  /// SetOrder or Clear.
-  std::span<T> Vector(uint32_t parameter, std::string_view name);
+  /// Stands for a name, for all parameters and as long as the store lives.
+  using Handle = size_t;
+  Handle HandleOf(std::string_view name);
+
+  /// The vector of a parameter, for reading and writing, zero at first use. The span stays valid until GoBack, SetOrder
+  /// or Clear.
+  std::span<T> Vector(uint32_t parameter, Handle handle);
+  std::span<T> Vector(uint32_t parameter, std::string_view name) { return Vector(parameter, HandleOf(name)); }
 
   /// From here on the parameter's vectors lie in this order.
   void SetOrder(uint32_t parameter, const ElementOrder& order);
@@ -35,7 +40,7 @@ class StateStore {
   void Write(uint32_t parameter, std::string_view name, std::span<const T> rows);
 
   /// Every vector there is, by parameter and name, as it lies.
-  void ForEach(const std::function<void(uint32_t parameter, std::string_view name, std::span<const T>)>& look) const;
+  void ForEach(const std::function<void(uint32_t parameter, std::string_view name, std::span<const T>)>& visit) const;
 
   /// Forgets all vectors.
   void Clear();
@@ -50,15 +55,19 @@ class StateStore {
 
  private:
   struct Memory {
+    bool exists = false;
     std::vector<T> now, before;
     uint64_t mark = 0;  // that `before` belongs to
   };
 
   void Rearrange(uint32_t parameter, const ElementOrder& to, std::vector<T>& values) const;
 
+  const Memory* Find(uint32_t parameter, std::string_view name) const;  // null: there is none
+
   const std::vector<Parameter>* parameters_;
-  std::vector<ElementOrder> orders_;  // by parameter
-  std::vector<std::map<std::string, Memory, std::less<>>> vectors_;
+  std::vector<ElementOrder> orders_;          // by parameter
+  std::vector<std::vector<Memory>> vectors_;  // by parameter and handle
+  std::map<std::string, Handle, std::less<>> handles_;
   uint64_t mark_ = 0;
 };
 

@@ -2,18 +2,44 @@
 #include "gradwire/piece.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace gradwire {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, PieceRule>, 3> kRules = {
+    {{"fixed", PieceRule::kFixed}, {"tensor", PieceRule::kTensor}, {"matrix", PieceRule::kMatrix}}};
+
+}  // namespace
+
+std::string_view NameOf(PieceRule rule) {
+  return std::ranges::find(kRules, rule, &std::pair<std::string_view, PieceRule>::second)->first;
+}
+
+std::optional<PieceRule> FindPieceRule(std::string_view name) {
+  for (const auto& [known, rule] : kRules)
+    if (known == name) return rule;
+  return std::nullopt;
+}
 
 size_t PieceCount(size_t parameter_numel, PieceRule rule) {
-  if (rule == PieceRule::kTensor) return parameter_numel > 0 ? 1 : 0;
+  if (rule != PieceRule::kFixed) return parameter_numel > 0 ? 1 : 0;
   return (parameter_numel + kPieceNumel - 1) / kPieceNumel;
 }
 
 Piece PieceAt(size_t parameter_numel, PieceRule rule, size_t index) {
-  if (rule == PieceRule::kTensor) return Piece::Whole(parameter_numel);
+  if (rule != PieceRule::kFixed) return Piece::Whole(parameter_numel);
   const size_t begin = index * kPieceNumel;
   return {static_cast<uint32_t>(index), begin, std::min(kPieceNumel, parameter_numel - begin), parameter_numel};
+}
+
+Piece PieceOf(const Parameter& parameter, PieceRule rule, size_t index) {
+  Piece piece = PieceAt(parameter.numel(), rule, index);
+  if (rule != PieceRule::kMatrix || parameter.shape.size() < 2) return piece;
+  piece.rows = static_cast<size_t>(parameter.shape[0]);
+  piece.cols = piece.numel / piece.rows;
+  return piece;
 }
 
 size_t ShareOf(size_t k, const Piece& piece) {

@@ -33,4 +33,15 @@ std::byte* Scratch::TakeBytes(size_t n) {
   return taken;
 }
 
+Buffer BufferPool::Take(size_t size) {
+  const auto found = free_.extract(size);
+  if (!found.empty()) return std::move(found.mapped());
+  return {std::make_unique_for_overwrite<std::byte[]>(size), size};
+}
+
+void BufferPool::GiveBack(Buffer buffer) {
+  const size_t size = buffer.size;
+  if (buffer) free_.emplace(size, std::move(buffer));
+}
+
 }  // namespace gradwire

@@ -109,4 +109,6 @@ bool ReadLine(std::istream& in, std::string& line, size_t most) {
   return true;
 }
 
+std::string InChannel(uint32_t channel) { return channel == 0 ? "" : ", channel " + std::to_string(channel); }
+
 }  // namespace gradwire

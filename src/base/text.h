@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <iosfwd>
 #include <string>
 #include <string_view>
@@ -29,5 +30,8 @@ std::string_view BehindMark(std::string_view text);
 /// Reads up to the end of the line, which is not kept; false at the end. Stops after `most` + 1 bytes: a longer line
 /// shows as line.size() > most.
 bool ReadLine(std::istream& in, std::string& line, size_t most);
+
+/// Behind the place of a message: ", channel 3", and nothing for gradients, which are channel 0.
+std::string InChannel(uint32_t channel);
 
 }  // namespace gradwire

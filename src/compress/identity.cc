@@ -10,6 +10,7 @@ class Identity final : public Operator<Identity> {
  public:
   std::string spec() const override { return "identity"; }
   bool unbiased() const override { return true; }
+  bool is_identity() const override { return true; }
   bool linear() const override { return true; }
   std::optional<double> omega(const Piece&) const override { return 0; }
   std::optional<double> delta(const Piece&) const override { return 1; }

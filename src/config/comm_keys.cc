@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "compress/spec.h"
+#include "exchange/topologies.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
@@ -13,6 +14,12 @@ template <typename T, typename Rule>
 ConfigKey<CommConfig> Row(std::string_view name, T CommConfig::*field, Rule rule, std::string_view meaning) {
   return MakeConfigKey<CommConfig>(
       name, [=](auto&& config) -> auto& { return config.*field; }, rule, meaning);
+}
+
+std::vector<std::string> TopologyWords() {
+  std::vector<std::string> words = {"auto"};
+  for (const Topology& topology : Topologies()) words.emplace_back(topology.name);
+  return words;
 }
 
 }  // namespace
@@ -29,7 +36,7 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
           "link of the way back from the owners of the pieces; auto: the method's"),
       Row("comm.down_compressor", &C::down_compressor, NotEmpty{},
           "compressor spec of the way back; auto: the method's, else that of the way up"),
-      Row("comm.topology", &C::topology, OneOf{{"auto", "allgather", "sharded", "allreduce"}},
+      Row("comm.topology", &C::topology, OneOf{TopologyWords()},
           "how messages travel; auto: sharded with a way back, allreduce where messages can be summed, else allgather"),
       Row("comm.alpha", &C::alpha, NotEmpty{}, "share of a message that moves the shift, 0 to 1; auto: the method's"),
       Row("comm.eta", &C::eta, NotEmpty{},
@@ -53,8 +60,9 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
       Row("comm.participation", &C::participation, NotEmpty{},
           "who sends compressed pieces in a round that is not dense: all; iid:P%: P% of the workers, drawn with "
           "replacement; nice:P%: so many different ones; auto: the method's"),
-      Row("comm.piece", &C::piece, OneOf{{"fixed", "tensor"}},
-          "what a compressor works on; fixed: 65,536 elements of one parameter; tensor: a whole parameter"),
+      Row("comm.piece", &C::piece, OneOf{{"fixed", "tensor", "matrix"}},
+          "what a compressor works on; fixed: 65,536 elements of one parameter; tensor: a whole parameter; matrix: the "
+          "same, with its rows and columns"),
       Row("comm.min_compress_numel", &C::min_compress_numel, AtLeast(0),
           "parameters with fewer elements travel dense, in the same message"),
       Row("comm.compress_1d", &C::compress_1d, AnyValue{},

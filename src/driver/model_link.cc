@@ -7,7 +7,7 @@ namespace gradwire {
 
 template <typename T>
 ModelLink<T>::ModelLink(const std::vector<Parameter>& parameters, const ExchangeParts& down, int worker, uint64_t token)
-    : is_identity_(down.compressor->spec() == "identity"),
+    : is_identity_(down.compressor->is_identity()),
       whole_(parameters, MakeParts({.method = "none", .compressor = "identity"}, 0), worker, token),
       difference_(parameters, down, worker, token, Purpose::kDown),
       change_(is_identity_ ? 0 : whole_.numel()) {}

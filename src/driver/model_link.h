@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "exchange/link_end.h"
+#include "message/link_end.h"
 
 namespace gradwire {
 

@@ -13,10 +13,18 @@
 namespace gradwire {
 namespace {
 
-constexpr uint64_t kFresh = uint64_t{1} << 40;  // beyond the steps of any run
-constexpr uint64_t kEveryone = ~uint32_t{0};    // in the place of a worker: a coin that all see
+constexpr uint64_t kEveryone = ~uint32_t{0};  // in the place of a worker: a coin that all see
+
+/// The vectors of a step, each with memory of its own: differences of models are where gradients are before start_iter.
+enum ModelChannel : uint32_t { kDifferences = 0, kShifts = 1, kAnchors = 2, kAnchorGradients = 3 };
 
 }  // namespace
+
+std::vector<uint32_t> ChannelsOf(const LocalConfig& config) {
+  if (config.shift == "learn") return {kShifts};
+  if (config.shift == "anchor") return {kAnchors, kAnchorGradients};
+  return {};
+}
 
 template <typename T>
 ModelRounds<T>::ModelRounds(Objective<T>& objective, BucketSink<T>& sink, const LocalConfig& config, uint64_t seed,
@@ -46,7 +54,7 @@ bool ModelRounds<T>::Step(const Round& round) {
   if (!rests_) LocalStep(round);
   const bool agrees = IsDue(round.step);
   if (agrees) Agree(round);
-  if (moves) MoveAnchor({round.step + 4 * kFresh, round.lr}, before);
+  if (moves) MoveAnchor({round.step + 1, round.lr}, before);  // of the step to come: this one may have moved it already
   return agrees;
 }
 
@@ -97,7 +105,7 @@ void ModelRounds<T>::Agree(const Round& round) {
   for (size_t p = 0; p < point.size(); ++p)
     for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at)
       delta_[at] = agreed_[at] - point[p][i] + (skips ? ahead * shift_[at] : T{0});
-  Exchange(round.step, delta_);
+  Exchange(round.In(kDifferences), delta_);
   MoveAgreed();
   for (size_t p = 0; p < point.size(); ++p)
     for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at) {
@@ -112,8 +120,8 @@ void ModelRounds<T>::Agree(const Round& round) {
 template <typename T>
 void ModelRounds<T>::Learn(const Round& round) {
   KeepSink<T> local;
-  objective_.Gradient({round.step + kFresh, round.lr}, local);
-  TakeShift(round.step + kFresh);
+  objective_.Gradient(round.In(kShifts), local);
+  TakeShift(round.In(kShifts));
 }
 
 /// This worker's point, all parameters one behind another.
@@ -130,26 +138,27 @@ void ModelRounds<T>::MoveAnchor(const Round& round, const std::vector<T>& points
   const std::vector<T> own = Own();
   const std::vector<std::span<T>> point = objective_.Point();
   for (size_t i = 0; i < own.size(); ++i) delta_[i] = agreed_[i] - points[i];
-  Exchange(round.step + 2 * kFresh, delta_);
+  Exchange(round.In(kAnchors), delta_);
   for (size_t p = 0; p < point.size(); ++p)
     for (size_t i = 0; i < point[p].size(); ++i) point[p][i] = agreed_[offsets_[p] + i] - delta_[offsets_[p] + i];
   objective_.MoveAnchor();
   for (size_t p = 0; p < point.size(); ++p) std::copy_n(own.data() + offsets_[p], point[p].size(), point[p].begin());
-  TakeShift(round.step + 3 * kFresh);
+  TakeShift(round.In(kAnchorGradients));
 }
 
 /// shift_ = what the objective has left, less the workers' mean.
 template <typename T>
-void ModelRounds<T>::TakeShift(uint64_t step) {
+void ModelRounds<T>::TakeShift(const Round& round) {
   T* h = shift_.data();
   for (const std::span<T> g : objective_.Slope()) h = std::ranges::copy(g, h).out;
   delta_ = shift_;
-  Exchange(step, delta_);
+  Exchange(round, delta_);
   for (size_t i = 0; i < shift_.size(); ++i) shift_[i] -= delta_[i];
 }
 
 template <typename T>
-void ModelRounds<T>::Exchange(uint64_t step, std::vector<T>& vector) {
+void ModelRounds<T>::Exchange(const Round& round, std::vector<T>& vector) {
+  const Round plain = Round(round.step).In(round.channel);  // no link has the step size inside here
   std::vector<std::vector<Segment>> layout;
   size_t filled = bucket_bytes_;
   for (uint32_t p = 0; p + 1 < offsets_.size(); ++p) {
@@ -163,7 +172,7 @@ void ModelRounds<T>::Exchange(uint64_t step, std::vector<T>& vector) {
     const auto promise = std::make_shared<std::promise<void>>();
     done.push_back(promise->get_future());
     const std::span<T> values(vector.data() + offsets_[first.parameter], last.offset + last.numel);
-    sink_.Push({step}, {b, layout[b], values}, [promise](std::exception_ptr failure) {
+    sink_.Push(plain, {b, layout[b], values}, [promise](std::exception_ptr failure) {
       failure ? promise->set_exception(failure) : promise->set_value();
     });
   }

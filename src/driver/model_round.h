@@ -37,6 +37,10 @@ struct LocalConfig {
   }
 };
 
+/// The channels of an exchange, beside 0, that the model rounds of this configuration need open: shifts, and what moves
+/// an anchor, are exchanged beside the models.
+std::vector<uint32_t> ChannelsOf(const LocalConfig& config);
+
 /// Driver T2, the model round. Each worker steps from the model agreed last, y, along its own gradients. At an
 /// agreement the differences y - x_i go through the exchange, with its links, operators and topology, and
 ///     m <- mu m + mean(y - x_i);   y <- y - eta (m, or with Nesterov mean + mu m);   x_i <- y.
@@ -95,8 +99,8 @@ class ModelRounds {
   void Learn(const Round& round);
   void MoveAnchor(const Round& round, const std::vector<T>& points);
   std::vector<T> Own();
-  void TakeShift(uint64_t step);
-  void Exchange(uint64_t step, std::vector<T>& vector);
+  void TakeShift(const Round& round);
+  void Exchange(const Round& round, std::vector<T>& vector);
   void MoveAgreed();
 
   Objective<T>& objective_;

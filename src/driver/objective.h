@@ -20,7 +20,8 @@ class Objective {
   virtual const std::vector<Parameter>& parameters() const = 0;
 
   /// This worker's gradient at the current point, handed to `sink` in buckets as they become ready. On return every
-  /// bucket holds its result: the mean over the workers. The samples are those of round.step: of another step, others.
+  /// bucket holds its result: the mean over the workers. The samples are those of round.draw(): of another step or
+  /// channel, others.
   virtual void Gradient(const Round& round, BucketSink<T>& sink) = 0;
 
   /// This worker's point, by parameter, each as many elements as its parameter has, in one order on all ranks. The

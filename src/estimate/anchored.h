@@ -64,7 +64,7 @@ class Svrg : public Anchored {
   }
 
  protected:
-  bool Refreshes(const Round& round, Philox&) const override { return round.step % period_ == 0; }
+  bool Refreshes(const Round& round, Philox&) const override { return round.draw() % period_ == 0; }
 
  private:
   uint64_t period_;
@@ -85,7 +85,7 @@ class Lsvrg : public Anchored {
 
  protected:
   bool Refreshes(const Round& round, Philox& own) const override {
-    Philox shared(seed(), Purpose::kSample, kEveryone, round.step);
+    Philox shared(seed(), Purpose::kSample, kEveryone, round.draw());
     return (common_ ? shared : own).Uniform() * static_cast<double>(period_) < 1;
   }
 

@@ -16,10 +16,10 @@ class Diff : public Sgd {
       : Sgd(std::move(f), std::move(sampling), streams), fresh_(std::move(fresh)), p_(p) {}
   Handle Next(const Round& round) const override {
     Handle handle = Sgd::Next(round);
-    handle.refresh |= round.step == 0;
+    handle.refresh |= round.draw() == 0;
     if (!handle.refresh || !fresh_) return handle;
     Philox random = BitsOf(round);
-    handle.draws = fresh_->Next(random, round.step);
+    handle.draws = fresh_->Next(random, round.draw());
     return handle;
   }
   void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
@@ -40,7 +40,7 @@ class Diff : public Sgd {
   }
 
  protected:
-  bool Refreshes(const Round& round, Philox&) const override { return SharedCoin(seed(), round.step, p_); }
+  bool Refreshes(const Round& round, Philox&) const override { return SharedCoin(seed(), round.draw(), p_); }
 
  private:
   std::unique_ptr<Sampling> fresh_;

@@ -62,7 +62,7 @@ class Sgd : public OverSamples {
 
   Handle Next(const Round& round) const override {
     Philox random = BitsOf(round);
-    Handle handle{sampling_->Next(random, round.step), false};
+    Handle handle{sampling_->Next(random, round.draw()), false};
     handle.refresh = Refreshes(round, random);
     return handle;
   }
@@ -75,7 +75,7 @@ class Sgd : public OverSamples {
   virtual bool Refreshes(const Round&, Philox&) const { return false; }
   uint64_t seed() const { return streams_.seed; }
   Philox BitsOf(const Round& round) const {
-    return Philox(streams_.seed, Purpose::kSample, streams_.worker, round.step);
+    return Philox(streams_.seed, Purpose::kSample, streams_.worker, round.draw());
   }
 
  private:

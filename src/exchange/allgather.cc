@@ -3,77 +3,73 @@
 #include <limits>
 #include <numeric>
 
-#include "exchange/mail.h"
+#include "base/timer.h"
+#include "exchange/core.h"
+#include "exchange/message_exchange.h"
 
 namespace gradwire {
 namespace {
 
 /// Every rank sends its message to every other one and averages all n, its own among them, in rank order.
 template <typename T>
-class AllGatherFlight final : public Flight<T> {
+class AllGather final : public BucketExchange<T> {
  public:
-  AllGatherFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket)
-      : core_(core),
-        stats_(core.stats[bucket.index]),
-        round_(round),
-        bucket_(bucket),
-        dense_(core.IsDense(round.step)),
-        plan_(core.PlanOf(bucket, dense_)),
-        mail_(core, round, bucket.index, 0) {}
+  explicit AllGather(const BucketJob<T>& job)
+      : job_(job),
+        dense_(job.channel.IsDense(job.round)),
+        plan_(job.Plan(dense_)),
+        messages_(job.core.collective, job.core.lane.buffers, job.stats, job.FrameNames(0)) {}
 
-  void Start() override {
-    std::vector<int> all(static_cast<size_t>(core_.collective.size()));
+  std::optional<uint64_t> Start() override {
+    std::vector<int> all(static_cast<size_t>(job_.ranks()));
     std::iota(all.begin(), all.end(), 0);
-    const uint32_t rates = RatesOf(UpChannel(core_, dense_), plan_->up[0], round_);
-    for (const int rank : all) mail_.Expect(rank, plan_->up[0], rates);
+    const MessagePlan& plan = plan_->up[0];
+    const MessageContext<T> context = Context();
+    const uint32_t rates = RatesOf(context, plan, job_.round);
+    for (const int rank : all) messages_.Expect(rank, plan, rates);
+    Buffer message = messages_.TakeBuffer(plan);
+    Packed packed;
     {
-      const Timer timer(stats_.encode_s);
-      mail_.Compose(plan_->up[0], all, [&](std::span<std::byte> message) {
-        return Pack<T>(core_, UpChannel(core_, dense_), plan_->up[0], round_, bucket_.values, message);
-      });
+      const Timer timer(job_.stats.encode_s);
+      packed = Pack<T>(context, plan, job_.round, job_.bucket.values, message.bytes());
     }
-    mail_.Start();
+    messages_.Post(plan, all, std::move(message), packed);
+    return messages_.Start();
   }
 
-  std::optional<uint64_t> awaits() const override {
-    return is_finished_ ? std::nullopt : std::optional(mail_.awaits());
-  }
-
-  void Advance() override {
-    if (!mail_.Advance()) return;
-    is_finished_ = true;
-    const bool poisoned = mail_.is_any_poisoned();
-    core_.poisoned |= poisoned;
-    const Timer timer(stats_.decode_s);
-    std::vector<From> messages;
-    for (int rank = 0; rank < core_.collective.size(); ++rank) messages.push_back(mail_.Read(rank));
+  std::optional<uint64_t> Resume() override {
+    if (const auto operation = messages_.Resume()) return operation;
+    const bool poisoned = messages_.is_any_poisoned();
+    job_.channel.poisoned |= poisoned;
+    const Timer timer(job_.stats.decode_s);
+    std::vector<From> received;
+    for (int rank = 0; rank < job_.ranks(); ++rank) received.push_back(messages_.Read(rank));
     // Poisoned or not: shifts on both ends move by what was sent.
-    Unpack<T>(core_, UpChannel(core_, dense_), plan_->up[0], bucket_.index, round_, messages, bucket_.values);
+    Unpack<T>(Context(), plan_->up[0], job_.bucket.index, job_.round, received, job_.bucket.values);
     if (poisoned)
-      std::ranges::fill(bucket_.values, std::numeric_limits<T>::quiet_NaN());
+      std::ranges::fill(job_.bucket.values, std::numeric_limits<T>::quiet_NaN());
     else
-      OwnerStep(core_.parts.prox, round_, bucket_);
+      OwnerStep(job_.channel.parts.prox, job_.round, job_.bucket);
+    return std::nullopt;
   }
 
  private:
-  ExchangeCore<T>& core_;
-  ExchangeStats& stats_;
-  const Round round_;
-  const Bucket<T> bucket_;
+  MessageContext<T> Context() const { return job_.channel.Up(dense_, job_.core.lane); }
+
+  const BucketJob<T> job_;
   const bool dense_;
   const std::shared_ptr<const BucketPlan> plan_;
-  Mail<T> mail_;
-  bool is_finished_ = false;
+  MessageExchange messages_;
 };
 
 }  // namespace
 
 template <typename T>
-std::unique_ptr<Flight<T>> MakeAllGather(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket) {
-  return std::make_unique<AllGatherFlight<T>>(core, round, bucket);
+std::unique_ptr<BucketExchange<T>> MakeAllGather(const BucketJob<T>& job) {
+  return std::make_unique<AllGather<T>>(job);
 }
 
-template std::unique_ptr<Flight<float>> MakeAllGather(ExchangeCore<float>&, const Round&, const Bucket<float>&);
-template std::unique_ptr<Flight<double>> MakeAllGather(ExchangeCore<double>&, const Round&, const Bucket<double>&);
+template std::unique_ptr<BucketExchange<float>> MakeAllGather(const BucketJob<float>&);
+template std::unique_ptr<BucketExchange<double>> MakeAllGather(const BucketJob<double>&);
 
 }  // namespace gradwire

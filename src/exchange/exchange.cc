@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+#include "base/timer.h"
 #include "exchange/agree.h"
 #include "exchange/core.h"
 #include "gradwire/error.h"
@@ -14,14 +16,7 @@
 namespace gradwire {
 namespace {
 
-std::string_view NameOf(Topology topology) {
-  switch (topology) {
-    case Topology::kAllGather: return "allgather";
-    case Topology::kSharded: return "sharded";
-    case Topology::kAllReduce: return "allreduce";
-  }
-  throw Error("no such topology");
-}
+constexpr uint32_t kChannels = 128;  // one byte of a save holds channel and direction
 
 std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& parameters, Dtype dtype) {
   std::string text = fmt::format(
@@ -30,13 +25,12 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
       "compress_1d: {}\nstart_iter: {}\nseed: {}\nzeros keep memory: {}\npoison undoes a step: {}\ndtype: float{}\n",
       parts.link.name, parts.link.numbers(), parts.compressor->spec(),
       parts.learner ? fmt::format("{}, {}", parts.learner->spec(), parts.learning.numbers()) : "none",
-      parts.topology == Topology::kSharded
+      FindTopology(parts.topology).has_owners
           ? fmt::format("{}, {}, {}", parts.down.name, parts.down_compressor->spec(), parts.down.numbers())
           : "none",
-      NameOf(parts.topology), parts.participation.text(), parts.votes, static_cast<int>(parts.prox.kind),
-      parts.prox.lambda, parts.piece == PieceRule::kFixed ? "fixed" : "tensor", parts.min_compress_numel,
-      parts.compress_1d, parts.start_iter, parts.seed, parts.zeros_keep_memory, parts.poison_undoes_step,
-      8 * SizeOf(dtype));
+      parts.topology, parts.participation.text(), parts.votes, static_cast<int>(parts.prox.kind), parts.prox.lambda,
+      NameOf(parts.piece), parts.min_compress_numel, parts.compress_1d, parts.start_iter, parts.seed,
+      parts.zeros_keep_memory, parts.poison_undoes_step, 8 * SizeOf(dtype));
   for (const Parameter& parameter : parameters)
     text += fmt::format("parameter {}: [{}]{}\n", parameter.name, fmt::join(parameter.shape, ", "),
                         parameter.order.empty() ? "" : ", " + TextOf(parameter.order));
@@ -56,50 +50,99 @@ void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& p
               compressor->spec(), parameters.size()));
 }
 
+/// Rows of a matrix must lie one behind another, whatever their own elements do.
+void CheckMatrices(const ExchangeParts& parts, const std::vector<Parameter>& parameters,
+                   const std::vector<ElementOrder>& orders) {
+  if (parts.piece != PieceRule::kMatrix) return;
+  for (size_t p = 0; p < parameters.size(); ++p)
+    if (parameters[p].shape.size() > 1 && parameters[p].shape[0] > 1 && !orders[p].empty() && orders[p][0] != 0)
+      throw ConfigError("comm.piece",
+                        fmt::format("matrix: the rows of parameter {} are scattered in memory ({}); expected a "
+                                    "contiguous parameter, or tensor",
+                                    parameters[p].name, TextOf(orders[p])));
+}
+
+std::vector<ElementOrder> OrdersOf(const std::vector<Parameter>& parameters) {
+  std::vector<ElementOrder> orders;
+  for (const Parameter& parameter : parameters) orders.push_back(parameter.order);
+  return orders;
+}
+
 template <typename T>
-std::unique_ptr<Flight<T>> MakeFlight(ExchangeCore<T>& core, const Round& round, const Bucket<T>& bucket) {
-  if (round.step < core.parts.start_iter) return MakeDenseAllReduce(core, round, bucket);
-  switch (core.parts.topology) {
-    case Topology::kAllGather: return MakeAllGather(core, round, bucket);
-    case Topology::kSharded: return MakeSharded(core, round, bucket);
-    case Topology::kAllReduce: return MakeAllReduce(core, round, bucket);
-  }
-  throw Error("no such topology");
+std::unique_ptr<BucketExchange<T>> Make(const BucketJob<T>& job) {
+  if (job.round.step < job.channel.parts.start_iter) return MakeDenseAllReduce(job);
+  const Topology& topology = FindTopology(job.channel.parts.topology);
+  if constexpr (sizeof(T) == sizeof(float))
+    return topology.make_f32(job);
+  else
+    return topology.make_f64(job);
 }
 
 }  // namespace
 
 template <typename T>
 struct Exchange<T>::UnderWay {
-  std::unique_ptr<Flight<T>> flight;
-  uint64_t step;
-  uint32_t bucket;
+  std::unique_ptr<BucketExchange<T>> exchange;
+  Wait wait;
 };
 
 template <typename T>
 Exchange<T>::Exchange(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts)
-    : core_(std::make_unique<ExchangeCore<T>>(collective, std::move(parameters), std::move(parts))) {
-  CheckModelScope(core_->parts, core_->parameters);
-  core_->MakeMemory();
-  core_->token = Agree(collective, Settings(core_->parts, core_->parameters, kDtypeOf<T>));
+    : core_(std::make_unique<ExchangeCore<T>>(collective)) {
+  Open(0, std::move(parameters), std::move(parts));
 }
 
 template <typename T>
 Exchange<T>::~Exchange() = default;
 
 template <typename T>
+void Exchange<T>::Open(uint32_t channel, std::vector<Parameter> parameters, ExchangeParts parts) {
+  if (channel >= kChannels || core_->channels.contains(channel))
+    throw Error(fmt::format("exchange: channel {} cannot be opened; expected one below {} that is not open", channel,
+                            kChannels));
+  CheckModelScope(parts, parameters);
+  CheckMatrices(parts, parameters, OrdersOf(parameters));
+  Collective& collective = core_->collective;
+  const std::string settings = Settings(parts, parameters, kDtypeOf<T>);
+  const uint64_t token = Agree(collective, channel == 0 ? settings : fmt::format("channel: {}\n{}", channel, settings));
+  if (channel == 0) core_->token = token;
+  const int owners = OwnersIn(FindTopology(parts.topology), collective.size());
+  core_->channels[channel] =
+      std::make_unique<Channel<T>>(std::move(parameters), std::move(parts), static_cast<uint32_t>(collective.rank()),
+                                   static_cast<uint32_t>(collective.size()), owners);
+}
+
+template <typename T>
+void Exchange<T>::Open(uint32_t channel) {
+  Open(channel, core_->In(0).parameters, core_->In(0).parts);
+}
+
+template <typename T>
 typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>& bucket) {
   if (bucket.fetch) bucket.fetch();
-  core_->BeginStep(round.step);
-  UnderWay under_way{MakeFlight(*core_, round, bucket), round.step, bucket.index};
-  flights_.emplace(next_, std::move(under_way)).first->second.flight->Start();  // where it throws, the flight stays
+  Channel<T>& channel = core_->In(round.channel);
+  channel.BeginStep(round.step);
+  const BucketJob<T> job{*core_, channel, core_->stats[bucket.index], round, bucket};
+  UnderWay& under_way = under_way_.try_emplace(next_).first->second;
+  under_way.wait = {0, round.step, round.channel, bucket.index};
+  under_way.exchange = Make(job);
+  Note(next_, under_way.exchange->Start());  // where it throws, the bucket stays
   return next_++;
+}
+
+/// What the bucket waits for next, if it is not finished.
+template <typename T>
+void Exchange<T>::Note(Id id, const std::optional<uint64_t>& operation) {
+  if (operation)
+    Find(id).wait.operation = *operation;
+  else
+    under_way_.erase(id);
 }
 
 template <typename T>
 typename Exchange<T>::UnderWay& Exchange<T>::Find(Id id) {
-  const auto found = flights_.find(id);
-  if (found == flights_.end()) throw Error(fmt::format("exchange: bucket {} is not under way", id));
+  const auto found = under_way_.find(id);
+  if (found == under_way_.end()) throw Error(fmt::format("exchange: bucket {} is not under way", id));
   return found->second;
 }
 
@@ -111,20 +154,19 @@ void Exchange<T>::Finish(Id id) {
 
 template <typename T>
 std::optional<typename Exchange<T>::Wait> Exchange<T>::Pending(Id id) const {
-  const auto found = flights_.find(id);
-  if (found == flights_.end()) return std::nullopt;
-  const UnderWay& under_way = found->second;
-  return Wait{*under_way.flight->awaits(), under_way.step, under_way.bucket};
+  const auto found = under_way_.find(id);
+  return found == under_way_.end() ? std::nullopt : std::optional(found->second.wait);
 }
 
 template <typename T>
 double Exchange<T>::Await(const Wait& wait) {
   double seconds = 0;
+  const std::string place = fmt::format("step {}, bucket {}{}", wait.step, wait.bucket, InChannel(wait.channel));
   try {
     const Timer timer(seconds);
-    core_->collective.Finish({wait.operation, 0, fmt::format("step {}, bucket {}", wait.step, wait.bucket)});
+    core_->collective.Finish({wait.operation, 0, place});
   } catch (const PeerError& error) {
-    throw PeerError(error.rank(), fmt::format("step {}, bucket {}: {}", wait.step, wait.bucket, error.what()));
+    throw PeerError(error.rank(), fmt::format("{}: {}", place, error.what()));
   }
   return seconds;
 }
@@ -132,9 +174,8 @@ double Exchange<T>::Await(const Wait& wait) {
 template <typename T>
 void Exchange<T>::Advance(Id id, double waited_s) {
   UnderWay& under_way = Find(id);
-  core_->stats[under_way.bucket].wire_s += waited_s;
-  under_way.flight->Advance();  // where it throws, the flight stays
-  if (!under_way.flight->awaits()) flights_.erase(id);
+  core_->stats[under_way.wait.bucket].wire_s += waited_s;
+  Note(id, under_way.exchange->Resume());  // where it throws, the bucket stays
 }
 
 template <typename T>
@@ -144,7 +185,7 @@ void Exchange<T>::Cancel() {
 
 template <typename T>
 const std::vector<Parameter>& Exchange<T>::parameters() const {
-  return core_->parameters;
+  return core_->In(0).parameters;
 }
 
 ExchangeStats& ExchangeStats::operator+=(const ExchangeStats& other) {
@@ -169,57 +210,61 @@ const std::map<uint32_t, ExchangeStats>& Exchange<T>::bucket_stats() const {
 }
 
 template <typename T>
-StateStore<T>& Exchange<T>::state() {
-  core_->Settle();
-  return core_->state;
+StateStore<T>& Exchange<T>::state(uint32_t channel) {
+  core_->In(channel).UndoIfPoisoned();
+  return core_->In(channel).state;
 }
 
 template <typename T>
-StateStore<T>& Exchange<T>::down_state() {
-  core_->Settle();
-  return core_->down_state;
+StateStore<T>& Exchange<T>::down_state(uint32_t channel) {
+  core_->In(channel).UndoIfPoisoned();
+  return core_->In(channel).down_state;
 }
 
 template <typename T>
 void Exchange<T>::ForgetMemory() {
-  core_->Settle();
-  core_->ForgetMemory();
+  for (const auto& [number, channel] : SettledCore().channels) channel->ForgetMemory();
 }
 
 template <typename T>
 ExchangeCore<T>& Exchange<T>::SettledCore() {
-  core_->Settle();
+  for (const auto& [number, channel] : core_->channels) channel->UndoIfPoisoned();
   return *core_;
 }
 
 template <typename T>
 void Exchange<T>::Arrange(const std::vector<ElementOrder>& orders) {
   std::string text;
-  for (size_t p = 0; p < core_->parameters.size(); ++p)
-    text += fmt::format("memory format of {}: {}\n", core_->parameters[p].name, TextOf(orders.at(p)));
+  for (size_t p = 0; p < parameters().size(); ++p)
+    text += fmt::format("memory format of {}: {}\n", parameters()[p].name, TextOf(orders.at(p)));
+  CheckMatrices(core_->In(0).parts, parameters(), orders);
   core_->agreement.Reach(core_->collective, text);
   core_->Arrange(orders);
 }
 
 template <typename T>
 void Exchange<T>::GoOnAt(uint64_t step) {
-  core_->opening.reset();
-  if (step > core_->parts.start_iter) core_->opening = core_->parts.start_iter;
+  for (const auto& [number, channel] : core_->channels) {
+    channel->opening.reset();
+    if (step > channel->parts.start_iter) channel->opening = channel->parts.start_iter;
+  }
 }
 
 template <typename T>
-bool Exchange<T>::IsDense(uint64_t step) const {
-  return step < core_->parts.start_iter || core_->IsDense(step);
+bool Exchange<T>::IsDense(uint64_t step, uint32_t channel) const {
+  const Channel<T>& of = core_->In(channel);
+  return step < of.parts.start_iter || of.IsDense(Round(step).In(channel));
 }
 
 template <typename T>
 void Exchange<T>::SetPrevious(uint32_t parameter, std::span<const T> values) {
-  core_->Settle();
-  const Parameter& of = core_->parameters.at(parameter);
-  if (TravelsDense(core_->parts, of)) return;
+  Channel<T>& gradients = core_->In(0);
+  gradients.UndoIfPoisoned();
+  const Parameter& of = gradients.parameters.at(parameter);
+  if (TravelsDense(gradients.parts, of)) return;
   if (!kernels::AllFinite(values))
     throw Error(fmt::format("parameter {}: its gradient at the point of the round before is not finite", of.name));
-  std::ranges::copy(values, core_->state.Vector(parameter, "y").begin());
+  std::ranges::copy(values, gradients.state.Vector(parameter, "y").begin());
 }
 
 template class Exchange<float>;

@@ -28,19 +28,19 @@ void ExchangeThread<T>::Push(const Round& round, const Bucket<T>& bucket,
 }
 
 template <typename T>
-void ExchangeThread<T>::Inspect(const std::function<void(Exchange<T>&)>& look) {
-  const auto looked = std::make_shared<std::promise<void>>();  // shared: the caller may go on before set_value returns
+void ExchangeThread<T>::Inspect(const std::function<void(Exchange<T>&)>& visit) {
+  const auto visited = std::make_shared<std::promise<void>>();  // shared: the caller may go on before set_value returns
   Job job;
-  job.look = [this, look, looked] {
+  job.visit = [this, visit, visited] {
     try {
-      look(exchange_);
-      looked->set_value();
+      visit(exchange_);
+      visited->set_value();
     } catch (...) {
-      looked->set_exception(std::current_exception());
+      visited->set_exception(std::current_exception());
     }
   };
   Enqueue(std::move(job));
-  looked->get_future().get();
+  visited->get_future().get();
 }
 
 template <typename T>
@@ -68,7 +68,10 @@ template <typename T>
 bool ExchangeThread<T>::MayBegin() const {
   if (queue_.empty()) return false;
   const Job& next = queue_.front();
-  return under_way_.empty() || (!next.look && next.round.step == step_ && under_way_.size() < kUnderWay);
+  if (under_way_.empty()) return true;
+  if (next.visit || under_way_.size() >= kUnderWay) return false;
+  const auto channel = channels_.find(next.round.channel);
+  return channel == channels_.end() || channel->second.under_way == 0 || channel->second.step == next.round.step;
 }
 
 template <typename T>
@@ -96,12 +99,13 @@ void ExchangeThread<T>::Run() {
 
 template <typename T>
 void ExchangeThread<T>::Begin(Job job) {
-  if (job.look) return job.look();
+  if (job.visit) return job.visit();
   if (failure_) return job.done(failure_);
-  step_ = job.round.step;
   try {
     const Id id = exchange_.Start(job.round, job.bucket);
-    under_way_.emplace(id, std::exchange(job.done, nullptr));
+    Channel& channel = channels_[job.round.channel];
+    channel.step = job.round.step, ++channel.under_way;
+    under_way_.emplace(id, Answer{std::exchange(job.done, nullptr), job.round.channel});
     AwaitOrAnswer(id);
   } catch (...) {
     Fail(std::current_exception());
@@ -125,8 +129,8 @@ template <typename T>
 void ExchangeThread<T>::AwaitOrAnswer(Id id) {
   const auto wait = exchange_.Pending(id);
   if (!wait) {
-    const Done done = std::move(under_way_.extract(id).mapped());
-    return done(nullptr);
+    const Answer answer = Take(id);
+    return answer.done(nullptr);
   }
   waiters_->Do([this, id, wait = *wait] {
     Arrival arrival{id, 0, nullptr};
@@ -143,12 +147,19 @@ void ExchangeThread<T>::AwaitOrAnswer(Id id) {
   });
 }
 
+template <typename T>
+typename ExchangeThread<T>::Answer ExchangeThread<T>::Take(Id id) {
+  Answer answer = std::move(under_way_.extract(id).mapped());
+  --channels_[answer.channel].under_way;
+  return answer;
+}
+
 /// Answers all that are under way, and ends the waits for them.
 template <typename T>
 void ExchangeThread<T>::Fail(std::exception_ptr failure) {
   failure_ = std::move(failure);
   exchange_.Cancel();
-  for (const auto& [id, done] : std::exchange(under_way_, {})) done(failure_);
+  for (const auto& [id, answer] : std::exchange(under_way_, {})) answer.done(failure_);
 }
 
 template class ExchangeThread<float>;

@@ -19,10 +19,6 @@ std::string TextOf(const Link& link, const std::shared_ptr<const Compressor>& co
   return compressor ? fmt::format("{}, {}, {}", link.name, compressor->spec(), link.numbers()) : "none";
 }
 
-std::string_view NameOf(Topology topology) {
-  return topology == Topology::kSharded ? "sharded" : topology == Topology::kAllReduce ? "allreduce" : "allgather";
-}
-
 Lines LinesOf(const std::string& text) {
   Lines lines;
   std::istringstream stream(text);
@@ -39,25 +35,35 @@ std::string ValueIn(const Lines& lines, const std::string& key) {
   return "nothing";
 }
 
-}  // namespace
-
 template <typename T>
-std::string MemorySettings(Exchange<T>& exchange) {
-  const ExchangeCore<T>& core = exchange.SettledCore();
-  const ExchangeParts& parts = core.parts;
+std::string SettingsOf(const Channel<T>& channel) {
+  const ExchangeParts& parts = channel.parts;
   std::string text = fmt::format(
       "method: {}\nlink: {}\nlearner: {}\nway back: {}\ntopology: {}\nparticipation: {}\npiece: {}\nseed: {}\n"
       "dtype: float{}\n",
       parts.method, TextOf(parts.link, parts.compressor), TextOf(parts.learning, parts.learner),
-      TextOf(parts.down, parts.down_compressor), NameOf(parts.topology), parts.participation.text(),
-      parts.piece == PieceRule::kFixed ? "fixed" : "tensor", parts.seed, 8 * sizeof(T));
-  for (uint32_t p = 0; p < core.parameters.size(); ++p) {
-    const Parameter& parameter = core.parameters[p];
+      TextOf(parts.down, parts.down_compressor), parts.topology, parts.participation.text(), NameOf(parts.piece),
+      parts.seed, 8 * sizeof(T));
+  for (uint32_t p = 0; p < channel.parameters.size(); ++p) {
+    const Parameter& parameter = channel.parameters[p];
     text += fmt::format("parameter {}: [{}], {}\n", parameter.name, fmt::join(parameter.shape, ", "),
                         TravelsDense(parts, parameter) ? "dense" : "compressed");
-    if (parts.topology == Topology::kSharded && PieceCount(parameter.numel(), parts.piece) > 1)
+    if (channel.owners > 0 && PieceCount(parameter.numel(), parts.piece) > 1)
       text += fmt::format("memory format of {}, whose pieces have owners: {}\n", parameter.name,
-                          TextOf(core.state.order(p)));
+                          gradwire::TextOf(channel.state.order(p)));
+  }
+  return text;
+}
+
+}  // namespace
+
+template <typename T>
+std::string MemorySettings(Exchange<T>& exchange) {
+  std::string text;
+  for (const auto& [number, channel] : exchange.SettledCore().channels) {
+    const std::string settings = SettingsOf(*channel);
+    for (const auto& [key, value] : LinesOf(settings))
+      text += fmt::format("{}{}: {}\n", number == 0 ? "" : fmt::format("channel {} ", number), key, value);
   }
   return text;
 }

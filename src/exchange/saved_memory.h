@@ -6,32 +6,19 @@
 #include <vector>
 
 #include "gradwire/exchange.h"
+#include "message/saved_vector.h"
 
 namespace gradwire {
 
-/// One vector of the memory of a rank's links. T is float or double.
-template <typename T>
-struct SavedVector {
-  bool down = false;  ///< of the way back
-  uint32_t parameter = 0;
-  std::string name;
-  std::vector<T> values;  ///< as many as the parameter has elements, row by row whatever its order in buckets
-
-  template <typename Archive>
-  void serialize(Archive& archive) {
-    archive(down, parameter, name, values);
-  }
-};
-
 // All of an exchange: between two steps.
 
-/// Copies of all vectors.
+/// Copies of all vectors of all channels.
 template <typename T>
 std::vector<SavedVector<T>> SaveMemory(Exchange<T>& exchange);
 
 /// Replaces the memory, which is of links that have sent their first message, unless Exchange::GoOnAt says otherwise.
 /// Throws Error, and changes nothing, where `memory` is not what SaveMemory gives for this exchange: a vector is
-/// missing, unknown, not finite or not of its parameter's size.
+/// missing, unknown, not finite or not of its parameter's size, or of a channel that is not open.
 template <typename T>
 void LoadMemory(Exchange<T>& exchange, const std::vector<SavedVector<T>>& memory);
 
@@ -51,6 +38,7 @@ std::string MemoryDifference(const std::string& saved, const std::string& here);
 /// ranks, or, where pieces have owners, lies with them: then the sum, of which LoadMemory keeps what the rank owns, so
 /// that another change sums it right. Throws Error where the old ranks' vectors are not alike.
 template <typename T>
-std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>& old_ranks, Topology topology);
+std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>& old_ranks,
+                                    std::string_view topology);
 
 }  // namespace gradwire

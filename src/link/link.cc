@@ -16,11 +16,6 @@
 namespace gradwire {
 namespace {
 
-template <typename T>
-std::span<T> MemoryOf(StateStore<T>& state, const Site& site, std::string_view name) {
-  return state.Vector(site.parameter, name).subspan(site.piece.begin, site.piece.numel);
-}
-
 /// Encodes scale * v + the link's share of its memory, and keeps what is left of both.
 template <typename T>
 size_t EncodeWithMemory(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, std::span<T> e,
@@ -65,15 +60,13 @@ double SquaredDistance(std::span<const T> a, std::span<const T> b) {
 
 /// Whether the piece is sent; a lazy gate remembers v.
 template <typename T>
-bool Opens(const Link& link, Site site, StateStore<T>& state, std::span<const T> v) {
+bool Opens(const Link& link, Site site, const LinkMemory<T>& memory, std::span<const T> v) {
   if (link.gate == Gate::kCoin) {
     site.purpose = Purpose::kCoin;
     return StreamOf(site).Uniform() < link.gate_level;
   }
-  const std::span<T> previous = MemoryOf(state, site, "y");
-  const bool opens =
-      SquaredDistance<T>(v, MemoryOf(state, site, "h")) > link.gate_level * SquaredDistance<T>(v, previous);
-  std::ranges::copy(v, previous.begin());
+  const bool opens = SquaredDistance<T>(v, memory.h) > link.gate_level * SquaredDistance<T>(v, memory.y);
+  std::ranges::copy(v, memory.y.begin());
   return opens;
 }
 
@@ -104,13 +97,43 @@ std::string Coefficient::text() const {
   throw Error("Coefficient: no such rule");
 }
 
-std::vector<std::string_view> Link::memory() const {
-  std::vector<std::string_view> names;
-  if (remembers()) names.push_back("e");
-  if (holds_h() || gate == Gate::kLazy) names.push_back("h");
-  if (reference == Reference::kPrevious || gate == Gate::kLazy) names.push_back("y");
-  if (shifts()) names.push_back("mean h");
-  return names;
+const std::vector<LinkVector>& LinkVectors() {
+  static const std::vector<LinkVector> vectors = {
+      {"e", Holder::kSender}, {"h", Holder::kSender}, {"y", Holder::kSender}, {"mean h", Holder::kReceiver}};
+  return vectors;
+}
+
+const LinkVector& FindLinkVector(std::string_view name) {
+  for (const LinkVector& vector : LinkVectors())
+    if (vector.name == name) return vector;
+  throw Error(fmt::format("memory '{}' is of no link there is: it was saved by another version", name));
+}
+
+template <typename T>
+LinkHandles<T>::LinkHandles(StateStore<T>& store, const std::vector<LinkVector>& kept) : store_(store) {
+  const auto handle = [&](std::string_view name) -> std::optional<Handle> {
+    for (const LinkVector& vector : kept)
+      if (vector.name == name) return store.HandleOf(name);
+    return std::nullopt;
+  };
+  e_ = handle("e"), h_ = handle("h"), y_ = handle("y"), mean_h_ = handle("mean h");
+}
+
+template <typename T>
+LinkMemory<T> LinkHandles<T>::Of(uint32_t parameter, const Piece& piece) const {
+  const auto span = [&](const std::optional<Handle>& handle) {
+    return handle ? store_.Vector(parameter, *handle).subspan(piece.begin, piece.numel) : std::span<T>{};
+  };
+  return {span(e_), span(h_), span(y_), span(mean_h_)};
+}
+
+std::vector<LinkVector> Link::memory() const {
+  std::vector<LinkVector> vectors;
+  if (remembers()) vectors.push_back(FindLinkVector("e"));
+  if (holds_h() || gate == Gate::kLazy) vectors.push_back(FindLinkVector("h"));
+  if (reference == Reference::kPrevious || gate == Gate::kLazy) vectors.push_back(FindLinkVector("y"));
+  if (shifts()) vectors.push_back(FindLinkVector("mean h"));
+  return vectors;
 }
 
 std::string Link::numbers() const {
@@ -145,16 +168,16 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
 }
 
 template <typename T>
-size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, StateStore<T>& state,
+size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, const LinkMemory<T>& memory,
             double step_size, std::span<const T> v, std::span<std::byte> out) {
   if (link.step_inside && IsNoStep<T>(step_size))
     return compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
   const Scratch::Frame frame(lane.scratch);
-  if (link.gate != Gate::kOpen && !Opens(link, site, state, v)) return 0;
+  if (link.gate != Gate::kOpen && !Opens<T>(link, site, memory, v)) return 0;
   const T scale = link.step_inside ? static_cast<T>(step_size) : T{1};
   std::span<const T> difference = v;
   if (link.shifts()) {
-    const std::span<T> reference = MemoryOf(state, site, link.reference == Reference::kShift ? "h" : "y");
+    const std::span<T> reference = link.reference == Reference::kShift ? memory.h : memory.y;
     const std::span<T> to = lane.scratch.Take<T>(v.size());
     kernels::Subtract<T>(v, reference, to);
     if (link.reference == Reference::kPrevious) std::copy(v.begin(), v.end(), reference.begin());
@@ -162,27 +185,26 @@ size_t Send(const Link& link, const Compressor& compressor, const Site& site, La
   }
   size_t bytes;
   if (link.remembers()) {
-    bytes = EncodeWithMemory<T>(link, compressor, site, lane, MemoryOf(state, site, "e"), difference, scale, out);
+    bytes = EncodeWithMemory<T>(link, compressor, site, lane, memory.e, difference, scale, out);
   } else {
     bytes = compressor.Encode(site, lane, difference, scale, {}, {}, out);
   }
   if (link.holds_h()) {  // by what the receiver will decode, so that both ends hold the same bits
     const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece));
     const Payload own{out.first(bytes), site.worker};
-    compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), /*keep=*/true, MemoryOf(state, site, "h"));
+    compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), /*keep=*/true, memory.h);
   }
   if (link.noise > 0) AddNoise<T>(link.noise, site, out);
   return bytes;
 }
 
 template <typename T>
-void SendDense(const Link& link, const Site& site, Lane& lane, StateStore<T>& state, std::span<const T> v,
+void SendDense(const Link& link, const Site& site, Lane& lane, const LinkMemory<T>& memory, std::span<const T> v,
                std::span<std::byte> out) {
   static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
   identity->Encode(site, lane, v, T{1}, {}, {}, out);
-  if (link.holds_h()) std::ranges::copy(v, MemoryOf(state, site, "h").begin());
-  if (link.reference == Reference::kPrevious || link.gate == Gate::kLazy)
-    std::ranges::copy(v, MemoryOf(state, site, "y").begin());
+  if (link.holds_h()) std::ranges::copy(v, memory.h.begin());
+  if (link.reference == Reference::kPrevious || link.gate == Gate::kLazy) std::ranges::copy(v, memory.y.begin());
 }
 
 template <typename T>
@@ -208,7 +230,7 @@ double ReceiveWeight(const Link& link, double step_size, int senders) {
 }
 
 template <typename T>
-void ReceiveMean(const Link& link, const Compressor& compressor, const Site& site, StateStore<T>& state,
+void ReceiveMean(const Link& link, const Compressor& compressor, const Site& site, const LinkMemory<T>& memory,
                  std::span<T> mean) {
   const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece)),
           beta = static_cast<T>(link.beta.At(compressor, site.piece));
@@ -216,7 +238,7 @@ void ReceiveMean(const Link& link, const Compressor& compressor, const Site& sit
     if (beta != 1) kernels::Scale(beta, mean);
     return;
   }
-  const std::span<T> shift = MemoryOf(state, site, "mean h");
+  const std::span<T> shift = memory.mean_h;
   for (size_t i = 0; i < mean.size(); ++i) {
     const T old = shift[i];
     shift[i] = old + alpha * mean[i];
@@ -225,19 +247,21 @@ void ReceiveMean(const Link& link, const Compressor& compressor, const Site& sit
 }
 
 template <typename T>
-void ReceiveDense(const Link& link, const Site& site, StateStore<T>& state, std::span<const T> mean) {
-  if (link.shifts()) std::ranges::copy(mean, MemoryOf(state, site, "mean h").begin());
+void ReceiveDense(const Link& link, const LinkMemory<T>& memory, std::span<const T> mean) {
+  if (link.shifts()) std::ranges::copy(mean, memory.mean_h.begin());
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                                                                        \
-  template size_t Send(const Link&, const Compressor&, const Site&, Lane&, StateStore<T>&, double, std::span<const T>, \
-                       std::span<std::byte>);                                                                          \
-  template void SendDense(const Link&, const Site&, Lane&, StateStore<T>&, std::span<const T>, std::span<std::byte>);  \
-  template size_t SendZeros<T>(const Link&, const Compressor&, const Site&, Lane&, std::span<std::byte>);              \
-  template bool IsNoStep<T>(double);                                                                                   \
-  template double ReceiveWeight<T>(const Link&, double, int);                                                          \
-  template void ReceiveMean(const Link&, const Compressor&, const Site&, StateStore<T>&, std::span<T>);                \
-  template void ReceiveDense(const Link&, const Site&, StateStore<T>&, std::span<const T>);
+#define GRADWIRE_INSTANTIATE(T)                                                                               \
+  template class LinkHandles<T>;                                                                              \
+  template size_t Send(const Link&, const Compressor&, const Site&, Lane&, const LinkMemory<T>&, double,      \
+                       std::span<const T>, std::span<std::byte>);                                             \
+  template void SendDense(const Link&, const Site&, Lane&, const LinkMemory<T>&, std::span<const T>,          \
+                          std::span<std::byte>);                                                              \
+  template size_t SendZeros<T>(const Link&, const Compressor&, const Site&, Lane&, std::span<std::byte>);     \
+  template bool IsNoStep<T>(double);                                                                          \
+  template double ReceiveWeight<T>(const Link&, double, int);                                                 \
+  template void ReceiveMean(const Link&, const Compressor&, const Site&, const LinkMemory<T>&, std::span<T>); \
+  template void ReceiveDense(const Link&, const LinkMemory<T>&, std::span<const T>);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)
 #undef GRADWIRE_INSTANTIATE

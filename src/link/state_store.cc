@@ -10,12 +10,18 @@ StateStore<T>::StateStore(const std::vector<Parameter>& parameters)
 }
 
 template <typename T>
-std::span<T> StateStore<T>::Vector(uint32_t parameter, std::string_view name) {
-  auto& named = vectors_.at(parameter);
-  auto found = named.find(name);
-  if (found == named.end())
-    found = named.emplace(name, Memory{std::vector<T>((*parameters_)[parameter].numel()), {}, 0}).first;
-  Memory& memory = found->second;
+typename StateStore<T>::Handle StateStore<T>::HandleOf(std::string_view name) {
+  const auto found = handles_.find(name);
+  if (found != handles_.end()) return found->second;
+  return handles_.emplace(name, handles_.size()).first->second;
+}
+
+template <typename T>
+std::span<T> StateStore<T>::Vector(uint32_t parameter, Handle handle) {
+  auto& vectors = vectors_.at(parameter);
+  if (handle >= vectors.size()) vectors.resize(handles_.size());
+  Memory& memory = vectors.at(handle);
+  if (!memory.exists) memory = {true, std::vector<T>((*parameters_)[parameter].numel()), {}, 0};
   if (memory.mark != mark_) {
     memory.before = memory.now;
     memory.mark = mark_;
@@ -24,9 +30,18 @@ std::span<T> StateStore<T>::Vector(uint32_t parameter, std::string_view name) {
 }
 
 template <typename T>
+const typename StateStore<T>::Memory* StateStore<T>::Find(uint32_t parameter, std::string_view name) const {
+  const auto found = handles_.find(name);
+  const auto& vectors = vectors_.at(parameter);
+  if (found == handles_.end() || found->second >= vectors.size()) return nullptr;
+  const Memory& memory = vectors[found->second];
+  return memory.exists ? &memory : nullptr;
+}
+
+template <typename T>
 void StateStore<T>::SetOrder(uint32_t parameter, const ElementOrder& order) {
   if (orders_.at(parameter) == order) return;
-  for (auto& [name, memory] : vectors_[parameter])
+  for (Memory& memory : vectors_[parameter])
     for (std::vector<T>* values : {&memory.now, &memory.before}) Rearrange(parameter, order, *values);
   orders_[parameter] = order;
 }
@@ -41,7 +56,7 @@ void StateStore<T>::Rearrange(uint32_t parameter, const ElementOrder& to, std::v
 
 template <typename T>
 std::vector<T> StateStore<T>::Read(uint32_t parameter, std::string_view name) const {
-  std::vector<T> values = vectors_.at(parameter).find(name)->second.now;
+  std::vector<T> values = Find(parameter, name)->now;
   if (!orders_[parameter].empty()) Rearrange(parameter, {}, values);
   return values;
 }
@@ -53,22 +68,23 @@ void StateStore<T>::Write(uint32_t parameter, std::string_view name, std::span<c
 
 template <typename T>
 void StateStore<T>::ForEach(
-    const std::function<void(uint32_t parameter, std::string_view name, std::span<const T>)>& look) const {
+    const std::function<void(uint32_t parameter, std::string_view name, std::span<const T>)>& visit) const {
   for (uint32_t parameter = 0; parameter < vectors_.size(); ++parameter)
-    for (const auto& [name, memory] : vectors_[parameter]) look(parameter, name, memory.now);
+    for (const auto& [name, handle] : handles_)
+      if (const Memory* memory = Find(parameter, name)) visit(parameter, name, memory->now);
 }
 
 template <typename T>
 void StateStore<T>::Clear() {
-  for (auto& named : vectors_) named.clear();
+  for (auto& vectors : vectors_) vectors.clear();
 }
 
 template <typename T>
 void StateStore<T>::GoBack() {
   if (mark_ == 0) return;
-  for (auto& named : vectors_) {
-    for (auto& [name, memory] : named) {
-      if (memory.mark != mark_) continue;
+  for (auto& vectors : vectors_) {
+    for (Memory& memory : vectors) {
+      if (!memory.exists || memory.mark != mark_) continue;
       memory.now.swap(memory.before);
       memory.mark = mark_ - 1;  // the next use keeps it once more
     }
@@ -78,11 +94,9 @@ void StateStore<T>::GoBack() {
 template <typename T>
 double StateStore<T>::SquaredNorm(std::string_view name) const {
   double sum = 0;
-  for (const auto& named : vectors_) {
-    const auto found = named.find(name);
-    if (found == named.end()) continue;
-    for (const T x : found->second.now) sum += static_cast<double>(x) * static_cast<double>(x);
-  }
+  for (uint32_t parameter = 0; parameter < vectors_.size(); ++parameter)
+    if (const Memory* memory = Find(parameter, name))
+      for (const T x : memory->now) sum += static_cast<double>(x) * static_cast<double>(x);
   return sum;
 }
 

@@ -14,8 +14,8 @@ void SetCoefficients(const Method& method, const CommConfig& config, ExchangePar
 /// sends, or the promise of privacy is void.
 void SetNoise(const Method& method, const CommConfig& config, ExchangeParts& parts);
 /// comm.topology, or what suits the parts. After everything else.
-Topology TopologyOf(const CommConfig& config, const ExchangeParts& parts);
+std::string_view TopologyOf(const CommConfig& config, const ExchangeParts& parts);
 /// Parts that fit each other and still not their topology.
-void CheckSharded(const ExchangeParts& parts);
+void CheckOwners(const ExchangeParts& parts);
 
 }  // namespace gradwire

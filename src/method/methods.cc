@@ -69,9 +69,10 @@ void CheckVote(const Method& method, const CommConfig& config) {
   if (!method.votes) return;
   const bool is_usual = config.down == "auto" || config.down == "none" || config.down == method.down;
   if (is_usual && (config.down_compressor == "auto" || config.down_compressor == method.down_compressor)) return;
-  throw ConfigError(fmt::format(
-      "comm.{}: method {} sends the workers' vote back and nothing else; expected auto, or method signsgd or dcgd",
-      is_usual ? "down_compressor" : "down", method.name));
+  throw ConfigError(is_usual ? "comm.down_compressor" : "comm.down",
+                    fmt::format("method {} sends the workers' vote back and nothing else; expected auto, or method "
+                                "signsgd or dcgd",
+                                method.name));
 }
 
 std::string_view UsualDown(const Method& method, const CommConfig& config) {
@@ -116,7 +117,7 @@ void SetParticipation(const Method& method, const CommConfig& config, ExchangePa
                       fmt::format("{}: method {} has memory that every round moves at every worker; expected all, "
                                   "or method dcgd, marina or pp_marina",
                                   parts.participation.text(), method.name));
-  if (method.only && parts.compressor->spec() == "identity")
+  if (method.only && parts.compressor->is_identity())
     throw ConfigError("comm.participation",
                       fmt::format("{}: method {} is plain gradients; expected all, or method dcgd "
                                   "with comm.compressor: identity",
@@ -124,10 +125,9 @@ void SetParticipation(const Method& method, const CommConfig& config, ExchangePa
 }
 
 PieceRule PieceRuleOf(const CommConfig& config) {
-  if (config.piece == "fixed") return PieceRule::kFixed;
-  if (config.piece == "tensor") return PieceRule::kTensor;
+  if (const auto rule = FindPieceRule(config.piece)) return *rule;
   throw ConfigError("comm.piece",
-                    fmt::format("'{}' is unknown; expected fixed (65,536 elements) or tensor", config.piece));
+                    fmt::format("'{}' is unknown; expected fixed (65,536 elements), tensor or matrix", config.piece));
 }
 
 void CheckRanges(const CommConfig& config) {
@@ -172,7 +172,7 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   SetNoise(method, config, parts);
   SetParticipation(method, config, parts);
   parts.topology = TopologyOf(config, parts);
-  CheckSharded(parts);
+  CheckOwners(parts);
   parts.piece = PieceRuleOf(config);
   parts.min_compress_numel = static_cast<size_t>(config.min_compress_numel);
   parts.compress_1d = config.compress_1d;

@@ -40,7 +40,7 @@ std::string Gap(const Theory& theory, const Method& method, const ExchangeParts&
   if (parts.link.noise > 0) return "comm.noise";
   if (!parts.participation.is_all() && parts.link.reference != Reference::kPrevious)
     return "comm.participation " + parts.participation.text();
-  if (method.down == "none" && parts.down_compressor && parts.down_compressor->spec() != "identity")
+  if (method.down == "none" && parts.down_compressor && !parts.down_compressor->is_identity())
     return "a way back (comm.down)";
   if (theory.strongly_convex && problem.strong_convexity == 0) return "an objective that is not convex";
   if (!theory.regularised && parts.prox) return "objective.prox";

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include "base/text.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
@@ -23,8 +24,8 @@ uint64_t Checksum(std::span<const std::byte> message, const Frame& frame) {
 
 [[noreturn]] void Refuse(const Frame& expected, const std::string& what) {
   throw PeerError(static_cast<int>(expected.sender),
-                  fmt::format("message from rank {}, bucket {}, step {}: {}", expected.sender, expected.bucket,
-                              expected.step, what));
+                  fmt::format("message from rank {}, bucket {}, step {}{}: {}", expected.sender, expected.bucket,
+                              expected.step, InChannel(expected.channel), what));
 }
 
 template <typename V>
@@ -50,12 +51,14 @@ Frame Open(std::span<const std::byte> message, const Frame& expected, bool takes
   Match(expected, "token", frame.token, expected.token, "the message belongs to another job, or to other settings");
   Match(expected, "sender", frame.sender, expected.sender, "the message was routed wrongly");
   Match(expected, "step", frame.step, expected.step, "the ranks are out of step");
+  Match(expected, "channel", frame.channel, expected.channel, "the ranks exchange other vectors at the same time");
   Match(expected, "bucket", frame.bucket, expected.bucket, "the ranks' buckets became ready in different orders");
   Match(expected, "layout", frame.layout, expected.layout, "the ranks' buckets hold different parameters");
-  Match(expected, "payloads", frame.payloads, expected.payloads, "the ranks' buckets are cut differently");
   Match(expected, "flags", static_cast<uint16_t>(frame.flags & ~Frame::kPoisoned), expected.flags,
         "another direction, or a newer format");
   Match(expected, "size", frame.size, static_cast<uint64_t>(message.size() - sizeof(Frame)), "truncated or too long");
+  for (const uint64_t half : frame.tag)
+    Match(expected, "tag", half, uint64_t{0}, "this version authenticates no messages");
   Match(expected, "checksum", frame.checksum, Checksum(message, frame), "the bytes were damaged on the way");
   if (frame.rates != 0 && !takes_any_rates)
     Match(expected, "rates", frame.rates, expected.rates,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -17,7 +18,7 @@ constexpr size_t AlignPayload(size_t bytes) {
 /// The frame before the payloads of a message. Little-endian; src/wire/FORMAT.md is the normative description.
 struct Frame {
   static constexpr uint32_t kMagic = 0x31525747;  // "GWR1" as bytes
-  static constexpr uint16_t kVersion = 1;
+  static constexpr uint16_t kVersion = 2;
   static constexpr uint16_t kPoisoned = 1;  ///< flag: the sender's bucket had a non-finite element
   static constexpr uint16_t kDown = 2;      ///< flag: an owner's result on its way back, not a worker's gradient
 
@@ -26,15 +27,16 @@ struct Frame {
   uint16_t flags = 0;
   uint64_t token = 0;  ///< the job's: drawn at start, mixed with the settings
   uint64_t step = 0;
+  uint32_t channel = 0;  ///< which vector of the step; 0: the gradient
   uint32_t bucket = 0;
   uint32_t sender = 0;
-  uint64_t size = 0;      ///< bytes after the frame
-  uint64_t layout = 0;    ///< hash of the bucket's segments and payload sizes
-  uint64_t checksum = 0;  ///< XXH3-64 of the bytes after the frame, seeded with flags and rates
-  uint32_t payloads = 0;  ///< number of payloads
-  uint32_t rates = 0;     ///< hash of the step sizes where they are inside; 0: says nothing of them
+  uint32_t rates = 0;             ///< hash of the step sizes where they are inside; 0: says nothing of them
+  uint64_t size = 0;              ///< bytes after the frame
+  uint64_t layout = 0;            ///< hash of the bucket's segments and payload sizes
+  uint64_t checksum = 0;          ///< XXH3-64 of the bytes after the frame, seeded with flags and rates
+  std::array<uint64_t, 2> tag{};  ///< room for a code that authenticates the message; zeros
 };
-static_assert(sizeof(Frame) == 64 && sizeof(Frame) % kPayloadAlignment == 0);
+static_assert(sizeof(Frame) == 80 && sizeof(Frame) % kPayloadAlignment == 0);
 
 /// Fills size and checksum from `message` (frame and payloads) and writes `frame` at its start.
 void Seal(Frame frame, std::span<std::byte> message);

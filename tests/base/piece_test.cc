@@ -96,5 +96,21 @@ TEST(Piece, SharesOfVeryLargeParametersDoNotOverflow) {
   EXPECT_EQ(ShareOf(k, PieceAt(numel, PieceRule::kFixed, 7)), kPieceNumel / 2);
 }
 
+TEST(Piece, AMatrixHasARowForEachIndexOfTheFirstDimension) {
+  const Piece piece = PieceOf({"conv", {64, 32, 3, 3}}, PieceRule::kMatrix, 0);
+  EXPECT_EQ(piece.numel, 64u * 32 * 9);
+  EXPECT_EQ(piece.rows, 64u);
+  EXPECT_EQ(piece.cols, 32u * 9);
+  EXPECT_EQ(PieceOf({"norm", {64}}, PieceRule::kMatrix, 0).rows, 0u) << "a vector has no other shape";
+  EXPECT_EQ(PieceOf({"conv", {64, 32}}, PieceRule::kTensor, 0).rows, 0u);
+  EXPECT_EQ(PieceCount(0, PieceRule::kMatrix), 0u);
+}
+
+TEST(Piece, RulesHaveNames) {
+  for (const PieceRule rule : {PieceRule::kFixed, PieceRule::kTensor, PieceRule::kMatrix})
+    EXPECT_EQ(FindPieceRule(NameOf(rule)), rule);
+  EXPECT_EQ(FindPieceRule("row"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace gradwire

@@ -111,6 +111,13 @@ TEST(SSLocalSgd, LearnedShiftsTakeAwayTheBias) {  // METHODS L6 on QH, gamma = 0
   EXPECT_TRUE(trace.replicas_agree || trace.distances.back() < 1e-10);
 }
 
+TEST(SSLocalSgd, ModelsAndShiftsHaveMemoryOfTheirOwn) {  // each EF21's estimate is of one kind of vector
+  ConvexTrial trial = Local(QH(), 0.005, 20000, {.random = 0.1, .shift = "learn"});
+  trial.comm = Comm("ef21", "topk:4");
+  const ConvexTrace trace = testing::Run(trial);
+  EXPECT_LT(trace.distances.back(), 1e-10);
+}
+
 TEST(SLocalSvrg, IsLinearWithAnAnchorAtTheMean) {  // METHODS L7 on QH, q = 1/8: reference 956
   ConvexTrial trial = Local(QH(), 0.005, 3000, {.random = 0.1, .shift = "anchor", .anchor_p = 0.125});
   trial.estimator.name = "anchored";

@@ -146,7 +146,8 @@ TEST(Misplaced, MessagesAreRefusedWithTheFieldThatTells) {
   ExpectBlame(ReceiveChanged([](Frame& frame) { --frame.bucket; }), "bucket is 0x0, expected 0x1");
   ExpectBlame(ReceiveChanged([](Frame& frame) { frame.sender = 1; }), "sender is 0x1, expected 0x2");
   ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.layout; }), "layout");
-  ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.payloads; }), "payloads");
+  ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.channel; }), "channel is 0x1, expected 0x0");
+  ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.tag[1]; }), "tag");
   ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.rates; }), "rates");
 }
 

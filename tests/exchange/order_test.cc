@@ -252,5 +252,28 @@ TEST(SavedMemory, SaysWhatItBelongsToAndWhatDiffers) {
   EXPECT_THAT(differs(SettingsOf(dense, 1)), HasSubstr("[16, 12, 3, 3], dense"));
 }
 
+TEST(ElementOrder, MatricesWhoseRowsAreScatteredAreRefusedByName) {
+  ExchangeParts parts = MakeParts({.method = "ef", .compressor = "sign", .piece = "matrix"}, 1);
+  testing::RunRanks(1, [&](Collective& collective) {
+    EXPECT_NO_THROW(Exchange<float>(collective, {{"w", {4, 3, 2}, {0, 2, 1}}, {"b", {7}}}, parts)) << "rows in one";
+    Exchange<float> exchange(collective, {{"w", {4, 3}}}, parts);
+    for (const auto& refused :
+         std::vector<std::function<void()>>{[&] {
+                                              Exchange<float>(collective, {{"w", {4, 3}, {1, 0}}}, parts);
+                                            },
+                                            [&] {
+                                              exchange.Arrange({{1, 0}});
+                                            }}) {
+      try {
+        refused();
+        ADD_FAILURE() << "taken";
+      } catch (const ConfigError& error) {
+        EXPECT_EQ(error.key(), "comm.piece");
+        EXPECT_NE(error.reason().find("rows of parameter w"), std::string::npos) << error.what();
+      }
+    }
+  });
+}
+
 }  // namespace
 }  // namespace gradwire

@@ -24,7 +24,7 @@ TEST(Cost, ADenseRingSendsTwoNMinusOneOverN) {
 }
 
 TEST(Cost, SignSendsItsBitsItsScalesTheDenseBiasAndAFrame) {
-  const uint64_t message = 64 + 512 * 512 / 8 + 512 * 512 / 1024 * 4 + 512 * 4;
+  const uint64_t message = 80 + 512 * 512 / 8 + 512 * 512 / 1024 * 4 + 512 * 4;
   EXPECT_EQ(SentBytes(Parts("ef", "sign"), kParameters, 3), 2 * message);
 }
 

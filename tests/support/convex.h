@@ -68,6 +68,7 @@ inline ConvexTrace Run(const ConvexTrial& trial) {
     ShareCoin(*trial.problem, trial.comm.p == "auto", estimator, parts);
     ConvexWorker f(trial.problem, rank, MakeEstimator(estimator, trial.problem, rank, trial.seed));
     Exchange<double> exchange(collective, f.parameters(), parts);
+    for (const uint32_t channel : ChannelsOf(trial.local.value_or(LocalConfig{}))) exchange.Open(channel);
     DirectSink<double> sink(exchange);
     Delayed<double> delayed(f, trial.delay);
     ModelRounds<double> rounds(delayed, sink, trial.local.value_or(LocalConfig{.sync_every = 1}), trial.seed,

@@ -51,13 +51,23 @@ inline std::vector<double> Weights(const Settings& settings, uint64_t step) {
 
 inline size_t Padded(size_t bytes) { return (bytes + 15) / 16 * 16; }
 
+/// The sizes of a parameter's pieces.
+inline std::vector<size_t> PiecesOf(const Settings& settings, const Tensor& tensor) {
+  if (tensor.numel == 0) return {};
+  if (settings.tensor) return {tensor.numel};
+  std::vector<size_t> pieces(tensor.numel / 65536, 65536);
+  if (tensor.numel % 65536) pieces.push_back(tensor.numel % 65536);
+  return pieces;
+}
+
 /// The payloads of a message: where they begin, and their places as `layout` has them.
 template <typename T>
 class Payloads {
  public:
-  Payloads(const Message& message, const Settings& settings)
-      : message_(message), varies_(Varies(settings.spec) || settings.participation != "all") {
-    if (varies_) at_ += Padded(4 * Read<uint32_t>(message, 56));
+  /// `count`: of the payloads, which the receiver knows.
+  Payloads(const Message& message, const Settings& settings, size_t count)
+      : message_(message), count_(count), varies_(Varies(settings.spec) || settings.participation != "all") {
+    if (varies_) at_ += Padded(4 * count);
     place_ = at_;
   }
 
@@ -66,7 +76,7 @@ class Payloads {
     const size_t from = at_;
     const std::vector<T> values = Piece<T>(message_, at_, coded);
     const size_t bytes = at_ - from, largest = Varies(coded.spec) ? Largest<T>(coded) : bytes;
-    if (varies_) Require(Read<uint32_t>(message_, 64 + 4 * (layout_.size() / 5)) == bytes, "a size in the table");
+    if (varies_) Require(Read<uint32_t>(message_, 80 + 4 * (layout_.size() / 5)) == bytes, "a size in the table");
     layout_.insert(layout_.end(), {coded.site.parameter, coded.site.piece, begin, place_, largest});
     place_ += Padded(largest);
     for (; at_ % 16; ++at_) Require(Read<uint8_t>(message_, at_) == 0, "padding");
@@ -75,24 +85,25 @@ class Payloads {
 
   /// One of a rank that was not drawn. Its layout is that of the others' messages.
   std::vector<T> Empty(const Coded& coded) {
-    Require(Read<uint32_t>(message_, 64 + 4 * (layout_.size() / 5)) == 0, "a size in the table");
+    Require(Read<uint32_t>(message_, 80 + 4 * (layout_.size() / 5)) == 0, "a size in the table");
     layout_.insert(layout_.end(), {0, 0, 0, 0, 0});
     is_layout_known_ = false;
     return std::vector<T>(coded.numel());
   }
 
   void End() const {
-    const size_t payloads = layout_.size() / 5, table = varies_ ? 64 + Padded(4 * payloads) : 0;
-    for (size_t i = 64 + 4 * payloads; i < table; ++i) Require(Read<uint8_t>(message_, i) == 0, "padding of the table");
-    Require(at_ == message_.size() && Read<uint32_t>(message_, 56) == payloads, "number of payloads");
+    const size_t table = varies_ ? 80 + Padded(4 * count_) : 0;
+    for (size_t i = 80 + 4 * count_; i < table; ++i) Require(Read<uint8_t>(message_, i) == 0, "padding of the table");
+    Require(at_ == message_.size() && layout_.size() / 5 == count_, "number of payloads");
     if (!is_layout_known_) return;
-    Require(Read<uint64_t>(message_, 40) == XXH3_64bits(layout_.data(), 8 * layout_.size()), "layout");
+    Require(Read<uint64_t>(message_, 48) == XXH3_64bits(layout_.data(), 8 * layout_.size()), "layout");
   }
 
  private:
   const Message& message_;
+  const size_t count_;
   const bool varies_;
-  size_t at_ = 64, place_ = 64;
+  size_t at_ = 80, place_ = 80;
   std::vector<uint64_t> layout_;
   bool is_layout_known_ = true;
 };
@@ -101,22 +112,24 @@ class Payloads {
 template <typename T>
 std::vector<T> Bucket(const Message& message, const Settings& settings, const std::vector<Tensor>& parameters,
                       const std::vector<uint32_t>& bucket) {
-  const uint64_t step = Read<uint64_t>(message, 16);
-  const uint32_t sender = Read<uint32_t>(message, 28);
-  Require(Read<uint32_t>(message, 0) == 0x31525747 && Read<uint16_t>(message, 4) == 1, "magic or version");
-  Require(Read<uint16_t>(message, 6) <= 1 && Read<uint32_t>(message, 60) == 0, "flags or rates");
-  Require(Read<uint64_t>(message, 32) == message.size() - 64, "size");
-  Require(Read<uint64_t>(message, 48) == XXH3_64bits_withSeed(&message[64], message.size() - 64, message[6]),
+  const uint64_t step = Read<uint64_t>(message, 16) + (uint64_t{Read<uint32_t>(message, 24)} << 40);  // of the bits
+  const uint32_t sender = Read<uint32_t>(message, 32);
+  Require(Read<uint32_t>(message, 0) == 0x31525747 && Read<uint16_t>(message, 4) == 2, "magic or version");
+  Require(Read<uint16_t>(message, 6) <= 1 && Read<uint32_t>(message, 36) == 0, "flags or rates");
+  Require(Read<uint64_t>(message, 40) == message.size() - 80, "size");
+  Require(Read<uint64_t>(message, 64) == 0 && Read<uint64_t>(message, 72) == 0, "tag");
+  Require(Read<uint64_t>(message, 56) == XXH3_64bits_withSeed(&message[80], message.size() - 80, message[6]),
           "checksum");
   std::vector<T> elements;
-  Payloads<T> payloads(message, settings);
+  size_t count = 0;
+  for (const uint32_t id : bucket) count += PiecesOf(settings, parameters[id]).size();
+  Payloads<T> payloads(message, settings, count);
   const bool is_drawn = Weights(settings, step).at(sender) > 0;
   for (const uint32_t id : bucket) {
     const Tensor& tensor = parameters[id];
     if (tensor.numel == 0) continue;
     const bool dense = tensor.numel < settings.min_compress_numel || (!settings.compress_1d && tensor.dimensions < 2);
-    std::vector<size_t> pieces(settings.tensor ? 1 : tensor.numel / 65536, settings.tensor ? tensor.numel : 65536);
-    if (!settings.tensor && tensor.numel % 65536) pieces.push_back(tensor.numel % 65536);
+    const std::vector<size_t> pieces = PiecesOf(settings, tensor);
     for (size_t i = 0; i < pieces.size(); ++i) {
       const Site site{settings.seed, sender, step, id, static_cast<uint32_t>(i)};
       const Coded coded{dense ? "identity" : settings.spec, pieces, site};

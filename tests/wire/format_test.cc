@@ -112,7 +112,7 @@ TEST(Format, DocumentSufficesToDecodeMessagesOfAPartOfTheWorkers) {
       std::vector<std::vector<float>> decoded;
       for (const auto& message : sent.messages) {
         decoded.push_back(format::Bucket<float>(Plain(message), settings, {{3000, 2}, {131100, 2}}, {0, 1}));
-        EXPECT_EQ(std::memcmp(&message[40], &sent.messages[0][40], 8), 0) << "layout";
+        EXPECT_EQ(std::memcmp(&message[48], &sent.messages[0][48], 8), 0) << "layout";
       }
       const std::vector<double> weights = format::Weights(settings, steps - 1);
       EXPECT_GT(std::ranges::count(weights, 0), 0);

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 Frame Expected() {
   Frame frame;
   frame.token = 0x1122334455667788, frame.step = 9, frame.bucket = 7, frame.sender = 3;
-  frame.layout = 0x99aabbccddeeff00, frame.payloads = 2;
+  frame.layout = 0x99aabbccddeeff00;
   return frame;
 }
 
@@ -59,8 +59,8 @@ struct Field {
 
 /// FORMAT.md's table.
 const std::vector<Field> kFields = {{"magic", 0, 4},   {"version", 4, 2},   {"flags", 6, 2},     {"token", 8, 8},
-                                    {"step", 16, 8},   {"bucket", 24, 4},   {"sender", 28, 4},   {"size", 32, 8},
-                                    {"layout", 40, 8}, {"checksum", 48, 8}, {"payloads", 56, 4}, {"rates", 60, 4}};
+                                    {"step", 16, 8},   {"channel", 24, 4},  {"bucket", 28, 4}, {"sender", 32, 4}, {"rates", 36, 4},
+                                    {"size", 40, 8},   {"layout", 48, 8},   {"checksum", 56, 8}, {"tag", 64, 16}};
 
 TEST(Frame, EveryBitOfEveryFieldIsChecked) {
   size_t covered = 0;
@@ -119,7 +119,7 @@ RC_GTEST_PROP(Frame, SealedMessagesOpenAsTheyWere, ()) {
   Frame frame;
   frame.token = *rc::gen::arbitrary<uint64_t>(), frame.step = *rc::gen::arbitrary<uint64_t>();
   frame.bucket = *rc::gen::arbitrary<uint32_t>(), frame.sender = *rc::gen::arbitrary<uint32_t>();
-  frame.layout = *rc::gen::arbitrary<uint64_t>(), frame.payloads = *rc::gen::arbitrary<uint32_t>();
+  frame.layout = *rc::gen::arbitrary<uint64_t>(), frame.channel = *rc::gen::arbitrary<uint32_t>();
   const Frame expected = frame;
   frame.flags = *rc::gen::element<uint16_t>(0, Frame::kPoisoned);
   const auto payload = *rc::gen::arbitrary<std::vector<uint8_t>>();

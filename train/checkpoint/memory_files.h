@@ -18,6 +18,6 @@ std::vector<MemoryVector> MemoryIn(const Snapshot& file, const std::vector<Param
 
 /// gradwire::Reshard of the files of all old ranks.
 std::vector<MemoryVector> Reshard(const std::vector<Snapshot>& files, const std::vector<Parameter>& parameters,
-                                  Topology topology);
+                                  std::string_view topology);
 
 }  // namespace gradwire::train

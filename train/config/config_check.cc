@@ -164,11 +164,6 @@ void CheckShift(const Config& config) {
                                              config.comm.participation));
   if (local.outer_lr != 1 || local.outer_momentum != 0)
     refuse(local.outer_lr != 1 ? "local.outer_lr" : "local.outer_momentum", "expected the plain mean");
-  const bool remembers = !parts.link.memory().empty() || parts.learner || parts.down_compressor;
-  if (local.shift != "skip" && remembers)
-    refuse("comm.method",
-           fmt::format("found {}, expected one without memory (none, dcgd): models and gradients take turns",
-                       config.comm.method));
   if (local.shift == "skip" && config.objective.is_network() && config.optimizer.momentum != 0)
     refuse("optimizer.momentum", fmt::format("found {}, expected 0", config.optimizer.momentum));
 }

@@ -54,7 +54,10 @@ class ConvexRun {
                 [this] { exchange_.ForgetMemory(); }),
         saves_(config, *setup.problem, collective, notes, StepsPerEpoch(parts_.estimator, *setup.problem), stop),
         report_(collective.rank() == 0 ? std::make_unique<ConvexReport>(config, saves_.OwnStep()) : nullptr),
-        agreed_(worker_.x()) {}
+        agreed_(worker_.x()) {
+    if (config.train.mode == "local")
+      for (const uint32_t channel : ChannelsOf(config.local)) exchange_.Open(channel);
+  }
 
   /// The exit code.
   int Run() {

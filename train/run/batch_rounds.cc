@@ -26,7 +26,7 @@ BatchRounds::BatchRounds(const StepsOf& of, ExchangeThread<float>& exchange)
     : of_(of), exchange_(exchange), two_points_(FindMethod(of.config.comm.method).needs_two_points()) {}
 
 void BatchRounds::Gradient(const Round& round, BucketSink<float>& sink) {
-  of_.SetBatch(static_cast<int64_t>(round.step));
+  of_.SetBatch(static_cast<int64_t>(round.draw()));
   if (two_points_ && round.step >= static_cast<uint64_t>(of_.config.comm.start_iter)) TellPrevious(round);
   of_.network.Gradient(round, sink);
 }

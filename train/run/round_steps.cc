@@ -35,7 +35,11 @@ class RoundSteps final : public Steps {
         batches_(of, exchange_),
         delayed_(batches_, of.config.train.delay),
         rounds_(delayed_, exchange_, LocalOf(of.config), of.config.run.seed, static_cast<uint32_t>(of.env.rank),
-                static_cast<size_t>(of.config.comm.bucket_cap_mb * (1 << 20)), [this] { ForgetMemory(); }) {}
+                static_cast<size_t>(of.config.comm.bucket_cap_mb * (1 << 20)), [this] { ForgetMemory(); }) {
+    exchange_.Inspect([&](Exchange<float>& exchange) {
+      for (const uint32_t channel : ChannelsOf(LocalOf(of.config))) exchange.Open(channel);
+    });
+  }
 
   void Begin(double) override {
     if (!MayRest()) return;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exchange/bucket_plan.h"
+#include "message/bucket_plan.h"
+
+#include <algorithm>
 
 #include <fmt/format.h>
 #include <xxhash.h>
@@ -23,7 +25,8 @@ uint64_t Layout(const std::vector<PlannedPiece>& pieces) {
   std::vector<uint64_t> words;
   for (const PlannedPiece& p : pieces) {
     words.insert(words.end(), {p.parameter, p.piece.index, p.values, p.payload, p.bytes});
-    if (p.lesson_bytes > 0) words.insert(words.end(), {p.parameter, p.piece.index, p.values, p.lesson, p.lesson_bytes});
+    if (p.shift_bytes > 0)
+      words.insert(words.end(), {p.parameter, p.piece.index, p.values, p.shift_payload, p.shift_bytes});
   }
   return XXH3_64bits(words.data(), words.size() * sizeof(uint64_t));
 }
@@ -32,11 +35,11 @@ uint64_t Layout(const std::vector<PlannedPiece>& pieces) {
 class MessagePlanner {
  public:
   /// What compressed pieces go through.
-  MessagePlanner(std::shared_ptr<const Compressor> compressor, std::shared_ptr<const Compressor> learner, Dtype dtype,
-                 bool gated)
-      : compressor_(std::move(compressor)), learner_(std::move(learner)), dtype_(dtype) {
+  MessagePlanner(std::shared_ptr<const Compressor> compressor, std::shared_ptr<const Compressor> shift_compressor,
+                 Dtype dtype, bool gated)
+      : compressor_(std::move(compressor)), shift_compressor_(std::move(shift_compressor)), dtype_(dtype) {
     plan_.bytes = sizeof(Frame);
-    plan_.variable = gated || compressor_->variable() || (learner_ && learner_->variable());
+    plan_.variable = gated || compressor_->variable() || (shift_compressor_ && shift_compressor_->variable());
   }
 
   void Append(uint32_t parameter, const Piece& piece, bool dense, size_t values) {
@@ -44,10 +47,10 @@ class MessagePlanner {
     PlannedPiece planned{parameter, piece, dense, values, plan_.bytes, 0, 0, 0};
     planned.bytes = (dense ? *identity : *compressor_).Bytes(piece, dtype_);
     plan_.bytes += AlignPayload(planned.bytes);
-    if (learner_ && !dense) {
-      planned.lesson = plan_.bytes;
-      planned.lesson_bytes = learner_->Bytes(piece, dtype_);
-      plan_.bytes += AlignPayload(planned.lesson_bytes);
+    if (shift_compressor_ && !dense) {
+      planned.shift_payload = plan_.bytes;
+      planned.shift_bytes = shift_compressor_->Bytes(piece, dtype_);
+      plan_.bytes += AlignPayload(planned.shift_bytes);
     }
     plan_.pieces.push_back(planned);
   }
@@ -56,7 +59,7 @@ class MessagePlanner {
   MessagePlan Done() {
     if (plan_.variable) {
       const size_t table = AlignPayload(plan_.payloads() * sizeof(uint32_t));
-      for (PlannedPiece& p : plan_.pieces) p.payload += table, p.lesson += table;
+      for (PlannedPiece& p : plan_.pieces) p.payload += table, p.shift_payload += table;
       plan_.bytes += table;
     }
     plan_.layout = Layout(plan_.pieces);
@@ -64,7 +67,7 @@ class MessagePlanner {
   }
 
  private:
-  std::shared_ptr<const Compressor> compressor_, learner_;
+  std::shared_ptr<const Compressor> compressor_, shift_compressor_;
   Dtype dtype_;
   MessagePlan plan_;
 };
@@ -83,49 +86,53 @@ bool TravelsDense(const ExchangeParts& parts, const Parameter& parameter) {
 
 uint32_t MessagePlan::payloads() const {
   uint32_t count = 0;
-  for (const PlannedPiece& p : pieces) count += p.lesson_bytes > 0 ? 2 : 1;
+  for (const PlannedPiece& p : pieces) count += p.shift_bytes > 0 ? 2 : 1;
   return count;
 }
 
-template <typename T>
-void CheckSegments(const std::vector<Parameter>& parameters, const Bucket<T>& bucket) {
+std::vector<Segment> AllSegments(const std::vector<Parameter>& parameters) {
+  std::vector<Segment> segments;
   size_t offset = 0;
-  for (const Segment& segment : bucket.segments) {
+  for (uint32_t p = 0; p < parameters.size(); offset += parameters[p++].numel())
+    segments.push_back({p, offset, parameters[p].numel()});
+  return segments;
+}
+
+size_t CheckSegments(const std::vector<Parameter>& parameters, std::span<const Segment> segments) {
+  size_t offset = 0;
+  for (const Segment& segment : segments) {
     CheckSegment(segment, parameters, offset);
     offset += segment.numel;
   }
-  if (offset != bucket.values.size())
-    throw Error(fmt::format("bucket: {} elements, its segments have {}", bucket.values.size(), offset));
+  return offset;
 }
 
-template <typename T>
-BucketPlan MakePlan(const ExchangeParts& parts, const std::vector<Parameter>& parameters, const Bucket<T>& bucket,
-                    int ranks, bool dense) {
-  CheckSegments(parameters, bucket);
+void CheckSegments(const std::vector<Parameter>& parameters, std::span<const Segment> segments, size_t numel) {
+  if (const size_t planned = CheckSegments(parameters, segments); planned != numel)
+    throw Error(fmt::format("bucket: {} elements, its segments have {}", numel, planned));
+}
+
+BucketPlan MakePlan(const ExchangeParts& parts, const std::vector<Parameter>& parameters, uint32_t bucket,
+                    std::span<const Segment> segments, const PlanNeeds& needs) {
+  CheckSegments(parameters, segments);
   static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
-  const bool sharded = parts.topology == Topology::kSharded;
-  std::vector<MessagePlanner> up(sharded ? static_cast<size_t>(ranks) : 1,
-                                 {dense ? identity : parts.compressor, dense ? nullptr : parts.learner, kDtypeOf<T>,
-                                  !dense && (parts.link.gate != Gate::kOpen || !parts.participation.is_all())});
+  const auto owners = static_cast<size_t>(needs.owners);
+  const bool gated = !needs.dense && (parts.link.gate != Gate::kOpen || !parts.participation.is_all());
+  std::vector<MessagePlanner> up(
+      std::max<size_t>(owners, 1),
+      {needs.dense ? identity : parts.compressor, needs.dense ? nullptr : parts.learner, needs.dtype, gated});
   std::vector<MessagePlanner> down;
-  if (sharded) down.assign(static_cast<size_t>(ranks), {parts.down_compressor, nullptr, kDtypeOf<T>, false});
-  for (const Segment& segment : bucket.segments) {
+  if (owners > 0) down.assign(owners, {parts.down_compressor, nullptr, needs.dtype, false});
+  for (const Segment& segment : segments) {
     const bool travels_dense = TravelsDense(parts, parameters[segment.parameter]);
     for (size_t i = 0; i < PieceCount(segment.numel, parts.piece); ++i) {
-      const Piece piece = PieceAt(segment.numel, parts.piece, i);
-      const uint32_t owner = sharded ? OwnerOf(segment.parameter, piece, ranks) : 0;
+      const Piece piece = PieceOf(parameters[segment.parameter], parts.piece, i);
+      const uint32_t owner = owners > 0 ? OwnerOf(segment.parameter, piece, needs.owners) : 0;
       up[owner].Append(segment.parameter, piece, travels_dense, segment.offset + piece.begin);
-      if (sharded) down[owner].Append(segment.parameter, piece, travels_dense, segment.offset + piece.begin);
+      if (owners > 0) down[owner].Append(segment.parameter, piece, travels_dense, segment.offset + piece.begin);
     }
   }
-  return {bucket.index, {bucket.segments.begin(), bucket.segments.end()}, Done(up), Done(down)};
+  return {bucket, {segments.begin(), segments.end()}, Done(up), Done(down)};
 }
-
-#define GRADWIRE_INSTANTIATE(T)                                                                                   \
-  template BucketPlan MakePlan(const ExchangeParts&, const std::vector<Parameter>&, const Bucket<T>&, int, bool); \
-  template void CheckSegments(const std::vector<Parameter>&, const Bucket<T>&);
-GRADWIRE_INSTANTIATE(float)
-GRADWIRE_INSTANTIATE(double)
-#undef GRADWIRE_INSTANTIATE
 
 }  // namespace gradwire

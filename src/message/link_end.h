@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "exchange/saved_memory.h"
-#include "gradwire/exchange.h"
+#include "gradwire/exchange_parts.h"
 #include "gradwire/purpose.h"
+#include "message/saved_vector.h"
 
 namespace gradwire {
 

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "message/channel.h"
+
+#include <algorithm>
+
+#include "base/philox.h"
+
+namespace gradwire {
+
+double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters, size_t workers) {
+  if (!parts.link.refresh) return 0;
+  size_t largest = 1;
+  for (const Parameter& parameter : parameters) largest = std::max(largest, parameter.numel());
+  const double p = parts.link.refresh->At(*parts.compressor, PieceAt(largest, parts.piece, 0));
+  if (parts.link.refresh->rule == Coefficient::Rule::kNumber) return p;
+  return p * static_cast<double>(parts.participation.CountOf(workers)) / static_cast<double>(workers);
+}
+
+template <typename T>
+Channel<T>::Channel(std::vector<Parameter> of, ExchangeParts made_of, uint32_t rank, uint32_t ranks, int owners)
+    : parameters(std::move(of)),
+      parts(std::move(made_of)),
+      rank(rank),
+      ranks(ranks),
+      owners(owners),
+      state(parameters),
+      down_state(parameters),
+      up_memory_(state, KeptUp()),
+      down_memory_(down_state, KeptDown()) {
+  MakeMemory();
+}
+
+template <typename T>
+std::vector<LinkVector> Channel<T>::KeptUp() const {
+  std::vector<LinkVector> kept = parts.link.memory();
+  if (!parts.learner) return kept;
+  for (const LinkVector& vector : parts.learning.memory())
+    if (std::ranges::find(kept, vector.name, &LinkVector::name) == kept.end()) kept.push_back(vector);
+  return kept;
+}
+
+template <typename T>
+std::vector<LinkVector> Channel<T>::KeptDown() const {
+  return parts.down_compressor ? parts.down.memory() : std::vector<LinkVector>{};
+}
+
+template <typename T>
+void Channel<T>::ForEachKept(const std::function<void(bool, uint32_t, const LinkVector&)>& visit) const {
+  for (const bool is_down : {false, true}) {
+    std::vector<LinkVector> kept = is_down ? KeptDown() : KeptUp();
+    std::ranges::sort(kept, {}, &LinkVector::name);
+    for (uint32_t p = 0; p < parameters.size(); ++p)
+      if (!TravelsDense(parts, parameters[p]))
+        for (const LinkVector& vector : kept) visit(is_down, p, vector);
+  }
+}
+
+template <typename T>
+void Channel<T>::MakeMemory() {
+  ForEachKept(
+      [this](bool down, uint32_t p, const LinkVector& vector) { (down ? down_state : state).Vector(p, vector.name); });
+}
+
+template <typename T>
+void Channel<T>::ForgetMemory() {
+  state.Clear();
+  down_state.Clear();
+  MakeMemory();
+  step_ = ~uint64_t{0};
+  poisoned = false;
+  opening.reset();
+}
+
+template <typename T>
+MessageContext<T> Channel<T>::Up(bool dense, Lane& lane, Purpose purpose) const {
+  return {.rank = rank,
+          .ranks = ranks,
+          .parameters = parameters,
+          .seed = parts.seed,
+          .lane = lane,
+          .link = parts.link,
+          .compressor = *parts.compressor,
+          .shift_link = parts.learner ? &parts.learning : nullptr,
+          .shift_compressor = parts.learner.get(),
+          .purpose = purpose,
+          .memory = up_memory_,
+          .dense = dense,
+          .participation = dense || parts.participation.is_all() ? nullptr : &parts.participation,
+          .votes = parts.votes,
+          .zeros_keep_memory = parts.zeros_keep_memory};
+}
+
+template <typename T>
+MessageContext<T> Channel<T>::Down(Lane& lane) const {
+  MessageContext<T> down = {.rank = rank,
+                            .ranks = ranks,
+                            .parameters = parameters,
+                            .seed = parts.seed,
+                            .lane = lane,
+                            .link = parts.down,
+                            .compressor = *parts.down_compressor,
+                            .shift_link = nullptr,
+                            .shift_compressor = nullptr,
+                            .purpose = Purpose::kDown,
+                            .memory = down_memory_,
+                            .dense = false,
+                            .participation = nullptr,
+                            .votes = false,
+                            .zeros_keep_memory = parts.zeros_keep_memory};
+  return down;
+}
+
+template <typename T>
+bool Channel<T>::IsDense(const Round& round) const {
+  if (parts.link.opens_dense && (opening ? round.step == *opening : round.step >= parts.start_iter)) return true;
+  return parts.link.refresh && SharedCoin(parts.seed, round.draw(), RefreshProbability(parts, parameters, ranks));
+}
+
+template <typename T>
+void Channel<T>::UndoIfPoisoned() {
+  if (!parts.poison_undoes_step || !poisoned) return;
+  state.GoBack();
+  down_state.GoBack();
+  if (opening == step_) opening.reset();
+}
+
+template <typename T>
+void Channel<T>::BeginStep(uint64_t next) {
+  if (next == step_) return;
+  UndoIfPoisoned();
+  step_ = next;
+  poisoned = false;
+  if (!opening && next >= parts.start_iter) opening = next;
+  if (!parts.poison_undoes_step) return;
+  state.Mark();
+  down_state.Mark();
+}
+
+template <typename T>
+void Channel<T>::KeepOwned(uint32_t parameter, std::span<T> values) const {
+  for (size_t i = 0; i < PieceCount(values.size(), parts.piece); ++i) {
+    const Piece piece = PieceAt(values.size(), parts.piece, i);
+    if (OwnerOf(parameter, piece, owners) != rank) std::ranges::fill(values.subspan(piece.begin, piece.numel), T{0});
+  }
+}
+
+template <typename T>
+std::shared_ptr<const BucketPlan> Channel<T>::PlanOf(uint32_t bucket, std::span<const Segment> segments, bool dense) {
+  std::shared_ptr<const BucketPlan>& plan = plans_[{bucket, dense}];
+  const auto same = [](const Segment& a, const Segment& b) {
+    return a.parameter == b.parameter && a.offset == b.offset && a.numel == b.numel;
+  };
+  if (plan && std::ranges::equal(plan->segments, segments, same)) return plan;
+  ++plans_made_;
+  plan = std::make_shared<BucketPlan>(MakePlan(parts, parameters, bucket, segments, {kDtypeOf<T>, owners, dense}));
+  return plan;
+}
+
+template class Channel<float>;
+template class Channel<double>;
+
+}  // namespace gradwire

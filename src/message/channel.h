@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gradwire/bucket.h"
+#include "message/bucket_plan.h"
+#include "message/message_context.h"
+
+namespace gradwire {
+
+/// What a rank keeps of one vector that is exchanged step after step: its parts, its memory and how its buckets become
+/// messages. Knows which rank this is and of how many, and nothing that carries messages. Not thread-safe.
+template <typename T>
+class Channel {
+ public:
+  /// This rank is `rank` of `ranks`. `owners`: the ranks that serve pieces, all or none (PlanNeeds::owners).
+  Channel(std::vector<Parameter> parameters, ExchangeParts parts, uint32_t rank, uint32_t ranks, int owners);
+  Channel(const Channel&) = delete;  // stores point to parameters
+
+  const std::vector<Parameter> parameters;
+  const ExchangeParts parts;
+  const uint32_t rank, ranks;
+  const int owners;
+  StateStore<T> state;       ///< of this rank as a sender, and as a receiver of all pieces or of those that it owns
+  StateStore<T> down_state;  ///< of the way back
+  bool poisoned = false;     ///< some bucket of the step that the memory belongs to
+  /// The step that opens the links' shifts, with dense messages where they want it; none: the next one that goes
+  /// through them.
+  std::optional<uint64_t> opening;
+
+  /// Messages of workers, and of owners on the way back.
+  MessageContext<T> Up(bool dense, Lane& lane, Purpose purpose = Purpose::kCompress) const;
+  MessageContext<T> Down(Lane& lane) const;
+
+  /// Every vector that the links keep on this rank.
+  void ForEachKept(const std::function<void(bool down, uint32_t parameter, const LinkVector&)>& visit) const;
+  /// Zeros, of no step: a poisoned one before it undoes nothing any more.
+  void ForgetMemory();
+  /// Whether all pieces travel dense in this round: the first one of some links, and the refreshed ones of MARINA.
+  bool IsDense(const Round& round) const;
+  /// Takes back what a poisoned step did to the memory, where it shall be undone. Between two steps only.
+  void UndoIfPoisoned();
+  void BeginStep(uint64_t next);
+
+  /// Whether a vector lies, piece by piece, with the owners of the pieces, and is zero elsewhere.
+  bool LiesWithOwners(bool down, Holder holder) const { return owners > 0 && (holder == Holder::kReceiver) != down; }
+  /// Zeroes the pieces of a vector of that kind that other ranks own. `values`: as they lie in buckets.
+  void KeepOwned(uint32_t parameter, std::span<T> values) const;
+
+  /// Replaced when a layout changes.
+  std::shared_ptr<const BucketPlan> PlanOf(uint32_t bucket, std::span<const Segment> segments, bool dense);
+  /// How many there were so far: it grows where a plan is made anew.
+  uint64_t plans_made() const { return plans_made_; }
+
+ private:
+  /// All vectors that are kept, as zeros: what there is to save does not depend on the step.
+  void MakeMemory();
+  std::vector<LinkVector> KeptUp() const;
+  std::vector<LinkVector> KeptDown() const;
+
+  const LinkHandles<T> up_memory_, down_memory_;
+  std::map<std::pair<uint32_t, bool>, std::shared_ptr<const BucketPlan>> plans_;  // by bucket and whether dense
+  uint64_t plans_made_ = 0;
+  uint64_t step_ = ~uint64_t{0};  // that the memory belongs to
+};
+
+}  // namespace gradwire

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "gradwire/exchange_parts.h"
+#include "gradwire/round.h"
+
+namespace gradwire {
+
+/// What a message is made of and read with, in one direction, on this rank. It knows which rank that is and of how
+/// many; how bytes get from one to another is none of its concern. All of it outlives the context.
+template <typename T>
+struct MessageContext {
+  uint32_t rank;   ///< of this one, as a sender
+  uint32_t ranks;  ///< that the coins and draws of a round are for
+  const std::vector<Parameter>& parameters;
+  uint64_t seed;  ///< of the operators' random bits
+  Lane& lane;
+
+  const Link& link;
+  const Compressor& compressor;
+  const Link* shift_link;              ///< null: no shift is learned beside the link
+  const Compressor* shift_compressor;  ///< of that
+  Purpose purpose;                     ///< of the operators' random bits
+  const LinkHandles<T>& memory;
+  bool dense;                          ///< a dense round
+  const Participation* participation;  ///< who sends; null: all do
+  bool votes;                          ///< ExchangeParts::votes
+  bool zeros_keep_memory;              ///< ExchangeParts::zeros_keep_memory
+
+  Site SiteOf(const Round& round, uint32_t parameter, const Piece& piece) const {
+    return {seed, purpose, rank, round.draw(), parameter, piece};
+  }
+};
+
+/// The operator of pieces that travel as they are.
+const Compressor& Identity();
+
+}  // namespace gradwire

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "message/unpack.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "gradwire/error.h"
+#include "wire/wire.h"
+
+namespace gradwire {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+/// Where the payloads of a message lie, in order: as planned, or by its table of sizes, which is not believed.
+std::vector<Bytes> PayloadsOf(const MessagePlan& plan, uint32_t bucket, const Round& round, const From& from) {
+  std::vector<Bytes> payloads;
+  const Bytes table = plan.variable ? from.message.subspan(sizeof(Frame)) : Bytes{};
+  const size_t table_bytes = AlignPayload(plan.payloads() * sizeof(uint32_t));
+  size_t next = sizeof(Frame) + table_bytes;
+  const auto refuse = [&](const std::string& what) {
+    throw PeerError(static_cast<int>(from.sender),
+                    fmt::format("message from rank {}, bucket {}, step {}{}: {}", from.sender, bucket, round.step,
+                                InChannel(round.channel), what));
+  };
+  if (plan.variable && table.size() < table_bytes) refuse("shorter than its table of sizes");
+  const auto take = [&](size_t planned, size_t most) {
+    uint32_t bytes = static_cast<uint32_t>(most);
+    if (plan.variable) {
+      std::memcpy(&bytes, table.data() + payloads.size() * sizeof(uint32_t), sizeof(bytes));
+      if (bytes > most || AlignPayload(bytes) > from.message.size() - next)
+        refuse(fmt::format("payload {} of {} bytes, expected at most {}", payloads.size(), bytes,
+                           std::min(most, from.message.size() - next)));
+      planned = next;
+      next += AlignPayload(bytes);
+    }
+    payloads.push_back(from.message.subspan(planned, bytes));
+  };
+  for (const PlannedPiece& planned : plan.pieces) {
+    take(planned.payload, planned.bytes);
+    if (planned.shift_bytes > 0) take(planned.shift_payload, planned.shift_bytes);
+  }
+  if (plan.variable && next != from.message.size()) refuse("longer than its payloads");
+  return payloads;
+}
+
+template <typename T>
+class Unpacker {
+ public:
+  Unpacker(const MessageContext<T>& context, const Round& round, std::span<const From> messages)
+      : context_(context), round_(round), messages_(messages) {
+    if (context.participation) shares_ = context.participation->Weights(context.seed, round.draw(), messages.size());
+  }
+
+  void Run(const MessagePlan& plan, uint32_t bucket, std::span<T> values) {
+    for (const From& from : messages_) payloads_.push_back(PayloadsOf(plan, bucket, round_, from));
+    size_t payload = 0;
+    for (const PlannedPiece& planned : plan.pieces) {
+      try {
+        Take(planned, payload, values.subspan(planned.values, planned.piece.numel));
+      } catch (const PeerError& error) {
+        throw PeerError(error.rank(),
+                        fmt::format("step {}, bucket {}{}, parameter {}, piece {}: {}", round_.step, bucket,
+                                    InChannel(round_.channel), context_.parameters[planned.parameter].name,
+                                    planned.piece.index, error.what()));
+      }
+      payload += planned.shift_bytes > 0 ? 2 : 1;
+    }
+  }
+
+ private:
+  /// `payload`: the piece's first one in each message.
+  void Take(const PlannedPiece& planned, size_t payload, std::span<T> out) {
+    Site site = context_.SiteOf(round_, planned.parameter, planned.piece);
+    site.worker = 0;  // each payload names its own
+    if (context_.dense || planned.dense) {
+      Decode(site, payload, Identity(), 1.0 / static_cast<double>(messages_.size()), out, /*all_send=*/true);
+      if (context_.dense && !planned.dense) ReceiveDense<T>(context_.link, MemoryOf(planned), out);
+      return;
+    }
+    if (context_.votes) return Vote(site, payload, out);
+    Decode(site, payload, context_.compressor, Weight(context_.link, planned), out);
+    const LinkMemory<T> memory = MemoryOf(planned);
+    ReceiveMean<T>(context_.link, context_.compressor, site, memory, out);
+    if (planned.shift_bytes == 0) return;
+    site.purpose = Purpose::kLearn;
+    const Scratch::Frame frame(context_.lane.scratch);
+    const std::span<T> of_shift = context_.lane.scratch.template Take<T>(out.size());
+    Decode(site, payload + 1, *context_.shift_compressor, Weight(*context_.shift_link, planned), of_shift);
+    ReceiveMean<T>(*context_.shift_link, *context_.shift_compressor, site, memory, of_shift);
+    if (context_.shift_link->takes_shift) std::ranges::copy(of_shift, out.begin());
+  }
+
+  LinkMemory<T> MemoryOf(const PlannedPiece& planned) const {
+    return context_.memory.Of(planned.parameter, planned.piece);
+  }
+
+  void Vote(const Site& site, size_t payload, std::span<T> out) {
+    Decode(site, payload, context_.compressor, 1, out);
+    for (T& sum : out) sum = static_cast<T>((sum > 0) - (sum < 0));
+  }
+
+  double Weight(const Link& link, const PlannedPiece& planned) const {
+    return ReceiveWeight<T>(link, round_.LrOf(planned.parameter), static_cast<int>(messages_.size()));
+  }
+
+  /// The weighted sum of that payload of each message. A gate that was closed left an empty one; who was not drawn
+  /// has no weight.
+  void Decode(const Site& site, size_t payload, const Compressor& compressor, double weight, std::span<T> out,
+              bool all_send = false) {
+    std::vector<Payload> payloads;
+    std::vector<T> weights;
+    for (size_t i = 0; i < messages_.size(); ++i) {
+      const Bytes bytes = payloads_[i][payload];
+      const uint32_t sender = messages_[i].sender;
+      const double share = all_send || shares_.empty() ? 1 : shares_.at(sender);
+      if (share == 0 && !bytes.empty())
+        throw PeerError(static_cast<int>(sender),
+                        fmt::format("rank {} was not drawn and sent {} bytes, expected none", sender, bytes.size()));
+      if (share == 0 || (bytes.empty() && context_.link.gate != Gate::kOpen)) continue;
+      payloads.push_back({bytes, sender});
+      weights.push_back(static_cast<T>(context_.votes && !all_send ? Ballots(share) : share * weight));
+    }
+    compressor.Decode(site, context_.lane, payloads, std::span<const T>(weights), false, out);
+  }
+
+  /// How often a worker was drawn, of its weight in a mean.
+  double Ballots(double share) const {
+    if (shares_.empty()) return 1;
+    const auto drawn = static_cast<double>(context_.participation->CountOf(messages_.size()));
+    return std::round(share * drawn / static_cast<double>(messages_.size()));
+  }
+
+  const MessageContext<T>& context_;
+  const Round& round_;
+  const std::span<const From> messages_;
+  std::vector<std::vector<Bytes>> payloads_;  // by message
+  std::vector<double> shares_;                // of the senders, by rank; empty: 1 each
+};
+
+}  // namespace
+
+template <typename T>
+void Unpack(const MessageContext<T>& context, const MessagePlan& plan, uint32_t bucket, const Round& round,
+            std::span<const From> messages, std::span<T> values) {
+  Unpacker<T>(context, round, messages).Run(plan, bucket, values);
+}
+
+template void Unpack(const MessageContext<float>&, const MessagePlan&, uint32_t, const Round&, std::span<const From>,
+                     std::span<float>);
+template void Unpack(const MessageContext<double>&, const MessagePlan&, uint32_t, const Round&, std::span<const From>,
+                     std::span<double>);
+
+}  // namespace gradwire

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "exchange/topologies.h"
+#include "gradwire/error.h"
+#include "method/choices.h"
+
+namespace gradwire {
+namespace {
+
+/// Whether messages may be added on the way.
+bool IsSummable(const ExchangeParts& parts) {
+  return parts.compressor->linear() && parts.link.noise == 0 && parts.participation.is_all() &&
+         !parts.link.remembers() && !parts.link.shifts();
+}
+
+void CheckSums(const Topology& topology, const ExchangeParts& parts) {
+  if (!topology.sums) return;
+  if (!parts.participation.is_all())
+    throw ConfigError("comm.topology", fmt::format("{} sums all ranks' messages, and comm.participation is {}; "
+                                                   "expected allgather or auto",
+                                                   topology.name, parts.participation.text()));
+  if (!IsSummable(parts))
+    throw ConfigError("comm.topology", fmt::format("{} sums messages on the way, which {} with link {} does not "
+                                                   "allow; expected allgather or auto",
+                                                   topology.name, parts.compressor->spec(), parts.link.name));
+}
+
+}  // namespace
+
+std::string_view TopologyOf(const CommConfig& config, const ExchangeParts& parts) {
+  const bool has_way_back = parts.down_compressor != nullptr;
+  if (config.topology == "auto") return has_way_back ? "sharded" : IsSummable(parts) ? "allreduce" : "allgather";
+  const Topology& topology = FindTopology(config.topology);
+  if (has_way_back && !topology.has_owners)
+    throw ConfigError("comm.topology", fmt::format("{} has no way back, and comm.down is {}; expected sharded or auto",
+                                                   topology.name, parts.down.name));
+  CheckSums(topology, parts);
+  return topology.name;
+}
+
+void CheckOwners(const ExchangeParts& parts) {
+  if (parts.learner && FindTopology(parts.topology).has_owners)
+    throw ConfigError("comm.topology", fmt::format("{}: a learned shift must be known to all ranks; expected allgather",
+                                                   parts.topology));
+}
+
+}  // namespace gradwire
