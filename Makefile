@@ -59,7 +59,7 @@ python:
 	@.ci/setup --python
 
 format:
-	find include src hooks train tests -name '*.h' -o -name '*.cc' | xargs clang-format -i
+	find include src hooks train tests -name '*.h' -o -name '*.cc' | xargs $$(command -v clang-format-14 || echo clang-format) -i
 
 clean:
 	rm -rf build build-asan build-tsan build-wheel build-torch-*

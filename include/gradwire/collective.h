@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,9 +66,22 @@ class Collective {
   /// Every rank's text, by rank. For agreeing on settings at start, not for data.
   virtual std::vector<std::string> GatherText(std::string_view text) = 0;
 
+  /// A collective over some of these ranks: `ranks`, ascending, this one among them; their places in it are their ranks
+  /// there. Its members alone call this, in any order beside other groups, and wait for nobody; those that make several
+  /// of the same ranks and name make them in the same order. `name` is for errors: "box 0".
+  ///
+  /// It lives and fails by itself: its operations meet no others, a failure in it ends no other group and not this
+  /// collective, and it may outlive this one. Its errors carry ranks of the group, and say those of the job as well;
+  /// where its members wait for a rank outside of it, they name nobody.
+  virtual std::unique_ptr<Collective> MakeGroup(std::span<const int> ranks, const std::string& name);
+
   /// The error to throw where something else that needs all ranks has failed with `detail`, which does not say who is
   /// to blame. Takes seconds.
   virtual PeerError Diagnose(const std::string& detail) { return {-1, detail}; }
 };
+
+inline std::unique_ptr<Collective> Collective::MakeGroup(std::span<const int>, const std::string& name) {
+  throw Error("the group " + name + ": this collective makes none");
+}
 
 }  // namespace gradwire

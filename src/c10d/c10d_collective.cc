@@ -10,7 +10,9 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
 #include "base/notice.h"
-#include "c10d/roll_call.h"
+#include "c10d/connection.h"
+#include "c10d/gloo_factory.h"
+#include "c10d/join_group.h"
 #include "c10d/setup_wait.h"
 #include "c10d/torch_error.h"
 #include "c10d/watch.h"
@@ -36,32 +38,39 @@ at::Tensor View(std::span<T> values, at::ScalarType type) {
 class C10dCollective final : public Collective {
  public:
   C10dCollective(const Membership& member, const std::string& prefix)
-      : name_(prefix),
-        backend_(MakeGlooBackend(member, prefix + "/gloo")),
-        store_(c10::make_intrusive<c10d::PrefixStore>(prefix, WithBoundedStore(member).store)),
-        roll_call_(RollCallOf(member)),
-        timeout_(member.timeout),
-        notice_(member.timeout),
-        watch_(member.timeout, [this](bool is_silent, milliseconds waited) { Look(is_silent, waited); }) {}
+      : C10dCollective(WithBoundedStore(member), prefix, RollCallOf(member),
+                       MakeGlooBackend(member, prefix + "/gloo")) {}
+
+  /// A group's: its members may come one after another, so that nobody waits for them here.
+  explicit C10dCollective(const GroupMembership& group)
+      : C10dCollective(
+            group.member, group.roll_call->group().name, group.roll_call,
+            [this, group](const std::stop_token& stop) {
+              return MeetOverGloo(group.member, "gloo", *group.roll_call, stop);
+            },
+            [this] { FailToConnect(); }) {}
   ~C10dCollective() override {
+    connection_.Close();
     if (is_over_) AbandonSums();
   }
 
-  int rank() const override { return backend_->getRank(); }
-  int size() const override { return backend_->getSize(); }
+  int rank() const override { return member_.rank; }
+  int size() const override { return member_.size; }
 
   using Collective::Start;
   uint64_t Reserve() override { return next_++; }
 
   Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
     Ticket ticket{id, 0};
-    const int tag = static_cast<int>(ticket.id % (1u << 30));
-    for (const Incoming& message : incoming)
-      Keep(id, Begin(message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::recv));
-    for (const Outgoing& message : outgoing) {
-      Keep(id, Begin(message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::send));
-      ticket.bytes_sent += message.bytes.size();
-    }
+    for (const Outgoing& message : outgoing) ticket.bytes_sent += message.bytes.size();
+    connection_.Then([this, id, in = std::vector(incoming.begin(), incoming.end()),
+                      out = std::vector(outgoing.begin(), outgoing.end())](c10d::Backend& backend) {
+      const int tag = static_cast<int>(id % (1u << 30));
+      for (const Incoming& message : in)
+        Keep(id, Begin(backend, message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::recv));
+      for (const Outgoing& message : out)
+        Keep(id, Begin(backend, message.peer, View(message.bytes, at::kByte), tag, &c10d::Backend::send));
+    });
     return ticket;
   }
 
@@ -69,6 +78,7 @@ class C10dCollective final : public Collective {
   Ticket StartAllReduce(std::span<double> values) override { return StartSum(View(values, at::kDouble)); }
 
   void Finish(const Ticket& ticket) override {
+    connection_.Await();
     for (const Pending& part : Parts(ticket.id)) Await(part, ticket.what);
     const std::lock_guard lock(mutex_);
     pending_.erase(ticket.id);
@@ -96,11 +106,30 @@ class C10dCollective final : public Collective {
     return texts;
   }
 
+  std::unique_ptr<Collective> MakeGroup(std::span<const int> ranks, const std::string& name) override {
+    const Group group = roll_call_->group().Narrow(ranks, size(), rank(), name);
+    const std::string key = GroupKey(ranks, name, made_[GroupKey(ranks, name, 0)]++);
+    return std::make_unique<C10dCollective>(JoinGroup(member_, *roll_call_, ranks, group, name_ + "/" + key));
+  }
+
   PeerError Diagnose(const std::string& detail) override {
     return roll_call_->Verdict(FindCulprit(), "did not do its part", detail);
   }
 
  private:
+  /// `connection`: what makes the Connection.
+  template <typename... Connects>
+  C10dCollective(const Membership& member, std::string name, std::shared_ptr<RollCall> roll_call,
+                 Connects&&... connection)
+      : member_(member),
+        name_(std::move(name)),
+        store_(c10::make_intrusive<c10d::PrefixStore>(name_, member.store)),
+        roll_call_(std::move(roll_call)),
+        timeout_(member.timeout),
+        notice_(member.timeout),
+        connection_(std::forward<Connects>(connection)...),
+        watch_(member.timeout, [this](bool is_silent, milliseconds waited) { Look(is_silent, waited); }) {}
+
   struct Pending {
     int peer;  // -1: all of them
     at::Tensor tensor;
@@ -108,10 +137,10 @@ class C10dCollective final : public Collective {
   };
   using Transfer = c10::intrusive_ptr<c10d::Work> (c10d::Backend::*)(std::vector<at::Tensor>&, int, int);
 
-  Pending Begin(int peer, at::Tensor tensor, int tag, Transfer transfer) {
+  Pending Begin(c10d::Backend& backend, int peer, at::Tensor tensor, int tag, Transfer transfer) {
     std::vector<at::Tensor> tensors{tensor};
     try {
-      return {peer, tensor, ((*backend_).*transfer)(tensors, peer, tag)};
+      return {peer, tensor, (backend.*transfer)(tensors, peer, tag)};
     } catch (const std::exception& error) {
       CheckOpen();
       throw roll_call_->Verdict(peer, "cannot be reached", FirstLine(error));
@@ -137,16 +166,30 @@ class C10dCollective final : public Collective {
     if (!is_over_) return;
     const std::lock_guard lock(mutex_);
     if (verdict_) throw PeerError(*verdict_);
-    throw Error("the exchange of rank " + std::to_string(rank()) + " was given up");
+    throw Error("the exchange of " + roll_call_->Name(rank()) + " was given up");
   }
 
   void EndWaits(std::optional<PeerError> verdict) {
-    const std::lock_guard lock(mutex_);
-    if (!is_over_) verdict_ = std::move(verdict);
-    is_over_ = true;
-    for (auto& [id, parts] : pending_)
-      for (Pending& part : parts)
-        if (part.peer >= 0) part.work->abort();  // a sum's wait is cut into slices, and looks
+    {
+      const std::lock_guard lock(mutex_);
+      if (!is_over_) verdict_ = std::move(verdict);
+      is_over_ = true;
+      for (auto& [id, parts] : pending_)
+        for (Pending& part : parts)
+          if (part.peer >= 0) part.work->abort();  // a sum's wait is cut into slices, and looks
+    }
+    connection_.Stop();
+  }
+
+  /// In a catch block.
+  void FailToConnect() {
+    try {
+      throw;
+    } catch (const PeerError& error) {
+      EndWaits(error);
+    } catch (const std::exception& error) {
+      EndWaits(PeerError(-1, FirstLine(error)));
+    }
   }
 
   c10d::AllreduceOptions LongSum() const {
@@ -162,7 +205,7 @@ class C10dCollective final : public Collective {
     for (const auto& [id, parts] : pending_)
       for (const Pending& part : parts)
         if (part.peer < 0 && !part.work->isCompleted()) {
-          new auto(backend_);
+          new auto(connection_.backend());
           new auto(std::move(pending_));
           return;
         }
@@ -170,8 +213,10 @@ class C10dCollective final : public Collective {
 
   Ticket StartSum(const at::Tensor& tensor) {
     Ticket ticket{next_++, 0};
-    std::vector<at::Tensor> tensors{tensor};
-    Keep(ticket.id, {-1, tensor, backend_->allreduce(tensors, LongSum())});
+    connection_.Then([this, id = ticket.id, tensor](c10d::Backend& backend) {
+      std::vector<at::Tensor> tensors{tensor};
+      Keep(id, {-1, tensor, backend.allreduce(tensors, LongSum())});
+    });
     // Gloo's ring: n - 1 chunks of 1/n on the way to the sums, and n - 1 on the way back.
     ticket.bytes_sent = 2 * static_cast<uint64_t>(size() - 1) * tensor.nbytes() / static_cast<uint64_t>(size());
     return ticket;
@@ -222,7 +267,7 @@ class C10dCollective final : public Collective {
   void Look(bool is_silent, milliseconds waited) {
     if (is_over_) return;
     if (!is_silent && notice_.IsDue(waited))
-      SayOnStderr("rank " + std::to_string(rank()) + " has waited " + Seconds(waited) + " for " + Awaited() +
+      SayOnStderr(roll_call_->Name(rank()) + " has waited " + Seconds(waited) + " for " + Awaited() +
                   "; it gives up after " + Seconds(timeout_) + " in which nothing comes");
     if (is_silent)
       EndWaits(roll_call_->Verdict(roll_call_->FindSilent(),
@@ -242,7 +287,7 @@ class C10dCollective final : public Collective {
       if (!purpose.empty()) what = purpose;
     }
     const bool is_sum = awaited_.contains(-1);  // which does not say who is missing
-    return (is_sum ? "the other ranks" : NameRanks({ranks.begin(), ranks.end()})) + " (" + what + ")";
+    return (is_sum ? "the other ranks" : roll_call_->Names({ranks.begin(), ranks.end()})) + " (" + what + ")";
   }
 
   /// An all-reduce does not say who broke it. Gloo refuses at once to send to a peer whose connection is closed; where
@@ -250,11 +295,12 @@ class C10dCollective final : public Collective {
   int FindCulprit() {
     const std::lock_guard lock(culprit_mutex_);
     CheckOpen();
-    for (int peer = 0; peer < size(); ++peer) {
+    const Connection::Backend backend = connection_.backend();
+    for (int peer = 0; backend && peer < size(); ++peer) {
       if (peer == rank()) continue;
       std::vector<at::Tensor> probe{at::zeros({1}, at::kByte)};
       try {
-        probes_.push_back({peer, probe[0], backend_->send(probe, peer, kProbeTag)});
+        probes_.push_back({peer, probe[0], backend->send(probe, peer, kProbeTag)});
       } catch (const std::exception&) {
         return peer;
       }
@@ -262,12 +308,13 @@ class C10dCollective final : public Collective {
     return roll_call_->FindMissing();
   }
 
+  const Membership member_;
   const std::string name_;
-  c10::intrusive_ptr<c10d::Backend> backend_;
   c10::intrusive_ptr<c10d::Store> store_;
   std::shared_ptr<RollCall> roll_call_;
   milliseconds timeout_;
   uint64_t next_ = 0;
+  std::map<std::string, size_t> made_;  // groups, by their keys
   std::atomic<bool> is_over_ = false;
   std::mutex mutex_;
   std::map<uint64_t, std::vector<Pending>> pending_;  // guarded by mutex_
@@ -276,7 +323,8 @@ class C10dCollective final : public Collective {
   std::mutex culprit_mutex_;
   std::vector<Pending> probes_;  // guarded by culprit_mutex_
   Notice notice_;                // the watch's thread only
-  Watch watch_;                  // last: it uses all of the above
+  Connection connection_;        // it and the watch use all of the above
+  Watch watch_;
 };
 
 }  // namespace

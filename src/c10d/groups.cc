@@ -27,10 +27,9 @@ std::string CameKey(const std::string& prefix, int rank) { return prefix + "/cam
 
 }  // namespace
 
-Backend MakeGlooBackend(const Membership& given, const std::string& prefix) {
-  if (given.size == 1) return ConnectGloo(given, prefix);
-  const Membership member = WithBoundedStore(given);
-  const auto roll_call = RollCallOf(given);
+Backend MeetOverGloo(const Membership& member, const std::string& prefix, RollCall& roll_call,
+                     const std::stop_token& stop) {
+  if (member.size == 1) return ConnectGloo(member, prefix);
   member.store->set(CameKey(prefix, member.rank), std::vector<uint8_t>{1});
   const auto missing = [&] {
     std::vector<int> ranks;
@@ -38,9 +37,13 @@ Backend MakeGlooBackend(const Membership& given, const std::string& prefix) {
       if (!member.store->check({CameKey(prefix, rank)})) ranks.push_back(rank);
     return ranks;
   };
-  SetupWait wait(*roll_call, member.timeout, "group " + prefix, missing);
+  const std::string& group = roll_call.group().name;
+  SetupWait wait(roll_call, member.timeout, group.empty() ? "group " + prefix : group, missing);
   auto made = StartConnecting(member, prefix);
-  while (made.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) wait.Look();
+  while (made.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
+    if (stop.stop_requested()) throw Error("the connecting to " + prefix + " was given up");
+    wait.Look();
+  }
   try {
     return made.get();
   } catch (const PeerError&) {
@@ -48,6 +51,11 @@ Backend MakeGlooBackend(const Membership& given, const std::string& prefix) {
   } catch (const std::exception& error) {
     throw wait.Failed(FirstLine(error));
   }
+}
+
+Backend MakeGlooBackend(const Membership& given, const std::string& prefix) {
+  if (given.size == 1) return ConnectGloo(given, prefix);
+  return MeetOverGloo(WithBoundedStore(given), prefix, *RollCallOf(given), {});
 }
 
 c10::intrusive_ptr<c10d::ProcessGroup> MakeGlooGroup(const Membership& member, const std::string& prefix) {

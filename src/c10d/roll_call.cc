@@ -10,6 +10,8 @@
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
+#include "c10d/store_layers.h"
+
 namespace gradwire {
 namespace {
 
@@ -20,27 +22,8 @@ constexpr milliseconds kAnswer{5000};  // of the store: for a verdict that canno
 
 std::string Reported(int rank) { return "reported/" + std::to_string(rank); }
 
-/// What a prefix store puts before its keys.
-struct Prefixed : c10d::PrefixStore {
-  static const std::string& Of(const c10d::PrefixStore& store) { return store.*&Prefixed::prefix_; }
-};
-
-/// The store at the bottom; the prefixes above it, the outermost first.
-c10::intrusive_ptr<c10d::Store> Base(c10::intrusive_ptr<c10d::Store> store, std::vector<std::string>& prefixes) {
-  for (;;) {
-    if (auto* prefix = dynamic_cast<c10d::PrefixStore*>(store.get())) {
-      prefixes.push_back(Prefixed::Of(*prefix));
-      store = prefix->getUnderlyingStore();
-    } else if (auto* bounded = dynamic_cast<BoundedStore*>(store.get())) {
-      store = bounded->inner();
-    } else {
-      return store;
-    }
-  }
-}
-
-/// One more connection to the server of that store, or, of a store that has only one, that. The same for all roll calls
-/// of the process while the store lives: a connection asks for the name of the server's host, which can take a second.
+/// A connection beside that of the job's store. The same for all roll calls of the process while the store lives: a
+/// connection asks for the name of the server's host, which can take a second.
 c10::intrusive_ptr<c10d::Store> OwnConnection(const Membership& member, const c10::intrusive_ptr<c10d::Store>& base) {
   struct Connection {
     c10::weak_intrusive_ptr<c10d::Store> of;
@@ -53,37 +36,62 @@ c10::intrusive_ptr<c10d::Store> OwnConnection(const Membership& member, const c1
   const auto known = all.find({base.get(), member.rank});
   if (known != all.end()) return known->second.own;
   const auto limit = std::min(kAnswer, member.timeout / 2);
-  Membership at_base = member;
-  at_base.store = base;
-  c10::intrusive_ptr<c10d::Store> own;
-  try {
-    own = c10::make_intrusive<BoundedStore>(at_base, member.timeout)->Clone(limit);
-  } catch (const PeerError&) {
-    throw;
-  } catch (const std::exception&) {
-    return c10::make_intrusive<BoundedStore>(at_base, limit);
-  }
+  const auto own = OtherConnection(member, base, limit);
+  if (!own) return Bounded(member, base, limit);
   all.emplace(std::pair(base.get(), member.rank), Connection{c10::weak_intrusive_ptr<c10d::Store>(base), own});
   return own;
 }
 
 c10::intrusive_ptr<c10d::Store> Connect(const Membership& member) {
   std::vector<std::string> prefixes;
-  const auto base = Base(member.store, prefixes);
-  c10::intrusive_ptr<c10d::Store> store = OwnConnection(member, base);
-  for (; !prefixes.empty(); prefixes.pop_back())
-    store = c10::make_intrusive<c10d::PrefixStore>(prefixes.back(), std::move(store));
-  return c10::make_intrusive<c10d::PrefixStore>("gradwire/roll_call", std::move(store));
+  const auto base = BaseOf(member.store, prefixes);
+  const auto store = WithPrefixes(OwnConnection(member, base), prefixes);
+  return c10::make_intrusive<c10d::PrefixStore>("gradwire/roll_call", store);
 }
 
 }  // namespace
+
+/// All of them of one rank of the job.
+struct RollCall::Family {
+  std::mutex mutex;
+  std::vector<std::weak_ptr<RollCall>> members;
+
+  void Add(const std::shared_ptr<RollCall>& one) {
+    const std::lock_guard lock(mutex);
+    std::erase_if(members, [](const auto& member) { return member.expired(); });
+    members.push_back(one);
+  }
+  std::vector<std::shared_ptr<RollCall>> Alive() {
+    const std::lock_guard lock(mutex);
+    std::vector<std::shared_ptr<RollCall>> alive;
+    for (const auto& member : members)
+      if (auto one = member.lock()) alive.push_back(std::move(one));
+    return alive;
+  }
+};
 
 RollCall::RollCall(const Membership& member)
     : of_(member.store),
       store_(Connect(member)),
       rank_(member.rank),
       size_(member.size),
-      store_rank_(member.store_rank) {}
+      store_rank_(member.store_rank),
+      family_(std::make_shared<Family>()) {}
+
+RollCall::RollCall(const RollCall& of, const Membership& member, Group group, const std::string& key)
+    : of_(member.store),
+      store_(c10::make_intrusive<c10d::PrefixStore>(key, of.store_)),
+      rank_(member.rank),
+      size_(member.size),
+      store_rank_(member.store_rank),
+      group_(std::move(group)),
+      family_(of.family_) {}
+
+std::shared_ptr<RollCall> RollCall::OfGroup(const Membership& member, Group group, const std::string& key) {
+  const auto made = std::shared_ptr<RollCall>(new RollCall(*this, member, std::move(group), key));
+  family_->Add(made);
+  return made;
+}
 
 int RollCall::Blame(int suspect) {
   try {
@@ -99,7 +107,20 @@ int RollCall::Blame(int suspect) {
   }
 }
 
+void RollCall::Report() {
+  try {
+    if (Has(kCalled)) Mark(Reported(rank_));
+  } catch (const std::exception&) {  // whoever asks the store for a verdict finds out
+  }
+}
+
+void RollCall::ReportElsewhere() {
+  for (const auto& other : family_->Alive())
+    if (other.get() != this) other->Report();
+}
+
 bool RollCall::Answer() {
+  ReportElsewhere();
   try {
     if (!Has(kCalled)) return false;
     Mark(Reported(rank_));
@@ -114,10 +135,12 @@ int RollCall::FindMissing(milliseconds patience) {
     Mark(Reported(rank_));
     Mark(kCalled);
     const auto end = std::chrono::steady_clock::now() + patience;
+    int looks = 0;
     for (int rank = 0; rank < size_; ++rank) {
       while (!Has(Reported(rank))) {
         if (Has(kDead)) return Blame(-1);
         if (std::chrono::steady_clock::now() > end) return Blame(rank);
+        if (looks++ % 20 == 0) ReportElsewhere();  // who asks is waiting
         std::this_thread::sleep_for(milliseconds(20));
       }
     }
@@ -131,13 +154,16 @@ PeerError RollCall::Verdict(int suspect, const std::string& what, const std::str
   const int blamed = suspect >= 0 ? Blame(suspect) : suspect;
   const std::string end = ", says rank " + std::to_string(rank_), because = " (" + detail + ")";
   if (blamed == rank_)
-    return {-1, "this rank, " + std::to_string(rank_) +
+    return {-1, "this rank, " + (group_.is_job() ? std::to_string(rank_) : Name(rank_)) +
                     ", was given up by another one, which had not heard of it in time; was it stopped, or much slower "
                     "than the others?" +
                     because};
-  if (blamed < 0) return {blamed, "a rank (all of them still report) " + what + end + because};
+  const std::string nobody = group_.is_job()
+                                 ? "a rank (all of them still report) "
+                                 : "a rank of " + group_.name + " (all of them still report; one waits elsewhere) ";
+  if (blamed < 0) return {blamed, nobody + what + end + because};
   const std::string more = blamed == suspect ? "" : "; it was noticed first by another rank";
-  return {blamed, "rank " + std::to_string(blamed) + " " + what + end + more + because};
+  return {blamed, Name(blamed) + " " + what + end + more + because};
 }
 
 std::shared_ptr<RollCall> RollCallOf(const Membership& member) {
@@ -146,7 +172,10 @@ std::shared_ptr<RollCall> RollCallOf(const Membership& member) {
   const std::lock_guard lock(mutex);
   std::weak_ptr<RollCall>& known = all[{member.store.get(), member.rank}];
   auto roll_call = known.lock();
-  if (!roll_call) known = roll_call = std::make_shared<RollCall>(member);
+  if (!roll_call) {
+    known = roll_call = std::make_shared<RollCall>(member);
+    roll_call->family_->Add(roll_call);
+  }
   return roll_call;
 }
 

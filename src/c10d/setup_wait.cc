@@ -27,8 +27,8 @@ void SetupWait::Look() {
     throw roll_call_.Verdict(roll_call_.Blame(-1), "is gone, while ranks met for " + what_, "another rank says so");
   if (!notice_.IsDue(waited)) return;
   const std::vector<int> missing = missing_();
-  SayOnStderr("rank " + std::to_string(roll_call_.rank()) + " has waited " + Seconds(waited) + " for " +
-              (missing.empty() ? "the other ranks" : NameRanks(missing)) + ", to meet for " + what_ +
+  SayOnStderr(roll_call_.Name(roll_call_.rank()) + " has waited " + Seconds(waited) + " for " +
+              (missing.empty() ? "the other ranks" : roll_call_.Names(missing)) + ", to meet for " + what_ +
               "; it gives up after " + Seconds(timeout_));
 }
 

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "collective/group.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
@@ -20,14 +21,27 @@ using Clock = std::chrono::steady_clock;
 
 /// What the ranks share: mail by (sender, receiver, operation), and who is gone.
 struct Hub {
-  Hub(int size, std::chrono::milliseconds timeout) : timeout(timeout), alive(static_cast<size_t>(size), true) {}
+  Hub(int size, std::chrono::milliseconds timeout, Group group = {})
+      : timeout(timeout), group(std::move(group)), alive(static_cast<size_t>(size), true) {}
+
+  /// That of a group: the first member makes it, and the last one to come takes it away.
+  std::shared_ptr<Hub> OfGroup(const std::string& key, size_t members, const Group& of) {
+    const std::lock_guard lock(mutex);
+    auto& [hub, came] = groups[key];
+    if (!hub) hub = std::make_shared<Hub>(static_cast<int>(members), timeout, of);
+    const std::shared_ptr<Hub> made = hub;
+    if (++came == members) groups.erase(key);
+    return made;
+  }
 
   const std::chrono::milliseconds timeout;
+  const Group group;
   std::mutex mutex;
   std::condition_variable changed;
   std::map<std::tuple<int, int, uint64_t>, Bytes> mail;
   std::vector<bool> alive;
-  int dead = -1;  // the first rank that anyone blamed
+  int dead = -1;                                                          // the first rank that anyone blamed
+  std::map<std::string, std::pair<std::shared_ptr<Hub>, size_t>> groups;  // and how many members have come
 };
 
 class ThreadCollective final : public Collective {
@@ -77,6 +91,12 @@ class ThreadCollective final : public Collective {
     hub_->changed.notify_all();
   }
 
+  std::unique_ptr<Collective> MakeGroup(std::span<const int> ranks, const std::string& name) override {
+    const Group group = hub_->group.Narrow(ranks, size(), rank_, name);
+    const std::string key = GroupKey(ranks, name, made_[GroupKey(ranks, name, 0)]++);
+    return std::make_unique<ThreadCollective>(hub_->OfGroup(key, ranks.size(), group), PlaceOf(rank_, ranks));
+  }
+
   std::vector<std::string> GatherText(std::string_view text) override {
     const uint64_t id = next_++;
     std::vector<std::string> texts(static_cast<size_t>(size()));
@@ -119,8 +139,10 @@ class ThreadCollective final : public Collective {
     return ticket;
   }
 
+  std::string Name(int rank) const { return hub_->group.NameRank(rank); }
+
   void CheckNotCancelled() const {  // under the hub's lock
-    if (cancelled_) throw Error(fmt::format("the exchange of rank {} was given up", rank_));
+    if (cancelled_) throw Error(fmt::format("the exchange of {} was given up", Name(rank_)));
   }
 
   void Post(int peer, uint64_t id, std::span<const std::byte> bytes) {
@@ -134,8 +156,8 @@ class ThreadCollective final : public Collective {
     if (bytes.size() != room.size()) {
       const std::lock_guard lock(hub_->mutex);
       if (hub_->dead < 0) hub_->dead = peer;
-      throw PeerError(hub_->dead, fmt::format("rank {} sent {} bytes, rank {} expected {} (first blamed: rank {})",
-                                              peer, bytes.size(), rank_, room.size(), hub_->dead));
+      throw PeerError(hub_->dead, fmt::format("{} sent {} bytes, rank {} expected {} (first blamed: rank {})",
+                                              Name(peer), bytes.size(), rank_, room.size(), hub_->dead));
     }
     std::ranges::copy(bytes, room.begin());
   }
@@ -155,17 +177,17 @@ class ThreadCollective final : public Collective {
       return std::move(found.mapped());
     }
     if (hub_->dead < 0) hub_->dead = peer;
-    throw PeerError(hub_->dead, answered
-                                    ? fmt::format("rank {} is gone (rank {} noticed)", hub_->dead, rank_)
-                                    : fmt::format("rank {} did not answer rank {} within {} ms (first blamed: rank {})",
-                                                  peer, rank_, hub_->timeout.count(), hub_->dead));
+    throw PeerError(hub_->dead, answered ? fmt::format("{} is gone (rank {} noticed)", Name(hub_->dead), rank_)
+                                         : fmt::format("{} did not answer rank {} within {} ms (first blamed: rank {})",
+                                                       Name(peer), rank_, hub_->timeout.count(), hub_->dead));
   }
 
   std::shared_ptr<Hub> hub_;
   int rank_;
   uint64_t next_ = 0;
-  bool cancelled_ = false;        // guarded by the hub's mutex
-  Clock::time_point last_taken_;  // guarded by the hub's mutex
+  std::map<std::string, size_t> made_;  // groups, by their keys
+  bool cancelled_ = false;              // guarded by the hub's mutex
+  Clock::time_point last_taken_;        // guarded by the hub's mutex
   std::mutex mutex_;
   std::map<uint64_t, std::vector<std::function<void()>>> pending_;  // guarded by mutex_
 };

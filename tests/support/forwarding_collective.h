@@ -22,6 +22,9 @@ class ForwardingCollective : public Collective {
   void Finish(const Ticket& ticket) override { inner_.Finish(ticket); }
   void Cancel() override { inner_.Cancel(); }
   std::vector<std::string> GatherText(std::string_view text) override { return inner_.GatherText(text); }
+  std::unique_ptr<Collective> MakeGroup(std::span<const int> ranks, const std::string& name) override {
+    return inner_.MakeGroup(ranks, name);
+  }
 
  private:
   Collective& inner_;
