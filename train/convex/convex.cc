@@ -2,7 +2,6 @@
 #include "train/convex/convex.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <thread>
 
@@ -20,14 +19,14 @@
 #include "train/config/lr_schedule.h"
 #include "train/convex/convex_parts.h"
 #include "train/convex/convex_saves.h"
-#include "train/report/convex_report.h"
+#include "train/report/clock.h"
+#include "train/report/convex_records.h"
+#include "train/report/report.h"
 
 namespace gradwire::train {
 namespace {
 
 constexpr size_t kOneBucket = ~size_t{0};
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// One rank's run.
 class ConvexRun {
@@ -53,13 +52,13 @@ class ConvexRun {
                 config.run.seed, static_cast<uint32_t>(collective.rank()), kOneBucket,
                 [this] { exchange_.ForgetMemory(); }),
         saves_(config, *setup.problem, collective, notes, StepsPerEpoch(parts_.estimator, *setup.problem), stop),
-        report_(collective.rank() == 0 ? std::make_unique<ConvexReport>(config, saves_.OwnStep()) : nullptr),
+        report_(ReportOf(config, collective.rank(), saves_.OwnStep())),
         agreed_(worker_.x()) {}
 
   /// The exit code.
   int Run() {
     Introduce();
-    step_ = saves_.GoOn(*this, report_.get());
+    step_ = saves_.GoOn(*this, report_);
     if (step_ > 0) exchange_.GoOnAt(static_cast<uint64_t>(step_));
     last_lr_ = Lr();
     if (step_ == 0) Log();
@@ -74,10 +73,9 @@ class ConvexRun {
       finite = std::all_of(worker_.x().begin(), worker_.x().end(), [](double v) { return std::isfinite(v); });
       if (finite && (step_ % config_.log.every_steps == 0 || step_ == config_.train.steps)) Log();
       if (finite)
-        if (const int code = saves_.After(step_, agreed, *this, report_.get())) return code;
+        if (const int code = saves_.After(step_, agreed, *this, report_)) return code;
     }
-    const ConvexRecord last = Measure();
-    if (report_) report_->Final(last, !finite);
+    report_.Write(FinalOf(Measure(), !finite, config_));
     return 0;
   }
 
@@ -96,16 +94,16 @@ class ConvexRun {
 
  private:
   void Introduce() {
-    if (!report_) return;
+    if (!report_.is_heard()) return;
     const Problem& p = *setup_.problem;
-    report_->Say(fmt::format("{} {}: {} workers, d = {}, L = {:.6g}, max L_i = {:.6g}, max L_il = {:.6g}, mu = {:.6g}",
-                             config_.objective.name, config_.objective.data, p.workers.size(), p.dimension(),
-                             p.smoothness, p.max_worker_smoothness(), p.max_sample_smoothness, p.strong_convexity));
-    report_->Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}",
-                             config_.comm.method, config_.comm.compressor, parts_.estimator.name, config_.train.steps,
-                             lr_, config_.optimizer.lr.is_theory ? " by theory" : ""));
+    report_.Say(fmt::format("{} {}: {} workers, d = {}, L = {:.6g}, max L_i = {:.6g}, max L_il = {:.6g}, mu = {:.6g}",
+                            config_.objective.name, config_.objective.data, p.workers.size(), p.dimension(),
+                            p.smoothness, p.max_worker_smoothness(), p.max_sample_smoothness, p.strong_convexity));
+    report_.Say(fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}",
+                            config_.comm.method, config_.comm.compressor, parts_.estimator.name, config_.train.steps,
+                            lr_, config_.optimizer.lr.is_theory ? " by theory" : ""));
     SayCoefficients();
-    if (config_.comm.noise > 0) report_->Say(std::string(kNoiseNotice));
+    if (config_.comm.noise > 0) report_.Say(std::string(kNoiseNotice));
   }
 
   /// Those that are not what the method says by itself.
@@ -113,7 +111,7 @@ class ConvexRun {
     const ExchangeParts usual = MakeParts(CommOf(config_), config_.run.seed);
     const auto say = [&](const char* way, const Link& here, const Link& there) {
       if (here.numbers() != there.numbers())
-        report_->Say(fmt::format("the problem sets the coefficients of the way {}: {}", way, here.numbers()));
+        report_.Say(fmt::format("the problem sets the coefficients of the way {}: {}", way, here.numbers()));
     };
     say("up", parts_.exchange.link, usual.link);
     say("back", parts_.exchange.down, usual.down);
@@ -129,25 +127,22 @@ class ConvexRun {
     return stats += exchange_.stats();
   }
 
-  void Log() {
-    const ConvexRecord record = Measure();
-    if (report_) report_->Interval(record);
-  }
+  void Log() { report_.Write(IntervalOf(Measure(), config_)); }
 
-  ConvexRecord Measure() {
+  ConvexState Measure() {
     const ExchangeStats stats = Stats();
     double sent = 8 * static_cast<double>(stats.bytes_sent());
     collective_.Finish(collective_.StartAllReduce(std::span(&sent, 1)));
-    ConvexRecord r;
+    ConvexState r;
     r.step = step_, r.lr = last_lr_, r.wall_s = wall_s_;
     r.bits_up = 8 * stats.bytes_sent(), r.bits_payload = 8 * stats.payload_bytes;
     r.bits_down = sent / collective_.size();
     r.passes = worker_.passes();
-    if (report_) Evaluate(r);  // the other ranks wait in their next exchange
+    if (report_.is_heard()) Evaluate(r);  // the other ranks wait in their next exchange
     return r;
   }
 
-  void Evaluate(ConvexRecord& r) const {
+  void Evaluate(ConvexState& r) const {
     const Problem& problem = *setup_.problem;
     const std::vector<double>& x = agreed_;
     r.f = problem.Value(x) + setup_.prox.Value(x);
@@ -185,7 +180,7 @@ class ConvexRun {
   Delayed<double> delayed_;
   ModelRounds<double> rounds_;
   ConvexSaves saves_;
-  std::unique_ptr<ConvexReport> report_;  // rank 0's
+  Report report_;
 
   std::vector<double> agreed_;  // the point that all workers held last
   int64_t step_ = 0;

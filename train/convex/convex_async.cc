@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <deque>
 #include <map>
@@ -14,12 +13,12 @@
 #include "train/config/lr_schedule.h"
 #include "train/convex/convex_parts.h"
 #include "train/convex/convex_saves.h"
-#include "train/report/convex_report.h"
+#include "train/report/clock.h"
+#include "train/report/convex_records.h"
+#include "train/report/report.h"
 
 namespace gradwire::train {
 namespace {
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 constexpr uint64_t kToken = 0x6173796e63;  // both ends of every link are in this process
 
@@ -48,7 +47,7 @@ class AsyncRun {
                static_cast<int64_t>(problem_.workers.size())),
         schedule_(ScheduleOf(config, config.optimizer.lr)),
         saves_(config, problem_, *exact_, notes_, epoch_, stop_.get()),
-        report_(config, saves_.OwnStep()),
+        report_(ReportOf(config, 0, saves_.OwnStep())),
         model_(setup.problem, 0),
         server_(model_, parts_, RulesOf(config.async), config.run.seed, kToken) {
     const EstimatorConfig estimator = PartsOf(config, setup).estimator;
@@ -62,7 +61,7 @@ class AsyncRun {
   /// The exit code.
   int Run() {
     if (config_.comm.noise > 0) report_.Say(std::string(kNoiseNotice));
-    step_ = saves_.GoOn(*this, &report_);
+    step_ = saves_.GoOn(*this, report_);
     server_.SetLr(last_lr_ = Lr());
     if (step_ == 0) {
       for (uint32_t i = 0; i < workers_.size(); ++i) Begin(server_.Join(i));
@@ -79,9 +78,9 @@ class AsyncRun {
       finite = std::ranges::all_of(model_.x(), [](double v) { return std::isfinite(v); });
       if (finite && (step_ % config_.log.every_steps == 0 || step_ == config_.train.steps)) Log();
       if (finite)
-        if (const int code = saves_.After(step_, true, *this, &report_)) return code;
+        if (const int code = saves_.After(step_, true, *this, report_)) return code;
     }
-    report_.Final(Measure(), !finite);
+    report_.Write(FinalOf(Measure(), !finite, config_));
     return 0;
   }
 
@@ -100,10 +99,10 @@ class AsyncRun {
   /// Of the next step.
   double Lr() const { return LearningRate(schedule_, step_, epoch_, config_.train.steps); }
 
-  void Log() { report_.Interval(Measure()); }
+  void Log() { report_.Write(IntervalOf(Measure(), config_)); }
 
-  ConvexRecord Measure() const {
-    ConvexRecord r;
+  ConvexState Measure() const {
+    ConvexState r;
     r.step = step_, r.lr = last_lr_, r.wall_s = wall_s_, r.clock = clock_.now(), r.stats = server_.stats();
     const ExchangeStats& first = workers_[0].stats();
     r.bits_up = 8 * first.bytes_sent(), r.bits_payload = 8 * first.payload_bytes;
@@ -127,7 +126,7 @@ class AsyncRun {
   const int64_t epoch_;  // steps
   const LrSchedule schedule_;
   ConvexSaves saves_;
-  ConvexReport report_;
+  Report report_;
   ConvexWorker model_;  // the server's
   AsyncServer<double> server_;
   std::deque<ConvexWorker> objectives_;

@@ -47,10 +47,9 @@ void CheckProblem(const Config& config, const Save& save, const Problem& problem
 
 }  // namespace
 
-std::optional<Save> ConvexSaves::Begin(ConvexReport* report) {
+std::optional<Save> ConvexSaves::Begin(Report& report) {
   Beginning& beginning = checkpoints_.beginning();
-  if (report)
-    for (const std::string& note : beginning.notes) report->Say(note);
+  for (const std::string& note : beginning.notes) report.Say(note);
   std::optional<Save> save = std::exchange(beginning.save, std::nullopt);
   if (!save) return std::nullopt;
   CheckLength(config_, *save, config_.train.steps);
@@ -59,17 +58,15 @@ std::optional<Save> ConvexSaves::Begin(ConvexReport* report) {
                   fmt::format("{} was saved by {} ranks; expected as many: a convex problem has a worker for each rank",
                               save->folder, save->files.size()));
   CheckProblem(config_, *save, problem_);
-  if (report) report->Say(GoesOnText(*save));
+  report.Say(GoesOnText(*save));
   return save;
 }
 
-int ConvexSaves::Write(int64_t step, Snapshot& file, int signal, ConvexReport* report) {
+int ConvexSaves::Write(int64_t step, Snapshot& file, int signal, Report& report) {
   file.PutValue(kProblem, LabelOf(problem_));
   const std::string folder = checkpoints_.Write(static_cast<uint64_t>(step), file);
-  if (report) {
-    report->Say(SavedText(step, folder));
-    if (signal != 0) report->Say(StoppedText(signal, step, config_.train.steps));
-  }
+  report.Say(SavedText(step, folder));
+  if (signal != 0) report.Say(StoppedText(signal, step, config_.train.steps));
   return signal == 0 ? 0 : 128 + signal;
 }
 

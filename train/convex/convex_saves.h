@@ -5,7 +5,7 @@
 #include "train/checkpoint/archive.h"
 #include "train/checkpoint/checkpoints.h"
 #include "train/launch/stop_signal.h"
-#include "train/report/convex_report.h"
+#include "train/report/report.h"
 
 namespace gradwire::train {
 
@@ -20,10 +20,10 @@ class ConvexSaves {
 
   std::optional<int64_t> OwnStep() const { return checkpoints_.OwnStep(); }
 
-  /// The step to go on at, with the state after it. `report`: rank 0's, as below. Throws ConfigError where the save is
+  /// The step to go on at, with the state after it. Throws ConfigError where the save is
   /// of another length, number of ranks or problem, Error where it is of another version.
   template <typename State>
-  int64_t GoOn(State& state, ConvexReport* report) {
+  int64_t GoOn(State& state, Report& report) {
     const std::optional<Save> save = Begin(report);
     if (!save) return 0;
     GetState(save->files[0], kState, state);
@@ -34,7 +34,7 @@ class ConvexSaves {
   /// code of a run that a signal has stopped, else 0. Throws Error where it cannot be written, PeerError where a rank
   /// is lost.
   template <typename State>
-  int After(int64_t step, bool is_point, const State& state, ConvexReport* report) {
+  int After(int64_t step, bool is_point, const State& state, Report& report) {
     const auto due = checkpoints_.After({.is_point = is_point,
                                          .epochs_ended = step % epoch_ == 0 ? step / epoch_ : 0,
                                          .is_last = step == config_.train.steps,
@@ -48,8 +48,8 @@ class ConvexSaves {
  private:
   static constexpr const char* kState = "convex run";
 
-  std::optional<Save> Begin(ConvexReport* report);
-  int Write(int64_t step, Snapshot& file, int signal, ConvexReport* report);
+  std::optional<Save> Begin(Report& report);
+  int Write(int64_t step, Snapshot& file, int signal, Report& report);
 
   const Config& config_;
   const Problem& problem_;

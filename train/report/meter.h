@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "gradwire/exchange.h"
-#include "train/report/report.h"
+#include "train/report/network_records.h"
 #include "train/report/tally.h"
 
 namespace gradwire::train {
@@ -47,8 +47,8 @@ class Meter {
     uint64_t dense_bytes = 0;  ///< of one step
   };
   /// `tally`: of the interval, over all ranks.
-  IntervalRecord Interval(const Step& at, const Tally& tally, const Effort& now);
-  EvalRecord Eval(const Step& at, const Tally& tally) const;
+  NetworkInterval Interval(const Step& at, const Tally& tally, const Effort& now);
+  NetworkEvaluation Evaluation(const Step& at, const Tally& tally) const;
 
   /// While one lives, no interval's time passes.
   class Pause {

@@ -21,6 +21,7 @@
 #include "train/models/weights.h"
 #include "train/network/at_model.h"
 #include "train/report/introduction.h"
+#include "train/report/network_records.h"
 #include "train/report/report.h"
 #include "train/run/steps.h"
 
@@ -53,7 +54,8 @@ class Trainer {
         checkpoints_(config, *world_.exact, notes_),
         batches_(LoadBatches(config, world_)),
         network_(network_config_, world_),
-        report_(env.rank == 0 ? std::make_unique<Report>(config, checkpoints_.OwnStep()) : nullptr),
+        report_(ReportOf(config, env.rank, checkpoints_.OwnStep())),
+        records_(config, batches_.data().name),
         schedule_(ScheduleOf(config, config.optimizer.lr)),
         steps_per_epoch_(batches_.per_epoch()),
         total_steps_(config.train.steps > 0 ? config.train.steps : config.train.epochs * steps_per_epoch_) {}
@@ -63,7 +65,7 @@ class Trainer {
     Introduce();
     meter_.Begin(0);
     const StepsOf of{config_, env_, world_, network_, batches_};
-    const auto say = [this](const std::string& text) { report_->Say(text); };
+    const auto say = [this](const std::string& text) { report_.Say(text); };
     steps_ = config_.train.mode == "async" ? MakeServerSteps(of, say) : MakeRoundSteps(of);
     GoOn();
     steps_->Begin(LearningRateAt(step_));
@@ -79,11 +81,10 @@ class Trainer {
 
  private:
   void Introduce() {
-    if (!report_) return;
-    report_->SetData(batches_.data().name);
+    if (!report_.is_heard()) return;
     for (const std::string& line :
          Introduction(config_, batches_.data(), world_.places, network_.parameters(), total_steps_))
-      report_->Say(line);
+      report_.Say(line);
   }
 
   double LearningRateAt(int64_t step) const { return LearningRate(schedule_, step, steps_per_epoch_, total_steps_); }
@@ -92,8 +93,7 @@ class Trainer {
   /// From the save that the ranks chose, if any.
   void GoOn() {
     Beginning& beginning = checkpoints_.beginning();
-    if (report_)
-      for (const std::string& note : beginning.notes) report_->Say(note);
+    for (const std::string& note : beginning.notes) report_.Say(note);
     if (!beginning.save) return;
     const Save save = *std::exchange(beginning.save, std::nullopt);
     CheckLength(config_, save, total_steps_);
@@ -102,7 +102,7 @@ class Trainer {
     steps_->Load(save);
     meter_.GoOn(step_, progress, steps_->Look());
     network_.SetTally(progress.tally);
-    if (report_) report_->Say(GoesOnText(save));
+    report_.Say(GoesOnText(save));
     if (step_ == total_steps_ && config_.checkpoint.saves() && (save.other_world || !save.is_own)) SaveRun(0);
   }
 
@@ -113,9 +113,8 @@ class Trainer {
     steps_->Save(file);
     PutProgress(file, progress, images());
     const std::string folder = checkpoints_.Write(static_cast<uint64_t>(step_), file);
-    if (!report_) return;
-    report_->Say(SavedText(step_, folder));
-    if (signal != 0) report_->Say(StoppedText(signal, step_, total_steps_));
+    report_.Say(SavedText(step_, folder));
+    if (signal != 0) report_.Say(StoppedText(signal, step_, total_steps_));
   }
 
   /// And the records and saves that are due after it. The signal that stops the run, or 0.
@@ -125,8 +124,7 @@ class Trainer {
     if (step_ % config_.log.every_steps == 0 || step_ == total_steps_) LogInterval();
     const bool epoch_ends = step_ % steps_per_epoch_ == 0;
     if (step_ < total_steps_ && epoch_ends && (step_ / steps_per_epoch_) % config_.log.eval_every == 0) {
-      const EvalRecord record = Evaluate();
-      if (report_) report_->Eval(record);
+      report_.Write(records_.Evaluation(Evaluate()));
     }
     const auto due = checkpoints_.After({.is_point = is_point,
                                          .epochs_ended = epoch_ends ? step_ / steps_per_epoch_ : 0,
@@ -148,11 +146,10 @@ class Trainer {
   }
 
   void Finish() {
-    const EvalRecord record = Evaluate();
-    if (!report_) return;
-    report_->Eval(record);
-    SaveStateDict(network_.ddp().module(), report_->directory() + "/model.pt");
-    report_->Final(record);
+    const NetworkEvaluation evaluation = Evaluate();
+    report_.Write(records_.Evaluation(evaluation));
+    if (report_.is_heard()) SaveStateDict(network_.ddp().module(), config_.run.output_dir + "/model.pt");
+    report_.Write(records_.Final(evaluation));
   }
 
   int End(int exit_code) {
@@ -175,13 +172,13 @@ class Trainer {
 
   void LogInterval() {
     const Tally tally = Sum(network_.TakeTally());
-    IntervalRecord record = meter_.Interval(Here(), tally, steps_->Look());
+    NetworkInterval record = meter_.Interval(Here(), tally, steps_->Look());
     record.stats = steps_->stats();
-    if (report_) report_->Interval(record);
+    report_.Write(records_.Interval(record));
   }
 
   /// On the test set, shared among the ranks, with batch norm's statistics averaged over them.
-  EvalRecord Evaluate() {
+  NetworkEvaluation Evaluate() {
     const Meter::Pause pause(meter_);
     const AtModel at_agreed(network_.Point(), steps_->PrepareEvaluation());
     network_.ddp().AverageBuffers(*world_.exact);
@@ -190,7 +187,7 @@ class Trainer {
       const Batch batch = batches_.Test(at, std::min(kEvalBatch, batches_.test_size() - at));
       network_.Evaluate(batch.images, batch.labels, tally);
     }
-    return meter_.Eval(Here(), Sum(tally));
+    return meter_.Evaluation(Here(), Sum(tally));
   }
 
   const Config& config_;
@@ -201,7 +198,8 @@ class Trainer {
   Checkpoints checkpoints_;
   Batches batches_;
   Network network_;
-  std::unique_ptr<Report> report_;  // rank 0's; after what may fail, since it begins the folder's files anew
+  Report report_;  // after what may fail, since it begins the folder's files anew
+  NetworkRecords records_;
   std::unique_ptr<Steps> steps_;
   LrSchedule schedule_;
   int64_t steps_per_epoch_, total_steps_;
