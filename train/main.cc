@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "gradwire/error.h"
 #include "train/async/async_worker_run.h"
+#include "train/config/modes.h"
 #include "train/join/async_meeting.h"
 #include "train/join/world.h"
 #include "train/launch/launch.h"
@@ -16,8 +17,6 @@
 namespace gradwire::train {
 namespace {
 
-constexpr int kBadConfig = 2;
-
 int Launch(const Config& config, int argc, const char* const* argv) {
   const StoreServer store;
   LaunchOptions options;
@@ -25,7 +24,7 @@ int Launch(const Config& config, int argc, const char* const* argv) {
   options.master_port = store.port();
   options.grace_s = config.comm.timeout_s + 5;
   if (config.checkpoint.is_on()) options.save_s = config.comm.timeout_s;
-  if (config.train.mode == "async") {  // one that had not come yet is not waited for
+  if (ModeOf(config).has_server) {  // one that had not come yet is not waited for
     options.worker_failed = [&](int rank, const std::string& how) { ExcuseFrom(store.store(), rank, how); };
     options.server_hears = [&] { return HasMetAll(store.store()); };
   }
