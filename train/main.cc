@@ -11,7 +11,6 @@
 #include "train/join/world.h"
 #include "train/launch/launch.h"
 #include "train/program.h"
-#include "train/run/convex_process.h"
 #include "train/run/trainer.h"
 
 namespace gradwire::train {
@@ -36,8 +35,7 @@ int Launch(const Config& config, int argc, const char* const* argv) {
 /// ranks wait to see this one's connections close.
 int BeRank(const Config& config, const RankEnv& env) {
   try {
-    if (config.objective.is_network()) return TrainAsRank(config, env);
-    return RunConvexAsRank(config, env);
+    return RunAsRank(config, env);
   } catch (const std::exception& error) {
     const std::string who = env.rank < 0 ? "worker" : "rank " + std::to_string(env.rank);
     std::cerr << who + ": error: " + Printable(error.what()) + "\n" << std::flush;

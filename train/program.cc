@@ -8,7 +8,7 @@
 #include "config/environment.h"
 #include "train/command_line.h"
 #include "train/config/modes.h"
-#include "train/convex/convex.h"
+#include "train/convex/convex_run.h"
 #include "train/data/inputs.h"
 #include "train/list.h"
 #include "train/report/terminal.h"

@@ -7,15 +7,12 @@
 
 namespace gradwire::train {
 
-Meter::Pause::Pause(Meter& meter) : meter_(meter), begin_(Now()) {}
-Meter::Pause::~Pause() { meter_.interval_start_ += Now() - begin_; }
-
 void Meter::Begin(int64_t step) {
   begun_step_ = logged_step_ = step;
   start_ = interval_start_ = Now();
 }
 
-void Meter::GoOn(int64_t step, const Progress& progress, const Effort& now) {
+void Meter::Resume(int64_t step, const Progress& progress, const Totals& now) {
   begun_step_ = step, logged_step_ = progress.logged_step;
   bytes_before_ = progress.bytes_sent - now.stats.bytes_sent(), logged_bytes_ = progress.logged_bytes;
   before_ = now;
@@ -24,11 +21,11 @@ void Meter::GoOn(int64_t step, const Progress& progress, const Effort& now) {
 
 void Meter::BeginInterval() { interval_start_ = Now(); }
 
-Progress Meter::At(const Effort& now, const Tally& tally) const {
+Progress Meter::At(const Totals& now, const Tally& tally) const {
   return {logged_step_, bytes_before_ + now.stats.bytes_sent(), logged_bytes_, Now() - start_, tally};
 }
 
-NetworkInterval Meter::Interval(const Step& at, const Tally& tally, const Effort& now) {
+NetworkInterval Meter::Interval(const Step& at, const Tally& tally, const Totals& now) {
   const double wall = Now();
   NetworkInterval r;
   r.step = at.step, r.total_steps = at.total_steps, r.steps = at.step - logged_step_;
