@@ -36,11 +36,12 @@ TRAIN = {
     "data": ["config"],
     "report": ["config", "data"],
     "checkpoint": ["config", "launch", "report"],
-    "convex": ["config", "data", "launch", "report", "checkpoint"],
+    "loop": ["config", "launch", "report", "checkpoint"],
+    "convex": ["config", "data", "launch", "report", "checkpoint", "loop"],
     "models": [],
     "join": ["config", "data", "launch"],
     "network": ["config", "data", "launch", "report", "models", "join"],
-    "async": ["config", "data", "launch", "report", "checkpoint", "models", "join", "network"],
+    "async": ["config", "data", "launch", "report", "checkpoint", "loop", "models", "join", "network"],
 }
 TRAIN["run"] = list(TRAIN)
 TRAIN["program"] = list(TRAIN)
@@ -69,6 +70,9 @@ FMT = re.compile(r"(fmt|spdlog)/")
 TORCH_VERSION = re.compile(r"\bTORCH_VERSION_(MAJOR|MINOR)\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 CPP = {".h", ".cc", ".cu", ".cuh"}
+# A mode is known by its name where its row stands, and nowhere else.
+MODE_BY_NAME = re.compile(r'\bmode\s*[!=]=\s*"')
+MODES = "train/config/modes.cc"
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 ONLY_VERSION_IFS = "src/c10d/torch_compat.h"
 
@@ -127,6 +131,8 @@ def check_text(path, text):
         yield f"{path}: has no #pragma once"
     if posixpath.splitext(path)[1] in CPP and path != ONLY_VERSION_IFS and TORCH_VERSION.search(text):
         yield f"{path}: asks for torch's version, which only {ONLY_VERSION_IFS} may do"
+    if path.startswith("train/") and path != MODES and MODE_BY_NAME.search(text):
+        yield f"{path}: compares train.mode's name; ask its row in {MODES}"
 
 
 def violations(root):

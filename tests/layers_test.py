@@ -105,6 +105,11 @@ class LayersTest(unittest.TestCase):
         files = {"hooks/hook.cc": "#if TORCH_VERSION_MINOR < 12\n#endif\n"}
         self.assert_reported(files, "hooks/hook.cc", "src/c10d/torch_compat.h")
 
+    def test_a_mode_that_is_asked_for_by_name_is_reported(self):
+        for text in ('if (config.train.mode == "local") return;', 'mode != "sync"'):
+            self.assert_reported({"train/main.cc": text}, "train/main.cc", "train/config/modes.cc")
+        self.assertEqual(check({"train/config/modes.cc": 'mode == "sync"', "train/main.cc": 'config.train.mode = "sync";'}), [])
+
     def test_a_missing_license_line_or_pragma_is_reported(self):
         with tempfile.TemporaryDirectory() as folder:
             header = pathlib.Path(folder, "tests/support/ranks.h")

@@ -13,7 +13,7 @@
 #include "gradwire/link.h"
 #include "gradwire/method.h"
 #include "theory/theory.h"
-#include "train/config/network_gives.h"
+#include "train/config/modes.h"
 
 namespace gradwire::train {
 namespace {

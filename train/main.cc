@@ -6,17 +6,15 @@
 #include "base/text.h"
 #include "gradwire/error.h"
 #include "train/async/async_worker_run.h"
+#include "train/config/modes.h"
 #include "train/join/async_meeting.h"
 #include "train/join/world.h"
 #include "train/launch/launch.h"
 #include "train/program.h"
-#include "train/run/convex_process.h"
 #include "train/run/trainer.h"
 
 namespace gradwire::train {
 namespace {
-
-constexpr int kBadConfig = 2;
 
 int Launch(const Config& config, int argc, const char* const* argv) {
   const StoreServer store;
@@ -25,7 +23,7 @@ int Launch(const Config& config, int argc, const char* const* argv) {
   options.master_port = store.port();
   options.grace_s = config.comm.timeout_s + 5;
   if (config.checkpoint.is_on()) options.save_s = config.comm.timeout_s;
-  if (config.train.mode == "async") {  // one that had not come yet is not waited for
+  if (ModeOf(config).has_server) {  // one that had not come yet is not waited for
     options.worker_failed = [&](int rank, const std::string& how) { ExcuseFrom(store.store(), rank, how); };
     options.server_hears = [&] { return HasMetAll(store.store()); };
   }
@@ -37,8 +35,7 @@ int Launch(const Config& config, int argc, const char* const* argv) {
 /// ranks wait to see this one's connections close.
 int BeRank(const Config& config, const RankEnv& env) {
   try {
-    if (config.objective.is_network()) return TrainAsRank(config, env);
-    return RunConvexAsRank(config, env);
+    return RunAsRank(config, env);
   } catch (const std::exception& error) {
     const std::string who = env.rank < 0 ? "worker" : "rank " + std::to_string(env.rank);
     std::cerr << who + ": error: " + Printable(error.what()) + "\n" << std::flush;

@@ -7,7 +7,8 @@
 #include "base/text.h"
 #include "config/environment.h"
 #include "train/command_line.h"
-#include "train/convex/convex.h"
+#include "train/config/modes.h"
+#include "train/convex/convex_run.h"
 #include "train/data/inputs.h"
 #include "train/list.h"
 #include "train/report/terminal.h"
@@ -16,8 +17,6 @@
 namespace gradwire::train {
 namespace {
 
-constexpr int kBadConfig = 2;
-
 int Train(const CommandLine& line, int argc, const char* const* argv, const RunProcesses& run_processes) {
   Config config = LoadConfig(line.config_file, line.overrides);
   config.run.join = line.join;
@@ -25,7 +24,7 @@ int Train(const CommandLine& line, int argc, const char* const* argv, const RunP
     std::cout << ToYaml(config);
     return 0;
   }
-  if (!line.join.empty() && (config.train.mode != "async" || !config.objective.is_network()))
+  if (!line.join.empty() && (!ModeOf(config).has_server || !config.objective.is_network()))
     throw ErrorAt(config, "train.mode",
                   "found " + config.train.mode + ", expected async, of a network, because --join is given");
   CheckInputs(config);

@@ -11,8 +11,11 @@ namespace gradwire::train {
 /// argument list is what a rank process would be started with again. Needs torch.
 using RunProcesses = std::function<int(const Config& config, int argc, const char* const* argv)>;
 
+/// Exit code of a usage or configuration error.
+constexpr int kBadConfig = 2;
+
 /// The `gradwire` program. `run_processes` is empty in a build without torch, which then refuses such runs. Returns the
-/// exit code: 2 for a usage or configuration error, 1 for other failures, whose text is on stderr.
+/// exit code: kBadConfig, or 1 for other failures, whose text is on stderr.
 int RunProgram(int argc, const char* const* argv, const RunProcesses& run_processes);
 
 }  // namespace gradwire::train

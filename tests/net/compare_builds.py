@@ -8,7 +8,7 @@ exchange: every method, operator and topology in float and double, 20 rounds on 
 runs:     every mode of the trainer for 12 steps: model.pt and the records but for times.
 saves:    what the old build saved, the new one resumes, and the other way round.
 
-Exit code 1 where anything differs: what is meant to differ must be looked at line by line.
+Exit code 1 where anything differs or fails: what is meant to differ must be looked at line by line.
 """
 import argparse
 import itertools
@@ -20,8 +20,8 @@ import tempfile
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 TIMES = {"wall_s", "imgs_per_s", "t_step", "t_compute", "t_encode", "t_wire", "t_decode"}
-NETWORK = ["configs/quickstart.yaml", "data.dataset=synthetic", "data.batch_size=8", "train.steps=12", "log.every_steps=3", "log.eval_every=0"]
-SAVING = ["checkpoint.every_epochs=1", "checkpoint.resume=auto"]
+NETWORK = ["configs/quickstart.yaml", "data.dataset=synthetic", "data.batch_size=8", "train.steps=12", "log.every_steps=3", "comm.timeout_s=120"]
+SAVING = ["checkpoint.every_epochs=1", "checkpoint.resume=auto", "lr_scheduler.name=constant", "lr_scheduler.warmup_epochs=0"]  # whatever the number of steps
 CONVEX = ["configs/convex/q3.yaml", "train.steps=12", "log.every_steps=3"]
 RUNS = {
     "sync": [*NETWORK],
@@ -29,9 +29,13 @@ RUNS = {
     "sync sharded": [*NETWORK, "comm.method=doublesqueeze"],
     "sync ef21": [*NETWORK, "comm.method=ef21", "comm.compressor=topk:1%"],
     "sync diana": [*NETWORK, "comm.method=diana", "comm.compressor=qsgd:7"],
+    "sync marina": [*NETWORK, "comm.method=marina", "comm.compressor=randk:2%", "optimizer.lr=0.001"],
     "delayed": [*NETWORK, "train.delay=2"],
     "local": [*NETWORK, "train.mode=local", "local.sync_every=4"],
     "diloco": [*NETWORK, "train.mode=local", "local.sync_every=4", "local.outer_lr=0.7", "local.outer_momentum=0.9"],
+    "post-local skip": [*NETWORK, "train.mode=local", "local.random=0.5", "local.start_iter=3", "local.shift=skip", "optimizer.momentum=0",
+                        "optimizer.nesterov=false", "comm.method=none", "comm.compressor=identity"],
+    "async": [*NETWORK, "train.mode=async", "optimizer.lr=0.01"],  # one worker: the order of its gradients is no chance
     "convex sync": [*CONVEX, "comm.method=ef", "comm.compressor=topk:1"],
     "convex processes": [*CONVEX, "comm.method=ef21", "comm.compressor=topk:1", "run.launch=processes"],
     "convex delayed": [*CONVEX, "comm.method=ef", "comm.compressor=topk:1", "train.delay=2"],
@@ -40,11 +44,17 @@ RUNS = {
 }
 
 
+FAILED = []  # runs
+
+
 def train(build, folder, words):
-    """The program's exit code and last words, which are compared as well."""
+    """Whether it came to its end, and its last words where it did not: no run here is meant to fail."""
     words = [build / "gradwire", "train", SOURCE / words[0], *words[1:], f"run.output_dir={folder}"]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=600)
-    return [f"exit code {done.returncode}", *(done.stderr.splitlines()[-3:] if done.returncode else [])]
+    if done.returncode:
+        FAILED.append(folder.name)
+        print(f"FAILED  {folder.name}: exit code {done.returncode}\n  " + "\n  ".join(done.stderr.splitlines()[-3:]), flush=True)
+    return [f"exit code {done.returncode}"]
 
 
 def results(folder):
@@ -95,12 +105,12 @@ def compare_saves(old, new, folder):
     for name, words in RUNS.items():
         whole = folder / f"whole {name}"
         train(old, whole, [*words, *SAVING])
-        for first, second in ((old, new), (new, old)):
-            output = folder / f"{'old first' if first is old else 'new first'} {name}"
+        for order, first, second in (("old", old, new), ("new", new, old)):
+            output = folder / f"{order} first {name}"
             steps = next(int(word.split("=")[1]) for word in reversed(words) if word.startswith("train.steps="))
             said = train(first, output, [*(w for w in words if not w.startswith("train.steps=")), f"train.steps={steps // 2}", *SAVING])
             said += train(second, output, [*words, *SAVING])
-            yield differ(f"saves: {name}, {output.name.split(' ')[0]} build first", ["exit code 0"] * 2 + results(whole)[-1:], said + results(output)[-1:])
+            yield differ(f"saves: {name}, {order} build first", ["exit code 0"] * 2 + results(whole)[-2:], said + results(output)[-2:])
 
 
 PARTS = {"exchange": compare_exchange, "runs": compare_runs, "saves": compare_saves}
@@ -115,8 +125,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         parts = [asked.only] if asked.only else list(PARTS)
         found = [difference for part in parts for difference in PARTS[part](asked.old.resolve(), asked.new.resolve(), pathlib.Path(folder))]
-    print(f"{sum(found)} of {len(found)} differ")
-    sys.exit(any(found))
+    print(f"{sum(found)} of {len(found)} differ, {len(FAILED)} runs failed")
+    sys.exit(any(found) or bool(FAILED))
 
 
 if __name__ == "__main__":

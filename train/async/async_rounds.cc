@@ -7,8 +7,8 @@
 #include "base/notice.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
-#include "train/async/no_workers.h"
 #include "train/config/async_rules.h"
+#include "train/loop/driver.h"
 
 namespace gradwire::train {
 namespace {

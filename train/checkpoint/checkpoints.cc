@@ -14,14 +14,14 @@ namespace gradwire::train {
 Checkpoints::Checkpoints(const Config& config, Collective& exact, Notes& notes)
     : config_(config), exact_(exact), plan_(notes) {
   if (!is_on()) return;
-  beginning_ = ChooseBeginning(config, exact);
-  if (beginning_.save) own_.begin = beginning_.save->step;
+  resume_point_ = ChooseResumePoint(config, exact);
+  if (resume_point_.save) own_.begin = resume_point_.save->step;
   job_ = DrawJob(exact);
 }
 
 std::optional<int64_t> Checkpoints::OwnStep() const {
-  if (!beginning_.save || !beginning_.save->is_own) return std::nullopt;
-  return static_cast<int64_t>(beginning_.save->step);
+  if (!resume_point_.save || !resume_point_.save->is_own) return std::nullopt;
+  return static_cast<int64_t>(resume_point_.save->step);
 }
 
 bool Checkpoints::IsTime() const {
@@ -74,7 +74,7 @@ void CheckLength(const Config& config, const Save& save, int64_t steps) {
                             save.folder, save.step, steps, config.objective.is_network() ? " or train.epochs" : ""));
 }
 
-std::string GoesOnText(const Save& save) {
+std::string ResumedText(const Save& save) {
   return fmt::format("checkpoint: going on from {}, step {}{}", save.folder, save.step,
                      save.other_world ? fmt::format(", saved by {} ranks", save.files.size()) : "");
 }

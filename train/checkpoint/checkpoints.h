@@ -14,11 +14,11 @@ namespace gradwire::train {
 /// The methods are for the rank's own thread.
 class Checkpoints {
  public:
-  /// Decides with the other ranks what to begin from; throws what ChooseBeginning throws. `exact`: this rank's, for use
-  /// between two exchanges. All arguments outlive this.
+  /// Decides with the other ranks what to begin from; throws what ChooseResumePoint throws. `exact`: this rank's, for
+  /// use between two exchanges. All arguments outlive this.
   Checkpoints(const Config& config, Collective& exact, Notes& notes);
 
-  Beginning& beginning() { return beginning_; }
+  ResumePoint& resume_point() { return resume_point_; }
   /// Of a save in this run's own folder that it goes on from: what was written up to there stays.
   std::optional<int64_t> OwnStep() const;
   bool is_on() const { return config_.checkpoint.is_on(); }
@@ -48,7 +48,7 @@ class Checkpoints {
   const Config& config_;
   Collective& exact_;
   SavePlan plan_;
-  Beginning beginning_;
+  ResumePoint resume_point_;
   OwnSaves own_;
   uint64_t job_ = 0;
   Clock::time_point saved_at_ = Clock::now();
@@ -58,7 +58,7 @@ class Checkpoints {
 void CheckLength(const Config& config, const Save& save, int64_t steps);
 
 // What a run says of its saves.
-std::string GoesOnText(const Save& save);
+std::string ResumedText(const Save& save);
 std::string SavedText(int64_t step, const std::string& folder);
 std::string StoppedText(int signal, int64_t step, int64_t steps);
 

@@ -134,26 +134,26 @@ void RefuseToMix(const Config& config, const std::set<uint64_t>& steps, uint64_t
                             config.checkpoint.resume, SavesFolder(config), *steps.rbegin()));
 }
 
-Beginning FromNewest(const std::string& saves, const std::set<uint64_t>& steps, const std::string& settings,
-                     Collective& collective) {
-  Beginning beginning;
+ResumePoint FromNewest(const std::string& saves, const std::set<uint64_t>& steps, const std::string& settings,
+                       Collective& collective) {
+  ResumePoint point;
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     const std::string folder = StepFolder(saves, *step);
     Verdict verdict = Judge(folder, settings, collective);
     if (verdict.damage.empty() && verdict.save.step != *step)
       verdict.damage = fmt::format("its files are of step {}", verdict.save.step);
     if (verdict.damage.empty()) {
-      beginning.save = std::move(verdict.save);
-      beginning.save->is_own = true;
-      return beginning;
+      point.save = std::move(verdict.save);
+      point.save->is_own = true;
+      return point;
     }
-    beginning.notes.push_back(fmt::format("checkpoint: {} is passed over: {}", folder, verdict.damage));
+    point.notes.push_back(fmt::format("checkpoint: {} is passed over: {}", folder, verdict.damage));
   }
-  beginning.notes.push_back(fmt::format("checkpoint: no save to go on from in {}; from the start", saves));
-  return beginning;
+  point.notes.push_back(fmt::format("checkpoint: no save to go on from in {}; from the start", saves));
+  return point;
 }
 
-Beginning FromFolder(const Config& config, const std::set<uint64_t>& steps, Collective& collective) {
+ResumePoint FromFolder(const Config& config, const std::set<uint64_t>& steps, Collective& collective) {
   Verdict verdict = Judge(config.checkpoint.resume, SettingsText(config), collective);
   if (!verdict.damage.empty())
     throw ErrorAt(config, "checkpoint.resume",
@@ -183,7 +183,7 @@ uint64_t DrawJob(Collective& collective) {
   return std::stoull(collective.GatherText(std::to_string(mine))[0]);
 }
 
-Beginning ChooseBeginning(const Config& config, Collective& collective) {
+ResumePoint ChooseResumePoint(const Config& config, Collective& collective) {
   const std::string saves = SavesFolder(config);
   const std::set<uint64_t> steps = AllSteps(saves, collective);
   if (config.checkpoint.resume == "auto") return FromNewest(saves, steps, SettingsText(config), collective);

@@ -21,7 +21,7 @@ struct Save {
 };
 
 /// What a run begins from.
-struct Beginning {
+struct ResumePoint {
   std::optional<Save> save;        ///< none: from the start
   std::vector<std::string> notes;  ///< for the log: saves that were passed over, and why
 };
@@ -41,6 +41,6 @@ uint64_t DrawJob(Collective& collective);
 /// Decides with all ranks, which call it alike, what `checkpoint.resume` says to begin from: for auto the newest save
 /// that every rank can read. Throws ConfigError where the save is of other settings, the one asked for cannot be read,
 /// or where new saves would mix with another run's.
-Beginning ChooseBeginning(const Config& config, Collective& collective);
+ResumePoint ChooseResumePoint(const Config& config, Collective& collective);
 
 }  // namespace gradwire::train

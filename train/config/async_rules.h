@@ -15,7 +15,8 @@ ExchangeParts DownPartsOf(const Config& config);
 /// Of a network: the links of section comm, and that one.
 AsyncParts AsyncPartsOf(const Config& config);
 
-/// The same run for a network whose gradients go nowhere by themselves: an asynchronous run has links of its own.
+/// The configuration of the network of an asynchronous run, at the server or a worker: its DDP has one rank and sends
+/// nothing, since gradients travel by the links of AsyncPartsOf.
 Config OnOneRank(Config config);
 
 }  // namespace gradwire::train

@@ -8,7 +8,7 @@
 #include "train/config/async_rules.h"
 #include "train/config/config.h"
 #include "train/config/config_keys.h"
-#include "train/config/network_gives.h"
+#include "train/config/modes.h"
 
 namespace gradwire::train {
 namespace {
@@ -46,7 +46,7 @@ void CheckLrScheduler(const Config& config) {
 
 void CheckTwoPoints(const Config& config) {
   const Method& method = FindMethod(config.comm.method);
-  if (method.needs_two_points() && config.train.mode != "sync")
+  if (method.needs_two_points() && !ModeOf(config).has_gradient_rounds)
     throw ErrorAt(
         config, "comm.method",
         fmt::format("found {}, whose changes are of one batch at two points, which only gradient rounds have; "
@@ -169,11 +169,11 @@ void CheckShift(const Config& config) {
 }
 
 void CheckMode(const Config& config) {
-  const std::string& mode = config.train.mode;
-  if (mode != "sync" && config.optimizer.lr.is_theory)
-    throw ErrorAt(
-        config, "optimizer.lr",
-        fmt::format("found theory, which is of gradient rounds; expected a number because train.mode is {}", mode));
+  const Mode& mode = ModeOf(config);
+  if (!mode.has_gradient_rounds && config.optimizer.lr.is_theory)
+    throw ErrorAt(config, "optimizer.lr",
+                  fmt::format("found theory, which is of gradient rounds; expected a number because train.mode is {}",
+                              mode.name));
   if (config.optimizer.lr.is_theory &&
       (config.lr_scheduler.name != "constant" || config.lr_scheduler.warmup_epochs > 0))
     throw ErrorAt(
@@ -181,26 +181,26 @@ void CheckMode(const Config& config) {
         fmt::format("found theory, whose steps are constant; expected a number because lr_scheduler.name is {} "
                     "({}), lr_scheduler.warmup_epochs {}",
                     config.lr_scheduler.name, config.PlaceOf("lr_scheduler.name"), config.lr_scheduler.warmup_epochs));
-  if (mode != "sync" && config.objective.prox != "none")
+  if (!mode.has_gradient_rounds && config.objective.prox != "none")
     throw ErrorAt(
         config, "objective.prox",
-        fmt::format("a regulariser is a step of gradient rounds; expected none because train.mode is {}", mode));
+        fmt::format("a regulariser is a step of gradient rounds; expected none because train.mode is {}", mode.name));
   if (config.train.delay > 0) {
     const auto refuse = [&](const std::string& what) {
       throw ErrorAt(config, "train.delay", fmt::format("found {}, expected 0 because {}", config.train.delay, what));
     };
-    if (mode != "sync") refuse(fmt::format("train.mode is {}", mode));
+    if (!mode.has_gradient_rounds) refuse(fmt::format("train.mode is {}", mode.name));
     if (config.optimizer.lr.is_theory) refuse("optimizer.lr is theory, which is of steps along the gradient here");
     if (config.objective.prox != "none") refuse("a proximal step belongs to the point of its own round");
   }
-  if (mode != "local" && config.objective.estimator == "anchored")
+  if (!mode.is_local && config.objective.estimator == "anchored")
     throw ErrorAt(
         config, "objective.estimator",
         fmt::format("found anchored, whose anchor only local.shift: anchor moves; expected another one because "
                     "train.mode is {}",
-                    mode));
-  if (mode == "async") CheckAsync(config);
-  if (mode == "local") CheckShift(config);
+                    mode.name));
+  if (mode.has_server) CheckAsync(config);
+  if (mode.is_local) CheckShift(config);
 }
 
 }  // namespace

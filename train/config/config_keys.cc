@@ -7,6 +7,7 @@
 #include "compress/spec.h"
 #include "config/comm_keys.h"
 #include "train/config/home_path.h"
+#include "train/config/modes.h"
 
 namespace gradwire::train {
 
@@ -186,7 +187,7 @@ std::vector<Key> LrSchedulerKeys() {
 std::vector<Key> TrainKeys() {
   using T = TrainConfig;
   return {
-      Row("train.mode", &Config::train, &T::mode, OneOf{{"sync", "async", "local"}},
+      Row("train.mode", &Config::train, &T::mode, OneOf{ModeNames()},
           "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
           "cross the wire now and then (section local); async: a server, rank 0, applies each worker's gradient as it "
           "comes (section async); convex objectives then run on a simulated clock"),

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kReadmeHead = R"(# Configuration keys
 
-Printed from the tables in `train/config_keys.cc` and `src/config/comm_keys.cc` by `build/gradwire keys > configs/README.md`; a test compares.
+Printed from the tables in `train/config/config_keys.cc` and `src/config/comm_keys.cc` by `build/gradwire keys > configs/README.md`; a test compares.
 
 A configuration is a YAML file: a map of sections, each a map of keys. What a file leaves out keeps its default. Words
 of the command line come last and win:

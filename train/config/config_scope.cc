@@ -9,6 +9,7 @@
 #include "gradwire/method.h"
 #include "train/config/config.h"
 #include "train/config/config_keys.h"
+#include "train/config/modes.h"
 
 namespace gradwire::train {
 namespace {
@@ -26,13 +27,11 @@ std::string Because(const Config& config, std::string_view key) {
 
 std::string UnlessConvex(const Config& c) { return c.objective.is_network() ? Because(c, "objective.name") : ""; }
 std::string UnlessNetwork(const Config& c) { return c.objective.is_network() ? "" : Because(c, "objective.name"); }
-std::string UnlessLocal(const Config& c) {
-  return c.train.mode == "local" ? "" : Because(c, "train.mode") + "; set it to local";
+std::string UnlessReads(const Config& c, std::string_view section) {
+  const Mode& reader = ReaderOf(section);
+  return &reader == &ModeOf(c) ? "" : fmt::format("{}; set it to {}", Because(c, "train.mode"), reader.name);
 }
-std::string UnlessAsync(const Config& c) {
-  return c.train.mode == "async" ? "" : Because(c, "train.mode") + "; set it to async";
-}
-std::string IfAsync(const Config& c) { return c.train.mode == "async" ? Because(c, "train.mode") : ""; }
+std::string IfServer(const Config& c) { return ModeOf(c).has_server ? Because(c, "train.mode") : ""; }
 
 std::string UnlessLogistic(const Config& c) {
   return c.objective.name == "logistic" ? "" : Because(c, "objective.name");
@@ -84,14 +83,14 @@ const std::vector<Scope>& Scopes() {
        [](const Config& c) { return c.lr_scheduler.name == "multistep" ? "" : Because(c, "lr_scheduler.name"); }},
       {{"train.slow_factor"},
        [](const Config& c) { return c.train.slow_rank < 0 ? Because(c, "train.slow_rank") : std::string(); }},
-      {{"local."}, UnlessLocal},
+      {{"local."}, [](const Config& c) { return UnlessReads(c, "local."); }},
       {{"local.sync_every"},
        [](const Config& c) { return c.local.random > 0 ? Because(c, "local.random") : std::string(); }},
       {{"local.outer_nesterov"},
        [](const Config& c) {
          return c.local.outer_momentum == 0 ? Because(c, "local.outer_momentum") : std::string();
        }},
-      {{"async."}, UnlessAsync},
+      {{"async."}, [](const Config& c) { return UnlessReads(c, "async."); }},
       {{"async.delay", "async.speeds"},
        [](const Config& c) {
          return c.objective.is_network() ? UnlessConvex(c) +
@@ -101,8 +100,8 @@ const std::vector<Scope>& Scopes() {
        }},
       {{"async.speeds"},
        [](const Config& c) { return c.async.delay == "none" ? Because(c, "async.delay") : std::string(); }},
-      {{"comm.bucket_cap_mb", "comm.start_iter"}, IfAsync},
-      {{"comm.topology"}, IfAsync, {"allgather"}},
+      {{"comm.bucket_cap_mb", "comm.start_iter"}, IfServer},
+      {{"comm.topology"}, IfServer, {"allgather"}},
       {{"checkpoint.keep_last"},
        [](const Config& c) {
          return std::string(c.checkpoint.is_on() ? "" : "no other key of the section is set, and nothing is saved");

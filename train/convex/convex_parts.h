@@ -4,9 +4,12 @@
 #include "estimate/estimator.h"
 #include "gradwire/error.h"
 #include "gradwire/exchange.h"
-#include "train/convex/convex.h"
+#include "train/convex/convex_setup.h"
 
 namespace gradwire::train {
+
+/// Of a convex run's state in a save.
+inline constexpr const char* kConvexState = "convex run";
 
 /// What a configuration makes of a method on a convex problem.
 struct ConvexParts {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
+#include "train/convex/convex_setup.h"
 
-#include "train/convex/convex.h"
+#include <fmt/format.h>
 
 namespace gradwire::train {
 namespace {

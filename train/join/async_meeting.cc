@@ -8,6 +8,7 @@
 #include "base/notice.h"
 #include "c10d/init.h"
 #include "gradwire/error.h"
+#include "train/config/modes.h"
 #include "train/config/settings.h"
 
 namespace gradwire::train {
@@ -69,7 +70,7 @@ std::string AwaitAnswer(const Membership& member, const std::string& key) {
 
 void FindServer(const Membership& member) {
   const std::string mode = ValueIn(AwaitIntroduced(member, 0).settings, "train.mode");
-  if (mode != "async")
+  if (!HasServer(mode))
     throw ConfigError("rank 0 runs with other settings; give all ranks the same:\n  train.mode: rank 0 has " + mode +
                       ", this one has async");
 }

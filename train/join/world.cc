@@ -13,6 +13,7 @@
 #include "c10d/init.h"
 #include "c10d/listen.h"
 #include "gradwire/error.h"
+#include "train/config/modes.h"
 #include "train/config/settings.h"
 #include "train/join/async_meeting.h"
 
@@ -27,7 +28,7 @@ void Compare(const std::string& own, const Membership& member, int rank, const s
   const bool is_lower = rank == low;
   const std::string difference = RankDifference(low, is_lower ? theirs : own, high, is_lower ? own : theirs);
   const std::string sentence = NameRanks({high}) + " runs with other settings than " + NameRanks({low});
-  if (rank == 0 && ValueIn(theirs, "train.mode") == "async")  // it meets its workers by itself, as they come
+  if (rank == 0 && HasServer(ValueIn(theirs, "train.mode")))  // it meets its workers by itself, as they come
     ExcuseFrom(*member.store, member.rank, sentence + difference);
   throw ConfigError(sentence + "; give all ranks the same:" + difference);
 }

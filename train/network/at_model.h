@@ -8,7 +8,8 @@
 
 namespace gradwire::train {
 
-/// The rank's model is another one while this lives; its own comes back after it. No model: nothing happens.
+/// Puts another model into the rank's network for the time of an evaluation; its own comes back when this ends. An
+/// empty `model` stands for the rank's own.
 class AtModel {
  public:
   AtModel(std::vector<std::span<float>> point, const std::vector<std::span<const float>>& model)

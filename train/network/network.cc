@@ -9,7 +9,7 @@
 #include <torch/utils.h>
 
 #include "gradwire/error.h"
-#include "train/config/network_gives.h"
+#include "train/config/modes.h"
 #include "train/models/weights.h"
 #include "train/network/at_model.h"
 #include "train/network/buffers_stay.h"

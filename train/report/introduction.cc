@@ -5,6 +5,7 @@
 
 #include "gradwire/cost.h"
 #include "gradwire/method.h"
+#include "train/config/modes.h"
 
 namespace gradwire::train {
 namespace {
@@ -28,15 +29,15 @@ std::string DescribeLocal(const LocalConfig& local) {
 
 std::vector<std::string> Introduction(const Config& config, const Dataset& data, const std::vector<std::string>& places,
                                       const std::vector<Parameter>& parameters, int64_t total_steps) {
-  const bool is_async = config.train.mode == "async";
+  const Mode& mode = ModeOf(config);
   std::vector<std::string> lines = {"data: " + data.description};
-  if (!is_async) lines.push_back(DescribeRanks(places));
+  if (!mode.has_server) lines.push_back(DescribeRanks(places));
   lines.push_back(fmt::format("model: {}, {} parameters; method {}, compressor {}; {} steps of {} images{}",
                               config.model.name, Numel(parameters), config.comm.method, config.comm.compressor,
-                              total_steps, config.data.batch_size, is_async ? "" : " a rank"));
-  if (config.train.mode == "local") lines.push_back(DescribeLocal(config.local));
+                              total_steps, config.data.batch_size, mode.has_server ? "" : " a rank"));
+  if (mode.is_local) lines.push_back(DescribeLocal(config.local));
   if (config.comm.noise > 0) lines.emplace_back(kNoiseNotice);
-  if (is_async) return lines;
+  if (mode.has_server) return lines;
   const ExchangeParts parts = MakeParts(config.comm, config.run.seed);
   if (const auto warning = CostWarning(parts, parameters, static_cast<int>(places.size())))
     lines.push_back("warning: " + *warning);

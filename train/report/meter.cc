@@ -2,24 +2,17 @@
 #include "train/report/meter.h"
 
 #include <algorithm>
-#include <chrono>
+
+#include "train/report/clock.h"
 
 namespace gradwire::train {
-namespace {
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-}  // namespace
-
-Meter::Pause::Pause(Meter& meter) : meter_(meter), begin_(Now()) {}
-Meter::Pause::~Pause() { meter_.interval_start_ += Now() - begin_; }
 
 void Meter::Begin(int64_t step) {
   begun_step_ = logged_step_ = step;
   start_ = interval_start_ = Now();
 }
 
-void Meter::GoOn(int64_t step, const Progress& progress, const Effort& now) {
+void Meter::Resume(int64_t step, const Progress& progress, const Totals& now) {
   begun_step_ = step, logged_step_ = progress.logged_step;
   bytes_before_ = progress.bytes_sent - now.stats.bytes_sent(), logged_bytes_ = progress.logged_bytes;
   before_ = now;
@@ -28,13 +21,13 @@ void Meter::GoOn(int64_t step, const Progress& progress, const Effort& now) {
 
 void Meter::BeginInterval() { interval_start_ = Now(); }
 
-Progress Meter::At(const Effort& now, const Tally& tally) const {
+Progress Meter::At(const Totals& now, const Tally& tally) const {
   return {logged_step_, bytes_before_ + now.stats.bytes_sent(), logged_bytes_, Now() - start_, tally};
 }
 
-IntervalRecord Meter::Interval(const Step& at, const Tally& tally, const Effort& now) {
+NetworkInterval Meter::Interval(const Step& at, const Tally& tally, const Totals& now) {
   const double wall = Now();
-  IntervalRecord r;
+  NetworkInterval r;
   r.step = at.step, r.total_steps = at.total_steps, r.steps = at.step - logged_step_;
   const auto steps = static_cast<double>(r.steps);
   const auto timed = static_cast<double>(at.step - std::max(logged_step_, begun_step_));  // of them, in this process
@@ -58,7 +51,7 @@ IntervalRecord Meter::Interval(const Step& at, const Tally& tally, const Effort&
   return r;
 }
 
-EvalRecord Meter::Eval(const Step& at, const Tally& tally) const {
+NetworkEvaluation Meter::Evaluation(const Step& at, const Tally& tally) const {
   return {at.step,
           static_cast<double>(at.step) / static_cast<double>(at.per_epoch),
           tally.loss / tally.images,

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "gradwire/exchange.h"
-#include "train/report/report.h"
+#include "train/report/network_records.h"
 #include "train/report/tally.h"
 
 namespace gradwire::train {
@@ -19,7 +19,7 @@ struct Progress {
 };
 
 /// What the exchange, or the workers, have done since this process began; seconds.
-struct Effort {
+struct Totals {
   ExchangeStats stats;
   double residual_norm = 0;
   double exposed_s = 0;             ///< waits for results after backward
@@ -33,12 +33,12 @@ class Meter {
   /// `step`: where the run begins. Time runs from now on.
   void Begin(int64_t step);
   /// The same for a run that goes on.
-  void GoOn(int64_t step, const Progress& progress, const Effort& now);
+  void Resume(int64_t step, const Progress& progress, const Totals& now);
   /// From here on, steps are made: what came before is no part of the first interval's time.
   void BeginInterval();
 
   /// For a save.
-  Progress At(const Effort& now, const Tally& tally) const;
+  Progress At(const Totals& now, const Tally& tally) const;
 
   struct Step {
     int64_t step = 0, total_steps = 0, per_epoch = 0;
@@ -47,26 +47,17 @@ class Meter {
     uint64_t dense_bytes = 0;  ///< of one step
   };
   /// `tally`: of the interval, over all ranks.
-  IntervalRecord Interval(const Step& at, const Tally& tally, const Effort& now);
-  EvalRecord Eval(const Step& at, const Tally& tally) const;
+  NetworkInterval Interval(const Step& at, const Tally& tally, const Totals& now);
+  NetworkEvaluation Evaluation(const Step& at, const Tally& tally) const;
 
-  /// While one lives, no interval's time passes.
-  class Pause {
-   public:
-    explicit Pause(Meter& meter);
-    ~Pause();
-    Pause(const Pause&) = delete;
-
-   private:
-    Meter& meter_;
-    const double begin_;
-  };
+  /// So many seconds of the interval were no part of any step.
+  void Skip(double seconds) { interval_start_ += seconds; }
 
  private:
   double start_ = 0, interval_start_ = 0;
   int64_t begun_step_ = 0, logged_step_ = 0;
   uint64_t bytes_before_ = 0, logged_bytes_ = 0;  // before this process; at the last record
-  Effort before_;                                 // at the last record
+  Totals before_;                                 // at the last record
 };
 
 }  // namespace gradwire::train

@@ -22,13 +22,13 @@ std::vector<std::span<const float>> Parts(const std::vector<float>& whole, const
 
 }  // namespace
 
-BatchRounds::BatchRounds(const StepsOf& of, ExchangeThread<float>& exchange)
-    : of_(of), exchange_(exchange), two_points_(FindMethod(of.config.comm.method).needs_two_points()) {}
+BatchRounds::BatchRounds(const NetworkContext& context, ExchangeThread<float>& exchange)
+    : context_(context), exchange_(exchange), two_points_(FindMethod(context.config.comm.method).needs_two_points()) {}
 
 void BatchRounds::Gradient(const Round& round, BucketSink<float>& sink) {
-  of_.SetBatch(static_cast<int64_t>(round.draw()));
-  if (two_points_ && round.step >= static_cast<uint64_t>(of_.config.comm.start_iter)) TellPrevious(round);
-  of_.network.Gradient(round, sink);
+  context_.SetBatch(static_cast<int64_t>(round.draw()));
+  if (two_points_ && round.step >= static_cast<uint64_t>(context_.config.comm.start_iter)) TellPrevious(round);
+  context_.network.Gradient(round, sink);
 }
 
 /// A dense round needs no gradient of the round before.
@@ -36,14 +36,14 @@ void BatchRounds::TellPrevious(const Round& round) {
   bool dense = false;
   exchange_.Inspect([&](Exchange<float>& exchange) { dense = exchange.IsDense(round.step); });
   if (!dense && !previous_.empty()) {
-    const std::vector<at::Tensor> gradients = of_.network.GradientAt(Parts(previous_, parameters()));
+    const std::vector<at::Tensor> gradients = context_.network.GradientAt(Parts(previous_, parameters()));
     exchange_.Inspect([&](Exchange<float>& exchange) {
       for (uint32_t p = 0; p < gradients.size(); ++p)
         exchange.SetPrevious(p, {gradients[p].const_data_ptr<float>(), static_cast<size_t>(gradients[p].numel())});
     });
   }
   previous_.clear();
-  for (const std::span<float> x : of_.network.Point()) previous_.insert(previous_.end(), x.begin(), x.end());
+  for (const std::span<float> x : context_.network.Point()) previous_.insert(previous_.end(), x.begin(), x.end());
 }
 
 void BatchRounds::Save(Snapshot& file) const {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "gradwire/exchange_thread.h"
-#include "train/run/steps.h"
+#include "train/run/network_driver.h"
 
 namespace gradwire::train {
 
@@ -13,14 +13,14 @@ namespace gradwire::train {
 /// round makes a second pass at the point of the round before, and this holds that point. Not thread-safe.
 class BatchRounds final : public Objective<float> {
  public:
-  BatchRounds(const StepsOf& of, ExchangeThread<float>& exchange);
+  BatchRounds(const NetworkContext& context, ExchangeThread<float>& exchange);
 
-  const std::vector<Parameter>& parameters() const override { return of_.network.parameters(); }
+  const std::vector<Parameter>& parameters() const override { return context_.network.parameters(); }
   void Gradient(const Round& round, BucketSink<float>& sink) override;
-  std::vector<std::span<float>> Point() override { return of_.network.Point(); }
-  std::vector<std::span<float>> Slope() override { return of_.network.Slope(); }
-  void AddDecay() override { of_.network.AddDecay(); }
-  void Step(double lr) override { of_.network.Step(lr); }
+  std::vector<std::span<float>> Point() override { return context_.network.Point(); }
+  std::vector<std::span<float>> Slope() override { return context_.network.Slope(); }
+  void AddDecay() override { context_.network.AddDecay(); }
+  void Step(double lr) override { context_.network.Step(lr); }
 
   void Save(Snapshot& file) const;
   void Load(const Snapshot& file);
@@ -28,7 +28,7 @@ class BatchRounds final : public Objective<float> {
  private:
   void TellPrevious(const Round& round);
 
-  const StepsOf of_;
+  const NetworkContext context_;
   ExchangeThread<float>& exchange_;
   const bool two_points_;
   std::vector<float> previous_;  // point of the round before; empty before the first

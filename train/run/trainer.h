@@ -6,8 +6,9 @@
 
 namespace gradwire::train {
 
-/// Trains as one rank of the job, from joining the others to the last evaluation. Returns the exit code: 0, or 128 +
-/// the signal after which all ranks have saved and stopped. Throws what went wrong.
-int TrainAsRank(const Config& config, const RankEnv& env);
+/// Runs a configuration as one rank of the job, from joining the others to the last record: a network, as a rank of
+/// rounds, a server or one of its workers, or a convex problem. Returns the exit code: 0, or 128 + the signal after
+/// which all ranks have saved and stopped. Throws what went wrong.
+int RunAsRank(const Config& config, const RankEnv& env);
 
 }  // namespace gradwire::train

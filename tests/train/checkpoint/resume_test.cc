@@ -45,15 +45,15 @@ class Resume : public ::testing::Test {
   static void Damage(const std::string& path) { std::ofstream(path, std::ios::app) << "x"; }
 
   /// Of all ranks alike.
-  Beginning Choose(int size) {
+  ResumePoint Choose(int size) {
     std::mutex mutex;
-    std::vector<Beginning> seen(static_cast<size_t>(size));
+    std::vector<ResumePoint> seen(static_cast<size_t>(size));
     RunRanks(size, [&](Collective& collective) {
-      Beginning mine = ChooseBeginning(config_, collective);
+      ResumePoint mine = ChooseResumePoint(config_, collective);
       const std::lock_guard lock(mutex);
       seen[static_cast<size_t>(collective.rank())] = std::move(mine);
     });
-    for (const Beginning& other : seen) {
+    for (const ResumePoint& other : seen) {
       EXPECT_EQ(other.save.has_value(), seen[0].save.has_value());
       EXPECT_EQ(other.notes, seen[0].notes);
       EXPECT_EQ(other.save ? other.save->step : 0, seen[0].save ? seen[0].save->step : 0);
@@ -74,62 +74,62 @@ class Resume : public ::testing::Test {
 };
 
 TEST_F(Resume, WithoutSavesAutoBeginsFromTheStart) {
-  const Beginning beginning = Choose(2);
-  EXPECT_FALSE(beginning.save);
-  EXPECT_THAT(beginning.notes, ElementsAre(HasSubstr("no save to go on from")));
+  const ResumePoint point = Choose(2);
+  EXPECT_FALSE(point.save);
+  EXPECT_THAT(point.notes, ElementsAre(HasSubstr("no save to go on from")));
 }
 
 TEST_F(Resume, NewestCompleteSaveIsTaken) {
   SaveAll(8, 2), SaveAll(16, 2), SaveAll(100, 2);
-  const Beginning beginning = Choose(2);
-  EXPECT_EQ(beginning.save->step, 100u);
-  EXPECT_TRUE(beginning.save->is_own);
-  EXPECT_FALSE(beginning.save->other_world);
-  EXPECT_THAT(beginning.notes, ElementsAre());
-  EXPECT_THAT(beginning.save->files[0].path(), HasSubstr("step00000100/rank1"));
+  const ResumePoint point = Choose(2);
+  EXPECT_EQ(point.save->step, 100u);
+  EXPECT_TRUE(point.save->is_own);
+  EXPECT_FALSE(point.save->other_world);
+  EXPECT_THAT(point.notes, ElementsAre());
+  EXPECT_THAT(point.save->files[0].path(), HasSubstr("step00000100/rank1"));
 }
 
 TEST_F(Resume, DamageOnAnyRankIsReportedByAllAndPassedOver) {
   for (const int rank : {0, 1}) {
     SaveAll(8, 2), SaveAll(16, 2);
     Damage(RankFile(Folder(16), rank));
-    const Beginning beginning = Choose(2);
-    EXPECT_EQ(beginning.save->step, 8u);
-    EXPECT_THAT(beginning.notes, ElementsAre(HasSubstr("step00000016 is passed over: rank " + std::to_string(rank) +
-                                                       ": " + RankFile(Folder(16), rank) + ": too long")));
+    const ResumePoint point = Choose(2);
+    EXPECT_EQ(point.save->step, 8u);
+    EXPECT_THAT(point.notes, ElementsAre(HasSubstr("step00000016 is passed over: rank " + std::to_string(rank) + ": " +
+                                                   RankFile(Folder(16), rank) + ": too long")));
   }
 }
 
 TEST_F(Resume, UnfinishedSaveIsPassedOver) {
   SaveAll(8, 3), SaveRank(16, 0, 3), SaveRank(16, 2, 3);
-  const Beginning beginning = Choose(3);
-  EXPECT_EQ(beginning.save->step, 8u);
-  EXPECT_THAT(beginning.notes, ElementsAre(HasSubstr("rank 1: " + RankFile(Folder(16), 1) + ": cannot be read")));
+  const ResumePoint point = Choose(3);
+  EXPECT_EQ(point.save->step, 8u);
+  EXPECT_THAT(point.notes, ElementsAre(HasSubstr("rank 1: " + RankFile(Folder(16), 1) + ": cannot be read")));
 }
 
 TEST_F(Resume, FilesOfTwoRunsAreNoSave) {
   SaveAll(8, 2), SaveRank(16, 0, 2, 1), SaveRank(16, 1, 2, 2);
-  const Beginning beginning = Choose(2);
-  EXPECT_EQ(beginning.save->step, 8u);
-  EXPECT_THAT(beginning.notes, ElementsAre(HasSubstr("of different saves")));
+  const ResumePoint point = Choose(2);
+  EXPECT_EQ(point.save->step, 8u);
+  EXPECT_THAT(point.notes, ElementsAre(HasSubstr("of different saves")));
 }
 
 TEST_F(Resume, FileOfAnotherRankOrStepIsNoSave) {
   SaveAll(8, 2), SaveAll(16, 2);
   fs::copy_file(RankFile(Folder(16), 0), RankFile(Folder(16), 1), fs::copy_options::overwrite_existing);
   fs::copy(Folder(8), Folder(24), fs::copy_options::recursive);
-  const Beginning beginning = Choose(2);
-  EXPECT_EQ(beginning.save->step, 8u);
-  EXPECT_THAT(beginning.notes, ElementsAre(HasSubstr("its files are of step 8"), HasSubstr("was written by rank 0")));
+  const ResumePoint point = Choose(2);
+  EXPECT_EQ(point.save->step, 8u);
+  EXPECT_THAT(point.notes, ElementsAre(HasSubstr("its files are of step 8"), HasSubstr("was written by rank 0")));
 }
 
 TEST_F(Resume, AnotherWorldSizeReadsAllOldRanks) {
   SaveAll(8, 2);
   for (const int size : {1, 3}) {
-    const Beginning beginning = Choose(size);
-    EXPECT_TRUE(beginning.save->other_world);
-    ASSERT_EQ(beginning.save->files.size(), 2u);
-    EXPECT_THAT(beginning.save->files[1].path(), HasSubstr("rank1"));
+    const ResumePoint point = Choose(size);
+    EXPECT_TRUE(point.save->other_world);
+    ASSERT_EQ(point.save->files.size(), 2u);
+    EXPECT_THAT(point.save->files[1].path(), HasSubstr("rank1"));
   }
   fs::remove(RankFile(Folder(8), 1));
   EXPECT_THAT(Choose(3).notes, ElementsAre(HasSubstr("rank1: cannot be read"), HasSubstr("from the start")));

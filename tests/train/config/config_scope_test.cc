@@ -14,7 +14,7 @@
 #include "tests/train/config_file.h"
 #include "tests/train/run_folder.h"
 #include "train/config/config_keys.h"
-#include "train/convex/convex.h"
+#include "train/convex/convex_run.h"
 #include "train/sweep.h"
 
 namespace gradwire::train {

@@ -7,7 +7,7 @@
 #include "gradwire/method.h"
 #include "tests/train/config_file.h"
 #include "tests/train/run_folder.h"
-#include "train/convex/convex.h"
+#include "train/convex/convex_run.h"
 
 namespace gradwire::train {
 namespace {

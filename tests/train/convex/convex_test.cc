@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convex objectives as runs of the program.
-#include "train/convex/convex.h"
+#include "train/convex/convex_run.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

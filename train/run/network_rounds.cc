@@ -8,8 +8,9 @@
 #include "gradwire/method.h"
 #include "train/checkpoint/archive.h"
 #include "train/checkpoint/memory_files.h"
+#include "train/config/modes.h"
 #include "train/run/batch_rounds.h"
-#include "train/run/steps.h"
+#include "train/run/network_driver.h"
 
 namespace gradwire::train {
 namespace {
@@ -17,66 +18,65 @@ namespace {
 constexpr const char *kDelayed = "delayed", *kAgreed = "agreed", *kOuterMomentum = "outer momentum", *kShift = "shift",
                      *kRests = "rests";
 
-LocalConfig LocalOf(const Config& config) {
-  return config.train.mode == "local" ? config.local : LocalConfig{.sync_every = 1};
-}
-
 std::vector<float> Floats(const Snapshot& file, const char* name) {
   std::vector<float> values(file.Bytes(name).size() / sizeof(float));
   file.Fill(name, std::span<float>(values));
   return values;
 }
 
-class RoundSteps final : public Steps {
+class NetworkRounds final : public NetworkDriver {
  public:
-  explicit RoundSteps(const StepsOf& of)
-      : of_(of),
-        exchange_(*of.network.ddp().exchange()),
-        batches_(of, exchange_),
-        delayed_(batches_, of.config.train.delay),
-        rounds_(delayed_, exchange_, LocalOf(of.config), of.config.run.seed, static_cast<uint32_t>(of.env.rank),
-                static_cast<size_t>(of.config.comm.bucket_cap_mb * (1 << 20)), [this] { ForgetMemory(); }) {
+  explicit NetworkRounds(const NetworkContext& context)
+      : context_(context),
+        is_local_(ModeOf(context.config).is_local),
+        exchange_(*context.network.ddp().exchange()),
+        batches_(context, exchange_),
+        delayed_(batches_, context.config.train.delay),
+        rounds_(delayed_, exchange_, LocalOf(context.config), context.config.run.seed,
+                static_cast<uint32_t>(context.env.rank),
+                static_cast<size_t>(context.config.comm.bucket_cap_mb * (1 << 20)), [this] { ForgetMemory(); }) {
     exchange_.Inspect([&](Exchange<float>& exchange) {
-      for (const uint32_t channel : ChannelsOf(LocalOf(of.config))) exchange.Open(channel);
+      for (const uint32_t channel : ChannelsOf(LocalOf(context.config))) exchange.Open(channel);
     });
   }
 
-  void Begin(double) override {
+  void Begin(const Round&) override {
     if (!MayRest()) return;
-    of_.SetBatch(0);
-    for (int pass = 0; pass < 2; ++pass) of_.network.SettleBuckets();
+    context_.SetBatch(0);
+    for (int pass = 0; pass < 2; ++pass) context_.network.SettleBuckets();
   }
 
-  bool Make(int64_t step, double lr) override {
-    const bool is_local = of_.config.train.mode == "local" && step >= of_.config.local.start_iter;
-    const bool is_point = rounds_.Step({static_cast<uint64_t>(step), lr});
-    if (is_point && is_local) of_.network.ddp().AverageBuffers(*of_.world.exact);
-    if (!std::isfinite(of_.network.last_loss()))
-      throw Error("step " + std::to_string(step) + ": the loss is " + std::to_string(of_.network.last_loss()) +
-                  " on rank " + std::to_string(of_.env.rank) +
+  bool Step(const Round& round) override {
+    const bool parted = is_local_ && round.step >= static_cast<uint64_t>(context_.config.local.start_iter);
+    const bool is_point = rounds_.Step(round);
+    if (is_point && parted) context_.network.ddp().AverageBuffers(*context_.world.exact);
+    if (!std::isfinite(context_.network.last_loss()))
+      throw Error("step " + std::to_string(round.step) + ": the loss is " +
+                  std::to_string(context_.network.last_loss()) + " on rank " + std::to_string(context_.env.rank) +
                   "; lower optimizer.lr or add lr_scheduler.warmup_epochs");
     return is_point;
   }
 
-  void End(int64_t step, double lr) override { rounds_.Agree({static_cast<uint64_t>(step), lr}); }
+  void End(const Round& round) override { rounds_.Agree(round); }
 
   std::vector<std::span<const float>> PrepareEvaluation() override { return rounds_.agreed(); }
 
-  Effort Look() override {
-    Effort seen;
+  Totals totals() override {
+    Totals totals;
     exchange_.Inspect([&](Exchange<float>& exchange) {
-      seen.stats = exchange.stats(), seen.residual_norm = std::sqrt(exchange.state().SquaredNorm("e"));
+      totals.stats = exchange.stats(), totals.residual_norm = std::sqrt(exchange.state().SquaredNorm("e"));
     });
-    seen.exposed_s = of_.network.ddp().exposed_s();
-    return seen;
+    totals.exposed_s = context_.network.ddp().exposed_s();
+    return totals;
   }
 
-  int workers() const override { return of_.env.world_size; }
-  uint64_t dense_bytes() const override { return DenseRingBytes(of_.network.parameters(), of_.env.world_size); }
-  std::optional<AsyncStats> stats() const override { return std::nullopt; }
+  int workers() const override { return context_.env.world_size; }
+  uint64_t dense_bytes() const override {
+    return DenseRingBytes(context_.network.parameters(), context_.env.world_size);
+  }
 
   void Save(Snapshot& file) override {
-    of_.network.Save(file);
+    context_.network.Save(file);
     batches_.Save(file);
     PutState(file, kDelayed, delayed_);
     const auto memory = rounds_.Save();
@@ -88,10 +88,10 @@ class RoundSteps final : public Steps {
   }
 
   void Load(const train::Save& save) override {
-    of_.SetBatch(0);
-    of_.network.SettleBuckets();
+    context_.SetBatch(0);
+    context_.network.SettleBuckets();
     const Snapshot& file = save.files[0];
-    of_.network.Load(file);
+    context_.network.Load(file);
     batches_.Load(file);
     if (file.Has(kDelayed)) GetState(file, kDelayed, delayed_);  // means over the ranks: in another world as well
     ModelRounds<float>::Memory memory{Floats(file, kAgreed), Floats(file, kOuterMomentum)};
@@ -107,18 +107,17 @@ class RoundSteps final : public Steps {
  private:
   std::vector<MemoryVector> MemoryOf(const train::Save& save, const std::vector<Parameter>& parameters) const {
     if (!save.other_world) return MemoryIn(save.files[0], parameters);
-    return Reshard(save.files, parameters, MakeParts(of_.config.comm, of_.config.run.seed).topology);
+    return Reshard(save.files, parameters, MakeParts(context_.config.comm, context_.config.run.seed).topology);
   }
 
   /// Whether a rank may make no pass while others make theirs, for which the Reducer must need no other rank.
   bool MayRest() const {
-    return of_.config.train.mode == "local" &&
-           std::ranges::any_of(of_.config.local.gradient_p, [](double q) { return q < 1; });
+    return is_local_ && std::ranges::any_of(context_.config.local.gradient_p, [](double q) { return q < 1; });
   }
 
   void MoveToAgreed() {
     const auto model = rounds_.agreed();
-    const auto point = of_.network.Point();
+    const auto point = context_.network.Point();
     for (size_t p = 0; p < model.size(); ++p) std::ranges::copy(model[p], point[p].begin());
   }
 
@@ -127,7 +126,8 @@ class RoundSteps final : public Steps {
     exchange_.Inspect([](Exchange<float>& exchange) { exchange.ForgetMemory(); });
   }
 
-  const StepsOf of_;
+  const NetworkContext context_;
+  const bool is_local_;
   ExchangeThread<float>& exchange_;
   BatchRounds batches_;
   Delayed<float> delayed_;
@@ -136,6 +136,8 @@ class RoundSteps final : public Steps {
 
 }  // namespace
 
-std::unique_ptr<Steps> MakeRoundSteps(const StepsOf& of) { return std::make_unique<RoundSteps>(of); }
+std::unique_ptr<NetworkDriver> MakeNetworkRounds(const NetworkContext& context) {
+  return std::make_unique<NetworkRounds>(context);
+}
 
 }  // namespace gradwire::train

@@ -5,12 +5,13 @@
 #include <optional>
 
 #include "driver/async.h"
-#include "train/report/report.h"
+#include "train/config/config.h"
+#include "train/report/record.h"
 
 namespace gradwire::train {
 
-/// The state of a convex run after `step` rounds, as it stands in metrics.jsonl.
-struct ConvexRecord {
+/// The state of a convex run after `step` rounds.
+struct ConvexState {
   int64_t step = 0;
   double lr = 0;                ///< step size
   double wall_s = 0;            ///< of the rounds; taking these measurements is not counted
@@ -27,21 +28,9 @@ struct ConvexRecord {
   std::optional<AsyncStats> stats;  ///< staleness so far
 };
 
-/// The metrics.jsonl, the terminal and the final table of a convex run.
-class ConvexReport {
- public:
-  /// `goes_on_at`: see Report.
-  explicit ConvexReport(const Config& config, std::optional<int64_t> goes_on_at = {})
-      : config_(config), report_(config, goes_on_at) {}
+Record IntervalOf(const ConvexState& state, const Config& config);
 
-  void Say(const std::string& text) { report_.Say(text); }
-  void Interval(const ConvexRecord& record);
-  /// `diverged`: the point stopped being finite.
-  void Final(const ConvexRecord& record, bool diverged);
-
- private:
-  const Config& config_;
-  Report report_;
-};
+/// With the table at the end of the run. `diverged`: the point stopped being finite.
+Record FinalOf(const ConvexState& state, bool diverged, const Config& config);
 
 }  // namespace gradwire::train

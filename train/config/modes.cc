@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/config/modes.h"
+
+#include <algorithm>
+#include <array>
+
+namespace gradwire::train {
+namespace {
+
+constexpr std::array<Mode, 3> kModes = {{
+    {.name = "sync", .has_gradient_rounds = true},
+    {.name = "async", .section = "async.", .has_server = true},
+    {.name = "local", .section = "local.", .is_local = true},
+}};
+
+const Mode* Find(std::string_view name) {
+  const auto found = std::ranges::find(kModes, name, &Mode::name);
+  return found == kModes.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::vector<std::string> ModeNames() {
+  std::vector<std::string> names;
+  for (const Mode& mode : kModes) names.emplace_back(mode.name);
+  return names;
+}
+
+const Mode& ModeOf(const Config& config) {
+  if (const Mode* mode = Find(config.train.mode)) return *mode;
+  throw ErrorAt(config, "train.mode", "found " + config.train.mode + ", which is no mode");
+}
+
+bool HasServer(std::string_view name) {
+  const Mode* mode = Find(name);
+  return mode != nullptr && mode->has_server;
+}
+
+const Mode& ReaderOf(std::string_view section) { return *std::ranges::find(kModes, section, &Mode::section); }
+
+LocalConfig LocalOf(const Config& config) {
+  return ModeOf(config).is_local ? config.local : LocalConfig{.sync_every = 1};
+}
+
+}  // namespace gradwire::train

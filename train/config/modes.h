@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gradwire/abilities.h"
+#include "train/config/config.h"
+
+namespace gradwire::train {
+
+/// What the training of a network gives a method beside one gradient of each mini-batch.
+inline constexpr Abilities kNetworkGives{.same_batch = true};
+
+/// What a value of train.mode means. Nobody else compares its name.
+struct Mode {
+  std::string_view name;
+  std::string_view section = {};  ///< keys that this mode alone reads: "local."; empty: none
+  bool has_server = false;        ///< a server applies gradients one by one as they come, and workers come and go
+  bool is_local = false;          ///< workers step by themselves and agree on the model now and then
+  /// All workers step along one mean gradient of one point: what theorems' step sizes, a proximal step, delays and
+  /// changes of a gradient from one point to the next one are about.
+  bool has_gradient_rounds = false;
+};
+
+/// Their names, in the table's order.
+std::vector<std::string> ModeNames();
+const Mode& ModeOf(const Config& config);
+/// Of a mode that another process has named: false where it is none.
+bool HasServer(std::string_view name);
+/// The mode that alone reads the keys of a section.
+const Mode& ReaderOf(std::string_view section);
+
+/// The section local, of a mode that reads it; else an agreement after every step, which is the gradient round.
+LocalConfig LocalOf(const Config& config);
+
+}  // namespace gradwire::train
