@@ -5,6 +5,7 @@
 #include "compress/spec.h"
 #include "compress/stream.h"
 #include "kernels/norm.h"
+#include "kernels/scalar/norm.h"
 
 namespace gradwire {
 namespace {
@@ -113,7 +114,7 @@ class NuRandK final : public Operator<NuRandK> {
     }
     for (int round = 0; round < 4; ++round) {
       const auto ones = static_cast<double>(std::count(p.begin(), p.end(), 1.0));
-      const double others = kernels::LaneSum(p.size(), [&](size_t i) { return p[i] < 1 ? p[i] : 0; });
+      const double others = kernels::scalar::LaneSum<double>(p.size(), [&](size_t i) { return p[i] < 1 ? p[i] : 0; });
       const double c = others > 0 ? (static_cast<double>(k) - ones) / others : 0;
       if (c <= 1) return;
       for (double& x : p) x = std::min(c * x, 1.0);

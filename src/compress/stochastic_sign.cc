@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <limits>
+
 #include "compress/operator.h"
 #include "compress/spec.h"
 #include "compress/stream.h"
 #include "kernels/norm.h"
-#include "kernels/sign.h"
 
 namespace gradwire {
 namespace {
