@@ -56,13 +56,6 @@ void AddNoise(double deviation, Site site, std::span<std::byte> payload) {
   }
 }
 
-template <typename T>
-double SquaredDistance(std::span<const T> a, std::span<const T> b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i] - b[i]) * static_cast<double>(a[i] - b[i]);
-  return sum;
-}
-
 /// Whether the piece is sent; a lazy gate remembers v.
 template <typename T>
 bool Opens(const Link& link, Site site, StateStore<T>& state, std::span<const T> v) {
@@ -71,8 +64,8 @@ bool Opens(const Link& link, Site site, StateStore<T>& state, std::span<const T>
     return StreamOf(site).Uniform() < link.gate_level;
   }
   const std::span<T> previous = MemoryOf(state, site, "y");
-  const bool opens =
-      SquaredDistance<T>(v, MemoryOf(state, site, "h")) > link.gate_level * SquaredDistance<T>(v, previous);
+  const bool opens = kernels::SquaredDistance<T>(v, MemoryOf(state, site, "h")) >
+                     link.gate_level * kernels::SquaredDistance<T>(v, previous);
   std::ranges::copy(v, previous.begin());
   return opens;
 }
@@ -217,11 +210,7 @@ void ReceiveMean(const Link& link, const Compressor& compressor, const Site& sit
     return;
   }
   const std::span<T> shift = MemoryOf(state, site, "mean h");
-  for (size_t i = 0; i < mean.size(); ++i) {
-    const T old = shift[i];
-    shift[i] = old + alpha * mean[i];
-    mean[i] = link.takes_shift ? shift[i] : old + beta * mean[i];
-  }
+  kernels::MoveShift(alpha, beta, link.takes_shift, shift, mean);
 }
 
 template <typename T>
