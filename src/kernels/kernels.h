@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/draws.h"
 #include "kernels/bits.h"
 
 // The inner loops of operators and links. kernels.inc lists them; here each is a function of its name, which runs the
@@ -23,6 +24,16 @@ template <typename T>
 struct Threshold {
   typename Bits<T>::Word magnitude;
   size_t ties;
+};
+
+/// Where random rounding may round to, and the factors that find it without a division an element.
+template <typename T>
+struct Levels {
+  uint32_t count;  ///< levels above 0
+  T scale;         ///< power of two that elements are multiplied by first, far from the ends of T
+  T unit;          ///< between two levels, scaled; of powers of two the norm itself
+  T per_unit;      ///< the inverse of the scaled unit; 0 where the norm is
+  T back;          ///< 1 / scale
 };
 
 /// A form of every kernel.

@@ -6,6 +6,9 @@
 
 #include "kernels/scalar/add.h"
 #include "kernels/scalar/cast.h"
+#include "kernels/scalar/codes.h"
+#include "kernels/scalar/dither.h"
+#include "kernels/scalar/draw.h"
 #include "kernels/scalar/norm.h"
 #include "kernels/scalar/sign.h"
 #include "kernels/scalar/topk.h"

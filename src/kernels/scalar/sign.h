@@ -16,7 +16,7 @@ namespace gradwire::kernels::scalar {
 
 template <typename T>
 T MeanMagnitude(std::span<const T> u) {
-  const T sum = LaneSum<T>(u.size(), [&](size_t i) { return std::abs(u[i]); });
+  const T sum = Sum<T>(u.size(), [&](size_t i) { return std::abs(u[i]); });
   const T mean = sum / static_cast<T>(u.size());
   return std::min(mean, std::numeric_limits<T>::max());  // the sum may overflow; the residual must stay finite
 }
