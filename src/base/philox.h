@@ -6,6 +6,7 @@
 
 #include <Random123/philox.h>
 
+#include "base/draws.h"
 #include "gradwire/purpose.h"
 
 namespace gradwire {
@@ -20,6 +21,9 @@ class Philox {
       : key_{{static_cast<uint32_t>(seed) ^ static_cast<uint32_t>(purpose) * 0x9E3779B9u,
               static_cast<uint32_t>(seed >> 32) ^ static_cast<uint32_t>(a >> 32) * 0x85EBCA6Bu}},
         counter_{{0, static_cast<uint32_t>(a), static_cast<uint32_t>(b), static_cast<uint32_t>(b >> 32)}} {}
+
+  /// What names the stream: draws of elements are taken by it from a generator of fewer rounds.
+  Draws draws() const { return {{key_[0], key_[1]}, {counter_[1], counter_[2], counter_[3]}}; }
 
   /// 32 uniform bits.
   uint32_t Next() {

@@ -36,8 +36,7 @@ class Bernoulli final : public Operator<Bernoulli> {
     if (payload.size() != (sends ? out.size_bytes() : 0))
       throw PayloadError(spec() + " payload of " + std::to_string(payload.size()) + " bytes, but its coin says " +
                          (sends ? "all elements" : "nothing"));
-    const T scale = static_cast<T>(1 / p_);
-    for (size_t i = 0; sends && i < out.size(); ++i) out[i] += weight * (scale * LoadAt<T>(payload, i));
+    if (sends) kernels::AddValues(payload.data(), static_cast<T>(1 / p_), weight, out);
   }
 
  private:

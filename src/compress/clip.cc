@@ -38,7 +38,7 @@ class Clip final : public Operator<Clip> {
 
   template <typename T>
   void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    for (size_t i = 0; i < out.size(); ++i) out[i] += weight * LoadAt<T>(payload, i);
+    kernels::AddValues(payload.data(), T{1}, weight, out);
   }
 
  private:

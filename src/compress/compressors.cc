@@ -4,20 +4,29 @@
 #include "base/text.h"
 #include "compress/operator.h"
 #include "compress/spec.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
+
+/// What each operator's file defines: makes the operator from what stands behind the colon, or empty, or in the
+/// parentheses.
+using Maker = std::shared_ptr<const Compressor>(std::string_view argument);
+Maker MakeIdentity, MakeFp16, MakeBf16, MakeSign, MakeStochasticSign, MakeTopK, MakeRandK, MakeQsgd, MakeDithering,
+    MakeTernGrad, MakeNatural, MakeNaturalDithering, MakeNuRand1, MakeNuRandK, MakeBernoulli, MakeThreshold,
+    MakeAdaptive, MakeClip, MakeInduced, MakeThen, MakeScaled, MakeUnscale, MakeCompose;
+
 namespace {
 
 struct Entry {
   std::string_view name;
-  std::shared_ptr<const Compressor> (*make)(std::string_view argument);
+  Maker* make;
   CompressorInfo info;
 
   /// Whether its arguments are operators, in parentheses.
   bool combines() const { return info.syntax.find('(') != info.syntax.npos; }
 };
 
-/// The list of operators: a new one is its file and one entry here.
+/// The list of operators: a new one is its file, its maker above and one entry here.
 const std::vector<Entry>& Entries() {
   static const std::vector<Entry> entries = {
       {"identity", MakeIdentity, {"identity", "every element, exactly: 4 bytes each", "", {"identity"}}},
@@ -166,6 +175,7 @@ const std::vector<CompressorInfo>& Compressors() {
 
 std::shared_ptr<const Compressor> ParseCompressor(std::string_view spec) {
   CheckSize(spec);
+  kernels::ActiveIsa();  // what the environment forces is refused here, before anything runs
   const size_t end = spec.find_first_of(":(");
   const std::string_view name = spec.substr(0, end);
   const bool combines = end != spec.npos && spec[end] == '(';

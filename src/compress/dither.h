@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -12,72 +13,91 @@
 
 namespace gradwire {
 
-/// The body of operators that round each element at random to one of 2s + 1 levels: plus or minus a fraction of a norm.
-/// Levels says which fractions: count(), Fraction<T>(l) for l = 1 .. s with Fraction(s) = 1, and Below(y), the largest
-/// l < s whose fraction is not above y. Dithering and natural dithering are its two kinds.
-///
-/// The levels are rounded first, and an element between two of them goes up with the probability that makes its mean
-/// exact. So it stays unbiased where rounding matters (denormals), and for any norm of at least the largest magnitude:
-/// one beyond T is replaced by T's largest number.
+/// The power of two that brings a norm to where its inverse, and its quotients by levels, are far from the ends of T.
+template <typename T>
+T ScaleFor(T norm) {
+  constexpr T kFar = sizeof(T) == 4 ? T(0x1p64) : T(0x1p512);
+  return norm < 1 / kFar ? kFar : norm > kFar ? 1 / kFar : T{1};
+}
+
+/// l/s of a norm, l = 0 .. s: dithering.
+struct UniformLevels {
+  uint32_t s;
+
+  /// A norm near T's largest number could be rounded beyond it; the unit is then the next smaller one.
+  template <typename T>
+  kernels::Levels<T> Of(T norm) const {
+    const T scale = ScaleFor(norm), back = 1 / scale, count = static_cast<T>(s);
+    T unit = norm * scale / count;
+    if (!std::isfinite(count * unit * back)) unit = std::nextafter(unit, T{0});
+    return {s, scale, unit, unit > 0 ? 1 / unit : T{0}, back};
+  }
+  template <typename T>
+  static constexpr auto kRound = kernels::Dither<T>;
+  template <typename T>
+  static constexpr auto kAdd = kernels::AddLevels<T>;
+};
+
+/// 0, 2^-(s-1), ..., 1/2, 1 of a norm: natural dithering.
+struct BinaryLevels {
+  uint32_t s;
+
+  template <typename T>
+  kernels::Levels<T> Of(T norm) const {
+    const T scale = ScaleFor(norm);
+    return {s, scale, norm, norm > 0 ? 1 / (norm * scale) : T{0}, 1 / scale};
+  }
+  template <typename T>
+  static constexpr auto kRound = kernels::DitherToPowers<T>;
+  template <typename T>
+  static constexpr auto kAdd = kernels::AddBinaryLevels<T>;
+};
+
+/// The body of operators that round each element at random to one of 2s + 1 levels, plus or minus a share of a norm, so
+/// that its mean is kept: to T's rounding, FORMAT.md says how exactly. The norm is at least the largest magnitude; one
+/// beyond T is replaced by T's largest number.
 /// Payload: the norm (T), then a code an element: s + l, or s - l where it is negative, packed (kernels/codes.h).
-template <typename Levels>
+template <typename Shape>
 class Dither {
  public:
-  explicit Dither(Levels levels) : levels_(levels), space_(2 * levels.count() + 1) {}
+  explicit Dither(uint32_t s) : shape_{s}, space_(2 * s + 1) {}
 
   size_t Bytes(const Piece& piece, Dtype dtype) const {
     return piece.numel ? SizeOf(dtype) + space_.bytes(piece.numel) : 0;
   }
 
   template <typename T>
-  void Compress(const Site& site, Lane& lane, T norm, std::span<T> u, std::span<std::byte> out) const {
+  void Compress(const Site& site, T norm, std::span<T> u, std::span<std::byte> out) const {
     if (u.empty()) return;
     StoreAt(out, 0, norm);
-    const std::span<const T> value = Values<T>(lane, norm);
-    kernels::CodeWriter codes(space_, out.data() + sizeof(T));
-    Philox random = StreamOf(site);
-    for (T& x : u) {
-      const T magnitude = std::abs(x);
-      const uint32_t below = levels_.Below(norm > 0 ? static_cast<double>(magnitude) / static_cast<double>(norm) : 0);
-      const uint32_t level = below + Happens<T>(random, Share(value[below], magnitude, value[below + 1]));
-      const bool negative = x < 0;
-      codes.Put(negative ? levels_.count() - level : levels_.count() + level);
-      x -= negative ? -value[level] : value[level];
-    }
-    codes.Finish();
+    const kernels::Levels<T> levels = shape_.template Of<T>(norm);
+    const Draws draws = DrawsOf(site);
+    kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
+      std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
+      Shape::template kRound<T>(draws, first, levels, u.subspan(first, n), codes.data());
+      space_.Pack(u.size(), first, std::span(codes).first(n), out.data() + sizeof(T));
+    });
   }
 
   template <typename T>
-  void Add(Lane& lane, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+  void Add(std::span<const std::byte> payload, T weight, std::span<T> out) const {
     if (out.empty()) return;
     const T norm = LoadAt<T>(payload, 0);
     if (!(norm >= 0 && norm <= std::numeric_limits<T>::max()))
       throw PayloadError("payload whose norm is " + std::to_string(norm) + ", expected finite and not negative");
-    const std::span<const T> value = Values<T>(lane, norm);
-    kernels::CodeReader codes(space_, payload.data() + sizeof(T));
-    const uint32_t zero = levels_.count();
-    for (T& x : out) {
-      const uint32_t code = codes.Next();
-      if (code >= space_.symbols)
+    const kernels::Levels<T> levels = shape_.template Of<T>(norm);
+    kernels::ForBlocks(out.size(), [&](size_t first, size_t n) {
+      std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
+      space_.Unpack(out.size(), first, payload.data() + sizeof(T), std::span(codes).first(n));
+      if (const uint32_t code = kernels::LargestCode<T>(codes.data(), n); code >= space_.symbols)
         throw PayloadError("payload with code " + std::to_string(code) + ", expected below " +
                            std::to_string(space_.symbols));
-      x += weight * (code < zero ? -value[zero - code] : value[code - zero]);
-    }
+      Shape::template kAdd<T>(codes.data(), levels, weight, out.subspan(first, n));
+    });
   }
 
  private:
-  template <typename T>
-  std::span<const T> Values(Lane& lane, T norm) const {
-    const std::span<T> value = lane.scratch.Take<T>(levels_.count() + 1);
-    value[0] = 0;
-    for (uint32_t l = 1; l <= levels_.count(); ++l) value[l] = norm * levels_.template Fraction<T>(l);
-    return value;
-  }
-
-  /// How far x is on the way from low to high; 0 where these are rounded to the same number.
-  static double Share(double low, double x, double high) { return high > low ? (x - low) / (high - low) : 0; }
-
-  Levels levels_;
+  Shape shape_;
   kernels::CodeSpace space_;
 };
 

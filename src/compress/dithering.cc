@@ -7,17 +7,6 @@ namespace {
 
 using kernels::Norm;
 
-/// 1/s, 2/s, ..., 1.
-struct UniformLevels {
-  uint32_t s;
-  uint32_t count() const { return s; }
-  template <typename T>
-  T Fraction(uint32_t l) const {
-    return static_cast<T>(l) / static_cast<T>(s);
-  }
-  uint32_t Below(double y) const { return static_cast<uint32_t>(std::min(y * s, s - 1.0)); }
-};
-
 /// Random dithering (METHODS O8): |x_j| / ||x||_p is rounded at random to one of its two neighbours among 0, 1/s,
 /// ..., 1. QSGD is p = 2 (Alistarh et al., NeurIPS 2017), TernGrad p = inf with s = 1 (Wen et al., NeurIPS 2017).
 ///
@@ -31,7 +20,7 @@ struct UniformLevels {
 class Dithering final : public Operator<Dithering> {
  public:
   Dithering(std::string spec, Norm norm, uint32_t s, bool clip = false)
-      : spec_(std::move(spec)), norm_(norm), s_(s), clip_(clip), body_(UniformLevels{s}) {}
+      : spec_(std::move(spec)), norm_(norm), s_(s), clip_(clip), body_(s) {}
 
   std::string spec() const override { return spec_; }
   bool unbiased() const override { return !clip_; }
@@ -44,15 +33,15 @@ class Dithering final : public Operator<Dithering> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return body_.Bytes(piece, dtype); }
 
   template <typename T>
-  void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
+  void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
     T norm = kernels::NormOf<T>(u, norm_);
     if (clip_) norm = std::min(norm, ClipAt<T>(u));
-    body_.Compress(site, lane, norm, u, out);
+    body_.Compress(site, norm, u, out);
   }
 
   template <typename T>
-  void Add(const Site&, Lane& lane, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    body_.Add(lane, payload, weight, out);
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    body_.Add(payload, weight, out);
   }
 
  private:

@@ -25,7 +25,7 @@ class Identity final : public Operator<Identity> {
 
   template <typename T>
   void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    for (size_t i = 0; i < out.size(); ++i) out[i] += weight * LoadAt<T>(payload, i);
+    kernels::AddValues(payload.data(), T{1}, weight, out);
   }
 };
 

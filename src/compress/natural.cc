@@ -10,7 +10,7 @@ using kernels::Norm;
 /// Natural compression (METHODS O9; Horvath et al., "Natural compression for distributed deep learning", MSML 2022):
 /// |x| is rounded at random to one of the two powers of two around it, with its mean kept. On the bits that is: the
 /// exponent grows by one with probability mantissa / 2^23 (2^52 for double), exactly. Payload: sign and biased exponent
-/// of each element in 9 bits (double: 12), packed.
+/// of each element in 9 bits (double: 12), packed (kernels/codes.h).
 ///
 /// Denormals have no code: they become 0 or the smallest normal number, with their mean kept. omega holds for normal
 /// numbers; denormals add at most (smallest normal)^2 an element. In the uppermost binade, where the upper power of two
@@ -28,30 +28,26 @@ class Natural final : public Operator<Natural> {
 
   template <typename T>
   void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    using Bits = kernels::Bits<T>;
-    using Word = typename Bits::Word;
-    constexpr Word kMantissa = (Word{1} << Bits::kMantissa) - 1, kLargest = (Bits::kInfinity >> Bits::kMantissa) - 1;
-    Philox random = StreamOf(site);
-    kernels::CodeWriter codes(Space<T>(), out.data());
-    for (T& x : u) {
-      const Word magnitude = kernels::MagnitudeBits(x);
-      const bool up = Draw<T>(random) < (magnitude & kMantissa);
-      const Word exponent = std::min<Word>((magnitude >> Bits::kMantissa) + up, kLargest);
-      const uint32_t negative = std::signbit(x) && exponent > 0 ? kLargest + 2 : 0;
-      codes.Put(static_cast<uint32_t>(exponent) | negative);
-      x -= Value<T>(static_cast<uint32_t>(exponent) | negative);
-    }
-    codes.Finish();
+    const kernels::CodeSpace space = Space<T>();
+    const Draws draws = DrawsOf(site);
+    kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
+      std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
+      kernels::RoundToPowers<T>(draws, first, u.subspan(first, n), codes.data());
+      space.Pack(u.size(), first, std::span(codes).first(n), out.data());
+    });
   }
 
   template <typename T>
   void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    kernels::CodeReader codes(Space<T>(), payload.data());
-    for (size_t i = 0; i < out.size(); ++i) {
-      const T value = Value<T>(codes.Next());
-      if (!std::isfinite(value)) throw PayloadError("natural payload with an infinite element " + std::to_string(i));
-      out[i] += weight * value;
-    }
+    const kernels::CodeSpace space = Space<T>();
+    constexpr auto kExponent = static_cast<uint16_t>(kernels::Bits<T>::kInfinity >> kernels::Bits<T>::kMantissa);
+    kernels::ForBlocks(out.size(), [&](size_t first, size_t n) {
+      std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
+      space.Unpack(out.size(), first, payload.data(), std::span(codes).first(n));
+      if (kernels::AnyCodeHas<T>(std::as_bytes(std::span(codes)).data(), n, kExponent))
+        throw PayloadError("natural payload with an infinite element among the 1,024 from " + std::to_string(first));
+      kernels::AddPowers<T>(codes.data(), weight, out.subspan(first, n));
+    });
   }
 
  private:
@@ -59,42 +55,12 @@ class Natural final : public Operator<Natural> {
   static constexpr kernels::CodeSpace Space() {
     return kernels::CodeSpace(1u << (8 * sizeof(T) - kernels::Bits<T>::kMantissa));
   }
-
-  /// As many uniform bits as a mantissa has.
-  template <typename T>
-  static typename kernels::Bits<T>::Word Draw(Philox& random) {
-    if constexpr (sizeof(T) == 4)
-      return random.Next() >> 9;
-    else
-      return static_cast<uint64_t>(random.Uniform() * 0x1p53) >> 1;
-  }
-
-  /// The number whose sign and exponent bits are the code's.
-  template <typename T>
-  static T Value(uint32_t code) {
-    using Word = typename kernels::Bits<T>::Word;
-    return std::bit_cast<T>(static_cast<Word>(static_cast<Word>(code) << kernels::Bits<T>::kMantissa));
-  }
-};
-
-/// 2^-(s-1), ..., 1/2, 1.
-struct BinaryLevels {
-  uint32_t s;
-  uint32_t count() const { return s; }
-  template <typename T>
-  T Fraction(uint32_t l) const {
-    return static_cast<T>(std::ldexp(1.0, static_cast<int>(l) - static_cast<int>(s)));
-  }
-  uint32_t Below(double y) const {
-    if (y == 0) return 0;
-    return static_cast<uint32_t>(std::clamp(std::ilogb(y) + static_cast<int>(s), 0, static_cast<int>(s) - 1));
-  }
 };
 
 /// Natural dithering (METHODS O10; the same paper): as dithering, with levels 2^-(s-1), ..., 1/2, 1 of ||x||_p.
 class NaturalDithering final : public Operator<NaturalDithering> {
  public:
-  NaturalDithering(Norm norm, uint32_t s) : norm_(norm), s_(s), body_(BinaryLevels{s}) {}
+  NaturalDithering(Norm norm, uint32_t s) : norm_(norm), s_(s), body_(s) {}
 
   std::string spec() const override {
     return "natural_dithering:" + std::string(NameOf(norm_)) + ":" + std::to_string(s_);
@@ -110,13 +76,13 @@ class NaturalDithering final : public Operator<NaturalDithering> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return body_.Bytes(piece, dtype); }
 
   template <typename T>
-  void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
-    body_.Compress(site, lane, kernels::NormOf<T>(u, norm_), u, out);
+  void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
+    body_.Compress(site, kernels::NormOf<T>(u, norm_), u, out);
   }
 
   template <typename T>
-  void Add(const Site&, Lane& lane, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    body_.Add(lane, payload, weight, out);
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    body_.Add(payload, weight, out);
   }
 
  private:

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <cmath>
 
 #include "compress/sparse.h"
 #include "compress/spec.h"
 #include "compress/stream.h"
+#include "kernels/codes.h"
 #include "kernels/norm.h"
+#include "kernels/scalar/norm.h"
 
 namespace gradwire {
 namespace {
@@ -42,13 +45,20 @@ class NuRand1 final : public Operator<NuRand1> {
   }
 
  private:
-  /// Goes along the magnitudes until their sum passes a uniform share of the whole.
+  /// Goes along the sums of blocks, then along the magnitudes of one, until they pass a uniform share of the whole.
+  /// Where rounding leaves a rest, the last block, and in it the last element, that is not zero.
   template <typename T>
   static size_t Draw(Philox random, std::span<const T> u) {
     const kernels::ScaledNorm norm = kernels::NormScaled(u, Norm::kL1);
-    double left = random.Uniform() * norm.value;
-    size_t last = 0;  // a non-zero element, where rounding leaves a rest
-    for (size_t i = 0; i < u.size(); ++i) {
+    double left = random.Uniform() * norm.value, next = left;
+    size_t from = 0, to = 0, last = 0;
+    bool found = false;
+    kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
+      const double sum = found ? 0 : kernels::SumOfMagnitudes(u.subspan(first, n), norm.scale);
+      if (sum == 0) return;
+      from = first, to = first + n, left = next, next -= sum, found = next < 0;
+    });
+    for (size_t i = from; i < to; ++i) {
       if (u[i] == 0) continue;
       last = i;
       left -= std::abs(static_cast<double>(u[i])) * norm.scale;
@@ -82,10 +92,13 @@ class NuRandK final : public Operator<NuRandK> {
     const std::span<double> p = lane.scratch.Take<double>(u.size());
     const std::span<size_t> kept = lane.scratch.Take<size_t>(u.size());
     Probabilities<T>(u, K(site.piece), p);
-    Philox random = StreamOf(site);
     size_t k = 0;
-    for (size_t i = 0; i < u.size(); ++i)
-      if (random.Uniform() < p[i]) kept[k++] = i;
+    kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
+      std::array<typename kernels::Bits<T>::Word, kernels::CodeSpace::kBlock> draws;
+      kernels::DrawWords<T>(DrawsOf(site), first, std::span(draws).first(n));
+      for (size_t i = 0; i < n; ++i)
+        if (Share(draws[i]) < p[first + i]) kept[k++] = first + i;
+    });
     SparseWriter<T> writer = CountedWriter<T>(k, u.size(), out);
     for (size_t j = 0; j < k; ++j) {
       const size_t i = kept[j];
@@ -104,16 +117,21 @@ class NuRandK final : public Operator<NuRandK> {
  private:
   size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece.parameter_numel), piece); }
 
+  /// A draw as a number in [0, 1), of 32 or 53 bits: exact.
+  static double Share(uint32_t draw) { return draw * 0x1p-32; }
+  static double Share(uint64_t draw) { return static_cast<double>(draw >> 11) * 0x1p-53; }
+
   template <typename T>
   static void Probabilities(std::span<const T> u, size_t k, std::span<double> p) {
     const kernels::ScaledNorm norm = kernels::NormScaled(u, Norm::kL1);
+    const double factor = norm.value > 0 ? static_cast<double>(k) / norm.value : 0;
     for (size_t i = 0; i < u.size(); ++i) {
-      const double share = std::abs(static_cast<double>(u[i])) * norm.scale / norm.value;
-      p[i] = u[i] == 0 ? 0 : k >= u.size() ? 1 : std::min(static_cast<double>(k) * share, 1.0);
+      const double share = factor * (std::abs(static_cast<double>(u[i])) * norm.scale);
+      p[i] = u[i] == 0 ? 0 : k >= u.size() ? 1 : std::min(share, 1.0);
     }
     for (int round = 0; round < 4; ++round) {
       const auto ones = static_cast<double>(std::count(p.begin(), p.end(), 1.0));
-      const double others = kernels::LaneSum(p.size(), [&](size_t i) { return p[i] < 1 ? p[i] : 0; });
+      const double others = kernels::scalar::Sum<double>(p.size(), [&](size_t i) { return p[i] < 1 ? p[i] : 0; });
       const double c = others > 0 ? (static_cast<double>(k) - ones) / others : 0;
       if (c <= 1) return;
       for (double& x : p) x = std::min(c * x, 1.0);

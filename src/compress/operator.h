@@ -8,7 +8,7 @@
 
 #include "gradwire/compressor.h"
 #include "gradwire/error.h"
-#include "kernels/add.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 
@@ -96,31 +96,5 @@ void StoreAt(std::span<std::byte> bytes, size_t i, T value) {
 
 /// delta of an operator in U(omega) as it is: 1 - omega, where that is above 0.
 inline std::optional<double> ContractionOf(double omega) { return omega < 1 ? std::optional(1 - omega) : std::nullopt; }
-
-/// One function per operator file; compressors.cc lists them. `argument` is what stands behind the colon, or empty;
-/// `arguments` what stands in the parentheses.
-std::shared_ptr<const Compressor> MakeIdentity(std::string_view argument);
-std::shared_ptr<const Compressor> MakeFp16(std::string_view argument);
-std::shared_ptr<const Compressor> MakeBf16(std::string_view argument);
-std::shared_ptr<const Compressor> MakeSign(std::string_view argument);
-std::shared_ptr<const Compressor> MakeTopK(std::string_view argument);
-std::shared_ptr<const Compressor> MakeRandK(std::string_view argument);
-std::shared_ptr<const Compressor> MakeQsgd(std::string_view argument);
-std::shared_ptr<const Compressor> MakeDithering(std::string_view argument);
-std::shared_ptr<const Compressor> MakeTernGrad(std::string_view argument);
-std::shared_ptr<const Compressor> MakeNatural(std::string_view argument);
-std::shared_ptr<const Compressor> MakeNaturalDithering(std::string_view argument);
-std::shared_ptr<const Compressor> MakeStochasticSign(std::string_view argument);
-std::shared_ptr<const Compressor> MakeNuRand1(std::string_view argument);
-std::shared_ptr<const Compressor> MakeNuRandK(std::string_view argument);
-std::shared_ptr<const Compressor> MakeBernoulli(std::string_view argument);
-std::shared_ptr<const Compressor> MakeThreshold(std::string_view argument);
-std::shared_ptr<const Compressor> MakeAdaptive(std::string_view argument);
-std::shared_ptr<const Compressor> MakeClip(std::string_view argument);
-std::shared_ptr<const Compressor> MakeInduced(std::string_view arguments);
-std::shared_ptr<const Compressor> MakeThen(std::string_view arguments);
-std::shared_ptr<const Compressor> MakeScaled(std::string_view arguments);
-std::shared_ptr<const Compressor> MakeUnscale(std::string_view arguments);
-std::shared_ptr<const Compressor> MakeCompose(std::string_view arguments);
 
 }  // namespace gradwire

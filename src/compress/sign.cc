@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/sign.h"
+#include <limits>
+
 #include "compress/operator.h"
 #include "compress/spec.h"
 
 namespace gradwire {
 namespace {
 
-using kernels::kSignBlock;
+/// Elements that share a scale. 1,024 keeps the state a plain residual, approximates better than one scale a tensor,
+/// and costs 1/32 bit an element.
+constexpr size_t kSignBlock = 1024;
 
 /// Scaled sign: C(x) = (||x||_1 / B) sign(x) in each block of B elements, sign(0) = +1 (METHODS O4; Karimireddy et al.,
 /// "Error feedback fixes SignSGD", ICML 2019). A block has 1,024 elements, or, with `exact`, the whole piece, as in the
@@ -35,7 +38,7 @@ class Sign final : public Operator<Sign> {
       const T scale = kernels::MeanMagnitude<T>(part);
       StoreAt(out, block, scale);
       kernels::PackSigns<T>(part, reinterpret_cast<uint8_t*>(bits.data()) + at / 8);
-      kernels::SubtractSigns(part, scale);
+      kernels::SubtractSigns<T>(part, scale);
     }
   }
 
@@ -72,7 +75,7 @@ class PlainSign final : public Operator<PlainSign> {
   template <typename T>
   void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
     if (u.empty()) return;
-    const bool any = std::any_of(u.begin(), u.end(), [](T x) { return x != 0; });
+    const bool any = kernels::AnyNonZero<T>(u);
     out[0] = std::byte{any};
     kernels::PackSigns<T>(u, reinterpret_cast<uint8_t*>(out.data()) + 1);
     if (any) kernels::SubtractSigns(u, T{1});

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "compress/operator.h"
+#include <limits>
+
+#include "compress/dither.h"
 #include "compress/spec.h"
-#include "compress/stream.h"
 #include "kernels/norm.h"
-#include "kernels/sign.h"
 
 namespace gradwire {
 namespace {
@@ -29,21 +29,19 @@ class StochasticSign final : public Operator<StochasticSign> {
   }
 
   template <typename T>
-  void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
+  void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
     if (u.empty()) return;
     const T norm = kernels::NormOf<T>(u, kernels::Norm::kL2), factor = norm_ ? norm : T(norm > 0);
     if (norm_)
       StoreAt(out, 0, factor);
     else
       StoreAt(out, 0, static_cast<uint8_t>(factor));
-    const std::span<T> signs = lane.scratch.Take<T>(u.size());
-    Philox random = StreamOf(site);
-    for (size_t i = 0; i < u.size(); ++i) {
-      const double share = norm > 0 ? static_cast<double>(u[i]) / static_cast<double>(norm) : 1;
-      signs[i] = Happens<T>(random, 0.5 + 0.5 * share) ? T(1) : T(-1);
-      u[i] -= factor * signs[i];
-    }
-    kernels::PackSigns<T>(signs, Bits<T>(out.data()));
+    if (norm == 0) return std::fill(Bits<T>(out.data()), Bits<T>(out.data()) + (u.size() + 7) / 8, uint8_t{0});
+    const kernels::Levels<T> levels = BinaryLevels{1}.Of(norm);
+    const Draws draws = DrawsOf(site);
+    kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
+      kernels::TossSigns<T>(draws, first, levels, factor, u.subspan(first, n), Bits<T>(out.data()) + first / 8);
+    });
   }
 
   template <typename T>

@@ -25,14 +25,8 @@ inline Philox CommonStreamOf(Site site) {
   return StreamOf(site);
 }
 
-/// Whether an event of this probability happens. A float's coins have 32 bits, a double's 53: the probability is
-/// rounded up to a multiple of 2^-32 or 2^-53, so that 0 never happens and 1 always does.
-template <typename T>
-bool Happens(Philox& random, double probability) {
-  if constexpr (sizeof(T) == 4)
-    return random.Next() < probability * 0x1p32;
-  else
-    return random.Uniform() < probability;
-}
+/// The draws of the elements of a site's piece, one an element at a place of its own. An operator takes these or the
+/// stream, not both.
+inline Draws DrawsOf(const Site& site) { return StreamOf(site).draws(); }
 
 }  // namespace gradwire

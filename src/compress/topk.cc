@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/topk.h"
 #include "compress/sparse.h"
 #include "compress/spec.h"
 
@@ -26,12 +25,12 @@ class TopK final : public Operator<TopK> {
   void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
     const size_t k = K(site.piece);
     if (k == 0) return;
-    SparseWriter<T> writer(k, u.size(), out);
     const auto words = lane.scratch.Take<typename kernels::Bits<T>::Word>(u.size());
-    kernels::ForTopK<T>(u, kernels::TopKThreshold<T>(u, k, words), [&](size_t i) {
-      writer.Put(u[i], i);
-      u[i] = 0;
-    });
+    const auto positions = lane.scratch.Take<uint32_t>(k);
+    kernels::TakeTopK<T>(u, kernels::TopKThreshold<T>(u, k, words), out.data(), positions.data());
+    const PositionCode code(k, u.size());
+    PositionWriter writer(code, out.subspan(k * sizeof(T), code.bytes()));
+    for (const uint32_t position : positions) writer.Put(position);
   }
 
   template <typename T>

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "gradwire/error.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 
@@ -77,9 +78,9 @@ void OwnerStep(const Prox& prox, double lr, std::span<const T> point, std::span<
     return;
   }
   const T s = static_cast<T>(lr);
-  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = point[i] - s * gradient[i];
+  kernels::StepFrom(point, s, gradient);
   prox.Apply(lr, gradient);
-  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] = (point[i] - gradient[i]) / s;
+  kernels::GradientOfStep(point, s, gradient);
 }
 
 template <typename T>

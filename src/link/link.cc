@@ -51,13 +51,6 @@ void AddNoise(double deviation, Site site, std::span<std::byte> payload) {
   }
 }
 
-template <typename T>
-double SquaredDistance(std::span<const T> a, std::span<const T> b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i] - b[i]) * static_cast<double>(a[i] - b[i]);
-  return sum;
-}
-
 /// Whether the piece is sent; a lazy gate remembers v.
 template <typename T>
 bool Opens(const Link& link, Site site, const LinkMemory<T>& memory, std::span<const T> v) {
@@ -65,7 +58,8 @@ bool Opens(const Link& link, Site site, const LinkMemory<T>& memory, std::span<c
     site.purpose = Purpose::kCoin;
     return StreamOf(site).Uniform() < link.gate_level;
   }
-  const bool opens = SquaredDistance<T>(v, memory.h) > link.gate_level * SquaredDistance<T>(v, memory.y);
+  const bool opens =
+      kernels::SquaredDistance<T>(v, memory.h) > link.gate_level * kernels::SquaredDistance<T>(v, memory.y);
   std::ranges::copy(v, memory.y.begin());
   return opens;
 }
@@ -238,12 +232,7 @@ void ReceiveMean(const Link& link, const Compressor& compressor, const Site& sit
     if (beta != 1) kernels::Scale(beta, mean);
     return;
   }
-  const std::span<T> shift = memory.mean_h;
-  for (size_t i = 0; i < mean.size(); ++i) {
-    const T old = shift[i];
-    shift[i] = old + alpha * mean[i];
-    mean[i] = link.takes_shift ? shift[i] : old + beta * mean[i];
-  }
+  kernels::MoveShift(alpha, beta, link.takes_shift, memory.mean_h, mean);
 }
 
 template <typename T>

@@ -4,6 +4,7 @@
 // run. Encoding reads two vectors and writes one beside the payload; decoding writes one: of a perfect operator that
 // takes what the memory's speed allows, the multiples are 1.5 and 0.5.
 //   operators_bench [SPEC...]
+//   operators_bench --kernels [NAME...]   by kernel and instruction set: tests/bench/kernels_bench.h
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -17,6 +18,7 @@
 #include <fmt/format.h>
 
 #include "base/philox.h"
+#include "bench/kernels_bench.h"
 #include "gradwire/compressor.h"
 #include "gradwire/piece.h"
 
@@ -141,4 +143,10 @@ int Run(std::vector<std::string> specs) {
 }  // namespace
 }  // namespace gradwire
 
-int main(int argc, char** argv) { return gradwire::Run({argv + 1, argv + argc}); }
+int main(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.empty() || words[0] != "--kernels") return gradwire::Run(std::move(words));
+  words.erase(words.begin());
+  const int wrong = gradwire::RunKernels<float>(words);
+  return wrong ? wrong : gradwire::RunKernels<double>(words);
+}

@@ -7,6 +7,7 @@
 #include "compress/operator.h"
 #include "support/decode_laws.h"
 #include "support/encode_laws.h"
+#include "support/field_laws.h"
 #include "support/measured_laws.h"
 
 namespace gradwire {
@@ -150,6 +151,50 @@ INSTANTIATE_TEST_SUITE_P(
                             return std::string(TooLong(compressor, c) == Verdict::kRefused ? "" : "taken");
                           }}),
     [](const auto& info) { return info.param.name; });
+
+/// The largest magnitude times the signs, which are numbers: its payload is that scale, then +1 or -1 an element.
+class Unchecked final : public Operator<Unchecked> {
+ public:
+  enum class Check { kAll, kNothing, kFinite, kSign };
+  explicit Unchecked(Check check) : check_(check) {}
+
+  std::string spec() const override { return "unchecked"; }
+  bool unbiased() const override { return false; }
+  std::optional<double> omega(const Piece&) const override { return std::nullopt; }
+  std::optional<double> delta(const Piece&) const override { return std::nullopt; }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override { return SizeOf(dtype) + piece.numel; }
+
+  template <typename T>
+  void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
+    const T scale = kernels::MaxMagnitude<T>(u);
+    StoreAt(out, 0, scale);
+    for (size_t i = 0; i < u.size(); ++i) {
+      out[sizeof(T) + i] = std::byte{u[i] < 0};
+      u[i] -= u[i] < 0 ? -scale : scale;
+    }
+  }
+
+  template <typename T>
+  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
+    const T scale = LoadAt<T>(payload, 0);
+    const bool checks_finite = check_ == Check::kAll || check_ == Check::kFinite;
+    const bool checks_sign = check_ == Check::kAll || check_ == Check::kSign;
+    if ((checks_finite && !std::isfinite(scale)) || (checks_sign && scale < 0)) throw PayloadError("scale");
+    for (size_t i = 0; i < out.size(); ++i)
+      out[i] += weight * (payload[sizeof(T) + i] != std::byte{0} ? -scale : scale);
+  }
+
+ private:
+  Check check_;
+};
+
+TEST(ScalesAreChecked, FindsTheOperatorThatDoesNot) {
+  const PieceCase<float> c{"gaussian", SiteOf(Piece::Whole(100)), Gaussian<float>(100)};
+  EXPECT_EQ(ScalesAreChecked<float>(Unchecked(Unchecked::Check::kAll), c), "");
+  EXPECT_NE(ScalesAreChecked<float>(Unchecked(Unchecked::Check::kNothing), c), "");
+  EXPECT_NE(ScalesAreChecked<float>(Unchecked(Unchecked::Check::kFinite), c), "") << "-1";
+  EXPECT_NE(ScalesAreChecked<float>(Unchecked(Unchecked::Check::kSign), c), "") << "NaN and infinity";
+}
 
 /// Rand-K of Gaussian vectors, whose error's mean is omega ||x||^2 exactly, measured against `share` of it.
 std::string RandKAgainst(double share, size_t numel, size_t k, int draws, uint64_t seed) {

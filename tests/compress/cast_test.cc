@@ -5,10 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/half.h"
-#include "base/philox.h"
 #include "gradwire/error.h"
-#include "kernels/half_f16c.h"
 #include "support/operators.h"
 
 namespace gradwire {
@@ -118,31 +115,6 @@ TEST_P(Cast, RefusesNonFiniteCodesAndImpossibleExponents) {
 INSTANTIATE_TEST_SUITE_P(Formats, Cast,
                          ::testing::Values(Format{"fp16", 15, 0x1p-11, 0x1p-28}, Format{"bf16", 1, 0x1p-8, 0x1p-126}),
                          [](const auto& info) { return info.param.spec; });
-
-TEST(HalfF16c, GivesTheBitsOfTheTemplates) {
-  if (!kernels::HasF16c())
-    GTEST_SKIP()
-        << "this processor lacks the F16C instructions, which the test would execute; the operator then takes the "
-           "portable form, which the other tests of casts hold";
-  Philox random(3, Purpose::kSynthetic, 0, 0);
-  for (const size_t numel : {0, 1, 7, 8, 9, 20'000}) {
-    std::vector<float> u(numel);  // halves of every exponent, denormal ones and ties among them
-    for (size_t i = 0; i < numel; ++i) {
-      const float x = std::ldexp(static_cast<float>(random.Uniform()) + 1, static_cast<int>(random.Below(45)) - 30);
-      u[i] = (i % 2 ? -x : x) * (i % 5 == 0 ? 0.0f : 1.0f);
-      if (i % 7 == 0) u[i] = FromHalf(static_cast<uint16_t>(random.Below(0x7bff))) * 1.00048828125f;  // half way up
-    }
-    std::vector<float> v = u, sum(numel, 0.25f), other = sum;
-    std::vector<std::byte> codes(2 * numel), other_codes(2 * numel);
-    kernels::CastAndSubtract<kernels::HalfCodes>(u, 0.5f, 2.0f, codes.data());
-    kernels::CastAndSubtractF16c(v, 0.5f, 2.0f, other_codes.data());
-    EXPECT_TRUE(SameBits(codes, other_codes)) << numel;
-    EXPECT_TRUE(SameBits(u, v)) << numel;
-    kernels::AddCodes<kernels::HalfCodes>(codes.data(), 2.0f, 0.3f, sum);
-    kernels::AddCodesF16c(codes.data(), 2.0f, 0.3f, other);
-    EXPECT_TRUE(SameBits(sum, other)) << numel;
-  }
-}
 
 }  // namespace
 }  // namespace gradwire

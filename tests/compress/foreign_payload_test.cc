@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "support/decode_laws.h"
+#include "support/field_laws.h"
 
 namespace gradwire {
 namespace {
@@ -80,6 +81,14 @@ TEST_P(ForeignPayload, WithOneBitFlippedBreaksNothing) {
       ASSERT_NE(DecodeBytes<float>(piece, bytes), Verdict::kBroken) << "bit " << bit;
       bytes[bit / 8] ^= mask;
     }
+  }
+}
+
+TEST_P(ForeignPayload, WithAnImpossibleScaleIsRefused) {
+  for (const size_t numel : {7, 300, 2050}) {
+    const Site site = SiteOf(Piece::Whole(numel));
+    EXPECT_EQ(ScalesAreChecked<float>(*compressor_, {"", site, Gaussian<float>(numel)}), "") << numel;
+    EXPECT_EQ(ScalesAreChecked<double>(*compressor_, {"", site, Gaussian<double>(numel)}), "") << numel;
   }
 }
 

@@ -48,19 +48,5 @@ TEST(Stream, CommonOneIsTheSameForAllWorkers) {
   EXPECT_EQ(CommonStreamOf(site).Next(), CommonStreamOf(other).Next());
 }
 
-template <typename T>
-void ExpectFrequency(double probability) {
-  constexpr int kDraws = 50000;
-  Philox random = StreamOf(SiteOf(Piece::Whole(1)));
-  int happened = 0;
-  for (int i = 0; i < kDraws; ++i) happened += Happens<T>(random, probability);
-  EXPECT_NEAR(happened, kDraws * probability, 5 * std::sqrt(kDraws * probability * (1 - probability))) << probability;
-}
-
-TEST(Happens, AsOftenAsItsProbabilitySays) {  // 0 never and 1 always: the tolerance is 0 there
-  for (const double probability : {0.0, 0.001, 0.3, 0.5, 0.9, 1.0})
-    ExpectFrequency<float>(probability), ExpectFrequency<double>(probability);
-}
-
 }  // namespace
 }  // namespace gradwire

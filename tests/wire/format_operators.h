@@ -202,32 +202,66 @@ size_t RandK(const Message& message, size_t at, const Coded& coded, std::vector<
   return behind;
 }
 
+/// Digit i of a block of m codes, five to a byte.
+inline uint32_t Digit(const Message& message, size_t at, size_t m, size_t i) {
+  const size_t bytes = (m + 4) / 5;
+  unsigned byte = Read<uint8_t>(message, at + i % bytes);
+  Require(byte < 243, "five digits in base 3");
+  for (size_t digit = 0; digit < i / bytes; ++digit) byte /= 3;
+  return byte % 3;
+}
+
+/// Code i of `width` bits each.
+inline uint32_t Field(const Message& message, size_t at, size_t i, size_t width) {
+  uint32_t code = 0;
+  for (size_t bit = 0; bit < width; ++bit) code |= uint32_t{Bit(message, at, i * width + bit)} << bit;
+  return code;
+}
+
 /// n packed codes of `symbols` different ones.
 inline std::vector<uint32_t> Codes(const Message& message, size_t& at, size_t n, uint32_t symbols) {
   std::vector<uint32_t> codes(n);
   if (symbols == 3) {
-    for (size_t i = 0; i < n; ++i) {
-      unsigned byte = Read<uint8_t>(message, at + i / 5);
-      Require(byte < 243, "five digits in base 3");
-      for (size_t digit = 0; digit < i % 5; ++digit) byte /= 3;
-      codes[i] = byte % 3;
+    for (size_t first = 0; first < n; first += 1024) {
+      const size_t m = std::min<size_t>(1024, n - first);
+      for (size_t i = 0; i < m; ++i) codes[first + i] = Digit(message, at, m, i);
+      at += (m + 4) / 5;
     }
-    at += (n + 4) / 5;
     return codes;
   }
   size_t width = 0;
   while (uint32_t{1} << width < symbols) ++width;
   for (size_t i = 0; i < n; ++i)
-    for (size_t bit = 0; bit < width; ++bit) {
-      const size_t place = i * width + bit;
-      codes[i] |= (Read<uint8_t>(message, at + place / 8) >> place % 8 & 1u) << bit;
-    }
+    codes[i] = width <= 8 ? Field(message, at, i, width)
+                          : Read<uint8_t>(message, at + i) | Field(message, at + n, i, width - 8) << 8;
   at += (n * width + 7) / 8;
   return codes;
 }
 
 inline int Levels(const Coded& coded) {
   return coded.op() == "terngrad" ? 1 : std::stoi(coded.option(coded.op() == "qsgd" ? 1 : 2));
+}
+
+/// What keeps arithmetic with a norm away from the ends of T.
+template <typename T>
+T Nearer(T norm) {
+  const T far = static_cast<T>(std::ldexp(1.0, sizeof(T) == 4 ? 64 : 512));
+  return norm < 1 / far ? far : norm > far ? 1 / far : T(1);
+}
+
+/// The unit of dithering.
+template <typename T>
+T Unit(T norm, int s) {
+  const T c = Nearer(norm), d = c * norm / static_cast<T>(s);
+  return std::isinf(static_cast<T>(s) * d / c) ? std::nextafter(d, T(0)) : d;
+}
+
+template <typename T>
+T LevelValue(const Coded& coded, T norm, int level) {
+  const int s = Levels(coded);
+  if (level == 0) return 0;
+  if (coded.op() == "natural_dithering") return static_cast<T>(std::ldexp(1.0, level - s)) * norm;
+  return static_cast<T>(level) * Unit(norm, s) / Nearer(norm);
 }
 
 template <typename T>
@@ -241,8 +275,7 @@ size_t Dithering(const Message& message, size_t at, const Coded& coded, std::vec
   for (size_t i = 0; i < values.size(); ++i) {
     const int signed_level = static_cast<int>(codes[i]) - s, level = std::abs(signed_level);
     Require(level <= s, "an impossible level");
-    const T fraction = coded.op() == "natural_dithering" ? static_cast<T>(std::ldexp(1.0, level - s)) : T(level) / T(s);
-    const T magnitude = level == 0 ? T(0) : norm * fraction;
+    const T magnitude = LevelValue(coded, norm, level);
     values[i] = signed_level < 0 ? -magnitude : magnitude;
   }
   return at;

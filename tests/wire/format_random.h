@@ -18,9 +18,9 @@ struct Site {
 
 using Words = std::array<uint32_t, 4>;
 
-/// Philox4x32 with 10 rounds.
-inline Words Philox(Words counter, uint32_t key0, uint32_t key1) {
-  for (int round = 0; round < 10; ++round, key0 += 0x9E3779B9, key1 += 0xBB67AE85) {
+/// Philox4x32 with 10 rounds, or fewer.
+inline Words Philox(Words counter, uint32_t key0, uint32_t key1, int rounds = 10) {
+  for (int round = 0; round < rounds; ++round, key0 += 0x9E3779B9, key1 += 0xBB67AE85) {
     const uint64_t p0 = uint64_t{0xD2511F53} * counter[0], p1 = uint64_t{0xCD9E8D57} * counter[2];
     counter = {static_cast<uint32_t>(p1 >> 32) ^ counter[1] ^ key0, static_cast<uint32_t>(p1),
                static_cast<uint32_t>(p0 >> 32) ^ counter[3] ^ key1, static_cast<uint32_t>(p0)};
@@ -52,6 +52,18 @@ class Coins {
     const uint64_t all = uint64_t{1} << 32, refused = all % bound;
     for (;;)
       if (const uint64_t product = uint64_t{Next()} * bound; product % all >= refused) return product >> 32;
+  }
+
+  /// The draw of element i of the piece, for elements of 4 or 8 bytes.
+  uint64_t Draw(size_t i, size_t element) const {
+    const auto half = [&](uint32_t from) -> uint64_t {
+      const size_t group = element == 4 ? 128 : 64, words = element == 4 ? 32 : 16;
+      Words counter = counter_;
+      counter[0] = static_cast<uint32_t>(16 * (i / group) + i % 16) + from;
+      const uint32_t word = Philox(counter, key0_, key1_, 7)[i % group / words];
+      return element == 8 ? word : i % 32 < 16 ? word & 0xffff : word >> 16;
+    };
+    return half(0) << 4 * element | half(0x80000000);
   }
 
   double Uniform() {

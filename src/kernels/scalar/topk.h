@@ -4,24 +4,18 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <span>
 
-#include "kernels/add.h"
+#include "kernels/kernels.h"
 
-namespace gradwire::kernels {
-
-/// The magnitude of the k-th largest |u|, and how many elements of exactly that magnitude belong to the top k.
-template <typename T>
-struct Threshold {
-  typename Bits<T>::Word magnitude;
-  size_t ties;
-};
+namespace gradwire::kernels::scalar {
 
 /// Exact selection: a histogram of the leading 11 bits of |u| finds the bin of the k-th largest, and only the elements
-/// of that bin are partially sorted. 1 <= k <= u.size(); `scratch`: u.size() words.
+/// of that bin are partially sorted.
 template <typename T>
-Threshold<T> TopKThreshold(std::span<const T> u, size_t k, std::span<typename Bits<T>::Word> scratch) {
+Threshold<T> TopKThreshold(std::span<const T> u, size_t k, std::span<typename Bits<T>::Word> words) {
   using Word = typename Bits<T>::Word;
   constexpr int kShift = sizeof(Word) * 8 - 1 - 11;
   std::array<uint32_t, 2048> histogram{};
@@ -33,18 +27,17 @@ Threshold<T> TopKThreshold(std::span<const T> u, size_t k, std::span<typename Bi
   size_t candidates = 0;
   for (const T x : u) {
     const Word magnitude = MagnitudeBits(x);
-    scratch[candidates] = magnitude;
+    words[candidates] = magnitude;
     candidates += (magnitude >> kShift) == bin;
   }
-  const auto begin = scratch.begin(), kth = begin + static_cast<std::ptrdiff_t>(k - above - 1);
+  const auto begin = words.begin(), kth = begin + static_cast<std::ptrdiff_t>(k - above - 1);
   std::nth_element(begin, kth, begin + static_cast<std::ptrdiff_t>(candidates), std::greater<>());
   const size_t larger = static_cast<size_t>(std::count_if(begin, kth, [&](Word w) { return w > *kth; }));
   return {*kth, k - above - larger};
 }
 
-/// Calls take(i) for the top k positions in ascending order; among equal magnitudes the lowest positions are taken.
-template <typename T, typename Take>
-void ForTopK(std::span<const T> u, Threshold<T> threshold, Take&& take) {
+template <typename T>
+void TakeTopK(std::span<T> u, Threshold<T> threshold, std::byte* values, uint32_t* positions) {
   for (size_t i = 0; i < u.size(); ++i) {
     const auto magnitude = MagnitudeBits(u[i]);
     if (magnitude < threshold.magnitude) continue;
@@ -52,8 +45,11 @@ void ForTopK(std::span<const T> u, Threshold<T> threshold, Take&& take) {
       if (threshold.ties == 0) continue;
       --threshold.ties;
     }
-    take(i);
+    std::memcpy(values, &u[i], sizeof(T));
+    values += sizeof(T);
+    *positions++ = static_cast<uint32_t>(i);
+    u[i] = 0;
   }
 }
 
-}  // namespace gradwire::kernels
+}  // namespace gradwire::kernels::scalar

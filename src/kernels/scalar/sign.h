@@ -9,31 +9,18 @@
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <type_traits>
 
-namespace gradwire::kernels {
+#include "kernels/scalar/norm.h"
 
-/// Elements that share a scale. 1,024 keeps the state a plain residual, approximates better than one scale a tensor,
-/// and costs 1/32 bit an element.
-inline constexpr size_t kSignBlock = 1024;
+namespace gradwire::kernels::scalar {
 
-/// Mean of |u| over a block, with a fixed order of additions (FORMAT.md): lane j sums elements j, j+16, j+32, ...; then
-/// the lanes are folded in halves. Every instruction set gets the same bits.
 template <typename T>
 T MeanMagnitude(std::span<const T> u) {
-  constexpr size_t kLanes = 16;
-  std::array<T, kLanes> lanes{};
-  const size_t whole = u.size() / kLanes * kLanes;
-  for (size_t i = 0; i < whole; i += kLanes)
-    for (size_t j = 0; j < kLanes; ++j) lanes[j] += std::abs(u[i + j]);
-  for (size_t i = whole; i < u.size(); ++i) lanes[i - whole] += std::abs(u[i]);
-  for (size_t width = kLanes / 2; width > 0; width /= 2)
-    for (size_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
-  const T mean = lanes[0] / static_cast<T>(u.size());
+  const T sum = Sum<T>(u.size(), [&](size_t i) { return std::abs(u[i]); });
+  const T mean = sum / static_cast<T>(u.size());
   return std::min(mean, std::numeric_limits<T>::max());  // the sum may overflow; the residual must stay finite
 }
 
-/// Bit i % 8 of byte i / 8 is set where u[i] < 0; unused bits of the last byte are 0.
 template <typename T>
 void PackSigns(std::span<const T> u, uint8_t* bits) {
   const size_t whole = u.size() / 8;
@@ -49,7 +36,6 @@ void PackSigns(std::span<const T> u, uint8_t* bits) {
   }
 }
 
-/// u <- u - scale * sign(u), with sign(0) = +1.
 template <typename T>
 void SubtractSigns(std::span<T> u, T scale) {
   for (T& x : u) x -= x < 0 ? -scale : scale;
@@ -64,10 +50,9 @@ inline constexpr auto kSignMasks = [] {
   return masks;
 }();
 
-/// out <- out + value * (+1 or -1 by bit).
 template <typename T>
 void AddSigns(const uint8_t* bits, T value, std::span<T> out) {
-  using Word = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  using Word = typename Bits<T>::Word;
   const Word plus = std::bit_cast<Word>(value);
   const size_t whole = out.size() / 8;
   for (size_t b = 0; b < whole; ++b) {
@@ -79,4 +64,4 @@ void AddSigns(const uint8_t* bits, T value, std::span<T> out) {
     out[i] += std::bit_cast<T>(plus ^ kSignMasks<Word>[bits[whole]][i % 8]);
 }
 
-}  // namespace gradwire::kernels
+}  // namespace gradwire::kernels::scalar

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/isa.h"
+#include "kernels/scalar/all.h"
+
+// The specification, compiled again for AVX2 (which brings no fused multiply-add, so the bits are the same), and casts
+// to binary16 by the instructions that there are for them.
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+// A template that is inlined into a function takes that function's instruction set.
+#define GRADWIRE_AVX2 __attribute__((target("avx2,f16c"), flatten))
+
+namespace gradwire::kernels {
+namespace {
+
+namespace avx2 {
+
+#define KERNEL(name, result, parameters, arguments) \
+  template <typename T>                             \
+  GRADWIRE_AVX2 result name parameters {            \
+    return scalar::name<T> arguments;               \
+  }
+#include "kernels/kernels.inc"
+#undef KERNEL
+
+// No fused multiply-add: `down` times the value is rounded first.
+
+GRADWIRE_AVX2 void CastToHalfFloats(std::span<float> u, int exponent, std::byte* codes) {
+  if (!scalar::ExactInFloat(exponent)) return scalar::CastToHalf<float>(u, exponent, codes);
+  const size_t whole = u.size() / 8 * 8;
+  const __m256 up = _mm256_set1_ps(scalar::Power(exponent)), down = _mm256_set1_ps(scalar::Power(-exponent));
+  for (size_t i = 0; i < whole; i += 8) {
+    const __m256 x = _mm256_loadu_ps(&u[i]);
+    const __m128i half = _mm256_cvtps_ph(_mm256_mul_ps(x, up), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 2 * i), half);
+    _mm256_storeu_ps(&u[i], _mm256_sub_ps(x, _mm256_mul_ps(_mm256_cvtph_ps(half), down)));
+  }
+  scalar::CastToHalf<float>(u.subspan(whole), exponent, codes + 2 * whole);
+}
+
+GRADWIRE_AVX2 void AddHalfFloats(const std::byte* codes, int exponent, float weight, std::span<float> out) {
+  if (!scalar::ExactInFloat(exponent)) return scalar::AddHalves<float>(codes, exponent, weight, out);
+  const size_t whole = out.size() / 8 * 8;
+  const __m256 down = _mm256_set1_ps(scalar::Power(-exponent)), weights = _mm256_set1_ps(weight);
+  for (size_t i = 0; i < whole; i += 8) {
+    const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + 2 * i));
+    const __m256 value = _mm256_mul_ps(weights, _mm256_mul_ps(_mm256_cvtph_ps(half), down));
+    _mm256_storeu_ps(&out[i], _mm256_add_ps(_mm256_loadu_ps(&out[i]), value));
+  }
+  scalar::AddHalves<float>(codes + 2 * whole, exponent, weight, out.subspan(whole));
+}
+
+}  // namespace avx2
+
+template <typename T>
+constexpr Table<T> Compiled() {
+  return {
+#define KERNEL(name, result, parameters, arguments) .name = avx2::name<T>,
+#include "kernels/kernels.inc"
+#undef KERNEL
+  };
+}
+
+constexpr Table<float> WithF16c() {
+  Table<float> table = Compiled<float>();
+  table.CastToHalf = avx2::CastToHalfFloats;
+  table.AddHalves = avx2::AddHalfFloats;
+  return table;
+}
+
+constexpr Isa kIsa = {"avx2", [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c"); },
+                      WithF16c(), Compiled<double>()};
+
+}  // namespace
+
+const Isa* const kAvx2 = &kIsa;
+
+}  // namespace gradwire::kernels
+
+#else
+
+namespace gradwire::kernels {
+
+const Isa* const kAvx2 = nullptr;
+
+}  // namespace gradwire::kernels
+
+#endif

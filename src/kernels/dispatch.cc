@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "gradwire/error.h"
+#include "kernels/isa.h"
+
+namespace gradwire::kernels {
+namespace {
+
+constexpr const char* kVariable = "GRADWIRE_FORCE_ISA";
+
+/// What this machine runs, for a message.
+std::string Runnable() {
+  std::vector<std::string_view> names;
+  for (const Isa* isa : Isas())
+    if (isa->runs()) names.push_back(isa->name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+const std::vector<const Isa*>& Isas() {
+  static const std::vector<const Isa*> isas = [] {
+    std::vector<const Isa*> list = {kAvx2, kScalar};
+    std::erase(list, nullptr);
+    return list;
+  }();
+  return isas;
+}
+
+const std::vector<std::string_view>& Names() {
+  static const std::vector<std::string_view> names = {
+#define KERNEL(name, result, parameters, arguments) #name,
+#include "kernels/kernels.inc"
+#undef KERNEL
+  };
+  return names;
+}
+
+const Isa& IsaFor(std::string_view forced) {
+  const auto found =
+      std::ranges::find_if(Isas(), [&](const Isa* isa) { return forced.empty() ? isa->runs() : isa->name == forced; });
+  if (found == Isas().end())
+    throw ConfigError(fmt::format("environment: {}={}: no such instruction set; expected one of {}; or unset it",
+                                  kVariable, forced, Runnable()));
+  if (!(*found)->runs())
+    throw ConfigError(fmt::format("environment: {}={}: this machine cannot run it; expected one of {}; or unset it",
+                                  kVariable, forced, Runnable()));
+  return **found;
+}
+
+const Isa& Use(const Isa& isa) {
+  const Isa& before = ActiveIsa();
+  internal::active = &isa;
+  return before;
+}
+
+const Isa& internal::Choose() {
+  const char* forced = std::getenv(kVariable);
+  const Isa& isa = IsaFor(forced ? forced : "");
+  active = &isa;
+  return isa;
+}
+
+}  // namespace gradwire::kernels

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <span>
+
+#include "kernels/bits.h"
+
+namespace gradwire::kernels::scalar {
+
+/// Magnitudes of finite values order like their bits.
+template <typename T>
+T MaxMagnitude(std::span<const T> u) {
+  typename Bits<T>::Word largest = 0;
+  for (const T x : u) largest = std::max(largest, MagnitudeBits(x));
+  return std::bit_cast<T>(largest);
+}
+
+// Sums in the order of FORMAT.md, so that every instruction set, and any number of threads, gets the same bits.
+
+inline constexpr size_t kSumLanes = 16, kSumBlock = 1024;
+
+template <typename S>
+S Fold(std::array<S, kSumLanes> lanes) {
+  for (size_t width = kSumLanes / 2; width > 0; width /= 2)
+    for (size_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
+  return lanes[0];
+}
+
+/// Of terms first .. first + n - 1, n up to kSumBlock: lane j sums the block's terms j, j + 16, j + 32, ...; then the
+/// lanes are folded in halves.
+template <typename S, typename Term>
+S SumOfBlock(size_t first, size_t n, Term&& term) {
+  std::array<S, kSumLanes> lanes{};
+  const size_t whole = n / kSumLanes * kSumLanes;
+  for (size_t i = 0; i < whole; i += kSumLanes)
+    for (size_t j = 0; j < kSumLanes; ++j) lanes[j] += term(first + i + j);
+  for (size_t i = whole; i < n; ++i) lanes[i - whole] += term(first + i);
+  return Fold(lanes);
+}
+
+/// Of n terms from `first` on: the sums of blocks are summed alike, and so on; kDepth says how many times more. (A sum
+/// of one term is that term, so that a depth too many changes nothing.)
+template <typename S, int kDepth, typename Term>
+S SumOfBlocks(size_t first, size_t n, Term&& term) {
+  if constexpr (kDepth == 0) {
+    return SumOfBlock<S>(first, n, term);
+  } else {
+    constexpr size_t kPart = size_t{1} << 10 * kDepth;
+    std::array<S, kSumLanes> lanes{};
+    for (size_t at = 0; at < n; at += kPart)
+      lanes[at / kPart % kSumLanes] += SumOfBlocks<S, kDepth - 1>(first + at, std::min(kPart, n - at), term);
+    return Fold(lanes);
+  }
+}
+
+/// Of term(0) .. term(n - 1), n up to 2^40.
+template <typename S, typename Term>
+S Sum(size_t n, Term&& term) {
+  static_assert(kSumBlock == 1024);
+  return SumOfBlocks<S, 3>(0, n, term);
+}
+
+template <typename T>
+double SumOfMagnitudes(std::span<const T> u, double scale) {
+  return Sum<double>(u.size(), [&](size_t i) { return std::abs(static_cast<double>(u[i])) * scale; });
+}
+
+template <typename T>
+double SumOfSquares(std::span<const T> u, double scale) {
+  return Sum<double>(u.size(), [&](size_t i) {
+    const double x = static_cast<double>(u[i]) * scale;
+    return x * x;
+  });
+}
+
+template <typename T>
+double SquaredDistance(std::span<const T> a, std::span<const T> b) {
+  return Sum<double>(a.size(), [&](size_t i) {
+    const auto x = static_cast<double>(a[i] - b[i]);
+    return x * x;
+  });
+}
+
+}  // namespace gradwire::kernels::scalar

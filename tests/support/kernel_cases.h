@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// How each kernel of src/kernels/kernels.inc is called, for the test that compares instruction sets and for the
+// benchmark that times them.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "compress/dither.h"
+#include "kernels/kernels.h"
+
+namespace gradwire::testing {
+
+/// Memory for one call: vectors of n elements that begin `offset` elements behind an aligned place, and as many bytes,
+/// which begin at an odd one. Everything that a kernel writes is in it, so two calls did the same if their memory is.
+template <typename T>
+class Operands {
+ public:
+  using Word = typename kernels::Bits<T>::Word;
+
+  Operands(std::span<const T> values, size_t offset)
+      : n_(values.size()),
+        offset_(offset),
+        vectors_(3 * stride()),
+        words_(n_),
+        positions_(n_),
+        bytes_(n_ * sizeof(T) + 64),
+        codes_(n_) {
+    for (size_t i = 0; i < n_; ++i) {
+      u()[i] = values[i];
+      v()[i] = values[n_ - 1 - i];
+      w()[i] = values[(i + n_ / 3) % n_];
+    }
+    if (n_ > 0) std::memcpy(bytes().data(), values.data(), values.size_bytes());
+  }
+
+  size_t n() const { return n_; }
+  std::span<T> u() { return Vector(0); }
+  std::span<T> v() { return Vector(1); }
+  std::span<T> w() { return Vector(2); }
+  std::span<const T> cu() { return u(); }
+  std::span<const T> cv() { return v(); }
+  std::span<Word> words() { return words_; }
+  uint32_t* positions() { return positions_.data(); }
+  /// The values of u at first.
+  std::span<std::byte> bytes() { return std::span(bytes_).subspan(1, n_ * sizeof(T)); }
+  uint8_t* octets() { return reinterpret_cast<uint8_t*>(bytes().data()); }
+  /// Codes of 16 bits that are finite numbers in either format.
+  std::byte* finite_codes() {
+    for (size_t i = 0; i < n_; ++i) bytes()[2 * i + 1] &= std::byte{0xbb};
+    return bytes().data();
+  }
+  /// As many codes, of up to 15 bits; a writer's place, or, `below` some number, what a reader is given.
+  uint16_t* codes() { return codes_.data(); }
+  uint16_t* codes(uint32_t below) {
+    for (size_t i = 0; i < n_; ++i) codes_[i] = static_cast<uint16_t>(octets()[i] * 131u % below);
+    return codes();
+  }
+  /// Keeps what a kernel returned.
+  template <typename R>
+  void Keep(const R& result) {
+    const auto* begin = reinterpret_cast<const std::byte*>(&result);
+    bytes_.insert(bytes_.end(), begin, begin + sizeof(R));
+  }
+
+  bool operator==(const Operands& other) const {
+    const auto same = [](const auto& a, const auto& b) {
+      return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(a[0])) == 0);
+    };
+    return same(vectors_, other.vectors_) && same(words_, other.words_) && same(positions_, other.positions_) &&
+           same(bytes_, other.bytes_) && same(codes_, other.codes_);
+  }
+
+ private:
+  size_t stride() const { return n_ + offset_ + 8; }
+  std::span<T> Vector(size_t i) { return std::span(vectors_).subspan(i * stride() + offset_, n_); }
+
+  size_t n_, offset_;
+  std::vector<T> vectors_;
+  std::vector<Word> words_;
+  std::vector<uint32_t> positions_;
+  std::vector<std::byte> bytes_;
+  std::vector<uint16_t> codes_;
+};
+
+template <typename T>
+struct KernelCase {
+  std::string_view name;
+  std::function<void(const kernels::Table<T>&, Operands<T>&)> call;
+  size_t least = 0;  ///< elements that it needs
+};
+
+/// The exponent that brings the largest magnitude to [2^(top - 1), 2^top).
+template <typename T>
+int ExponentFor(Operands<T>& o, int top) {
+  T largest = 0;
+  for (const T x : o.u()) largest = std::max(largest, std::abs(x));
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  return largest == 0 ? 0 : top - exponent;
+}
+
+/// Of the largest magnitude as the norm.
+template <typename T, typename Shape>
+kernels::Levels<T> LevelsFor(Operands<T>& o, Shape shape) {
+  T largest = 0;
+  for (const T x : o.u()) largest = std::max(largest, std::abs(x));
+  return shape.Of(largest);
+}
+
+/// For kernels that take blocks of 1,024: call(first, n) of each.
+template <typename T, typename Call>
+void EachBlock(Operands<T>& o, Call&& call) {
+  for (size_t first = 0; first < o.n(); first += 1024) call(first, std::min<size_t>(1024, o.n() - first));
+}
+
+inline constexpr Draws kDraws = {{1, 2}, {3, 4, 5}};
+
+/// Kernels that round at random.
+template <typename T>
+std::vector<KernelCase<T>> RoundingCases() {
+  using Table = kernels::Table<T>;
+  using With = Operands<T>;
+  constexpr T kThird = T(1) / 3;
+  return {
+      {"Dither",
+       [](const Table& t, With& o) {
+         const auto levels = LevelsFor(o, UniformLevels{7});
+         EachBlock(o, [&](size_t at, size_t n) { t.Dither(kDraws, at, levels, o.u().subspan(at, n), o.codes() + at); });
+       }},
+      {"DitherToPowers",
+       [](const Table& t, With& o) {
+         const auto levels = LevelsFor(o, BinaryLevels{7});
+         EachBlock(o, [&](size_t at, size_t n) {
+           t.DitherToPowers(kDraws, at, levels, o.u().subspan(at, n), o.codes() + at);
+         });
+       }},
+      {"AddLevels",
+       [=](const Table& t, With& o) { t.AddLevels(o.codes(255), LevelsFor(o, UniformLevels{127}), kThird, o.v()); }},
+      {"AddBinaryLevels",
+       [=](const Table& t, With& o) { t.AddBinaryLevels(o.codes(15), LevelsFor(o, BinaryLevels{7}), kThird, o.v()); }},
+      {"TossSigns",
+       [=](const Table& t, With& o) {
+         const auto levels = LevelsFor(o, BinaryLevels{1});
+         EachBlock(o, [&](size_t at, size_t n) {
+           t.TossSigns(kDraws, at, levels, kThird, o.u().subspan(at, n), o.octets() + at / 8);
+         });
+       }},
+      {"RoundToPowers",
+       [](const Table& t, With& o) {
+         EachBlock(o, [&](size_t at, size_t n) { t.RoundToPowers(kDraws, at, o.u().subspan(at, n), o.codes() + at); });
+       }},
+      {"AddPowers", [=](const Table& t, With& o) { t.AddPowers(o.codes(255), kThird, o.u()); }},
+      {"DrawWords",
+       [](const Table& t, With& o) {
+         EachBlock(o, [&](size_t at, size_t n) { t.DrawWords(kDraws, at, o.words().subspan(at, n)); });
+       }},
+      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(255), o.n(), 8, 0, o.bytes().data()); }},
+      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(15), o.n(), 4, 0, o.bytes().data()); }},
+      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(17), o.n(), 5, 0, o.bytes().data()); }},
+      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(511), o.n(), 1, 8, o.bytes().data()); }},
+      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 8, 0, o.codes()); }},
+      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 4, 0, o.codes()); }},
+      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 3, 0, o.codes()); }},
+      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 4, 8, o.codes(255)); }},
+      {"PackTernary", [](const Table& t, With& o) { t.PackTernary(o.codes(3), o.n(), o.bytes().data()); }},
+      {"UnpackTernary", [](const Table& t, With& o) { t.UnpackTernary(o.bytes().data(), o.n(), o.codes()); }},
+      {"LargestCode", [](const Table& t, With& o) { o.Keep(t.LargestCode(o.codes(32767), o.n())); }},
+  };
+}
+
+/// A case for each kernel; some have two.
+template <typename T>
+std::vector<KernelCase<T>> KernelCases() {
+  using Table = kernels::Table<T>;
+  using With = Operands<T>;
+  constexpr T kThird = T(1) / 3;
+  const auto top_k = [](const Table& t, With& o, size_t k) {
+    const kernels::Threshold<T> threshold = t.TopKThreshold(o.u(), k, o.words());
+    t.TakeTopK(o.u(), threshold, o.bytes().data(), o.positions());
+  };
+  std::vector<KernelCase<T>> cases = {
+      {"ScaleAdd", [=](const Table& t, With& o) { t.ScaleAdd(o.cu(), kThird, o.cv(), o.v()); }},
+      {"ScaleAdd", [=](const Table& t, With& o) { t.ScaleAdd(o.cu(), kThird, {}, o.w()); }},
+      {"Subtract", [](const Table& t, With& o) { t.Subtract(o.u(), o.v(), o.w()); }},
+      {"Add", [](const Table& t, With& o) { t.Add(o.u(), o.v()); }},
+      {"AddValues", [=](const Table& t, With& o) { t.AddValues(o.bytes().data(), T(1.5), kThird, o.v()); }},
+      {"Scale", [=](const Table& t, With& o) { t.Scale(kThird, o.u()); }},
+      {"AllFinite", [](const Table& t, With& o) { o.Keep(t.AllFinite(o.u())); }},
+      {"AnyNonZero", [](const Table& t, With& o) { o.Keep(t.AnyNonZero(o.u())); }},
+      {"MoveShift", [=](const Table& t, With& o) { t.MoveShift(kThird, T(0.5), false, o.u(), o.v()); }},
+      {"MoveShift", [=](const Table& t, With& o) { t.MoveShift(kThird, T(0.5), true, o.u(), o.v()); }},
+      {"StepFrom", [=](const Table& t, With& o) { t.StepFrom(o.u(), kThird, o.v()); }},
+      {"GradientOfStep", [=](const Table& t, With& o) { t.GradientOfStep(o.u(), kThird, o.v()); }},
+      {"MaxMagnitude", [](const Table& t, With& o) { o.Keep(t.MaxMagnitude(o.u())); }},
+      {"SumOfMagnitudes", [](const Table& t, With& o) { o.Keep(t.SumOfMagnitudes(o.u(), 0.25)); }},
+      {"SumOfSquares", [](const Table& t, With& o) { o.Keep(t.SumOfSquares(o.u(), 0.25)); }},
+      {"SquaredDistance", [](const Table& t, With& o) { o.Keep(t.SquaredDistance(o.u(), o.v())); }},
+      {"MeanMagnitude", [](const Table& t, With& o) { o.Keep(t.MeanMagnitude(o.u())); }, 1},
+      {"PackSigns", [](const Table& t, With& o) { t.PackSigns(o.u(), o.octets()); }},
+      {"SubtractSigns", [=](const Table& t, With& o) { t.SubtractSigns(o.u(), kThird); }},
+      {"AddSigns", [=](const Table& t, With& o) { t.AddSigns(o.octets(), kThird, o.u()); }},
+      {"CastToHalf", [](const Table& t, With& o) { t.CastToHalf(o.u(), ExponentFor(o, 15), o.bytes().data()); }},
+      {"CastToBfloat", [](const Table& t, With& o) { t.CastToBfloat(o.u(), ExponentFor(o, 1), o.bytes().data()); }},
+      {"AddHalves", [=](const Table& t, With& o) { t.AddHalves(o.finite_codes(), 3, kThird, o.u()); }},
+      {"AddHalves", [=](const Table& t, With& o) { t.AddHalves(o.finite_codes(), 130, kThird, o.u()); }},
+      {"AddBfloats", [=](const Table& t, With& o) { t.AddBfloats(o.finite_codes(), 3, kThird, o.u()); }},
+      {"AnyCodeHas", [](const Table& t, With& o) { o.Keep(t.AnyCodeHas(o.bytes().data(), o.n(), 0x7c00)); }},
+      {"AnyCodeHas", [](const Table& t, With& o) { o.Keep(t.AnyCodeHas(o.finite_codes(), o.n(), 0x7c00)); }},
+      {"TopKThreshold", [=](const Table& t, With& o) { top_k(t, o, 1); }, 1},
+      {"TakeTopK", [=](const Table& t, With& o) { top_k(t, o, (o.n() + 9) / 10); }, 1},
+  };
+  const auto rounding = RoundingCases<T>();
+  cases.insert(cases.end(), rounding.begin(), rounding.end());
+  return cases;
+}
+
+}  // namespace gradwire::testing
