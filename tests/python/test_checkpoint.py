@@ -41,7 +41,7 @@ RUNS = {
     "dore": ["comm.method=dore", "comm.compressor=qsgd:7"],
     "marina": ["comm.method=pp_marina", "comm.compressor=randk:10%", "comm.p=0.3"],
     "none": ["comm.method=none", "comm.compressor=identity", "run.nproc=3"],
-    "learn": ["train.mode=local", "local.sync_every=2", "local.shift=learn", "comm.method=dcgd", "comm.compressor=natural"],
+    "learn": ["train.mode=local", "local.sync_every=2", "local.shift=learn", "comm.method=ef21", "comm.compressor=topk:5%"],
     "skip": ["train.mode=local", "local.random=0.6", "local.shift=skip", "local.gradient_p=[0.5, 1]", "comm.method=none",
              "comm.compressor=identity", "optimizer.momentum=0", "optimizer.nesterov=false"],
     "local": ["train.mode=local", "local.sync_every=2", "local.outer_momentum=0.5", "local.start_iter=1"],

@@ -96,6 +96,13 @@ std::vector<Case> Cases() {
   cases.push_back({"anchor",
                    {"train.mode=local", "local.shift=anchor", "local.anchor_p=0.2", "local.random=0.3",
                     "objective.estimator=anchored", "comm.method=none"}});
+  // Each vector of a step has memory of its own.
+  cases.push_back({"learn_memory",
+                   {"train.mode=local", "local.shift=learn", "local.random=0.3", "objective.estimator=sgd",
+                    "comm.method=ef21", "comm.compressor=topk:2"}});
+  cases.push_back({"anchor_memory",
+                   {"train.mode=local", "local.shift=anchor", "local.anchor_p=0.2", "local.random=0.3",
+                    "objective.estimator=anchored", "comm.method=ef", "comm.compressor=topk:2"}});
   for (const char* assign : {"pure", "random", "shuffled", "shuffle_once"})
     for (const char* delay : {"fixed", "poisson", "normal", "uniform"})
       cases.push_back({std::string(assign) + "_" + delay,
