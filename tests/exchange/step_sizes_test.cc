@@ -109,7 +109,7 @@ TEST(StepSizes, AParameterIsDeliveredAsIfAllHadItsRate) {
       EXPECT_EQ(mixed.e[p], own.e[p]) << name;
     }
     const Trace other = TracesOf(parts, [](uint64_t step, uint32_t) { return TwoGroups(step, 0); })[0];
-    EXPECT_NE(mixed.results, other.results) << name << ": the rate shows in nothing";
+    EXPECT_TRUE(mixed.results != other.results) << name << ": the rate shows in nothing";  // in some step, by memory
   }
 }
 
