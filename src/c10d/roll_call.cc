@@ -20,6 +20,9 @@ using std::chrono::milliseconds;
 constexpr const char *kDead = "dead", *kCalled = "called";
 constexpr milliseconds kAnswer{5000};  // of the store: for a verdict that cannot wait
 
+/// A waiting rank looks once a second, or four times a timeout (watch.cc, setup_wait.cc).
+milliseconds FiveLooks(milliseconds timeout) { return 5 * std::min(milliseconds(1000), timeout / 4); }
+
 std::string Reported(int rank) { return "reported/" + std::to_string(rank); }
 
 /// A connection beside that of the job's store. The same for all roll calls of the process while the store lives: a
@@ -76,6 +79,7 @@ RollCall::RollCall(const Membership& member)
       rank_(member.rank),
       size_(member.size),
       store_rank_(member.store_rank),
+      patience_(FiveLooks(member.timeout)),
       family_(std::make_shared<Family>()) {}
 
 RollCall::RollCall(const RollCall& of, const Membership& member, Group group, const std::string& key)
@@ -84,6 +88,7 @@ RollCall::RollCall(const RollCall& of, const Membership& member, Group group, co
       rank_(member.rank),
       size_(member.size),
       store_rank_(member.store_rank),
+      patience_(FiveLooks(member.timeout)),
       group_(std::move(group)),
       family_(of.family_) {}
 

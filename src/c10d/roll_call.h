@@ -37,7 +37,9 @@ class RollCall {
 
   /// For a wait that ended without a suspect: calls, and blames the lowest rank that has not answered within
   /// `patience`. -1 where all answer.
-  int FindMissing(std::chrono::milliseconds patience = std::chrono::seconds(5));
+  int FindMissing(std::chrono::milliseconds patience);
+  /// With the patience for five of the looks that a waiting rank makes: 5 s, or less where the timeout is below 4 s.
+  int FindMissing() { return FindMissing(patience_); }
 
   /// FindMissing, but for a job of two ranks, of which the other one is meant; one of a group may wait elsewhere.
   int FindSilent() { return size_ == 2 && group_.is_job() ? 1 - rank_ : FindMissing(); }
@@ -58,6 +60,7 @@ class RollCall {
   const c10::intrusive_ptr<c10d::Store> of_;  // whose address is the key of RollCallOf
   c10::intrusive_ptr<c10d::Store> store_;     // with a connection of its own: others may wait on the job's
   const int rank_, size_, store_rank_;
+  const std::chrono::milliseconds patience_;
   const Group group_;
   const std::shared_ptr<Family> family_;
 };

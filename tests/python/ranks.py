@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ranks as processes of this machine, in torchrun's environment."""
+import contextlib
 import os
 import pathlib
+import random
 import socket
 import subprocess
 
@@ -11,9 +13,11 @@ PROGRAM = BUILD / "gradwire"
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that the kernel deals out (from 32768 on): else a test beside could get it before the job does."""
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", random.SystemRandom().randrange(20000, 32768)))
+            return s.getsockname()[1]
 
 
 def start_ranks(size, command, env=os.environ):
