@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What CONTRIBUTING.md names is there: files and folders, and names in the text of the files that an item names."""
+"""What CONTRIBUTING.md names is there, files, folders and names of code, and so is what any page links to."""
 
 import pathlib
 import re
@@ -13,7 +13,7 @@ SPEECH = re.compile(r"make [\w-]+|comm|namespace \w+|Make\.\.\.|GRADWIRE_\.\.\.|
 
 
 def named(text):
-    """What stands in single backticks outside of indented blocks, cut at blanks that begin a command's words."""
+    """What stands in single backticks outside of indented blocks."""
     lines = [line for line in text.splitlines() if not line.startswith("    ")]
     return re.findall(r"`([^`]+)`", "\n".join(lines))
 
@@ -43,6 +43,12 @@ class ContributingTest(unittest.TestCase):
         text = (ROOT / "CONTRIBUTING.md").read_text()
         self.assertGreater(len(named(text)), 80)
         self.assertEqual(find_missing(ROOT, text), [])
+
+    def test_links_of_all_pages_lead_somewhere(self):
+        pages = [f for top in ("", "configs/", "hooks/", "src/", "tests/", "train/") for f in ROOT.glob(top + ("**/*.md" if top else "*.md"))]
+        links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)", page.read_text()) if "://" not in link]
+        self.assertGreater(len(links), 10)
+        self.assertEqual([(str(page), link) for page, link in links if not (page.parent / link).exists()], [])
 
     def test_what_is_not_there_is_found(self):
         for wrong in ("src/compress/no_such.cc", "no_such_test.cc", "src/no_such/", "NoSuch" + "Name", "tests/nets/compare_builds.py OLD NEW", "tests/wire"):

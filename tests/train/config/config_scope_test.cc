@@ -264,9 +264,12 @@ TEST(ConfigScope, ShippedConfigsAreAccepted) {
   EXPECT_GE(count, 13);
 }
 
-/// The words of the commands that README shows in blocks, as a shell would split them.
-std::vector<Words> ReadmeCommands() {
-  std::istringstream readme(ReadText(GRADWIRE_SOURCE_DIR "/README.md"));
+/// The words of the commands that pages show in blocks, as a shell would split them.
+std::vector<Words> CommandsOfPages() {
+  std::string text;
+  for (const char* page : {"README.md", "train/README.md", "configs/RESULTS.md", "configs/convex/RESULTS.md"})
+    text += ReadText(std::string(GRADWIRE_SOURCE_DIR "/") + page);
+  std::istringstream readme(text);
   std::vector<Words> commands;
   for (std::string line, more; std::getline(readme, line);) {
     while (line.ends_with('\\') && std::getline(readme, more)) line.replace(line.size() - 1, 1, more);
@@ -287,9 +290,9 @@ std::vector<Words> ReadmeCommands() {
   return commands;
 }
 
-TEST(ConfigScope, CommandsOfTheReadmeAreAccepted) {
+TEST(ConfigScope, CommandsOfPagesAreAccepted) {
   int count = 0;
-  for (const Words& command : ReadmeCommands()) {
+  for (const Words& command : CommandsOfPages()) {
     if (command.size() < 3 || !command[2].starts_with("configs/")) continue;
     Words settings;
     for (size_t i = 3; i < command.size(); ++i) {
