@@ -50,7 +50,7 @@ class GradientRoute {
   void SetScale(double scale) { scale_ = scale; }
   void SetRates(std::vector<double> lrs);
 
-  /// Of the next bucket.
+  /// The step of the next bucket.
   uint64_t step() const { return round_.step; }
   void SetStep(uint64_t step) { round_.step = step; }
   /// What a bucket has been so far: the parameters that it had last, and the bytes of all its gradients.
@@ -59,7 +59,7 @@ class GradientRoute {
     uint64_t bytes = 0;
     uint64_t pushes = 0;
   };
-  /// By bucket. Any thread.
+  /// Contents by bucket. Any thread.
   std::map<uint32_t, Content> contents() const;
 
   /// Buckets that have got their result, and when the last one did, in seconds of the steady clock. Any thread.

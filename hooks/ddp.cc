@@ -60,7 +60,7 @@ Named WithDenseGradients(const Named& named, const std::vector<bool>& sparse) {
   return dense;
 }
 
-/// Sparse gradients are averaged as they are.
+/// Refuses noise where a gradient is sparse: it is averaged as it is, without noise.
 void CheckNoise(const CommConfig& comm, const Named& named, const std::vector<bool>& sparse) {
   for (size_t i = 0; i < named.size(); ++i)
     if (sparse[i] && comm.noise > 0)

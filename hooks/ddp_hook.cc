@@ -24,7 +24,7 @@ ExchangeParts PartsOf(const DdpHookOptions& options) {
   return parts;
 }
 
-/// All that has threads, or is used by them.
+/// The parts of a hook that have threads, or are used by them; a forked child has none of them.
 template <typename T>
 struct HookParts {
   HookParts(const NamedTensors& named, std::unique_ptr<Collective> joined, const DdpHookOptions& options)

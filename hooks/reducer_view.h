@@ -42,7 +42,7 @@ class ReducerView {
     /// Rearranges its elements in a tensor like the bucket.
     void Mend(const at::Tensor& bucket) const;
   };
-  /// Those of a bucket.
+  /// The misread gradients of a bucket.
   std::vector<Misread> misread(size_t bucket) const;
 
  private:
@@ -51,8 +51,8 @@ class ReducerView {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// As an exchange takes them. `reducer`, which may be null: gradients lie in the order of its buckets, else in that of
-/// their parameters' memory.
+/// The parameters as an exchange takes them. `reducer`, which may be null: gradients lie in the order of its buckets,
+/// else in that of their parameters' memory.
 std::vector<Parameter> DescribeParameters(const NamedTensors& named, const c10d::Reducer* reducer);
 
 /// The mean of a sparse gradient over the ranks, in place, by the group's all-reduce: what DDP does without a hook. The

@@ -75,6 +75,9 @@ MODE_BY_NAME = re.compile(r'\bmode\s*[!=]=\s*"')
 MODES = "train/config/modes.cc"
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 ONLY_VERSION_IFS = "src/c10d/torch_compat.h"
+TOPS = ("include", "src", "hooks", "train", "tests")
+# Sections of notes that are not in the tree: a reader cannot look them up; a paper and its equation can be found.
+NOTES = re.compile(r"\b(METHODS|KERNELS|HOUSE)(\.md)?[,:]?\s+(//+ |# )?[A-Z]?\d")
 
 
 def layer_of(path):
@@ -135,17 +138,26 @@ def check_text(path, text):
         yield f"{path}: compares train.mode's name; ask its row in {MODES}"
 
 
+def check_notes(path, text):
+    for note in NOTES.finditer(text):
+        line = text.count("\n", 0, note.start()) + 1
+        words = " ".join(note[0].split())
+        yield f"{path}:{line}: '{words}' points to a note outside of the tree; name the paper and its equation"
+
 def violations(root):
     """Every violation in the tree at `root`, in the order of the files' names."""
     found = []
-    for file in sorted(f for top in ("include", "src", "hooks", "train", "tests") for f in (root / top).rglob("*")):
+    for file in sorted(f for top in TOPS for f in (root / top).rglob("*")):
         path = file.relative_to(root).as_posix()
         if file.suffix not in CPP | {".py", ".cmake"} and file.name != "CMakeLists.txt":
             continue
         text = file.read_text()
         found += check_text(path, text)
+        found += check_notes(path, text)
         if file.suffix in CPP and not path.startswith("tests/"):
             found += check_includes(root, path, text)
+    for file in sorted([*root.glob("*.md"), *(f for top in TOPS for f in (root / top).rglob("*.md"))]):
+        found += check_notes(file.relative_to(root).as_posix(), file.read_text())
     return found
 
 

@@ -120,6 +120,12 @@ class LayersTest(unittest.TestCase):
         self.assertIn("SPDX", found[0])
         self.assertIn("#pragma once", found[1])
 
+    def test_sections_of_notes_elsewhere_are_reported(self):
+        for note in ("METHODS" + " O5", "HOUSE.md" + " 3", "KERNELS," + "\n// 2.1"):
+            self.assert_reported({"src/link/link.cc": f"// As in {note}.\n"}, "src/link/link.cc:2", "outside of the tree")
+            self.assert_reported({"src/wire/FORMAT.md": f"As in {note}.\n"}, "src/wire/FORMAT.md:2", "outside of the tree")
+        self.assertEqual(check({"src/link/link.cc": "// Methods 2 and 3; arXiv 1610.02132, section 3.1.\n"}), [])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -27,7 +27,7 @@ std::string Row(std::string_view name, std::string_view summary, std::string_vie
   return fmt::format("  {:<{}}{}\n", name, kListIndent - 2, text);
 }
 
-/// Of a piece of so many floats that is as large as pieces are.
+/// What an element costs in the largest piece, of floats.
 std::string Bits(const Compressor& compressor) {
   const size_t bytes = compressor.Bytes(Piece::Whole(kPieceNumel), Dtype::kF32);
   return fmt::format("{}{:.4g} bits an element", compressor.variable() ? "at most " : "",

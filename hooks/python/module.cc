@@ -67,8 +67,8 @@ std::string AddressFor(const c10::intrusive_ptr<c10d::Store>& store, int world_s
   return FindLocalAddress(env).address;
 }
 
-/// Of a rank of a group of the job: an agent serves the store, or the job's rank 0, whose rank in a smaller group this
-/// does not know.
+/// The membership of a rank in a group of the job. An agent serves the store, or the job's rank 0, whose rank in a
+/// smaller group this does not know.
 Membership MembershipOf(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, int world_size,
                         int local_world_size, double timeout_s) {
   Membership member{store, rank, size, AddressFor(store, world_size, local_world_size), Milliseconds(timeout_s)};

@@ -34,7 +34,7 @@ struct CommConfig {
   double timeout_s = 300;              ///< seconds that any wait for a peer may take
 };
 
-/// Of runs with noise, for whoever starts one.
+/// What a run with noise says to whoever starts it.
 inline constexpr std::string_view kNoiseNotice =
     "comm.noise simulates a private method and protects nobody: the noise is drawn from the seed, which every rank "
     "knows, and metrics and batch norm's statistics are sent without it";

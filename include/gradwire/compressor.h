@@ -66,22 +66,25 @@ class Compressor {
   /// upper bound where variable().
   virtual size_t Bytes(const Piece& piece, Dtype dtype) const = 0;
 
-  /// u = scale * v + owed; writes C(u) to `out` and u - C(u) to `owing`. Returns the bytes of the payload.
-  /// `v`, `owed`, `owing`: site.piece.numel elements each, or empty (v, owed: zero; owing: not wanted). `owing` may be
-  /// `v` or `owed` itself, and must not overlap them otherwise. `out`: exactly Bytes(site.piece, dtype) bytes, aligned
-  /// to 16. Every byte of the payload is written, so that equal input gives equal bytes.
+  /// u = scale * v + residual_in; writes C(u) to `out` and u - C(u) to `residual_out`. Returns the bytes of the
+  /// payload. `v`, `residual_in`, `residual_out`: site.piece.numel elements each, or empty (v, residual_in: zero;
+  /// residual_out: not wanted). `residual_out` may be `v` or `residual_in` itself, and must not overlap them otherwise.
+  /// `out`: exactly Bytes(site.piece, dtype) bytes, aligned to 16. Every byte of the payload is written, so that equal
+  /// input gives equal bytes.
   virtual size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale,
-                        std::span<const float> owed, std::span<float> owing, std::span<std::byte> out) const = 0;
+                        std::span<const float> residual_in, std::span<float> residual_out,
+                        std::span<std::byte> out) const = 0;
   virtual size_t Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
-                        std::span<const double> owed, std::span<double> owing, std::span<std::byte> out) const = 0;
+                        std::span<const double> residual_in, std::span<double> residual_out,
+                        std::span<std::byte> out) const = 0;
 
-  /// out = (keep ? out : 0) + sum_r weights[r] * payloads[r], summed in the order given: replicas that decode the same
-  /// payloads in the same order get the same bits. site.worker is ignored: each payload names its own.
+  /// out = (accumulate ? out : 0) + sum_r weights[r] * payloads[r], summed in the order given: replicas that decode the
+  /// same payloads in the same order get the same bits. site.worker is ignored: each payload names its own.
   /// Throws PeerError naming the worker whose bytes cannot be a payload of this operator; `out` is then undefined.
   virtual void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights,
-                      bool keep, std::span<float> out) const = 0;
+                      bool accumulate, std::span<float> out) const = 0;
   virtual void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const double> weights,
-                      bool keep, std::span<double> out) const = 0;
+                      bool accumulate, std::span<double> out) const = 0;
 };
 
 /// An operator as `gradwire list` shows it.

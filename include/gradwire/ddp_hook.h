@@ -78,7 +78,7 @@ class DdpHook {
 
   virtual int world_size() const = 0;
 
-  /// By bucket. Waits for the buckets under way.
+  /// Totals by bucket. Waits for the buckets under way.
   virtual std::map<uint32_t, BucketTotals> Totals() = 0;
 
   /// How many buckets have got their result so far, and when the last one did, in seconds of the steady clock. Any

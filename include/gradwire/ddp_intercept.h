@@ -30,7 +30,7 @@ class AllReduceInterceptor {
   /// The Work, whose result is in the tensor itself; null where the all-reduce is to pass.
   c10::intrusive_ptr<c10d::Work> Take(std::vector<at::Tensor>& tensors, const c10d::AllreduceOptions& options);
 
-  /// By the place of the all-reduce in a pass; empty before the second pass.
+  /// Totals by the place of the all-reduce in a pass; empty before the second pass.
   std::map<uint32_t, BucketTotals> Totals();
 
   void Close();

@@ -12,7 +12,7 @@ namespace gradwire {
 /// memory to the innermost. Empty: row by row, as in C. {0, 2, 3, 1} is channels last.
 using ElementOrder = std::vector<uint32_t>;
 
-/// Of a tensor without gaps or overlaps, whose strides are in elements.
+/// The order of a tensor without gaps or overlaps, whose strides are in elements.
 ElementOrder OrderOf(std::span<const int64_t> shape, std::span<const int64_t> strides);
 
 /// "row by row", "channels last" or "dimensions 0 2 1".

@@ -17,7 +17,7 @@ class Error : public std::runtime_error {
 class ConfigError : public Error {
  public:
   using Error::Error;
-  /// Of the setting `key` ("comm.topology"): what() is "key: message".
+  /// An error of the setting `key` ("comm.topology"): what() is "key: message".
   ConfigError(const std::string& key, const std::string& message) : Error(key + ": " + message), key_(key) {}
 
   /// The setting that is wrong; empty where it is not one alone.

@@ -75,7 +75,7 @@ class Exchange {
   /// Between two steps; all ranks call it alike. Throws ConfigError that names a parameter where the ranks' orders
   /// differ.
   void Arrange(const std::vector<ElementOrder>& orders);
-  /// In total, and by the index of the bucket.
+  /// What was sent in total, and by the index of the bucket.
   ExchangeStats stats() const;
   const std::map<uint32_t, ExchangeStats>& bucket_stats() const;
   /// The links' memory on this rank, of the way up and of the way back. Touch it only between two steps.

@@ -72,7 +72,8 @@ template <typename T>
 class LinkHandles {
  public:
   LinkHandles(StateStore<T>& store, const std::vector<LinkVector>& kept);
-  /// Those of a piece. Not for several threads: the store may have to copy what was there before (StateStore::Mark).
+  /// The vectors of a piece. Not for several threads: the store may have to copy what was there before
+  /// (StateStore::Mark).
   LinkMemory<T> Of(uint32_t parameter, const Piece& piece) const;
 
  private:

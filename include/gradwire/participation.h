@@ -27,7 +27,7 @@ struct Participation {
   std::string text() const;
 };
 
-/// The way back. Throws ConfigError ("found ..., expected ...").
+/// The participation of such a text. Throws ConfigError ("found ..., expected ...").
 Participation ParseParticipation(std::string_view text);
 
 }  // namespace gradwire

@@ -5,8 +5,8 @@
 
 namespace gradwire {
 
-/// What random bits are drawn for. Part of every key, so that two uses never share a stream (METHODS: one stream per
-/// (seed, purpose, worker, round)). The values are part of the format: payload bytes depend on them.
+/// What random bits are drawn for. Part of every key, so that two uses never share a stream: there is one for each
+/// (seed, purpose, worker, round). The values are part of the format: payload bytes depend on them.
 enum class Purpose : uint32_t {
   kCompress = 1,
   kShuffle = 2,

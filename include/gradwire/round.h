@@ -13,14 +13,14 @@ struct Round {
   // A step alone is a round: most callers have no step size to tell.
   Round(uint64_t step = 0, double lr = 1) : step(step), lr(lr) {}  // NOLINT(google-explicit-constructor)
 
-  /// Of the same step, in another channel.
+  /// The round of the same step in another channel.
   Round In(uint32_t other_channel) const {
     Round round = *this;
     round.channel = other_channel;
     return round;
   }
 
-  /// Of a parameter.
+  /// The step size of a parameter.
   double LrOf(uint32_t parameter) const { return lrs ? lrs->at(parameter) : lr; }
 
   /// The number that stands for the round in the counters of random bits, so that no two vectors of a run draw the same

@@ -10,23 +10,24 @@
 
 namespace gradwire {
 
-/// Scratch memory that is allocated once and reused: Take() hands out stretches, a Frame gives back what was taken
+/// Scratch memory that is allocated once and reused: Take() hands out stretches, a Scope gives back what was taken
 /// during its life. Contents are undefined. Not thread-safe: one per thread.
 class Scratch {
  public:
-  class Frame {
+  class Scope {
    public:
-    explicit Frame(Scratch& scratch) : scratch_(scratch), chunk_(scratch.chunk_), used_(scratch.used_) {}
-    ~Frame() { scratch_.chunk_ = chunk_, scratch_.used_ = used_; }
-    Frame(const Frame&) = delete;
-    Frame& operator=(const Frame&) = delete;
+    explicit Scope(Scratch& scratch) : scratch_(scratch), chunk_(scratch.chunk_), used_(scratch.used_) {}
+    ~Scope() { scratch_.chunk_ = chunk_, scratch_.used_ = used_; }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
 
    private:
     Scratch& scratch_;
     size_t chunk_, used_;
   };
+  using Frame = Scope;  ///< its former name
 
-  /// `n` elements, aligned to 64 bytes; valid until the enclosing Frame ends.
+  /// `n` elements, aligned to 64 bytes; valid until the enclosing Scope ends.
   template <typename T>
   std::span<T> Take(size_t n) {
     return {reinterpret_cast<T*>(TakeBytes(n * sizeof(T))), n};

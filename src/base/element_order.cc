@@ -15,7 +15,7 @@ ElementOrder Dimensions(std::span<const int64_t> shape, const ElementOrder& orde
   return dimensions;
 }
 
-/// By dimension.
+/// The stride of each dimension, in elements.
 std::vector<int64_t> StridesOf(std::span<const int64_t> shape, const ElementOrder& order) {
   std::vector<int64_t> strides(shape.size(), 1);
   const ElementOrder dimensions = Dimensions(shape, order);

@@ -11,7 +11,7 @@ namespace gradwire {
 /// (activation checkpointing) anywhere, and without `module` (DistributedDataParallel, DataParallel) in front.
 std::string CanonicalName(std::string_view name);
 
-/// Of each; names that would become one and the same stay as they are.
+/// The canonical name of each; names that would become one and the same stay as they are.
 std::vector<std::string> CanonicalNames(const std::vector<std::string>& names);
 
 }  // namespace gradwire

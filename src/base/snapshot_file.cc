@@ -203,7 +203,7 @@ Snapshot Snapshot::Read(const std::string& path) {
   return snapshot;
 }
 
-/// Of a file whose checksum is right, written by whoever: nothing in it is believed.
+/// Finds the entries. A right checksum does not say who wrote the file: every length in it is checked.
 void Snapshot::Index() {
   const auto entries = At<Head>(image_, 0).entries;
   size_t at = sizeof(Head);

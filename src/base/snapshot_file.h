@@ -47,7 +47,7 @@ class Snapshot {
   }
 
   bool Has(std::string_view name) const { return places_.contains(name); }
-  /// In the order of the entries.
+  /// The names of the entries, in their order in the file.
   const std::vector<std::string>& names() const { return names_; }
   /// Valid until the next Put. Throws Error where there is none of that name.
   std::span<const std::byte> Bytes(std::string_view name) const;

@@ -22,7 +22,7 @@ std::string Status(const std::string& name) {
   return "?";
 }
 
-/// As `ulimit` prints it.
+/// A limit of this process in units of `unit`, as `ulimit` prints it.
 std::string Limit(decltype(RLIMIT_AS) resource, rlim_t unit) {
   rlimit limit{};
   if (getrlimit(resource, &limit) != 0) return "?";

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+// Messages and sums over a Gloo group of their own. Start makes one Work for each message, with the operation's number
+// as its tag, and Finish waits for them. They wait without a timeout of Gloo's own, which would close all of the rank's
+// connections. Instead the watch sees whether any wait ends at all, and after a silence of the timeout ends all of them
+// (EndWaits) with the roll call's verdict, the same on all ranks, of who is to blame. An error of a message names its
+// peer; a sum's does not, and FindCulprit tries the connections. Works that are not done stay in pending_, because Gloo
+// may write into their tensors for as long as the process lives.
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -25,7 +31,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSlice{1000};
-/// Of Gloo's own wait in a sum, beyond the timeout: the watch is earlier.
+/// By how much Gloo's own timeout of a sum is longer than the collective's, so that the watch comes first.
 constexpr milliseconds kGlooLater{65000};
 constexpr milliseconds kForever = std::chrono::hours(24 * 365);
 constexpr int kProbeTag = 1 << 30;  // messages have smaller tags
@@ -128,7 +134,7 @@ class C10dCollective final : public Collective {
         timeout_(member.timeout),
         notice_(member.timeout),
         connection_(std::forward<Connects>(connection)...),
-        watch_(member.timeout, [this](bool is_silent, milliseconds waited) { Look(is_silent, waited); }) {}
+        watch_(member.timeout, [this](bool is_silent, milliseconds waited) { Tick(is_silent, waited); }) {}
 
   struct Pending {
     int peer;  // -1: all of them
@@ -152,8 +158,8 @@ class C10dCollective final : public Collective {
     pending_[id].push_back(std::move(part));
   }
 
-  /// They stay among the pending until they are done, for EndWaits; and after a failure, since the transport may still
-  /// write.
+  /// The sends and receives, or the sum, of operation `id`. They stay in pending_ until they are done, so that EndWaits
+  /// finds them, and after a failure, since the transport may still write into their tensors.
   std::vector<Pending> Parts(uint64_t id) {
     CheckOpen();
     const std::lock_guard lock(mutex_);
@@ -176,7 +182,7 @@ class C10dCollective final : public Collective {
       is_over_ = true;
       for (auto& [id, parts] : pending_)
         for (Pending& part : parts)
-          if (part.peer >= 0) part.work->abort();  // a sum's wait is cut into slices, and looks
+          if (part.peer >= 0) part.work->abort();  // a sum's wait is cut into slices, between which it checks
     }
     connection_.Stop();
   }
@@ -264,7 +270,7 @@ class C10dCollective final : public Collective {
 
   /// On the watch's thread. A rank may wait for one that has failed and is still there, or waits itself: so waits also
   /// end when anyone has blamed a rank.
-  void Look(bool is_silent, milliseconds waited) {
+  void Tick(bool is_silent, milliseconds waited) {
     if (is_over_) return;
     if (!is_silent && notice_.IsDue(waited))
       SayOnStderr(roll_call_->Name(rank()) + " has waited " + Seconds(waited) + " for " + Awaited() +

@@ -7,7 +7,7 @@
 namespace gradwire {
 namespace {
 
-/// Done when all of them are.
+/// A work that is done when all of several works are.
 class AllWorks final : public c10d::Work {
  public:
   explicit AllWorks(std::vector<Coalescing::Work> works)
@@ -51,7 +51,7 @@ void Coalescing::Start(const InnerBackends& inner) {
   if (inner.single()) return inner.main().startCoalescing();
   for (const auto& backend : inner.all())
     if (backend->supportsCoalescing()) coalescing_.push_back(backend.get());
-  if (coalescing_.empty()) inner.Single("startCoalescing");  // throws
+  if (coalescing_.empty()) inner.Single("startCoalescing");  // throws: no inner backend supports it
   for (c10d::Backend* backend : coalescing_) backend->startCoalescing();
 }
 

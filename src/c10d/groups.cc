@@ -42,7 +42,7 @@ Backend MeetOverGloo(const Membership& member, const std::string& prefix, RollCa
   auto made = StartConnecting(member, prefix);
   while (made.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
     if (stop.stop_requested()) throw Error("the connecting to " + prefix + " was given up");
-    wait.Look();
+    wait.Check();
   }
   try {
     return made.get();

@@ -65,7 +65,7 @@ c10::intrusive_ptr<c10d::Store> ReachStore(const RankEnv& env, const Membership&
   } catch (const std::exception& error) {
     const bool is_plain =
         dynamic_cast<const Error*>(&error) != nullptr && dynamic_cast<const PeerError*>(&error) == nullptr;
-    if (is_plain) throw;  // it says all
+    if (is_plain) throw;  // complete: the address below would add nothing
     throw Error((env.rank < 0 ? "this process" : "rank " + std::to_string(env.rank)) + " cannot " +
                 (ServesStore(env) ? "serve" : "reach") + " the store at MASTER_ADDR:MASTER_PORT = " + env.master_addr +
                 ":" + std::to_string(env.master_port) + " within " + std::to_string(member.timeout.count()) + " ms (" +

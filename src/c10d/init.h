@@ -22,7 +22,8 @@ struct Introduced {
 
 /// Leaves this rank's introduction in the store. Throws Error where another process has done so under its rank.
 void Introduce(c10d::Store& store, int rank, const Introduced& own);
-/// That of a rank, as soon as it is there. Throws PeerError where it is not within the timeout from `begin` on.
+/// What a rank has said of itself, as soon as it is there. Throws PeerError where it is not within the timeout from
+/// `begin` on.
 Introduced AwaitIntroduced(const Membership& member, int rank,
                            std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now());
 

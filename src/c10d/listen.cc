@@ -16,11 +16,11 @@
 namespace gradwire {
 namespace {
 
-constexpr int kBacklog = 2048;  // as torch's own
+constexpr int kBacklog = 2048;  // connections that wait to be accepted, as many as at torch's own server
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
-/// Of the host, numeric; of all interfaces without one. Empty for a name.
+/// The addresses to listen on: a numeric host's; all interfaces' where `host` is null; none for a name.
 AddressList AddressesOf(const char* host, int port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;

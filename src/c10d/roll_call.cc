@@ -18,7 +18,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr const char *kDead = "dead", *kCalled = "called";
-constexpr milliseconds kAnswer{5000};  // of the store: for a verdict that cannot wait
+constexpr milliseconds kAnswer{5000};  // the longest wait for the store where a verdict is due
 
 /// A waiting rank looks once a second, or four times a timeout (watch.cc, setup_wait.cc).
 milliseconds FiveLooks(milliseconds timeout) { return 5 * std::min(milliseconds(1000), timeout / 4); }
@@ -54,7 +54,7 @@ c10::intrusive_ptr<c10d::Store> Connect(const Membership& member) {
 
 }  // namespace
 
-/// All of them of one rank of the job.
+/// All roll calls of one rank of the job: of the whole job, and of its groups.
 struct RollCall::Family {
   std::mutex mutex;
   std::vector<std::weak_ptr<RollCall>> members;
@@ -74,7 +74,7 @@ struct RollCall::Family {
 };
 
 RollCall::RollCall(const Membership& member)
-    : of_(member.store),
+    : job_store_(member.store),
       store_(Connect(member)),
       rank_(member.rank),
       size_(member.size),
@@ -83,7 +83,7 @@ RollCall::RollCall(const Membership& member)
       family_(std::make_shared<Family>()) {}
 
 RollCall::RollCall(const RollCall& of, const Membership& member, Group group, const std::string& key)
-    : of_(member.store),
+    : job_store_(member.store),
       store_(c10::make_intrusive<c10d::PrefixStore>(key, of.store_)),
       rank_(member.rank),
       size_(member.size),
@@ -103,7 +103,7 @@ int RollCall::Blame(int suspect) {
     const std::string mine = std::to_string(suspect);
     const auto first =
         store_->compareSet(kDead, std::vector<uint8_t>{}, std::vector<uint8_t>(mine.begin(), mine.end()));
-    Mark(kCalled);  // those that wait shall look
+    Mark(kCalled);  // ranks that wait poll this key, and then ask for the blame
     return std::stoi(std::string(first.begin(), first.end()));
   } catch (const StoreSilent&) {
     return store_rank_ >= 0 && store_rank_ != rank_ ? store_rank_ : suspect;

@@ -57,8 +57,8 @@ class RollCall {
   bool Has(const std::string& key) { return store_->check({key}); }
   void Mark(const std::string& key) { store_->set(key, std::vector<uint8_t>{1}); }
 
-  const c10::intrusive_ptr<c10d::Store> of_;  // whose address is the key of RollCallOf
-  c10::intrusive_ptr<c10d::Store> store_;     // with a connection of its own: others may wait on the job's
+  const c10::intrusive_ptr<c10d::Store> job_store_;  // held, since RollCallOf knows this object by the store's address
+  c10::intrusive_ptr<c10d::Store> store_;            // over a connection of its own: others may be waiting on the job's
   const int rank_, size_, store_rank_;
   const std::chrono::milliseconds patience_;
   const Group group_;

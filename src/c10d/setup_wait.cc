@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLongestPause{50}, kBetweenLooks{1000};
+constexpr milliseconds kLongestPause{50}, kBetweenChecks{1000};
 
 }  // namespace
 
@@ -17,12 +17,12 @@ SetupWait::SetupWait(RollCall& roll_call, milliseconds timeout, std::string what
                      std::function<std::vector<int>()> missing)
     : roll_call_(roll_call), timeout_(timeout), what_(std::move(what)), missing_(std::move(missing)) {}
 
-void SetupWait::Look() {
+void SetupWait::Check() {
   const auto now = Clock::now();
   const auto waited = std::chrono::duration_cast<milliseconds>(now - begin_);
   if (waited >= timeout_) throw Failed("nothing has come meanwhile");
-  if (now - looked_ < std::min(kBetweenLooks, timeout_ / 4)) return;
-  looked_ = now;
+  if (now - checked_ < std::min(kBetweenChecks, timeout_ / 4)) return;
+  checked_ = now;
   if (roll_call_.Answer())
     throw roll_call_.Verdict(roll_call_.Blame(-1), "is gone, while ranks met for " + what_, "another rank says so");
   if (!notice_.IsDue(waited)) return;
@@ -35,7 +35,7 @@ void SetupWait::Look() {
 void SetupWait::Pause() {
   std::this_thread::sleep_for(pause_);
   pause_ = std::min(2 * pause_, kLongestPause);
-  Look();
+  Check();
 }
 
 PeerError SetupWait::Failed(const std::string& detail) {

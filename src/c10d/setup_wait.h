@@ -22,8 +22,8 @@ class SetupWait {
             std::function<std::vector<int>()> missing);
 
   /// To be called every now and then. Throws PeerError where a rank has been blamed, or the timeout is over.
-  void Look();
-  /// Sleeps a little, and Looks.
+  void Check();
+  /// Sleeps a little, and Checks.
   void Pause();
   /// The wait has ended without a result, by this error.
   PeerError Failed(const std::string& detail);
@@ -34,7 +34,7 @@ class SetupWait {
   const std::string what_;
   const std::function<std::vector<int>()> missing_;
   const Clock::time_point begin_ = Clock::now();
-  Clock::time_point looked_ = begin_;
+  Clock::time_point checked_ = begin_;
   std::chrono::milliseconds pause_{1};
   Notice notice_{timeout_};
 };

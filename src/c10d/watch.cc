@@ -9,12 +9,12 @@
 namespace gradwire {
 namespace {
 
-constexpr std::chrono::milliseconds kBetweenLooks{1000};
+constexpr std::chrono::milliseconds kBetweenTicks{1000};
 
 }  // namespace
 
-Watch::Watch(std::chrono::milliseconds timeout, Look look)
-    : timeout_(timeout), look_(std::move(look)), thread_(StartThread("that watches over waits", [this] { Run(); })) {}
+Watch::Watch(std::chrono::milliseconds timeout, Tick tick)
+    : timeout_(timeout), tick_(std::move(tick)), thread_(StartThread("that watches over waits", [this] { Run(); })) {}
 
 Watch::~Watch() {
   {
@@ -43,15 +43,15 @@ void Watch::Run() {
   for (;;) {
     changed_.wait(lock, [this] { return is_stopped_ || waits_ > 0; });
     if (is_stopped_) return;
-    const auto next = std::min(last_change_ + timeout_, Clock::now() + std::min(kBetweenLooks, timeout_ / 4));
+    const auto next = std::min(last_change_ + timeout_, Clock::now() + std::min(kBetweenTicks, timeout_ / 4));
     changed_.wait_until(lock, next, [this] { return is_stopped_; });
     if (is_stopped_) return;
     if (waits_ == 0) continue;
     const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_change_);
     const bool is_silent = waited >= timeout_;
-    if (is_silent) last_change_ = Clock::now();  // one look for each silence
+    if (is_silent) last_change_ = Clock::now();  // one tick for each silence
     lock.unlock();
-    look_(is_silent, waited);
+    tick_(is_silent, waited);
     lock.lock();
   }
 }

@@ -14,10 +14,10 @@ namespace gradwire {
 /// after another is no silence.
 class Watch {
  public:
-  using Look = std::function<void(bool is_silent, std::chrono::milliseconds waited)>;
+  using Tick = std::function<void(bool is_silent, std::chrono::milliseconds waited)>;
 
-  /// `look`: whether the timeout is over, and how long no wait has ended. Must not throw.
-  Watch(std::chrono::milliseconds timeout, Look look);
+  /// `tick`: whether the timeout is over, and how long no wait has ended. Must not throw.
+  Watch(std::chrono::milliseconds timeout, Tick tick);
   ~Watch();
   Watch(const Watch&) = delete;
 
@@ -30,7 +30,7 @@ class Watch {
   void Run();
 
   const std::chrono::milliseconds timeout_;
-  const Look look_;
+  const Tick tick_;
   std::mutex mutex_;
   std::condition_variable changed_;
   size_t waits_ = 0;               // guarded by mutex_

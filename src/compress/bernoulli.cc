@@ -8,7 +8,8 @@
 namespace gradwire {
 namespace {
 
-/// x / p with probability p, else nothing (METHODS O11): omega = 1/p - 1 exactly. Both ends know the coin.
+/// x / p with probability p, else nothing (Richtarik et al., ICML 2022, arXiv 2202.00998): omega = 1/p - 1 exactly.
+/// Both ends know the coin.
 /// Payload: no bytes, or all elements (T), bits untouched.
 class Bernoulli final : public Operator<Bernoulli> {
  public:

@@ -29,13 +29,13 @@ inline Site SiteOfPart(Site site, uint32_t part) {
   return site;
 }
 
-/// (keep ? out : 0) + C(x) from its payload.
+/// (accumulate ? out : 0) + C(x) from its payload.
 template <typename T>
-void DecodePart(const Compressor& part, const Site& site, Lane& lane, std::span<const std::byte> bytes, bool keep,
+void DecodePart(const Compressor& part, const Site& site, Lane& lane, std::span<const std::byte> bytes, bool accumulate,
                 std::span<T> out) {
   const Payload payload{bytes, site.worker};
   const T one = 1;
-  part.Decode(site, lane, {&payload, 1}, std::span(&one, 1), keep, out);
+  part.Decode(site, lane, {&payload, 1}, std::span(&one, 1), accumulate, out);
 }
 
 /// The common body of operators that are made of others. A new one derives Combination<Itself> and writes

@@ -7,8 +7,9 @@ namespace {
 
 using kernels::Norm;
 
-/// Random dithering (METHODS O8): |x_j| / ||x||_p is rounded at random to one of its two neighbours among 0, 1/s,
-/// ..., 1. QSGD is p = 2 (Alistarh et al., NeurIPS 2017), TernGrad p = inf with s = 1 (Wen et al., NeurIPS 2017).
+/// Random dithering (p-norm quantisation; Mishchenko et al. 2019, arXiv 1901.09269): |x_j| / ||x||_p is rounded at
+/// random to one of its two neighbours among 0, 1/s, ..., 1. QSGD is p = 2 (Alistarh et al., NeurIPS 2017), TernGrad
+/// p = inf with s = 1 (Wen et al., NeurIPS 2017).
 ///
 /// omega. With r = ||x||_p, y_j = s |x_j| / r and f_j = frac(y_j) the error is exactly (r/s)^2 sum f_j (1 - f_j).
 /// (a) f (1 - f) <= y (1 - y/s) for y in [0, s]: with y = k + f the difference is k - k^2/s - 2kf/s + f^2 (1 - 1/s),

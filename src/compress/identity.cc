@@ -5,7 +5,7 @@
 namespace gradwire {
 namespace {
 
-/// C(x) = x (METHODS O1): sizeof(T) bytes an element.
+/// C(x) = x: sizeof(T) bytes an element.
 class Identity final : public Operator<Identity> {
  public:
   std::string spec() const override { return "identity"; }

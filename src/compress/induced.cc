@@ -13,9 +13,9 @@ std::optional<double> RelativeError(const Compressor& compressor, const Piece& p
 
 /// What C(x) = A(x) + B(x - A(x)) is made for. Payload of both: A's, zeros up to a multiple of 16 bytes, B's.
 ///
-/// kInduced: A any operator, B unbiased: unbiased, and better than B alone by what A has taken (METHODS O14; Horvath &
-/// Richtarik, "A better alternative to error feedback", ICLR 2021). E||C(x) - x||^2 <= omega_B E||x - A(x)||^2, so
-/// omega = omega_B (1 - delta_A), or omega_B omega_A where A is unbiased.
+/// kInduced: A any operator, B unbiased: unbiased, and better than B alone by what A has taken (Horvath & Richtarik, "A
+/// better alternative to error feedback", ICLR 2021). E||C(x) - x||^2 <= omega_B E||x - A(x)||^2, so omega = omega_B
+/// (1 - delta_A), or omega_B omega_A where A is unbiased.
 ///
 /// kThen: both contractive, as in 3PCv4 (Richtarik et al., "3PC: three point compressors for communication-efficient
 /// distributed training and a better theory for lazy aggregation", ICML 2022). With r = x - A(x), x - C(x) = r - B(r).

@@ -7,10 +7,10 @@ namespace {
 
 using kernels::Norm;
 
-/// Natural compression (METHODS O9; Horvath et al., "Natural compression for distributed deep learning", MSML 2022):
-/// |x| is rounded at random to one of the two powers of two around it, with its mean kept. On the bits that is: the
-/// exponent grows by one with probability mantissa / 2^23 (2^52 for double), exactly. Payload: sign and biased exponent
-/// of each element in 9 bits (double: 12), packed (kernels/codes.h).
+/// Natural compression (Horvath et al., "Natural compression for distributed deep learning", MSML 2022): |x| is rounded
+/// at random to one of the two powers of two around it, with its mean kept. On the bits that is: the exponent grows by
+/// one with probability mantissa / 2^23 (2^52 for double), exactly. Payload: sign and biased exponent of each element
+/// in 9 bits (double: 12), packed (kernels/codes.h).
 ///
 /// Denormals have no code: they become 0 or the smallest normal number, with their mean kept. omega holds for normal
 /// numbers; denormals add at most (smallest normal)^2 an element. In the uppermost binade, where the upper power of two
@@ -57,7 +57,7 @@ class Natural final : public Operator<Natural> {
   }
 };
 
-/// Natural dithering (METHODS O10; the same paper): as dithering, with levels 2^-(s-1), ..., 1/2, 1 of ||x||_p.
+/// Natural dithering (Horvath et al. 2022, as above): as dithering, with levels 2^-(s-1), ..., 1/2, 1 of ||x||_p.
 class NaturalDithering final : public Operator<NaturalDithering> {
  public:
   NaturalDithering(Norm norm, uint32_t s) : norm_(norm), s_(s), body_(s) {}

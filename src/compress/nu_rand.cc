@@ -14,8 +14,8 @@ namespace {
 
 using kernels::Norm;
 
-/// One element j, drawn with probability |x_j| / ||x||_1, as ||x||_1 sign(x_j) (METHODS O7): unbiased with the error
-/// ||x||_1^2 - ||x||^2 exactly, whose supremum is (d - 1) ||x||^2.
+/// One element j, drawn with probability |x_j| / ||x||_1, as ||x||_1 sign(x_j) (Horvath & Richtarik, ICLR 2021, arXiv
+/// 2006.11077): unbiased with the error ||x||_1^2 - ||x||^2 exactly, whose supremum is (d - 1) ||x||^2.
 /// Payload: the value (T) and its position; of a piece of zeros value 0 at position 0.
 class NuRand1 final : public Operator<NuRand1> {
  public:
@@ -68,7 +68,7 @@ class NuRand1 final : public Operator<NuRand1> {
   }
 };
 
-/// Element j with probability p_j, independently, as x_j / p_j (METHODS O7; Wangni et al., "Gradient sparsification for
+/// Element j with probability p_j, independently, as x_j / p_j (Wangni et al., "Gradient sparsification for
 /// communication-efficient distributed optimization", NeurIPS 2018, algorithm 3). p = min(k |x| / ||x||_1, 1); up to
 /// four times what the ones do not use is shared out among the others in proportion. The error is sum x_j^2 (1/p_j - 1)
 /// exactly, the expected number of elements sum p_j, about k. omega: p_j >= min(k |x_j| / ||x||_1, 1), so the error is

@@ -21,29 +21,30 @@ namespace gradwire {
 template <typename Derived>
 class Operator : public Compressor {
  public:
-  size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> owed,
-                std::span<float> owing, std::span<std::byte> out) const final {
-    return self().template EncodeAs<float>(site, lane, v, scale, owed, owing, out);
+  size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> residual_in,
+                std::span<float> residual_out, std::span<std::byte> out) const final {
+    return self().template EncodeAs<float>(site, lane, v, scale, residual_in, residual_out, out);
   }
-  size_t Encode(const Site& site, Lane& lane, std::span<const double> v, double scale, std::span<const double> owed,
-                std::span<double> owing, std::span<std::byte> out) const final {
-    return self().template EncodeAs<double>(site, lane, v, scale, owed, owing, out);
+  size_t Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
+                std::span<const double> residual_in, std::span<double> residual_out,
+                std::span<std::byte> out) const final {
+    return self().template EncodeAs<double>(site, lane, v, scale, residual_in, residual_out, out);
   }
   void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights,
-              bool keep, std::span<float> out) const final {
-    self().template DecodeAs<float>(site, lane, payloads, weights, keep, out);
+              bool accumulate, std::span<float> out) const final {
+    self().template DecodeAs<float>(site, lane, payloads, weights, accumulate, out);
   }
   void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const double> weights,
-              bool keep, std::span<double> out) const final {
-    self().template DecodeAs<double>(site, lane, payloads, weights, keep, out);
+              bool accumulate, std::span<double> out) const final {
+    self().template DecodeAs<double>(site, lane, payloads, weights, accumulate, out);
   }
 
   template <typename T>
-  size_t EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> owed,
-                  std::span<T> owing, std::span<std::byte> out) const {
-    Scratch::Frame frame(lane.scratch);
-    std::span<T> u = owing.empty() ? lane.scratch.Take<T>(site.piece.numel) : owing;
-    kernels::ScaleAdd(v, scale, owed, u);
+  size_t EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> residual_in,
+                  std::span<T> residual_out, std::span<std::byte> out) const {
+    Scratch::Scope scope(lane.scratch);
+    std::span<T> u = residual_out.empty() ? lane.scratch.Take<T>(site.piece.numel) : residual_out;
+    kernels::ScaleAdd(v, scale, residual_in, u);
     if constexpr (std::is_void_v<decltype(self().template Compress<T>(site, lane, u, out))>) {
       self().template Compress<T>(site, lane, u, out);
       return out.size();
@@ -53,14 +54,14 @@ class Operator : public Compressor {
   }
 
   template <typename T>
-  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, bool keep,
-                std::span<T> out) const {
-    if (!keep) std::fill(out.begin(), out.end(), T{0});
+  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights,
+                bool accumulate, std::span<T> out) const {
+    if (!accumulate) std::fill(out.begin(), out.end(), T{0});
     const size_t expected = Bytes(site.piece, kDtypeOf<T>);
     for (size_t r = 0; r < payloads.size(); ++r) {
       Site from = site;
       from.worker = payloads[r].worker;
-      Scratch::Frame frame(lane.scratch);
+      Scratch::Scope scope(lane.scratch);
       try {
         const size_t found = payloads[r].bytes.size();
         if (found > expected || (found < expected && !variable())) throw WrongSize(found, expected);

@@ -13,8 +13,8 @@ struct RandKOptions {
   bool sent = false;      ///< positions travel
 };
 
-/// k of d elements, uniform among all subsets, times d/k (METHODS O6; Stich, Cordonnier & Jaggi, "Sparsified SGD with
-/// memory", NeurIPS 2018). k is counted per parameter and shared over its pieces.
+/// k of d elements, uniform among all subsets, times d/k (Stich, Cordonnier & Jaggi, "Sparsified SGD with memory",
+/// NeurIPS 2018). k is counted per parameter and shared over its pieces.
 /// Both ends draw the positions from the site, so only the values travel. Payload: k values (T), bits untouched, in
 /// ascending order of position. With `sent` the positions follow (compress/sparse.h), for receivers that do not share
 /// the seed.

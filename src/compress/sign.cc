@@ -11,9 +11,8 @@ namespace {
 /// and costs 1/32 bit an element.
 constexpr size_t kSignBlock = 1024;
 
-/// Scaled sign: C(x) = (||x||_1 / B) sign(x) in each block of B elements, sign(0) = +1 (METHODS O4; Karimireddy et al.,
-/// "Error feedback fixes SignSGD", ICML 2019). A block has 1,024 elements, or, with `exact`, the whole piece, as in the
-/// paper.
+/// Scaled sign: C(x) = (||x||_1 / B) sign(x) in each block of B elements, sign(0) = +1 (Karimireddy et al., "Error
+/// feedback fixes SignSGD", ICML 2019). A block has 1,024 elements, or, with `exact`, the whole piece, as in the paper.
 /// Payload: a scale (T) per block, then one bit an element.
 class Sign final : public Operator<Sign> {
  public:
@@ -61,9 +60,8 @@ class Sign final : public Operator<Sign> {
   bool exact_;
 };
 
-/// sign(x) without a scale, sign(0) = +1, but 0 for a piece of zeros (METHODS O2; Bernstein et al., "signSGD", ICML
-/// 2018). No contraction: its length does not depend on x. Payload: a byte, 0 for zeros, else 1; then one bit an
-/// element.
+/// sign(x) without a scale, sign(0) = +1, but 0 for a piece of zeros (Bernstein et al., "signSGD", ICML 2018). No
+/// contraction: its length does not depend on x. Payload: a byte, 0 for zeros, else 1; then one bit an element.
 class PlainSign final : public Operator<PlainSign> {
  public:
   std::string spec() const override { return "sign:plain"; }

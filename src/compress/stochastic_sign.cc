@@ -8,9 +8,9 @@
 namespace gradwire {
 namespace {
 
-/// Stochastic sign (METHODS O3; Safaryan & Richtarik, "Stochastic sign descent methods", ICML 2021): +1 with
-/// probability 1/2 + x_j / (2 ||x||_2), else -1; 0 for a piece of zeros. Its mean is the direction x / ||x||, not x.
-/// With `norm` it is multiplied by ||x||, and unbiased: ||C(x)||^2 = d ||x||^2 in every draw, so omega = d - 1 exactly.
+/// Stochastic sign (Safaryan & Richtarik, "Stochastic sign descent methods", ICML 2021): +1 with probability
+/// 1/2 + x_j / (2 ||x||_2), else -1; 0 for a piece of zeros. Its mean is the direction x / ||x||, not x. With `norm` it
+/// is multiplied by ||x||, and unbiased: ||C(x)||^2 = d ||x||^2 in every draw, so omega = d - 1 exactly.
 /// Payload: the factor, 0 for zeros: with `norm` ||x|| (T), else a byte, 0 or 1; then one bit an element.
 class StochasticSign final : public Operator<StochasticSign> {
  public:

@@ -13,9 +13,10 @@ namespace {
 /// The elements of magnitude lambda or more, as many as there are (Dutta et al., "On the discrepancy between the
 /// theoretical analysis and practical implementations of compressed communication", AAAI 2020). Its error is bounded by
 /// lambda sqrt(d), not by a share of ||x||: below lambda nothing is sent, so there is no delta.
-/// With `adaptive` lambda is a share, in (0, 1], of the largest magnitude (METHODS O20). If m is that and r elements
-/// are left out, the error is below r lambda^2 m^2, and at most a share r lambda^2 / (1 + r lambda^2) of ||x||^2 with r
-/// <= d - 1: so delta = 1 / (1 + (d - 1) lambda^2). Payload: the kept elements and their number.
+/// With `adaptive` lambda is a share, in (0, 1], of the largest magnitude (Islamov et al. 2022, arXiv 2206.03588). If m
+/// is that and r elements are left out, the error is below r lambda^2 m^2, and at most a share r lambda^2 / (1 + r
+/// lambda^2) of ||x||^2 with r <= d - 1: so delta = 1 / (1 + (d - 1) lambda^2). Payload: the kept elements and their
+/// number.
 class Threshold final : public Operator<Threshold> {
  public:
   Threshold(double lambda, bool adaptive) : lambda_(lambda), adaptive_(adaptive) {}

@@ -5,8 +5,8 @@
 namespace gradwire {
 namespace {
 
-/// The k elements of largest magnitude, ties to the lowest index (METHODS O5; Aji & Heafield, "Sparse communication for
-/// distributed gradient descent", EMNLP 2017). k is counted per parameter and shared over its pieces.
+/// The k elements of largest magnitude, ties to the lowest index (Aji & Heafield, "Sparse communication for distributed
+/// gradient descent", EMNLP 2017). k is counted per parameter and shared over its pieces.
 /// Payload: the kept elements (compress/sparse.h).
 class TopK final : public Operator<TopK> {
  public:

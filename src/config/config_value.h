@@ -113,7 +113,7 @@ struct Range {
   std::string Expected(std::string_view phrase) const { return std::string(phrase) + " " + text(); }
 };
 
-/// Of a value, or the word auto.
+/// The rule of a value that may also be the word auto.
 template <typename Rule>
 struct OrAuto {
   Rule rule;

@@ -40,14 +40,14 @@ std::vector<Variable> MakeVariables() {
   return variables;
 }
 
-/// Of a setting of the backend that the trainer has as a key.
+/// The trainer's key that says the same as a variable; empty where there is none.
 std::string KeyFor(const Variable& variable) {
   for (const auto& key : CommKeys())
     if (VariableOf(key.leaf()) == variable.name) return std::string(key.name);
   return variable.name == "GRADWIRE_SEED" ? "run.seed" : "";
 }
 
-/// Of the names behind the prefix, whatever their case.
+/// The variable whose name behind the prefix is nearest, in capitals or not.
 std::string NearestVariable(const std::string& name) {
   std::vector<std::string_view> leaves;
   for (const Variable& variable : Variables()) leaves.push_back(std::string_view(variable.name).substr(kPrefix.size()));

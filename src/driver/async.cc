@@ -37,7 +37,7 @@ std::vector<AsyncJob> AsyncServer<T>::Join(uint32_t worker) {
   return jobs;
 }
 
-/// The worker's place, made at first use.
+/// The server's entry of a worker, made at first use.
 template <typename T>
 typename AsyncServer<T>::Worker& AsyncServer<T>::Meet(uint32_t worker) {
   const std::vector<Parameter>& parameters = model_.parameters();
@@ -89,7 +89,8 @@ std::vector<AsyncJob> AsyncServer<T>::Apply(uint32_t worker, std::span<const std
   return Assignments();
 }
 
-/// As many jobs are out, or wait to be handed out together, as there are workers.
+/// The jobs that are to be handed out now. Those that are out, and those that wait for others to be handed out with,
+/// are together as many as there are workers.
 template <typename T>
 std::vector<AsyncJob> AsyncServer<T>::Assignments() {
   std::vector<AsyncJob> jobs;
@@ -149,13 +150,13 @@ void AsyncServer<T>::Shuffle() {
 template <typename T>
 std::span<const T> AsyncServer<T>::Model() {
   auto at = flat_.begin();
-  for (const std::span<T> part : model_.Point()) at = std::ranges::copy(part, at).out;
+  for (const std::span<T> part : model_.parameter_values()) at = std::ranges::copy(part, at).out;
   return flat_;
 }
 
 template <typename T>
 void AsyncServer<T>::StepAlong(std::span<const T> gradient) {
-  for (const std::span<T> part : model_.Slope()) {
+  for (const std::span<T> part : model_.gradient()) {
     std::ranges::copy(gradient.first(part.size()), part.begin());
     gradient = gradient.subspan(part.size());
   }
@@ -172,7 +173,7 @@ std::vector<uint64_t> AsyncServer<T>::Unfinished() const {
 }
 
 template <typename T>
-void AsyncServer<T>::GoOnFrom(uint64_t next_number, const std::vector<uint64_t>& unfinished, const AsyncStats& stats) {
+void AsyncServer<T>::Resume(uint64_t next_number, const std::vector<uint64_t>& unfinished, const AsyncStats& stats) {
   next_number_ = next_number;
   again_.assign(unfinished.begin(), unfinished.end());
   stats_ = stats;

@@ -97,7 +97,7 @@ class AsyncServer {
   /// A worker's message about its oldest job. Throws PeerError.
   std::vector<AsyncJob> Apply(uint32_t worker, std::span<const std::byte> message);
 
-  /// Of the last Apply.
+  /// What became of the job that the last Apply was about.
   const JobRecord& last() const { return last_; }
   const std::vector<uint32_t>& workers() const { return present_; }
   /// Jobs that a worker has.
@@ -107,7 +107,7 @@ class AsyncServer {
   uint64_t next_number() const { return next_number_; }
   std::vector<uint64_t> Unfinished() const;
   /// For a server whose workers come anew, with links from their first message on. Before the first Join.
-  void GoOnFrom(uint64_t next_number, const std::vector<uint64_t>& unfinished, const AsyncStats& stats);
+  void Resume(uint64_t next_number, const std::vector<uint64_t>& unfinished, const AsyncStats& stats);
 
   /// With workers that go on as well, and jobs that are under way: all but the model and the step size. Loads into a
   /// server made alike that nobody has joined.
@@ -158,8 +158,8 @@ class AsyncServer {
   std::vector<T> flat_;
   std::deque<uint64_t> again_;  // numbers of lost jobs
   uint64_t next_number_ = 0;
-  size_t next_ = 0;     // in the permutation
-  uint64_t draws_ = 0;  // of permutations or workers
+  size_t next_ = 0;     // the next place in permutation_
+  uint64_t draws_ = 0;  // permutations or workers drawn so far
   uint64_t out_ = 0;    // jobs that have not come back
   JobRecord last_;
   AsyncStats stats_;
@@ -176,7 +176,7 @@ class AsyncWorker {
   /// for bytes that cannot be believed, Error for a non-finite gradient.
   std::vector<std::byte> Compute(std::span<const std::byte> model, double lr);
 
-  /// Of the messages so far: bytes, and seconds spent on them.
+  /// Bytes of the messages so far, and the seconds that packing and unpacking them took.
   const ExchangeStats& stats() const { return up_.stats(); }
   double SquaredMemoryNorm(std::string_view slot) const { return up_.SquaredMemoryNorm(slot); }
 

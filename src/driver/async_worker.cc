@@ -15,7 +15,7 @@ AsyncWorker<T>::AsyncWorker(Objective<T>& objective, const AsyncParts& parts, ui
 template <typename T>
 std::vector<std::byte> AsyncWorker<T>::Compute(std::span<const std::byte> model, double lr) {
   std::span<const T> x = down_.Unpack(model);
-  for (const std::span<T> part : objective_.Point()) {
+  for (const std::span<T> part : objective_.parameter_values()) {
     std::ranges::copy(x.first(part.size()), part.begin());
     x = x.subspan(part.size());
   }
@@ -23,7 +23,7 @@ std::vector<std::byte> AsyncWorker<T>::Compute(std::span<const std::byte> model,
   KeepSink<T> own;
   objective_.Gradient(round, own);
   auto at = flat_.begin();
-  for (const std::span<T> part : objective_.Slope()) at = std::ranges::copy(part, at).out;
+  for (const std::span<T> part : objective_.gradient()) at = std::ranges::copy(part, at).out;
   return up_.Pack(sent_++, lr, flat_);
 }
 

@@ -21,18 +21,19 @@ class Delayed final : public Objective<T> {
 
   const std::vector<Parameter>& parameters() const override { return inner_.parameters(); }
   void Gradient(const Round& round, BucketSink<T>& sink) override { inner_.Gradient(round, sink); }
-  std::vector<std::span<T>> Point() override { return inner_.Point(); }
-  std::vector<std::span<T>> Slope() override { return inner_.Slope(); }
+  std::vector<std::span<T>> parameter_values() override { return inner_.parameter_values(); }
+  std::vector<std::span<T>> gradient() override { return inner_.gradient(); }
   void AddDecay() override { inner_.AddDecay(); }
   void MoveAnchor() override { inner_.MoveAnchor(); }
 
   void Step(double lr) override {
     if (delay_ > 0) {
       waiting_.emplace_back();
-      for (const std::span<T> part : Slope()) waiting_.back().insert(waiting_.back().end(), part.begin(), part.end());
+      for (const std::span<T> part : gradient())
+        waiting_.back().insert(waiting_.back().end(), part.begin(), part.end());
       if (waiting_.size() <= delay_) return;
       auto from = waiting_.front().begin();
-      for (const std::span<T> part : Slope()) {
+      for (const std::span<T> part : gradient()) {
         std::copy_n(from, part.size(), part.begin());
         from += static_cast<std::ptrdiff_t>(part.size());
       }

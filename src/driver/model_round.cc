@@ -13,7 +13,7 @@
 namespace gradwire {
 namespace {
 
-constexpr uint64_t kEveryone = ~uint32_t{0};  // in the place of a worker: a coin that all see
+constexpr uint64_t kEveryone = ~uint32_t{0};  // stands for the worker in the key of coins that all see
 
 /// The vectors of a step, each with memory of its own: differences of models are where gradients are before start_iter.
 enum ModelChannel : uint32_t { kDifferences = 0, kShifts = 1, kAnchors = 2, kAnchorGradients = 3 };
@@ -54,7 +54,8 @@ bool ModelRounds<T>::Step(const Round& round) {
   if (!rests_) LocalStep(round);
   const bool agrees = IsDue(round.step);
   if (agrees) Agree(round);
-  if (moves) MoveAnchor({round.step + 1, round.lr}, before);  // of the step to come: this one may have moved it already
+  // The anchor of the next step, since this one may have moved its own already.
+  if (moves) MoveAnchor({round.step + 1, round.lr}, before);
   return agrees;
 }
 
@@ -68,7 +69,7 @@ void ModelRounds<T>::LocalStep(const Round& round) {
     rests_ = config_.shift == "skip" && Philox(seed_, Purpose::kRest, worker_, round.step).Uniform() >= q;
     if (rests_) objective_.AddDecay();
     T* h = shift_.data();
-    for (const std::span<T> g : objective_.Slope())
+    for (const std::span<T> g : objective_.gradient())
       for (T& value : g) rests_ ? (*h++ = value) : (value -= *h++);
     if (rests_) return;
   }
@@ -92,7 +93,7 @@ bool ModelRounds<T>::Begin() {
   if (config_.shift != "none") shift_.assign(offsets_.back(), T{0});
   if (config_.outer_momentum != 0) momentum_.assign(offsets_.back(), T{0});
   T* next = agreed_.data();
-  for (const std::span<T> x : objective_.Point()) next = std::ranges::copy(x, next).out;
+  for (const std::span<T> x : objective_.parameter_values()) next = std::ranges::copy(x, next).out;
   return true;
 }
 
@@ -100,8 +101,8 @@ template <typename T>
 void ModelRounds<T>::Agree(const Round& round) {
   if (!has_begun_) return;  // the workers have never parted
   const T ahead = static_cast<T>(round.lr / config_.probability());
-  const bool skips = config_.shift == "skip" && !IsNoStep<T>(ahead);  // such a rate teaches the shifts nothing
-  const std::vector<std::span<T>> point = objective_.Point();
+  const bool skips = config_.shift == "skip" && !IsNoStep<T>(ahead);  // a step of length 0 tells the shifts nothing
+  const std::vector<std::span<T>> point = objective_.parameter_values();
   for (size_t p = 0; p < point.size(); ++p)
     for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at)
       delta_[at] = agreed_[at] - point[p][i] + (skips ? ahead * shift_[at] : T{0});
@@ -128,7 +129,7 @@ void ModelRounds<T>::Learn(const Round& round) {
 template <typename T>
 std::vector<T> ModelRounds<T>::Own() {
   std::vector<T> own;
-  for (const std::span<T> x : objective_.Point()) own.insert(own.end(), x.begin(), x.end());
+  for (const std::span<T> x : objective_.parameter_values()) own.insert(own.end(), x.begin(), x.end());
   return own;
 }
 
@@ -136,7 +137,7 @@ std::vector<T> ModelRounds<T>::Own() {
 template <typename T>
 void ModelRounds<T>::MoveAnchor(const Round& round, const std::vector<T>& points) {
   const std::vector<T> own = Own();
-  const std::vector<std::span<T>> point = objective_.Point();
+  const std::vector<std::span<T>> point = objective_.parameter_values();
   for (size_t i = 0; i < own.size(); ++i) delta_[i] = agreed_[i] - points[i];
   Exchange(round.In(kAnchors), delta_);
   for (size_t p = 0; p < point.size(); ++p)
@@ -150,7 +151,7 @@ void ModelRounds<T>::MoveAnchor(const Round& round, const std::vector<T>& points
 template <typename T>
 void ModelRounds<T>::TakeShift(const Round& round) {
   T* h = shift_.data();
-  for (const std::span<T> g : objective_.Slope()) h = std::ranges::copy(g, h).out;
+  for (const std::span<T> g : objective_.gradient()) h = std::ranges::copy(g, h).out;
   delta_ = shift_;
   Exchange(round, delta_);
   for (size_t i = 0; i < shift_.size(); ++i) shift_[i] -= delta_[i];

@@ -28,7 +28,7 @@ struct LocalConfig {
   /// that does not rests until the next agreement (shift: skip).
   std::vector<double> gradient_p = {1};
 
-  /// Of an agreement after a step.
+  /// The probability that an agreement follows a step.
   double probability() const { return random > 0 ? random : 1.0 / static_cast<double>(sync_every); }
 
   /// Whether every step is an agreement on the plain mean: then a model round is a gradient round.
@@ -111,10 +111,10 @@ class ModelRounds {
   const size_t bucket_bytes_;
   const std::function<void()> restart_;
   bool has_begun_ = false;
-  std::vector<size_t> offsets_;               // of the parameters in the vectors below, and their end
+  std::vector<size_t> offsets_;               // where each parameter begins in the vectors below; the end
   std::vector<T> agreed_, momentum_, delta_;  // momentum_ is empty without one
   std::vector<T> shift_;                      // what is subtracted from gradients; empty without one
-  bool rests_ = false;                        // until the next agreement
+  bool rests_ = false;                        // no more gradients until the next agreement
 };
 
 }  // namespace gradwire

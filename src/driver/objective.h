@@ -26,19 +26,19 @@ class Objective {
 
   /// This worker's point, by parameter, each as many elements as its parameter has, in one order on all ranks. The
   /// spans stay valid; whoever writes to them moves the point.
-  virtual std::vector<std::span<T>> Point() = 0;
+  virtual std::vector<std::span<T>> parameter_values() = 0;
 
   /// The gradient that Step would move along, in the same order: what Gradient left.
-  virtual std::vector<std::span<T>> Slope() = 0;
+  virtual std::vector<std::span<T>> gradient() = 0;
 
   /// Moves the point along what Gradient left, with step size `lr`.
   virtual void Step(double lr) = 0;
 
-  /// Adds to Slope() what Step moves along beside it, such as the gradient of a weight decay.
+  /// Adds to gradient() what Step moves along beside it, such as the gradient of a weight decay.
   virtual void AddDecay() {}
 
   /// For gradients whose noise at an anchor is taken off, where the driver moves the anchor: moves it to the point, and
-  /// leaves the full gradient there in Slope(). Throws ConfigError where there is no such anchor.
+  /// leaves the full gradient there in gradient(). Throws ConfigError where there is no such anchor.
   virtual void MoveAnchor() {
     throw ConfigError("objective.estimator", "expected anchored, because local.shift is anchor");
   }

@@ -43,7 +43,7 @@ class Anchored : public Sgd {
 };
 
 /// The anchor moves where the driver says so.
-class Driven : public Anchored {
+class DriverAnchored : public Anchored {
  public:
   using Anchored::Anchored;
   bool MoveAnchor(std::span<const double> x, std::span<double> out) override {

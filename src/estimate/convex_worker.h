@@ -18,8 +18,8 @@ class ConvexWorker : public Objective<double> {
 
   const std::vector<Parameter>& parameters() const override { return parameters_; }
   void Gradient(const Round& round, BucketSink<double>& sink) override;
-  std::vector<std::span<double>> Point() override { return {x_}; }
-  std::vector<std::span<double>> Slope() override { return {gradient_}; }
+  std::vector<std::span<double>> parameter_values() override { return {x_}; }
+  std::vector<std::span<double>> gradient() override { return {gradient_}; }
   void Step(double lr) override;
   void MoveAnchor() override;
 

@@ -18,13 +18,13 @@ const std::vector<double>& KnownMinimiser(const Problem& problem, const std::str
       key, fmt::format("{} needs x*, which is not known for a non-convex objective; expected another one", value));
 }
 
-/// Of diff's refresh batch; null where all samples are taken.
+/// How diff's refresh batch is drawn; null where it is all samples.
 std::unique_ptr<Sampling> FreshOf(EstimatorConfig config, const FiniteSum& f, const Streams& streams) {
   if (config.refresh_batch == 0) return nullptr;
   config.batch = config.refresh_batch;
   try {
     return MakeSampling(config, f, streams.seed, streams.worker);
-  } catch (const ConfigError& error) {  // of objective.batch
+  } catch (const ConfigError& error) {  // it names objective.batch, which was not asked for
     throw ConfigError("objective.refresh_batch", error.reason());
   }
 }
@@ -38,7 +38,7 @@ std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem
     return std::make_unique<Anchored>(f, std::move(sampling), streams,
                                       KnownMinimiser(problem, "objective.estimator", "star"));
   if (config.name == "anchored")
-    return std::make_unique<Driven>(f, std::move(sampling), streams, std::span<const double>(problem.start));
+    return std::make_unique<DriverAnchored>(f, std::move(sampling), streams, std::span<const double>(problem.start));
   if (config.name == "diff")
     return std::make_unique<Diff>(f, std::move(sampling), FreshOf(config, *f, streams), streams, config.refresh);
   // A common coin has to have one probability, though blocks of samples differ by one.

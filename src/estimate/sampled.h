@@ -12,7 +12,7 @@
 
 namespace gradwire {
 
-/// Of what one worker draws.
+/// The key of all random bits that one worker draws.
 struct Streams {
   uint64_t seed = 0;
   uint64_t worker = 0;

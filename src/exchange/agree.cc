@@ -17,7 +17,7 @@ namespace gradwire {
 namespace {
 
 constexpr int kLinesShown = 3;
-constexpr size_t kDigits = 16;                  // of a number of 64 bits
+constexpr size_t kDigits = 16;                  // hexadecimal, of a number of 64 bits
 constexpr size_t kMostText = size_t{64} << 20;  // bytes: a line for each of a million parameters
 
 std::vector<std::string> Lines(const std::string& text) {

@@ -19,9 +19,9 @@ struct ExchangeCore {
   explicit ExchangeCore(Collective& collective) : collective(collective) {}
 
   Collective& collective;
-  Agreement agreement;  // on the orders of elements
+  Agreement agreement;  // of the ranks on the orders of elements
   Lane lane;
-  std::map<uint32_t, ExchangeStats> stats;  // by bucket
+  std::map<uint32_t, ExchangeStats> stats;  // by the bucket's index
   uint64_t token = 0;
   std::map<uint32_t, std::unique_ptr<Channel<T>>> channels;
 
@@ -49,7 +49,7 @@ struct BucketJob {
   int rank() const { return core.collective.rank(); }
   /// Throws Error where the bucket does not have the elements that its segments say.
   std::shared_ptr<const BucketPlan> Plan(bool dense) const;
-  /// Of its messages. `flags`: Frame::kDown or 0.
+  /// What all frames of its messages have in common. `flags`: Frame::kDown or 0.
   Frame FrameNames(uint16_t flags) const;
   std::span<T> Values(const PlannedPiece& planned) const {
     return bucket.values.subspan(planned.values, planned.piece.numel);
@@ -82,7 +82,7 @@ std::unique_ptr<BucketExchange<T>> MakeDenseAllReduce(const BucketJob<T>& job);
 /// where lr is no step; nothing without a regulariser. Throws Error where there is one and no point.
 template <typename T>
 void OwnerStep(const Prox& prox, double lr, std::span<const T> point, std::span<T> gradient);
-/// The same for a whole bucket.
+/// That step on all of a bucket.
 template <typename T>
 void OwnerStep(const Prox& prox, const Round& round, const Bucket<T>& bucket);
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+// Push and Inspect put jobs into a queue. The thread (Run) takes them out in order, as soon as MayBegin allows, and
+// starts the bucket. What the bucket then waits for is waited for on a thread of Waiters, whose end comes back as an
+// Arrival; the thread resumes the bucket, which waits once more or is answered (AwaitOrAnswer). So this thread waits
+// for no peer, and buckets may end in any order. The first failure ends all waits, and answers every bucket, also later
+// ones (Fail).
 #include "gradwire/exchange_thread.h"
 
 #include <future>
@@ -115,7 +120,7 @@ void ExchangeThread<T>::Begin(Job job) {
 
 template <typename T>
 void ExchangeThread<T>::Resume(const Arrival& arrival) {
-  if (failure_) return;  // it has been answered
+  if (failure_) return;  // Fail has answered this bucket
   try {
     if (arrival.failure) std::rethrow_exception(arrival.failure);
     exchange_.Advance(arrival.id, arrival.waited_s);

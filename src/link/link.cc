@@ -26,7 +26,7 @@ size_t EncodeWithMemory(const Link& link, const Compressor& compressor, const Si
     if (kappa != 1) kernels::Scale(kappa, e);
     return compressor.Encode(site, lane, v, scale, e, e, out);
   }
-  const Scratch::Frame frame(lane.scratch);
+  const Scratch::Scope scope(lane.scratch);
   const std::span<T> left = lane.scratch.Take<T>(e.size());
   std::copy(e.begin(), e.end(), left.begin());
   kernels::Scale(kappa, left);
@@ -166,7 +166,7 @@ size_t Send(const Link& link, const Compressor& compressor, const Site& site, La
             double step_size, std::span<const T> v, std::span<std::byte> out) {
   if (link.step_inside && IsNoStep<T>(step_size))
     return compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
-  const Scratch::Frame frame(lane.scratch);
+  const Scratch::Scope scope(lane.scratch);
   if (link.gate != Gate::kOpen && !Opens<T>(link, site, memory, v)) return 0;
   const T scale = link.step_inside ? static_cast<T>(step_size) : T{1};
   std::span<const T> difference = v;
@@ -186,7 +186,7 @@ size_t Send(const Link& link, const Compressor& compressor, const Site& site, La
   if (link.holds_h()) {  // by what the receiver will decode, so that both ends hold the same bits
     const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece));
     const Payload own{out.first(bytes), site.worker};
-    compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), /*keep=*/true, memory.h);
+    compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), /*accumulate=*/true, memory.h);
   }
   if (link.noise > 0) AddNoise<T>(link.noise, site, out);
   return bytes;

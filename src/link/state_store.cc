@@ -48,7 +48,7 @@ void StateStore<T>::SetOrder(uint32_t parameter, const ElementOrder& order) {
 
 template <typename T>
 void StateStore<T>::Rearrange(uint32_t parameter, const ElementOrder& to, std::vector<T>& values) const {
-  if (values.empty()) return;  // of what Mark has not kept yet
+  if (values.empty()) return;  // the vector was not used since Mark: there is no copy of it
   std::vector<T> rearranged(values.size());
   gradwire::Rearrange<T>((*parameters_)[parameter].shape, orders_[parameter], values, to, rearranged);
   values.swap(rearranged);
@@ -86,7 +86,7 @@ void StateStore<T>::GoBack() {
     for (Memory& memory : vectors) {
       if (!memory.exists || memory.mark != mark_) continue;
       memory.now.swap(memory.before);
-      memory.mark = mark_ - 1;  // the next use keeps it once more
+      memory.mark = mark_ - 1;  // as if it had not been used: the next use makes a copy again
     }
   }
 }

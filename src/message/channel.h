@@ -32,7 +32,7 @@ class Channel {
   const int owners;
   StateStore<T> state;       ///< of this rank as a sender, and as a receiver of all pieces or of those that it owns
   StateStore<T> down_state;  ///< of the way back
-  bool poisoned = false;     ///< some bucket of the step that the memory belongs to
+  bool poisoned = false;     ///< whether a bucket of the step that the memory belongs to was poisoned
   /// The step that opens the links' shifts, with dense messages where they want it; none: the next one that goes
   /// through them.
   std::optional<uint64_t> opening;

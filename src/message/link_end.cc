@@ -33,7 +33,7 @@ struct LinkEnd<T>::Parts {
 
   MessageContext<T> Context(bool dense) {
     MessageContext<T> context = channel.Up(dense, lane, purpose);
-    context.participation = nullptr, context.votes = false;  // of a round
+    context.participation = nullptr, context.votes = false;  // both are a round's, and there is none
     return context;
   }
   size_t numel() const { return segments.empty() ? 0 : segments.back().offset + segments.back().numel; }

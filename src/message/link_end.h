@@ -33,7 +33,7 @@ class LinkEnd {
   void Unpack(uint64_t number, double lr, std::span<const std::byte> message, std::span<T> values);
 
   size_t numel() const;
-  /// Of the link's memory of that name; 0 where it has none. See StateStore.
+  /// The squared norm of the link's memory of that name; 0 where it has none. See StateStore.
   double SquaredMemoryNorm(std::string_view slot) const;
   /// Bytes of the messages that were packed here, and seconds spent on packing and unpacking.
   const ExchangeStats& stats() const;

@@ -39,7 +39,7 @@ class Packer {
   }
 
  private:
-  /// Of a piece, so that no piece waits for another.
+  /// What came of one piece: each has its own, so that pieces can be packed in any order.
   struct Done {
     LinkMemory<T> memory = {};  // none where it travels dense
     size_t bytes = 0, shift_bytes = 0;
@@ -120,7 +120,7 @@ class Packer {
   /// v - h + mean h through the link, v - h to the shift (EC-DIANA: Gorbunov et al. 2020, arXiv 2010.12292, algorithm
   /// 2).
   void SendWithShift(const Job& job) const {
-    const Scratch::Frame frame(context_.lane.scratch);
+    const Scratch::Scope scope(context_.lane.scratch);
     const std::span<T> unknown = context_.lane.scratch.template Take<T>(job.v.size());
     kernels::Subtract<T>(job.v, job.done.memory.h, unknown);
     kernels::Add<T>(job.done.memory.mean_h, unknown);
@@ -137,7 +137,7 @@ class Packer {
 
   void SendShift(const Job& job) const {
     Site site = job.site;
-    site.purpose = Purpose::kLearn;  // independent bits
+    site.purpose = Purpose::kLearn;  // with random bits of its own: the two payloads must be independent
     job.done.shift_bytes = Send<T>(*context_.shift_link, *context_.shift_compressor, site, context_.lane,
                                    job.done.memory, round_.LrOf(job.planned.parameter), job.v, job.shift_out);
   }

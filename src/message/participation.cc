@@ -32,7 +32,7 @@ std::vector<double> Participation::Weights(uint64_t seed, uint64_t step, size_t 
   std::vector<size_t> order(workers);
   std::iota(order.begin(), order.end(), size_t{0});
   for (size_t i = 0; i < r; ++i) {
-    const size_t first = kind == Kind::kNice ? i : 0;  // those before it are drawn already
+    const size_t first = kind == Kind::kNice ? i : 0;  // the first i of `order` are drawn already
     const size_t drawn = first + random.Below(static_cast<uint32_t>(workers - first));
     weights[order[drawn]] += weight;
     if (kind == Kind::kNice) std::swap(order[i], order[drawn]);

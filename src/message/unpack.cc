@@ -88,7 +88,7 @@ class Unpacker {
     ReceiveMean<T>(context_.link, context_.compressor, site, memory, out);
     if (planned.shift_bytes == 0) return;
     site.purpose = Purpose::kLearn;
-    const Scratch::Frame frame(context_.lane.scratch);
+    const Scratch::Scope scope(context_.lane.scratch);
     const std::span<T> of_shift = context_.lane.scratch.template Take<T>(out.size());
     Decode(site, payload + 1, *context_.shift_compressor, Weight(*context_.shift_link, planned), of_shift);
     ReceiveMean<T>(*context_.shift_link, *context_.shift_compressor, site, memory, of_shift);

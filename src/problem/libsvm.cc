@@ -81,7 +81,7 @@ class Reader {
     labels_.push_back(label);
   }
 
-  /// Returns the least index that may follow.
+  /// Reads "index:value" and returns the least index that may follow.
   uint64_t Pair(std::string_view word, uint64_t least) {
     const size_t colon = word.find(':');
     uint32_t index = 0;

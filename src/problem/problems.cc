@@ -77,7 +77,7 @@ std::vector<double> QhNoise(size_t worker) {
   return noise;
 }
 
-/// Eigenvalues from 1 to `largest`.
+/// Worker i's quadratic, with eigenvalues from 1 to `largest` in that basis.
 std::shared_ptr<const FiniteSum> QhWorker(size_t i, const std::vector<double>& basis, double largest) {
   constexpr size_t d = kQhDimension;
   std::vector<double> a(d * d), b(d);

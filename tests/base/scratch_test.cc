@@ -27,10 +27,10 @@ Stretch TakeMarked(Scratch& scratch, size_t n, uint32_t mark) {
   return {words, mark};
 }
 
-/// Takes the sizes in turn, opens a frame of its own for every third one, and looks at all marks on the way back.
+/// Takes the sizes in turn, opens a scope of its own for every third one, and looks at all marks on the way back.
 void TakeNested(Scratch& scratch, std::span<const size_t> sizes, std::vector<Stretch>& live) {
   if (sizes.empty()) return;
-  const Scratch::Frame frame(scratch);
+  const Scratch::Scope scope(scratch);
   const size_t here = std::min<size_t>(sizes.size(), 3), before = live.size();
   for (size_t i = 0; i < here; ++i) {
     live.push_back(TakeMarked(scratch, sizes[i], static_cast<uint32_t>(live.size() + 1)));
@@ -54,7 +54,7 @@ RC_GTEST_PROP(Scratch, StretchesOfLiveFramesNeverOverlap, ()) {
 TEST(Scratch, MemoryIsReusedAfterAFrame) {
   Scratch scratch;
   const auto take = [&] {
-    const Scratch::Frame frame(scratch);
+    const Scratch::Scope scope(scratch);
     return std::pair(scratch.Take<double>(100000).data(), scratch.Take<std::byte>(3 << 20).data());
   };
   const auto first = take();
@@ -63,10 +63,10 @@ TEST(Scratch, MemoryIsReusedAfterAFrame) {
 
 TEST(Scratch, AnInnerFrameLeavesTheOuterOnesMemory) {
   Scratch scratch;
-  const Scratch::Frame outer(scratch);
+  const Scratch::Scope outer(scratch);
   const Stretch kept = TakeMarked(scratch, 1000, 1);
   for (int i = 0; i < 3; ++i) {
-    const Scratch::Frame inner(scratch);
+    const Scratch::Scope inner(scratch);
     TakeMarked(scratch, 1 << 20, 2);
   }
   const Stretch after = TakeMarked(scratch, 1000, 3);

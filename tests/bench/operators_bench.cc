@@ -56,7 +56,7 @@ auto Part(Vector& vector, const Piece& piece) {
 class Trial {
  public:
   Trial(const std::string& spec, const std::vector<float>& v)
-      : compressor_(ParseCompressor(spec)), v_(v), owed_(kNumel, 1e-5f), owing_(kNumel), out_(kNumel) {
+      : compressor_(ParseCompressor(spec)), v_(v), residual_in_(kNumel, 1e-5f), residual_out_(kNumel), out_(kNumel) {
     const size_t count = PieceCount(kNumel, PieceRule::kFixed);
     for (size_t i = 0; i < count; ++i) {
       Site& site = sites_.emplace_back();
@@ -70,8 +70,8 @@ class Trial {
     for (size_t i = 0; i < sites_.size(); ++i) {
       const Piece& piece = sites_[i].piece;
       const auto memory = std::as_writable_bytes(std::span(messages_[i]));
-      bytes_[i] = compressor_->Encode(sites_[i], lane_, Part(v_, piece), 1.0f, Part(owed_, piece), Part(owing_, piece),
-                                      memory.first(compressor_->Bytes(piece, Dtype::kF32)));
+      bytes_[i] = compressor_->Encode(sites_[i], lane_, Part(v_, piece), 1.0f, Part(residual_in_, piece),
+                                      Part(residual_out_, piece), memory.first(compressor_->Bytes(piece, Dtype::kF32)));
     }
   }
 
@@ -91,9 +91,9 @@ class Trial {
     Decode();
     double error = 0, norm = 0;
     for (size_t i = 0; i < kNumel; ++i) {
-      const double u = v_[i] + owed_[i], left_out = u - out_[i];
-      if (std::abs(owing_[i] - left_out) > 1e-6 * (std::abs(u) + std::abs(left_out)))
-        return fmt::format("element {}: {} is left out and {} kept", i, left_out, owing_[i]);
+      const double u = v_[i] + residual_in_[i], left_out = u - out_[i];
+      if (std::abs(residual_out_[i] - left_out) > 1e-6 * (std::abs(u) + std::abs(left_out)))
+        return fmt::format("element {}: {} is left out and {} kept", i, left_out, residual_out_[i]);
       error += left_out * left_out, norm += u * u;
     }
     const Piece& piece = sites_[0].piece;
@@ -111,7 +111,7 @@ class Trial {
 
   std::shared_ptr<const Compressor> compressor_;
   const std::vector<float>& v_;
-  std::vector<float> owed_, owing_, out_;
+  std::vector<float> residual_in_, residual_out_, out_;
   std::vector<Site> sites_;
   std::vector<std::vector<Line>> messages_;
   std::vector<size_t> bytes_;

@@ -22,13 +22,13 @@ enum class Fault {
   kForgetsAByte,
   kWritesBehind,
   kIgnoresScale,
-  kReadsOwedLate,
+  kReadsResidualInLate,
   kDeclaresOmega,
   kDeclaresDelta,
   kIsBiased,
   kTakesTheSitesWorker,
   kSumsBackwards,
-  kIgnoresKeep,
+  kIgnoresAccumulate,
   kIsNotLinear,
   kDoublesWeights,
   kTakesAnySize
@@ -50,12 +50,12 @@ class Coins final : public Operator<Coins> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
 
   template <typename T>
-  size_t EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> owed,
-                  std::span<T> owing, std::span<std::byte> out) const {
+  size_t EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> residual_in,
+                  std::span<T> residual_out, std::span<std::byte> out) const {
     if (fault_ == Fault::kIgnoresScale) scale = 1;
-    if (fault_ == Fault::kReadsOwedLate && !owing.empty() && !owed.empty())
-      std::copy(v.begin(), v.end(), owing.begin());  // overwrites owed where it is owing
-    return Operator::EncodeAs<T>(site, lane, v, scale, owed, owing, out);
+    if (fault_ == Fault::kReadsResidualInLate && !residual_out.empty() && !residual_in.empty())
+      std::copy(v.begin(), v.end(), residual_out.begin());  // overwrites residual_in where it is residual_out
+    return Operator::EncodeAs<T>(site, lane, v, scale, residual_in, residual_out, out);
   }
 
   template <typename T>
@@ -74,8 +74,8 @@ class Coins final : public Operator<Coins> {
   }
 
   template <typename T>
-  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, bool keep,
-                std::span<T> out) const {
+  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights,
+                bool accumulate, std::span<T> out) const {
     std::vector<Payload> order(payloads.begin(), payloads.end());
     std::vector<T> by(weights.begin(), weights.end());
     if (fault_ == Fault::kSumsBackwards) std::ranges::reverse(order), std::ranges::reverse(by);
@@ -84,7 +84,7 @@ class Coins final : public Operator<Coins> {
     if (fault_ == Fault::kTakesAnySize)
       for (Payload& payload : order)
         if (payload.bytes.size() > out.size_bytes()) payload.bytes = payload.bytes.first(out.size_bytes());
-    Operator::DecodeAs<T>(site, lane, order, by, keep || fault_ == Fault::kIgnoresKeep, out);
+    Operator::DecodeAs<T>(site, lane, order, by, accumulate || fault_ == Fault::kIgnoresAccumulate, out);
   }
 
   template <typename T>
@@ -137,13 +137,13 @@ INSTANTIATE_TEST_SUITE_P(
                       Row{"every_byte_is_written", Fault::kForgetsAByte, BytesAreExact<float>},
                       Row{"no_byte_behind_is_written", Fault::kWritesBehind, BytesAreExact<float>},
                       Row{"encodes_the_scaled_sum", Fault::kIgnoresScale, EncodesTheScaledSum<float>},
-                      Row{"memory_may_alias", Fault::kReadsOwedLate, MemoryMayAlias<float>},
+                      Row{"memory_may_alias", Fault::kReadsResidualInLate, MemoryMayAlias<float>},
                       Row{"omega_holds", Fault::kDeclaresOmega, OmegaHolds<float>},
                       Row{"delta_holds", Fault::kDeclaresDelta, DeltaHolds<float>},
                       Row{"mean_is_the_vector", Fault::kIsBiased, MeanIsTheVector<float>},
                       Row{"payloads_name_their_worker", Fault::kTakesTheSitesWorker, PayloadsAddUpInOrder<float>},
                       Row{"payloads_add_up_in_order", Fault::kSumsBackwards, PayloadsAddUpInOrder<float>},
-                      Row{"keep_is_obeyed", Fault::kIgnoresKeep, PayloadsAddUpInOrder<float>},
+                      Row{"keep_is_obeyed", Fault::kIgnoresAccumulate, PayloadsAddUpInOrder<float>},
                       Row{"sums_on_the_way", Fault::kIsNotLinear, SumsOnTheWay<float>},
                       Row{"weights_multiply", Fault::kDoublesWeights, WeightsMultiply<float>},
                       Row{"sizes_are_checked", Fault::kTakesAnySize,

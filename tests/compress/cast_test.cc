@@ -53,7 +53,7 @@ TEST_P(Cast, IsExactWhereTheFormatIs) {  // 8 significant bits, in both formats
   const std::vector<float> x = {1, -1.5, 0.75, 255, -1.0f / 64, 0, -0.0f};
   const Encoded<float> encoded = EncodeCast(x);
   EXPECT_EQ(Sent(x), x);
-  EXPECT_TRUE(std::ranges::all_of(encoded.owing, [](float owing) { return owing == 0; }));
+  EXPECT_TRUE(std::ranges::all_of(encoded.residual_out, [](float residual_out) { return residual_out == 0; }));
 }
 
 TEST_P(Cast, APowerOfTwoInTheVectorMovesOnlyTheExponent) {

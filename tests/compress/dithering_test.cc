@@ -20,7 +20,7 @@ double NormP(const std::vector<double>& x, const std::string& p) {
   return p == "1" ? sum : p == "2" ? std::sqrt(sum) : largest;
 }
 
-/// (r/s)^2 sum f (1 - f) / ||x||^2, METHODS O8.
+/// (r/s)^2 sum f_j (1 - f_j) / ||x||^2, with r = ||x||_p and f_j the fraction of s |x_j| / r.
 double Variance(const std::vector<double>& x, const std::string& p, int s) {
   const double r = NormP(x, p);
   double sum = 0;
@@ -37,7 +37,7 @@ struct Ratio {
   double value;
 };
 
-TEST(Dithering, VarianceIsTheFormulasOnTheSample) {  // METHODS O7, O8
+TEST(Dithering, VarianceIsTheFormulasOnTheSample) {  // worked out in numpy as well
   for (const Ratio& ratio :
        {Ratio{"1", 1, 2.892111}, Ratio{"2", 1, 0.972843}, Ratio{"2", 4, 0.054414}, Ratio{"inf", 1, 0.478017}}) {
     const std::string spec = std::string("dithering:") + ratio.p + ":" + std::to_string(ratio.s);
@@ -47,7 +47,7 @@ TEST(Dithering, VarianceIsTheFormulasOnTheSample) {  // METHODS O7, O8
   }
 }
 
-TEST(Dithering, OmegaOfOneLevelIsAttained) {  // METHODS O8: d - 1, sqrt(d) - 1, (sqrt(d) - 1)/2
+TEST(Dithering, OmegaOfOneLevelIsAttained) {  // d - 1, sqrt(d) - 1, (sqrt(d) - 1)/2 for p = 1, 2, inf
   constexpr size_t kNumel = 100;
   std::vector<double> spread(kNumel, 1.0), edge(kNumel, 1 / (1 + std::sqrt(kNumel)));
   edge[0] = 1;

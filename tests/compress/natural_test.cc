@@ -37,7 +37,7 @@ TYPED_TEST(NaturalOf, NeighbouringPowersAreDrawnByTheirDistance) {  // 5/4: up t
   EXPECT_NEAR(static_cast<double>(up), kDraws / 4.0, 5 * std::sqrt(kDraws * 3.0 / 16));
 }
 
-TYPED_TEST(NaturalOf, OmegaIsAttainedByFourThirds) {  // METHODS O9: 1/8 at (4/3) 2^a
+TYPED_TEST(NaturalOf, OmegaIsAttainedByFourThirds) {  // 1/8 at (4/3) 2^a, arXiv 1905.10988
   const std::vector<TypeParam> x(64, TypeParam(4) / 3);
   const Mean measured = MeasuredRatio("natural", x, 4000);
   EXPECT_NEAR(measured.mean(), 0.125, 5 * measured.error());
@@ -80,7 +80,7 @@ TEST(NaturalDithering, LevelsArePowersOfTwoOfTheNorm) {
     }
 }
 
-TEST(NaturalDithering, VarianceIsThatOfItsLevels) {  // (|x| - a)(b - |x|) between neighbours, METHODS O10
+TEST(NaturalDithering, VarianceIsThatOfItsLevels) {  // sum of (|x| - a)(b - |x|), of the neighbours a and b
   const std::vector<double> x = Sample();
   const double norm = std::sqrt(static_cast<double>(SquaredNorm(x)));
   double sum = 0;

@@ -51,14 +51,14 @@ double SquaredError(const std::string& spec, const Site& site, const std::vector
   return sum;
 }
 
-TEST(RandK, ScalesWhatItKeepsByDOverK) {  // METHODS O6: d = 5, k = 2: times 5/2
+TEST(RandK, ScalesWhatItKeepsByDOverK) {  // d = 5, k = 2: times 5/2
   const std::vector<double> x = {-0.4, 12.1, 0.76, 2.8, -9.7};
   const std::vector<double> sent = Apply(*ParseCompressor("randk:2"), SiteOf(Piece::Whole(5)), x);
   EXPECT_EQ(std::ranges::count(sent, 0.0), 3);
   for (size_t i = 0; i < 5; ++i) EXPECT_TRUE(sent[i] == 0 || sent[i] == 2.5 * x[i]);
 }
 
-TEST(RandK, VarianceIsExactlyOmega) {  // E||C(x)-x||^2 = (d/k - 1) ||x||^2 for every x, METHODS O6
+TEST(RandK, VarianceIsExactlyOmega) {  // E||C(x)-x||^2 = (d/k - 1) ||x||^2 for every x
   const std::vector<double> x = {0.4, -1.5, 3, 0.25, -0.75, 2};
   const double norm = static_cast<double>(SquaredNorm(x));
   Mean scaled, unscaled;
@@ -110,10 +110,10 @@ TEST(RandK, CommonPayloadsOfWorkersAreSummedElementByElement) {
       sum[j] += value;
     }
     const Payload payload{bytes, worker};
-    randk->Decode(site, lane, {&payload, 1}, std::span(&half, 1), /*keep=*/true, wanted);
+    randk->Decode(site, lane, {&payload, 1}, std::span(&half, 1), /*accumulate=*/true, wanted);
   }
   const Payload summed{std::as_bytes(std::span(sum)), 0};
-  randk->Decode(SiteOf(piece), lane, {&summed, 1}, std::span(&half, 1), /*keep=*/false, mean);
+  randk->Decode(SiteOf(piece), lane, {&summed, 1}, std::span(&half, 1), /*accumulate=*/false, mean);
   for (size_t i = 0; i < mean.size(); ++i) EXPECT_NEAR(mean[i], wanted[i], 1e-5) << i;
 }
 

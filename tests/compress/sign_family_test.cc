@@ -16,7 +16,7 @@ std::vector<T> Send(const std::string& spec, const std::vector<T>& x, uint64_t s
   return Apply(*ParseCompressor(spec), SiteOf(Piece::Whole(x.size()), step), x);
 }
 
-TEST(SignExact, HasOneScaleForThePiece) {  // METHODS O4: (||x||_1 / d) sign(x)
+TEST(SignExact, HasOneScaleForThePiece) {  // (||x||_1 / d) sign(x), arXiv 1901.09847
   std::vector<float> x(3000, 1.0f), sent(3000, 2.0f);
   for (size_t i = 2000; i < 3000; ++i) x[i] = -4, sent[i] = -2;
   EXPECT_EQ(Send("sign:exact", x), sent);
@@ -24,7 +24,7 @@ TEST(SignExact, HasOneScaleForThePiece) {  // METHODS O4: (||x||_1 / d) sign(x)
   EXPECT_EQ(ParseCompressor("sign:exact")->delta(Piece::Whole(65536)), 1.0 / 65536);
 }
 
-TEST(SignPlain, IsTheSignWithZeroAsPlus) {  // METHODS O2, with zero mapped to +1
+TEST(SignPlain, IsTheSignWithZeroAsPlus) {  // arXiv 1802.04434, with zero mapped to +1
   EXPECT_EQ(Send("sign:plain", std::vector<float>{0.4f, 0, -0.3f}), (std::vector<float>{1, 1, -1}));
   EXPECT_EQ(Send("sign:plain", std::vector<float>{0, -0.0f}), (std::vector<float>{0, 0}));
   EXPECT_EQ(ParseCompressor("sign:plain")->Bytes(Piece::Whole(800), Dtype::kF64), 101u);
@@ -36,7 +36,7 @@ class StochasticSign : public ::testing::Test {};
 using Elements = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(StochasticSign, Elements);
 
-TYPED_TEST(StochasticSign, HasTheProbabilitiesOfTheExample) {  // METHODS O3: 0.9, 0.5, 0.2
+TYPED_TEST(StochasticSign, HasTheProbabilitiesOfTheExample) {  // 1/2 + x_j / (2 ||x||), arXiv 1905.12938: 0.9, 0.5, 0.2
   const std::vector<TypeParam> x = {TypeParam(0.4), 0, TypeParam(-0.3)};
   const std::vector<double> wanted = {0.9, 0.5, 0.2};
   constexpr int kDraws = 40000;
@@ -52,7 +52,7 @@ TYPED_TEST(StochasticSign, HasTheProbabilitiesOfTheExample) {  // METHODS O3: 0.
     EXPECT_NEAR(plus[i], wanted[i] * kDraws, 5 * std::sqrt(kDraws * wanted[i] * (1 - wanted[i]))) << i;
 }
 
-TYPED_TEST(StochasticSign, NormScaledHasSquaredNormDTimesThatOfX) {  // METHODS O3: in every draw
+TYPED_TEST(StochasticSign, NormScaledHasSquaredNormDTimesThatOfX) {  // in every draw
   const std::vector<TypeParam> x = Gaussian<TypeParam>(100);
   const auto norm = static_cast<double>(SquaredNorm(x));
   for (uint64_t step = 0; step < 20; ++step)

@@ -39,10 +39,10 @@ class SignOf : public ::testing::Test {};
 using Elements = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(SignOf, Elements);
 
-TYPED_TEST(SignOf, IsTheMeanMagnitudeTimesTheSigns) {  // METHODS O4: C(x) = (||x||_1 / d) sign(x)
-  const std::vector<TypeParam> x = {0.5, -2, 1, -0.5}, sent = {1, -1, 1, -1}, owing = {-0.5, -1, 0, 0.5};
+TYPED_TEST(SignOf, IsTheMeanMagnitudeTimesTheSigns) {  // C(x) = (||x||_1 / d) sign(x), arXiv 1901.09847
+  const std::vector<TypeParam> x = {0.5, -2, 1, -0.5}, sent = {1, -1, 1, -1}, residual_out = {-0.5, -1, 0, 0.5};
   EXPECT_EQ(Sign(x), sent);
-  EXPECT_EQ(EncodeSign(x).owing, owing);
+  EXPECT_EQ(EncodeSign(x).residual_out, residual_out);
 }
 
 TYPED_TEST(SignOf, ZeroCountsAsPositive) {
@@ -50,7 +50,7 @@ TYPED_TEST(SignOf, ZeroCountsAsPositive) {
   EXPECT_EQ(Sign(x), sent);
 }
 
-TYPED_TEST(SignOf, ErrorIsTheSquaredNormLessTheSquaredL1NormOverD) {  // METHODS O4, where no element is zero
+TYPED_TEST(SignOf, ErrorIsTheSquaredNormLessTheSquaredL1NormOverD) {  // where no element is zero
   const std::vector<TypeParam> x = Gaussian<TypeParam>(1000), sent = Sign(x);
   double error = 0, squares = 0, magnitudes = 0;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -80,7 +80,7 @@ TYPED_TEST(SignOf, SumThatOverflowsGivesTheLargestScale) {
   const TypeParam largest = std::numeric_limits<TypeParam>::max();
   const std::vector<TypeParam> x = {largest, -largest, largest, largest / 2};
   const Encoded<TypeParam> encoded = EncodeSign(x);
-  EXPECT_EQ(encoded.owing, (std::vector<TypeParam>{0, 0, 0, -largest / 2}));
+  EXPECT_EQ(encoded.residual_out, (std::vector<TypeParam>{0, 0, 0, -largest / 2}));
   EXPECT_EQ(Sign(x), (std::vector<TypeParam>{largest, -largest, largest, largest}));
 }
 
@@ -88,7 +88,8 @@ TYPED_TEST(SignOf, DeltaIsAttainedByOneSpike) {  // ||x||_1^2 / (d ||x||^2) = 1/
   std::vector<TypeParam> x(kBlock);
   x[5] = 1024;
   double error = 0;
-  for (const TypeParam owing : EncodeSign(x).owing) error += static_cast<double>(owing) * owing;
+  for (const TypeParam residual_out : EncodeSign(x).residual_out)
+    error += static_cast<double>(residual_out) * residual_out;
   EXPECT_EQ(error, 1024.0 * 1024 * (1 - 1.0 / kBlock));
   EXPECT_EQ(ParseCompressor("sign")->delta(Piece::Whole(65536)), 1.0 / kBlock);
   EXPECT_EQ(ParseCompressor("sign")->delta(Piece::Whole(10)), 0.1);

@@ -35,7 +35,7 @@ class TopKOf : public ::testing::Test {};
 using Elements = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(TopKOf, Elements);
 
-TYPED_TEST(TopKOf, KeepsTheTwoLargestOfTheExample) {  // METHODS O5
+TYPED_TEST(TopKOf, KeepsTheTwoLargestOfTheExample) {  // by hand
   const std::vector<TypeParam> x = {-0.4, 12.1, 0.76, 2.8, -9.7}, kept = {0, 12.1, 0, 0, -9.7};
   EXPECT_EQ(TopK("2", x), kept);
 }
@@ -53,15 +53,16 @@ TYPED_TEST(TopKOf, IsTheSortedReferenceOnEveryNastyVector) {
         EXPECT_EQ(TopK(std::to_string(k), x), Reference(k, x)) << name << ", k = " << k << " of " << numel;
 }
 
-TYPED_TEST(TopKOf, OwesExactlyTheSmallest) {  // METHODS O5: the residual is the sum of the d - k smallest squares
+TYPED_TEST(TopKOf, OwesExactlyTheSmallest) {  // the squared residual is the sum of the d - k smallest squares
   constexpr size_t kNumel = 1000, kKept = 10;
   std::vector<TypeParam> x = Gaussian<TypeParam>(kNumel);
-  std::vector<TypeParam> owing = Encode(*ParseCompressor("topk:1%"), SiteOf(Piece::Whole(kNumel)), x).owing;
+  std::vector<TypeParam> residual_out =
+      Encode(*ParseCompressor("topk:1%"), SiteOf(Piece::Whole(kNumel)), x).residual_out;
   const auto by_magnitude = [](TypeParam a, TypeParam b) { return std::abs(a) < std::abs(b); };
   std::ranges::sort(x, by_magnitude);
-  std::ranges::sort(owing, by_magnitude);
-  for (size_t i = 0; i < kKept; ++i) EXPECT_EQ(owing[i], 0);
-  for (size_t i = 0; i < kNumel - kKept; ++i) EXPECT_EQ(owing[i + kKept], x[i]);
+  std::ranges::sort(residual_out, by_magnitude);
+  for (size_t i = 0; i < kKept; ++i) EXPECT_EQ(residual_out[i], 0);
+  for (size_t i = 0; i < kNumel - kKept; ++i) EXPECT_EQ(residual_out[i + kKept], x[i]);
 }
 
 RC_GTEST_PROP(TopK, IsTheSortedReferenceForAnyVector, ()) {

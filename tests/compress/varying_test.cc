@@ -31,7 +31,7 @@ size_t Kept(const std::string& spec, const std::vector<T>& x, uint64_t step = 0)
   return k;
 }
 
-TEST(NuRand1, VarianceIsTheFormulasOnTheSample) {  // METHODS O7: 2.892111
+TEST(NuRand1, VarianceIsTheFormulasOnTheSample) {  // ||x||_1^2 / ||x||^2 - 1 = 2.892111
   const Mean measured = MeasuredRatio("nu_rand1", Sample());
   EXPECT_NEAR(measured.mean(), 2.892111, 5 * measured.error() + 5e-7);
   EXPECT_EQ(ParseCompressor("nu_rand1")->omega(Piece::Whole(6)), 5);
@@ -68,7 +68,7 @@ std::vector<double> GreedyProbabilities(const std::vector<double>& x, double k) 
   return p;
 }
 
-TEST(NuRandK, VarianceAndCountAreTheFormulas) {  // sum x^2 (1/p - 1) and sum p, METHODS O7
+TEST(NuRandK, VarianceAndCountAreTheFormulas) {  // sum x^2 (1/p - 1) and sum p
   const std::vector<double> x = Sample(), p = GreedyProbabilities(x, 3);
   double variance = 0, count = 0;
   for (size_t i = 0; i < x.size(); ++i) variance += x[i] * x[i] * (1 / p[i] - 1), count += p[i];
@@ -132,7 +132,7 @@ TEST(Threshold, KeepsMagnitudesFromLambdaOn) {
   EXPECT_EQ(ParseCompressor("threshold:0.5")->delta(Piece::Whole(5)), std::nullopt);
 }
 
-TEST(Adaptive, KeepsAShareOfTheLargest) {  // METHODS O20
+TEST(Adaptive, KeepsAShareOfTheLargest) {  // Islamov et al. 2022, arXiv 2206.03588
   const std::vector<double> x = {1, -2, 0.9, 0, -1.5}, kept = {1, -2, 0, 0, -1.5};
   EXPECT_EQ(Send("adaptive:0.5", x), kept);
   EXPECT_EQ(Send("adaptive:1", x), (std::vector<double>{0, -2, 0, 0, 0}));
@@ -146,7 +146,7 @@ TEST(Adaptive, DeltaIsReachedInTheLimit) {  // all others just below lambda time
   EXPECT_DOUBLE_EQ(wanted, 1 - 1 / (1 + 99 * 0.25));
 }
 
-TEST(Clip, ShortensToTau) {  // METHODS O15: ||clip(x) - x|| = ||x|| - tau
+TEST(Clip, ShortensToTau) {  // ||clip(x) - x|| = ||x|| - tau
   const std::vector<double> x = {3, 4, 12}, sent = Send("clip:6.5", x);
   EXPECT_EQ(sent, (std::vector<double>{1.5, 2, 6}));
   EXPECT_EQ(Send("clip:13", x), x);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Known answers of the model round: Local-SGD and its shifts, post-local SGD, the outer optimizer (METHODS 3, L1-L5).
+// Known answers of the model round: Local-SGD and its shifts (Gorbunov, Hanzely, Richtarik, AISTATS 2021, arXiv
+// 2011.02828), post-local SGD, the outer optimizer. A reference is what a run of the recursion gave, written in numpy
+// apart from this code.
 #include <cmath>
 #include <numeric>
 
@@ -49,7 +51,8 @@ TEST(LocalSgd, OneStepIsTheGradientRoundBitForBit) {
   }
 }
 
-TEST(LocalSgd, FixedPointIsBiasedAsInClosedForm) {  // METHODS L1
+/// On quadratics (I - mean (I - lr A_i)^tau)^-1 mean A_i^-1 (I - (I - lr A_i)^tau) b_i, which is not x*.
+TEST(LocalSgd, FixedPointIsBiasedAsInClosedForm) {
   const ConvexTrace trace = testing::Run(Local(TwoScalars(), 0.1, 500, {.sync_every = 5}));
   EXPECT_NEAR(trace.x[0], 0.6925023465365121, 1e-12);
   EXPECT_TRUE(trace.replicas_agree);
@@ -73,7 +76,7 @@ TEST(LocalSgd, EveryWayBackKeepsReplicas) {
   }
 }
 
-TEST(LocalSgd, RandomAgreementsComeByOneCoin) {  // METHODS L2: near the fixed tau = 1/p
+TEST(LocalSgd, RandomAgreementsComeByOneCoin) {  // near the fixed point of tau = 1/p
   ConvexTrial trial = Local(QH(), 0.001, 20000, {.random = 0.1});
   const ConvexTrace trace = testing::Run(trial);
   EXPECT_GT(LateMean(trace.distances), 0.02);
@@ -98,14 +101,15 @@ ConvexTrace RunShifted(const Shifted& method) {
   return testing::Run(trial);
 }
 
-TEST(LocalSgd, ShiftsByTheSolutionTakeAwayWhatTheyAreFor) {  // METHODS L3, L4, L5 on QH: references 0.21, 0.08, 1006
+/// Local-SVRG stalls at 0.21, S*-Local-SGD at 0.08; S*-Local-SGD* needs 1006 steps to 1e-10 (references on QH).
+TEST(LocalSgd, ShiftsByTheSolutionTakeAwayWhatTheyAreFor) {
   EXPECT_NEAR(LateMean(RunShifted({"lsvrg", false}).distances), 0.21, 0.05);
   EXPECT_NEAR(LateMean(RunShifted({"sgd", true}).distances), 0.08, 0.05);
   const ConvexTrace star = RunShifted({"star", true});
   EXPECT_NEAR(star.RoundsTo(1e-10), 1006, 60);
 }
 
-TEST(SSLocalSgd, LearnedShiftsTakeAwayTheBias) {  // METHODS L6 on QH, gamma = 0.005, p = 0.1: reference 951
+TEST(SSLocalSgd, LearnedShiftsTakeAwayTheBias) {  // on QH, lr = 0.005, p = 0.1: reference 951 steps
   const ConvexTrace trace = testing::Run(Local(QH(), 0.005, 3000, {.random = 0.1, .shift = "learn"}));
   EXPECT_NEAR(trace.RoundsTo(1e-10), 951, 200);
   EXPECT_TRUE(trace.replicas_agree || trace.distances.back() < 1e-10);
@@ -118,7 +122,7 @@ TEST(SSLocalSgd, ModelsAndShiftsHaveMemoryOfTheirOwn) {  // each EF21's estimate
   EXPECT_LT(trace.distances.back(), 1e-10);
 }
 
-TEST(SLocalSvrg, IsLinearWithAnAnchorAtTheMean) {  // METHODS L7 on QH, q = 1/8: reference 956
+TEST(SLocalSvrg, IsLinearWithAnAnchorAtTheMean) {  // on QH, q = 1/8: reference 956 steps
   ConvexTrial trial = Local(QH(), 0.005, 3000, {.random = 0.1, .shift = "anchor", .anchor_p = 0.125});
   trial.estimator.name = "anchored";
   const ConvexTrace trace = testing::Run(trial);
@@ -156,7 +160,7 @@ TEST(SLocalSvrg, TheAnchorIsTheMeanOfAllWorkersPointsBeforeTheStep) {
   for (size_t k = 0; k < expected.size(); ++k) EXPECT_NEAR(trace.distances[k], expected[k], 1e-12) << k;
 }
 
-TEST(GradSkip, WithoutSkippingIsGradientDescent) {  // METHODS L8: p = 1, q = 1
+TEST(GradSkip, WithoutSkippingIsGradientDescent) {  // Maranjyan et al. 2022, arXiv 2210.16402: p = 1, q = 1
   const ConvexTrace skip = testing::Run(Local(QH(), 0.1, 30, {.random = 1, .shift = "skip"}));
   const ConvexTrace descent = testing::Run(Local(QH(), 0.1, 30, {.sync_every = 1}));
   for (size_t j = 0; j < skip.x.size(); ++j) EXPECT_NEAR(skip.x[j], descent.x[j], 1e-14);
@@ -175,7 +179,7 @@ int Agreements(const ConvexTrace& trace) {
   return count;
 }
 
-TEST(GradSkip, IsLinearOnQkAndGoodWorkersRest) {  // METHODS L8: references 7985 with 268 agreements, ProxSkip 8651, 265
+TEST(GradSkip, IsLinearOnQkAndGoodWorkersRest) {  // references 7985 steps with 268 agreements; ProxSkip 8651 with 265
   const int steps = 12000;
   const ConvexTrace grad_skip = testing::Run(Local(QK(), 1e-3, steps, GradSkipOnQk(true)));
   const ConvexTrace prox_skip = testing::Run(Local(QK(), 1e-3, steps, GradSkipOnQk(false)));
@@ -197,7 +201,7 @@ class Decayed final : public ConvexWorker {
   Decayed(std::shared_ptr<const Problem> problem, size_t worker, double decay)
       : ConvexWorker(std::move(problem), worker), decay_(decay) {}
   void AddDecay() override {
-    for (size_t j = 0; j < x().size(); ++j) Slope()[0][j] += decay_ * x()[j];
+    for (size_t j = 0; j < x().size(); ++j) gradient()[0][j] += decay_ * x()[j];
   }
   void Step(double lr) override {
     AddDecay();

@@ -91,7 +91,8 @@ Delivered Exchanged(const char* participation, const char* topology, int rounds)
 
 class Partial : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(Partial, MeansOfAllOutcomesAreTheMeanOfAllWorkers) {  // METHODS M3
+/// The sum over the sets S of workers of P(S) g(S) is the mean gradient.
+TEST_P(Partial, MeansOfAllOutcomesAreTheMeanOfAllWorkers) {
   const Delivered delivered = Exchanged("nice:50%", GetParam(), 60);
   const Participation pairs = ParseParticipation("nice:50%");
   std::map<std::vector<double>, double> by_set;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Majority votes: the sign of the sum of the workers' signs, and 0 where it is tied (Bernstein et al. 2019, arXiv
-// 1810.05291; METHODS M4).
+// 1810.05291).
 #include <cmath>
 #include <numeric>
 #include <string>

@@ -17,7 +17,8 @@ namespace {
 using ::testing::HasSubstr;
 
 /// With constant zero gradients, n workers and T rounds, the receiver's shift is N(0, T alpha^2 sigma^2 / n I)
-/// (METHODS M27: T = 50, alpha = 0.3, sigma = 0.7, n = 5 give 0.441), and the senders' shifts are 0.
+/// (Islamov et al. 2025, arXiv 2502.11682: T = 50, alpha = 0.3, sigma = 0.7, n = 5 give 0.441), and the senders' shifts
+/// are 0.
 TEST(Noise, AddsUpAtTheReceiverAndNowhereElse) {
   constexpr size_t kNumel = 20000;
   CommConfig comm = testing::Comm("clip21_sgd2m", "clip:1");

@@ -105,8 +105,9 @@ TEST(Methods, OtherKeysAreCheckedByName) {
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.beta = "0.5"; }), StartsWith("comm.beta: method ef"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.p = "0.5"; }), StartsWith("comm.p: method ef"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.opening = "dense"; }), StartsWith("comm.opening: method ef"));
-  EXPECT_THAT(RefusalOf([](CommConfig& c) { c.piece = "layer"; }),
-              AllOf(StartsWith("comm.piece: 'layer'"), HasSubstr("expected fixed (65,536 elements), tensor or matrix")));
+  EXPECT_THAT(
+      RefusalOf([](CommConfig& c) { c.piece = "layer"; }),
+      AllOf(StartsWith("comm.piece: 'layer'"), HasSubstr("expected fixed (65,536 elements), tensor or matrix")));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.min_compress_numel = -1; }), StartsWith("comm.min_compress_numel: -1"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.start_iter = -5; }), StartsWith("comm.start_iter: -5"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.bucket_cap_mb = 0; }), StartsWith("comm.bucket_cap_mb: 0"));

@@ -25,14 +25,15 @@ double LateMean(const std::vector<double>& distances) {
   return std::accumulate(first, distances.end(), 0.0) / static_cast<double>(distances.end() - first);
 }
 
-TEST(Quadratic, GradientDescentOnQhFollowsTheReference) {  // METHODS 0.4 and M1
+TEST(Quadratic, GradientDescentOnQhFollowsTheReference) {  // a run of the recursion in numpy, apart from this code
   EXPECT_NEAR(Descend(QH(), Comm("none", "identity"), 0.1, 10).distances.back(), 1.4322620843962705e-3, 1e-14);
   const auto trace = Descend(QH(), Comm("none", "identity"), 1 / 6.447368421052632, 25);
   EXPECT_EQ(trace.RoundsTo(1e-10), 19);
   EXPECT_NEAR(trace.distances[0], 1.2076515226342595, 1e-14);  // ||x*||
 }
 
-TEST(Quadratic, TopOneWithoutFeedbackDivergesAtItsExactRate) {  // METHODS M2 (i): x^k = (1 + 11 gamma / 6)^k x^0
+/// Beznosikov et al. 2023, arXiv 2002.12410, example 1: x^k = (1 + 11 gamma / 6)^k x^0.
+TEST(Quadratic, TopOneWithoutFeedbackDivergesAtItsExactRate) {
   const auto trace = Descend(Q3(), Comm("dcgd", "topk:1"), 0.05, 50);
   const double expected = std::pow(1 + 11 * 0.05 / 6, 50);
   EXPECT_NEAR(expected, 80.26061448226, 1e-10);
@@ -40,17 +41,18 @@ TEST(Quadratic, TopOneWithoutFeedbackDivergesAtItsExactRate) {  // METHODS M2 (i
   EXPECT_NEAR(trace.distances.back() / (std::sqrt(3.0) * expected), 1, 1e-12);
 }
 
-TEST(Quadratic, ErrorFeedbackCuresTopOneOnQ3) {  // METHODS M8 (i): ref 977 and 324 rounds
+TEST(Quadratic, ErrorFeedbackCuresTopOneOnQ3) {  // reference runs of 977 and 324 rounds, in numpy
   EXPECT_NEAR(Descend(Q3(), Comm("ef", "topk:1"), 0.02, 1100).RoundsTo(1e-10), 977, 2);
   EXPECT_NEAR(Descend(Q3(), Comm("ef", "topk:1"), 0.05, 400).RoundsTo(1e-10), 324, 2);
 }
 
-TEST(Quadratic, ErrorFeedbackAroundIdentityIsGradientDescentBitForBit) {  // METHODS M8 (ii), gamma a power of two
+TEST(Quadratic, ErrorFeedbackAroundIdentityIsGradientDescentBitForBit) {  // scaling by a power of two is exact
   EXPECT_EQ(Descend(Q3(), Comm("ef", "identity"), 0x1p-6, 200).x,
             Descend(Q3(), Comm("none", "identity"), 0x1p-6, 200).x);
 }
 
-TEST(Quadratic, ErrorFeedbackStallsAtANeighbourhoodOnQh) {  // METHODS M8 (iii)
+/// The distance after 10 rounds is deterministic, a reference run's in numpy.
+TEST(Quadratic, ErrorFeedbackStallsAtANeighbourhoodOnQh) {
   const auto coarse = Descend(QH(), Comm("ef", "topk:2"), 0.02, 2000);
   EXPECT_NEAR(coarse.distances[10], 0.7152104549953866, 1e-12);
   // The point wanders in the neighbourhood: the reference (0.4995, 0.0417) is one point of it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each method's acceptance number on QH and Q3 (the references of METHODS.md), and the equalities between methods.
+// Each method's acceptance number on QH, Q3 and LR, and the equalities between methods. A reference is what a run of
+// the paper's own recursion gave, written in numpy apart from this code; the papers are those of src/method/rows.cc.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -107,35 +108,37 @@ INSTANTIATE_TEST_SUITE_P(
         Acceptance{"clip21", Comm("clip21", "clip:1"), 0.02, 252, 1}),
     [](const auto& info) { return info.param.name; });
 
-TEST(RowsOnQh, Ef21FollowsTheReferenceToTheLastDigits) {  // METHODS M17, round 50
+TEST(RowsOnQh, Ef21FollowsTheReferenceToTheLastDigits) {  // Richtarik et al. 2021, arXiv 2106.05203: round 50
   EXPECT_NEAR(Descend(Comm("ef21", "topk:2"), 0.02, 50).distances.back(), 1.1189261495958588e-3, 1e-13);
 }
 
-TEST(RowsOnQh, EControlNeedsItsControl) {  // METHODS M16: eta = 1 blows up by round 130
+TEST(RowsOnQh, EControlNeedsItsControl) {  // Gao et al. 2024, arXiv 2311.05645: the reference diverges by round 130
   EXPECT_GT(Descend(With("econtrol", "topk:2", &CommConfig::eta, "1"), 0.02, 130).distances.back(), 1e3);
 }
 
-TEST(RowsOnQh, DcgdKeepsTheNoiseThatDianaRemoves) {  // METHODS M2 (ii): stays near 1.3
+TEST(RowsOnQh, DcgdKeepsTheNoiseThatDianaRemoves) {  // the reference stays near 1.3
   const auto stalled = Descend(Comm("dcgd", "randk:2"), 1 / (kMaxL * (1 + 2 * 9 / kWorkers)), 20000);
   EXPECT_EQ(stalled.RoundsTo(1e-3), -1);
   EXPECT_GT(stalled.distances.back(), 0.3);
 }
 
-TEST(RowsOnQh, CommonCoinsAreAnotherMethod) {  // METHODS O6, M18: they diverge at the step that own coins take
+/// They diverge at the step with which own coins converge: omega is not divided by n.
+TEST(RowsOnQh, CommonCoinsAreAnotherMethod) {
   EXPECT_GT(Descend(Comm("diana", "randk:2:common"), kDianaStep, 1200).distances.back(), 1e3);
 }
 
-TEST(RowsOnQh, DoubleSqueezeStalls) {  // METHODS M15: ref 0.29 at gamma = 0.01
+TEST(RowsOnQh, DoubleSqueezeStalls) {  // Tang et al. 2019, arXiv 1905.05957: reference 0.29
   const auto trace = Descend(Comm("doublesqueeze", "topk:2"), 0.01, 4000);
   const double mean = std::accumulate(trace.distances.end() - 1000, trace.distances.end(), 0.0) / 1000;
   EXPECT_NEAR(mean, 0.29, 0.12);
 }
 
-TEST(RowsOnQh, ClippingNeedsItsFeedback) {  // METHODS M26: without it ref 0.96
+TEST(RowsOnQh, ClippingNeedsItsFeedback) {  // Khirirat et al. 2023, arXiv 2305.18929: reference without it 0.96
   EXPECT_NEAR(Descend(Comm("dcgd", "clip:1"), 0.02, 2000).distances.back(), 0.96, 0.1);
 }
 
-/// METHODS M27, full gradients without noise: ref 275, 242 and 2023 rounds, deterministic.
+/// Islamov et al. 2025, arXiv 2502.11682, with full gradients and without noise: references of 275, 242 and 2023
+/// rounds, deterministic.
 TEST(RowsOnQh, Clip21OfMomentaFollowsTheReference) {
   struct Case {
     double beta;
@@ -150,7 +153,8 @@ TEST(RowsOnQh, Clip21OfMomentaFollowsTheReference) {
   }
 }
 
-TEST(RowsOnLr, EcOfVarianceReducedGradientsStallsWhereWorkersDisagree) {  // METHODS M12: ref 9.8e-3
+/// EC-LSVRG, Gorbunov et al. 2020, arXiv 2010.12292: reference 9.8e-3.
+TEST(RowsOnLr, EcOfVarianceReducedGradientsStallsWhereWorkersDisagree) {
   const auto trace = Descend(Comm("ec_lsvrg", "topk:1"), 0.1 / kLij, 7000, LR());
   EXPECT_EQ(trace.RoundsTo(1e-3), -1);
   EXPECT_LT(trace.distances.back(), 5e-2);
@@ -172,19 +176,20 @@ TEST(RowsOnQh, LazyWorkersSendLess) {
   EXPECT_LT(bytes("4"), 0.6 * static_cast<double>(bytes("0")));  // after a message the next two changes may be left out
 }
 
-TEST(RowsOnQ3, UnbiasedDcgdConvergesWhereAllGradientsVanish) {  // METHODS M2 (iii): ref 4040 rounds
+TEST(RowsOnQ3, UnbiasedDcgdConvergesWhereAllGradientsVanish) {  // reference 4040 rounds
   const int rounds = Descend(Comm("dcgd", "randk:1"), 0.005, 12000, Q3()).RoundsTo(1e-10);
   EXPECT_GT(rounds, 1300);
 }
 
-// Equalities (METHODS 10.5). Those of the same arithmetic hold bit for bit.
+// Equalities that follow from the rules of the methods. Those of the same arithmetic hold bit for bit.
 
 TEST(RowsAreEqual, EControlWithoutItsMemoryToEf21) {
   EXPECT_EQ(Descend(With("econtrol", "topk:2", &CommConfig::eta, "0"), 0.02, 200).x,
             Descend(Comm("ef21", "topk:2"), 0.02, 200).x);
 }
 
-TEST(RowsAreEqual, LazyAggregationThatIsNeverLazyToEf21) {  // METHODS O21, 10.5 (18)
+/// CLAG of zeta = 0 (arXiv 2202.00998) and CBAG of p = 1 (arXiv 2206.03588).
+TEST(RowsAreEqual, LazyAggregationThatIsNeverLazyToEf21) {
   const auto ef21 = Descend(Comm("ef21", "topk:2"), 0.02, 200).x;
   EXPECT_EQ(Descend(With("clag", "topk:2", &CommConfig::zeta, "0"), 0.02, 200).x, ef21);
   EXPECT_EQ(Descend(With("cbag", "topk:2", &CommConfig::p, "1"), 0.02, 200).x, ef21);
@@ -216,13 +221,15 @@ TEST(RowsAreEqual, DianaDqOfIdentityToDiana) {
             Descend(Comm("diana", "randk:2"), 1.0 / 128, 300).x);
 }
 
-TEST(RowsAreEqual, Clip21OfWideBallsToGradientDescent) {  // METHODS M26
+/// Khirirat et al. 2023, arXiv 2305.18929: a ball that holds every gradient clips nothing.
+TEST(RowsAreEqual, Clip21OfWideBallsToGradientDescent) {
   const auto plain = With("none", "identity", &CommConfig::topology, "allgather");
   EXPECT_NEAR(Descend(Comm("clip21", "clip:1e9"), 0.1, 20).distances.back(), Descend(plain, 0.1, 20).distances.back(),
               1e-14);
 }
 
-/// METHODS M24: LR, Rand-2, batches of 4 of 20 (p = 1/6), ref 324 rounds; with whole batches, MARINA's trajectory.
+/// VR-MARINA (Gorbunov et al. 2021, arXiv 2102.07845, algorithm 2) on LR with Rand-2 and batches of 4 of 20 (p = 1/6):
+/// reference 324 rounds; with whole batches, MARINA's trajectory.
 TEST(RowsOnLr, VrMarinaConvergesAndOfWholeBatchesIsMarina) {
   testing::ConvexTrial trial{std::make_shared<Problem>(LR()), Comm("vr_marina", "randk:2"), 0.33414, 1000};
   trial.estimator = UsualEstimator(FindMethod("vr_marina"));
@@ -253,7 +260,8 @@ TEST(RowsOnLr, OnlineVrMarinaOfWholeRefreshBatchesIsVrMarina) {
   EXPECT_NEAR(noisy.passes / exact.passes, 8.4 / 10.4, 0.02) << "a fifth of the rounds takes 10 in place of 20 samples";
 }
 
-TEST(RowsOnQh, DoreWithARegulariserReachesItsSolution) {  // METHODS M22: R = ||x||_1 / 2, ref 251 rounds, 17 non-zeros
+/// Liu et al. 2020, arXiv 1910.07561, R = ||x||_1 / 2: reference 251 rounds, 17 non-zeros.
+TEST(RowsOnQh, DoreWithARegulariserReachesItsSolution) {
   Problem problem = QH();
   const Prox prox{Prox::Kind::kL1, 0.5};
   problem.minimiser = Minimise(problem, prox);
@@ -277,7 +285,8 @@ TEST(RowsAreEqual, RowsOfIdentityToGradientDescentButForRounding) {
     EXPECT_NEAR(Descend(comm, 0.1, 10).distances.back(), kGradientDescent, 1e-13) << comm.method;
 }
 
-TEST(RowsAreEqual, EcWithTheStepInsideToEfWhereTheStepIsConstant) {  // METHODS M8 (iii), for homogeneous operators
+/// For homogeneous operators; the distance is ef's after 10 rounds (Quadratic.ErrorFeedbackStallsAtANeighbourhoodOnQh).
+TEST(RowsAreEqual, EcWithTheStepInsideToEfWhereTheStepIsConstant) {
   EXPECT_NEAR(Descend(Comm("ec", "topk:2"), 0.02, 10).distances.back(), 0.7152104549953866, 1e-12);
 }
 

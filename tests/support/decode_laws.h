@@ -26,8 +26,8 @@ std::vector<std::vector<std::byte>> ThreePayloads(const Compressor& compressor, 
   return payloads;
 }
 
-/// Several payloads in one call give the bits of one call each in the same order, whatever site.worker is; keep = false
-/// forgets what lay in out.
+/// Several payloads in one call give the bits of one call each in the same order, whatever site.worker is;
+/// accumulate = false forgets what lay in out.
 template <typename T>
 std::string PayloadsAddUpInOrder(const Compressor& compressor, const PieceCase<T>& c) {
   const auto bytes = ThreePayloads(compressor, c);
@@ -39,16 +39,17 @@ std::string PayloadsAddUpInOrder(const Compressor& compressor, const PieceCase<T
   for (size_t r = 0; r < payloads.size(); ++r) {
     Site site = c.site;
     site.worker = payloads[r].worker;
-    compressor.Decode(site, lane, {&payloads[r], 1}, std::span(weights).subspan(r, 1), /*keep=*/true, one_by_one);
+    compressor.Decode(site, lane, {&payloads[r], 1}, std::span(weights).subspan(r, 1), /*accumulate=*/true, one_by_one);
   }
-  compressor.Decode(c.site, lane, payloads, std::span<const T>(weights), /*keep=*/false, at_once);
+  compressor.Decode(c.site, lane, payloads, std::span<const T>(weights), /*accumulate=*/false, at_once);
   if (!SameBits(at_once, one_by_one)) return "three payloads in one call differ from one call each";
-  compressor.Decode(c.site, lane, payloads, std::span<const T>(weights), /*keep=*/true, kept);
-  if (!SameBits(kept, one_by_one)) return "keep = true onto zeros differs from keep = false";
-  compressor.Decode(c.site, lane, {}, std::span<const T>{}, /*keep=*/true, kept);
-  if (!SameBits(kept, one_by_one)) return "no payloads, keep = true: out changed";
-  compressor.Decode(c.site, lane, {}, std::span<const T>{}, /*keep=*/false, kept);
-  if (std::ranges::any_of(kept, [](T value) { return value != 0; })) return "no payloads, keep = false: out is not 0";
+  compressor.Decode(c.site, lane, payloads, std::span<const T>(weights), /*accumulate=*/true, kept);
+  if (!SameBits(kept, one_by_one)) return "accumulate = true onto zeros differs from accumulate = false";
+  compressor.Decode(c.site, lane, {}, std::span<const T>{}, /*accumulate=*/true, kept);
+  if (!SameBits(kept, one_by_one)) return "no payloads, accumulate = true: out changed";
+  compressor.Decode(c.site, lane, {}, std::span<const T>{}, /*accumulate=*/false, kept);
+  if (std::ranges::any_of(kept, [](T value) { return value != 0; }))
+    return "no payloads, accumulate = false: out is not 0";
   return {};
 }
 

@@ -17,7 +17,7 @@ std::string ZeroStaysZero(const Compressor& compressor, const PieceCase<T>& c) {
   const auto is_zero = [](T value) { return value == 0; };
   if (!std::ranges::all_of(c.x, is_zero)) return {};
   const Encoded<T> encoded = Encode(compressor, c.site, c.x);
-  if (!std::ranges::all_of(encoded.owing, is_zero)) return "zeros left something owing";
+  if (!std::ranges::all_of(encoded.residual_out, is_zero)) return "zeros left a residual";
   if (!std::ranges::all_of(Decode<T>(compressor, c.site, encoded.bytes), is_zero)) return "C(0) is not 0";
   const Encoded<T> absent = Encode<T>(compressor, c.site, {}),
                    zeros = Encode(compressor, c.site, std::vector<T>(c.x.size()));
@@ -48,60 +48,63 @@ std::string BytesAreExact(const Compressor& compressor, const PieceCase<T>& c) {
          " depends on what lay there";
 }
 
-/// owing + C(u) = u: what is left out is owed. owing is u - C(u) rounded once, by half a unit in the last place; so
-/// where one of the two is zero, the other is u to the last bit.
+/// residual_out + C(u) = u: what is left out is kept. residual_out is u - C(u) rounded once, by half a unit in the last
+/// place; so where one of the two is zero, the other is u to the last bit.
 template <typename T>
 std::string NothingIsLost(const Compressor& compressor, const PieceCase<T>& c) {
   const Encoded<T> encoded = Encode(compressor, c.site, c.x);
   const std::vector<T> sent = Decode<T>(compressor, c.site, encoded.bytes);
   for (size_t i = 0; i < c.x.size(); ++i) {
-    const long double lost = static_cast<long double>(c.x[i]) - sent[i] - encoded.owing[i];
+    const long double lost = static_cast<long double>(c.x[i]) - sent[i] - encoded.residual_out[i];
     const long double allowed =
-        sent[i] == 0 ? 0 : std::numeric_limits<T>::epsilon() * std::abs(static_cast<long double>(encoded.owing[i]));
+        sent[i] == 0 ? 0
+                     : std::numeric_limits<T>::epsilon() * std::abs(static_cast<long double>(encoded.residual_out[i]));
     if (!(std::abs(lost) <= allowed))
       return "element " + std::to_string(i) + ": u = " + std::to_string(c.x[i]) + ", sent " + std::to_string(sent[i]) +
-             ", owing " + std::to_string(encoded.owing[i]);
+             ", residual_out " + std::to_string(encoded.residual_out[i]);
   }
   return {};
 }
 
-/// A second vector of the same size, so that scale * x + owed stays finite for scale 1/2.
+/// A second vector of the same size, so that scale * x + residual_in stays finite for scale 1/2.
 template <typename T>
-std::vector<T> OwedBeside(const std::vector<T>& x) {
-  std::vector<T> owed(x.rbegin(), x.rend());
-  for (T& value : owed) value *= T(0.375);
-  return owed;
+std::vector<T> ResidualBeside(const std::vector<T>& x) {
+  std::vector<T> residual_in(x.rbegin(), x.rend());
+  for (T& value : residual_in) value *= T(0.375);
+  return residual_in;
 }
 
-/// u = scale * v + owed, in T, before anything else happens.
+/// u = scale * v + residual_in, in T, before anything else happens.
 template <typename T>
 std::string EncodesTheScaledSum(const Compressor& compressor, const PieceCase<T>& c) {
-  const std::vector<T> owed = OwedBeside(c.x);
+  const std::vector<T> residual_in = ResidualBeside(c.x);
   std::vector<T> u(c.x.size()), halves(c.x.size());
-  for (size_t i = 0; i < u.size(); ++i) halves[i] = T(-0.5) * c.x[i], u[i] = T(-0.5) * c.x[i] + owed[i];
+  for (size_t i = 0; i < u.size(); ++i) halves[i] = T(-0.5) * c.x[i], u[i] = T(-0.5) * c.x[i] + residual_in[i];
   if (!(Encode(compressor, c.site, c.x, T(-0.5)) == Encode(compressor, c.site, halves))) return "scale * v";
-  if (!(Encode(compressor, c.site, c.x, T(-0.5), owed) == Encode(compressor, c.site, u))) return "scale * v + owed";
-  if (!(Encode<T>(compressor, c.site, {}, T(-0.5), owed) == Encode(compressor, c.site, owed))) return "owed alone";
+  if (!(Encode(compressor, c.site, c.x, T(-0.5), residual_in) == Encode(compressor, c.site, u)))
+    return "scale * v + residual_in";
+  if (!(Encode<T>(compressor, c.site, {}, T(-0.5), residual_in) == Encode(compressor, c.site, residual_in)))
+    return "residual_in alone";
   return {};
 }
 
-/// owing may be v, or owed, or a vector of its own, or not wanted: the payload and u - C(u) are the same.
+/// residual_out may be v, or residual_in, or a vector of its own, or not wanted: the payload and u - C(u) are the same.
 template <typename T>
 std::string MemoryMayAlias(const Compressor& compressor, const PieceCase<T>& c) {
-  const std::vector<T> owed = OwedBeside(c.x);
-  const Encoded<T> apart = Encode(compressor, c.site, c.x, T(0.5), owed);
+  const std::vector<T> residual_in = ResidualBeside(c.x);
+  const Encoded<T> apart = Encode(compressor, c.site, c.x, T(0.5), residual_in);
   Lane lane;
   Encoded<T> other;
-  const auto differs = [&](std::span<const T> v, std::span<const T> memory, std::span<T> owing) {
+  const auto differs = [&](std::span<const T> v, std::span<const T> memory, std::span<T> residual_out) {
     other.bytes.resize(compressor.Bytes(c.site.piece, kDtypeOf<T>));
-    other.bytes.resize(compressor.Encode(c.site, lane, v, T(0.5), memory, owing, other.bytes));
-    return owing.empty() ? !SameBits(other.bytes, apart.bytes) : !(other == apart);
+    other.bytes.resize(compressor.Encode(c.site, lane, v, T(0.5), memory, residual_out, other.bytes));
+    return residual_out.empty() ? !SameBits(other.bytes, apart.bytes) : !(other == apart);
   };
-  other.owing = c.x;
-  if (differs(other.owing, owed, other.owing)) return "owing is v";
-  other.owing = owed;
-  if (differs(c.x, other.owing, other.owing)) return "owing is owed";
-  if (differs(c.x, owed, std::span<T>{})) return "owing is not wanted";
+  other.residual_out = c.x;
+  if (differs(other.residual_out, residual_in, other.residual_out)) return "residual_out is v";
+  other.residual_out = residual_in;
+  if (differs(c.x, other.residual_out, other.residual_out)) return "residual_out is residual_in";
+  if (differs(c.x, residual_in, std::span<T>{})) return "residual_out is not wanted";
   return {};
 }
 

@@ -80,18 +80,20 @@ bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {  // -0 is not 
 template <typename T>
 struct Encoded {
   std::vector<std::byte> bytes;
-  std::vector<T> owing;
+  std::vector<T> residual_out;
 
-  bool operator==(const Encoded& other) const { return SameBits(bytes, other.bytes) && SameBits(owing, other.owing); }
+  bool operator==(const Encoded& other) const {
+    return SameBits(bytes, other.bytes) && SameBits(residual_out, other.residual_out);
+  }
 };
 
 template <typename T>
 Encoded<T> Encode(const Compressor& compressor, const Site& site, const std::vector<T>& v, T scale = 1,
-                  const std::vector<T>& owed = {}) {
+                  const std::vector<T>& residual_in = {}) {
   Lane lane;
   Encoded<T> result{std::vector<std::byte>(compressor.Bytes(site.piece, kDtypeOf<T>)),
                     std::vector<T>(site.piece.numel)};
-  result.bytes.resize(compressor.Encode(site, lane, v, scale, owed, result.owing, result.bytes));
+  result.bytes.resize(compressor.Encode(site, lane, v, scale, residual_in, result.residual_out, result.bytes));
   return result;
 }
 
@@ -100,7 +102,7 @@ std::vector<T> Decode(const Compressor& compressor, const Site& site, std::span<
   Lane lane;
   std::vector<T> out(site.piece.numel);
   const Payload payload{bytes, site.worker};
-  compressor.Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), /*keep=*/false, out);
+  compressor.Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), /*accumulate=*/false, out);
   return out;
 }
 

@@ -58,9 +58,10 @@ struct Field {
 };
 
 /// FORMAT.md's table.
-const std::vector<Field> kFields = {{"magic", 0, 4},   {"version", 4, 2},   {"flags", 6, 2},     {"token", 8, 8},
-                                    {"step", 16, 8},   {"channel", 24, 4},  {"bucket", 28, 4}, {"sender", 32, 4}, {"rates", 36, 4},
-                                    {"size", 40, 8},   {"layout", 48, 8},   {"checksum", 56, 8}, {"tag", 64, 16}};
+const std::vector<Field> kFields = {{"magic", 0, 4},  {"version", 4, 2},  {"flags", 6, 2},   {"token", 8, 8},
+                                    {"step", 16, 8},  {"channel", 24, 4}, {"bucket", 28, 4}, {"sender", 32, 4},
+                                    {"rates", 36, 4}, {"size", 40, 8},    {"layout", 48, 8}, {"checksum", 56, 8},
+                                    {"tag", 64, 16}};
 
 TEST(Frame, EveryBitOfEveryFieldIsChecked) {
   size_t covered = 0;

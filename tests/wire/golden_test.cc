@@ -49,14 +49,14 @@ std::string TextOf(const std::vector<std::byte>& bytes) {
   return text;
 }
 
-/// Encodes scale v + owed, as a link does; one line.
+/// Encodes scale v + residual_in, as a link does; one line.
 template <typename T>
 std::string Line(const std::string& spec, size_t numel, std::vector<T> (*input)(size_t, uint32_t), const char* name) {
   const auto compressor = ParseCompressor(spec);
   const Site site = SiteOf(Piece::Whole(numel));
   const auto encoded = Encode<T>(*compressor, site, input(numel, 7), T(0.75), input(numel, 1009));
   return fmt::format("{} f{} {}{}: {} bytes {}, residual {}, decoded {}\n", spec, 8 * sizeof(T), numel, name,
-                     encoded.bytes.size(), TextOf(encoded.bytes), HashOf(encoded.owing),
+                     encoded.bytes.size(), TextOf(encoded.bytes), HashOf(encoded.residual_out),
                      HashOf(Decode<T>(*compressor, site, encoded.bytes, T(0.5))));
 }
 

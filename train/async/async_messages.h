@@ -36,34 +36,34 @@ struct WorkerNote {
   double residual_norm = 0;  ///< ||e|| of its error feedback
 };
 
-/// Bytes of the longest letter: no operator makes more of a float than this, positions and frames included.
-inline size_t LongestLetter(const std::vector<Parameter>& parameters) {
+/// Bytes of the longest message: no operator makes more of a float than this, positions and frames included.
+inline size_t LongestMessage(const std::vector<Parameter>& parameters) {
   return 4 * sizeof(float) * Numel(parameters) + (1 << 20);
 }
 
 template <typename Note>
-std::vector<std::byte> Letter(const Note& note, std::span<const std::byte> body = {}) {
-  std::vector<std::byte> letter(sizeof(Note) + body.size());
-  std::memcpy(letter.data(), &note, sizeof(Note));
-  if (!body.empty()) std::memcpy(letter.data() + sizeof(Note), body.data(), body.size());
-  return letter;
+std::vector<std::byte> MakeMessage(const Note& note, std::span<const std::byte> body = {}) {
+  std::vector<std::byte> message(sizeof(Note) + body.size());
+  std::memcpy(message.data(), &note, sizeof(Note));
+  if (!body.empty()) std::memcpy(message.data() + sizeof(Note), body.data(), body.size());
+  return message;
 }
 
 template <typename Note>
-struct Opened {
+struct ParsedMessage {
   Note note;
-  std::span<const std::byte> body;  // of the letter
+  std::span<const std::byte> body;  // of the message
 };
 
 template <typename Note>
-Opened<Note> Open(std::span<const std::byte> letter) {
-  Opened<Note> opened;
-  if (letter.size() < sizeof(Note))
-    throw Error("a message has " + std::to_string(letter.size()) + " bytes, expected at least " +
+ParsedMessage<Note> ParseMessage(std::span<const std::byte> message) {
+  ParsedMessage<Note> parsed;
+  if (message.size() < sizeof(Note))
+    throw Error("a message has " + std::to_string(message.size()) + " bytes, expected at least " +
                 std::to_string(sizeof(Note)) + ": do both ends run the same version of gradwire?");
-  std::memcpy(&opened.note, letter.data(), sizeof(Note));
-  opened.body = letter.subspan(sizeof(Note));
-  return opened;
+  std::memcpy(&parsed.note, message.data(), sizeof(Note));
+  parsed.body = message.subspan(sizeof(Note));
+  return parsed;
 }
 
 }  // namespace gradwire::train

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+// One thread meets workers (Meet) and gives each of them a Line, which has two threads: a reader turns what comes into
+// events of one queue for all, and a writer sends what lies in the line's own queue. The server's thread takes events
+// (Next) and fills the writers' queues (Send): it waits for no worker, and a slow or dead one holds up no other. A line
+// ends with the worker's good-bye, with an error or by Stop; the reader says so by an event, kGone, unless the whole
+// run is over.
 #include "train/async/async_post.h"
 
 #include "base/start_thread.h"
@@ -8,7 +13,7 @@
 namespace gradwire::train {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{20};  // for arrivals
+constexpr std::chrono::milliseconds kPollPeriod{20};  // between two looks for arrivals
 
 }  // namespace
 
@@ -22,9 +27,9 @@ class AsyncPost::Line {
     reads_.join();
   }
 
-  void Put(std::vector<std::byte> letter) {
+  void Put(std::vector<std::byte> message) {
     const std::scoped_lock lock(mutex_);
-    letters_.push_back(std::move(letter));
+    messages_.push_back(std::move(message));
     more_.notify_all();
   }
   /// The run is over for the worker, whatever it was to get before.
@@ -60,36 +65,36 @@ class AsyncPost::Line {
 
   /// Whether more is to come.
   bool ReadOne(Pair& pair) {
-    std::vector<std::byte> letter = pair.Receive(post_.most_);
-    const Kind kind = Open<WorkerNote>(letter).note.kind;
+    std::vector<std::byte> message = pair.Receive(post_.most_);
+    const Kind kind = ParseMessage<WorkerNote>(message).note.kind;
     if (kind == Kind::kGradient || kind == Kind::kFailed)
-      post_.Put({PostEvent::Kind::kMessage, worker_, std::move(letter)});
+      post_.Put({PostEvent::Kind::kMessage, worker_, std::move(message)});
     return kind != Kind::kBye;
   }
 
   void Write(Pair& pair) {
     try {
-      while (const auto letter = NextLetter()) pair.Send(*letter);
-      pair.Send(Letter(ServerNote{ServerNote::Kind::kStop}));
+      while (const auto message = NextMessage()) pair.Send(*message);
+      pair.Send(MakeMessage(ServerNote{ServerNote::Kind::kStop}));
     } catch (const std::exception&) {  // the reader finds it as well, and says it
     }
   }
 
-  std::optional<std::vector<std::byte>> NextLetter() {
+  std::optional<std::vector<std::byte>> NextMessage() {
     std::unique_lock lock(mutex_);
-    const auto is_due = [&] { return is_over_ || !letters_.empty(); };
-    if (!more_.wait_for(lock, post_.member_.timeout / 4, is_due)) return Letter(ServerNote{});
+    const auto is_due = [&] { return is_over_ || !messages_.empty(); };
+    if (!more_.wait_for(lock, post_.member_.timeout / 4, is_due)) return MakeMessage(ServerNote{});
     if (is_over_) return std::nullopt;
-    std::vector<std::byte> letter = std::move(letters_.front());
-    letters_.pop_front();
-    return letter;
+    std::vector<std::byte> message = std::move(messages_.front());
+    messages_.pop_front();
+    return message;
   }
 
   AsyncPost& post_;
   const uint32_t worker_;
   std::mutex mutex_;
   std::condition_variable more_;
-  std::deque<std::vector<std::byte>> letters_;
+  std::deque<std::vector<std::byte>> messages_;
   bool is_over_ = false;
   std::thread reads_;
 };
@@ -109,7 +114,7 @@ AsyncPost::~AsyncPost() {
 
 void AsyncPost::Meet() {
   try {
-    for (; !over_; std::this_thread::sleep_for(kLook)) {
+    for (; !over_; std::this_thread::sleep_for(kPollPeriod)) {
       const auto arrival = meeting_.Next();
       if (!arrival) continue;
       if (!arrival->excuse.empty()) {
@@ -139,9 +144,9 @@ std::optional<PostEvent> AsyncPost::Next(Clock::time_point until) {
   return event;
 }
 
-void AsyncPost::Send(uint32_t worker, std::vector<std::byte> letter) {
+void AsyncPost::Send(uint32_t worker, std::vector<std::byte> message) {
   const std::scoped_lock lock(mutex_);
-  if (const auto line = lines_.find(worker); line != lines_.end()) line->second->Put(std::move(letter));
+  if (const auto line = lines_.find(worker); line != lines_.end()) line->second->Put(std::move(message));
 }
 
 void AsyncPost::Dismiss(uint32_t worker) {

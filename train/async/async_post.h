@@ -46,8 +46,8 @@ class AsyncPost {
 
   /// The next event, in the order of their arrival; none where none came until then.
   std::optional<PostEvent> Next(Clock::time_point until);
-  /// A letter to a worker that has come. Returns at once. To one that has gone meanwhile, nothing.
-  void Send(uint32_t worker, std::vector<std::byte> letter);
+  /// A message to a worker that has come. Returns at once. To one that has gone meanwhile, nothing.
+  void Send(uint32_t worker, std::vector<std::byte> message);
   /// Tells a worker that the run is over for it.
   void Dismiss(uint32_t worker);
 

@@ -27,15 +27,15 @@ std::string Number(uint32_t worker) { return "worker " + std::to_string(worker);
 }  // namespace
 
 AsyncRounds::AsyncRounds(const Config& config, const Membership& member, const std::string& settings,
-                         Objective<float>& model, std::function<void(const std::string&)> say)
+                         Objective<float>& model, std::function<void(const std::string&)> log)
     : config_(config),
       first_(config.async.server == "dedicated" ? 1 : 0),
       size_(member.size),
       timeout_(member.timeout),
-      say_(std::move(say)),
+      log_(std::move(log)),
       token_(RandomToken()),
       server_(model, AsyncPartsOf(config), RulesOf(config.async), config.run.seed, token_),
-      post_(member, settings, token_, LongestLetter(model.parameters())) {}
+      post_(member, settings, token_, LongestMessage(model.parameters())) {}
 
 AsyncRounds::~AsyncRounds() = default;
 
@@ -53,7 +53,7 @@ void AsyncRounds::Begin(double lr) {
     }
     if (event->kind == PostEvent::Kind::kCame) here.insert(event->worker);
     if (event->kind == PostEvent::Kind::kGone) {
-      say_(Number(event->worker) + " could not start: " + event->why);
+      log_(Number(event->worker) + " could not start: " + event->why);
       here.erase(event->worker);
       if (IsOfTheStart(event->worker)) excused_.insert(event->worker);
     }
@@ -61,10 +61,10 @@ void AsyncRounds::Begin(double lr) {
       throw NoWorkers("no worker could start; the lines above say why");
   }
   for (const int rank : Missing(here))
-    say_("rank " + std::to_string(rank) + " has not come to work within " + std::to_string(timeout_.count()) +
+    log_("rank " + std::to_string(rank) + " has not come to work within " + std::to_string(timeout_.count()) +
          " ms: was it started, and does it run? The run goes on without it, and takes it when it comes");
   if (here.empty()) NobodyCame();
-  say_("async: " + std::to_string(here.size()) + " workers, " + config_.async.assign + " jobs");
+  log_("async: " + std::to_string(here.size()) + " workers, " + config_.async.assign + " jobs");
   jobs_.open(JobsFile(config_));
   if (!jobs_) throw Error(JobsFile(config_) + ": cannot be written; check run.output_dir and its permissions");
   jobs_ << kColumns << kept_jobs_ << std::flush;
@@ -90,7 +90,7 @@ std::vector<int> AsyncRounds::Missing(const std::set<uint32_t>& here) const {
 void AsyncRounds::Notify(Notice& notice, Clock::time_point begin, const std::string& what) const {
   const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
   if (notice.IsDue(waited))
-    say_("the server has waited " + Seconds(waited) + " for " + what + "; it gives up after " + Seconds(timeout_));
+    log_("the server has waited " + Seconds(waited) + " for " + what + "; it gives up after " + Seconds(timeout_));
 }
 
 void AsyncRounds::Step(double lr) {
@@ -128,17 +128,17 @@ void AsyncRounds::NobodyCame() const {
 void AsyncRounds::Handle(PostEvent event) {
   switch (event.kind) {
     case PostEvent::Kind::kCame:
-      say_(Number(event.worker) + " joins at version " + std::to_string(stats().applied));
+      log_(Number(event.worker) + " joins at version " + std::to_string(stats().applied));
       return Hand(server_.Join(event.worker));
     case PostEvent::Kind::kMessage: return Handle(event.worker, event.message);
     case PostEvent::Kind::kGone: return Gone(event);
-    case PostEvent::Kind::kNoMore: return say_("no further worker can join (" + event.why + ")");
+    case PostEvent::Kind::kNoMore: return log_("no further worker can join (" + event.why + ")");
   }
 }
 
-void AsyncRounds::Handle(uint32_t worker, const std::vector<std::byte>& letter) {
+void AsyncRounds::Handle(uint32_t worker, const std::vector<std::byte>& message) {
   if (!IsPresent(worker)) return;  // its message was refused before
-  const auto [note, body] = Open<WorkerNote>(letter);
+  const auto [note, body] = ParseMessage<WorkerNote>(message);
   if (note.kind == WorkerNote::Kind::kFailed) {
     const std::string why(reinterpret_cast<const char*>(body.data()), body.size());
     throw Error("version " + std::to_string(stats().applied) + ": " + Number(worker) + " says: " + why);
@@ -160,7 +160,7 @@ void AsyncRounds::Handle(uint32_t worker, const std::vector<std::byte>& letter) 
 
 void AsyncRounds::Hand(const std::vector<AsyncJob>& jobs) {
   for (const AsyncJob& job : jobs)
-    post_.Send(job.worker, Letter(ServerNote{ServerNote::Kind::kJob, job.number, job.lr}, job.model));
+    post_.Send(job.worker, MakeMessage(ServerNote{ServerNote::Kind::kJob, job.number, job.lr}, job.model));
 }
 
 void AsyncRounds::Gone(const PostEvent& event) {
@@ -171,7 +171,7 @@ void AsyncRounds::Gone(const PostEvent& event) {
   const std::string what = jobs == 0   ? ""
                            : jobs == 1 ? " with a job, which is given out again"
                                        : " with " + std::to_string(jobs) + " jobs, which are given out again";
-  say_(Number(event.worker) + " has gone" + what + "; " + std::to_string(workers()) + " left (" + event.why + ")");
+  log_(Number(event.worker) + " has gone" + what + "; " + std::to_string(workers()) + " left (" + event.why + ")");
   Hand(again);
 }
 

@@ -29,9 +29,9 @@ struct JobTotals {
 class AsyncRounds {
  public:
   /// `member`: the job's store; its size is that of the ranks that are started together. `model`: what is trained; its
-  /// Slope must exist. `settings`: by MeetingText. `say`: for what the user should know. Both outlive this.
+  /// gradient() must exist. `settings`: by MeetingText. `log`: for what the user should know. Both outlive this.
   AsyncRounds(const Config& config, const Membership& member, const std::string& settings, Objective<float>& model,
-              std::function<void(const std::string&)> say);
+              std::function<void(const std::string&)> log);
   ~AsyncRounds();
 
   /// Waits for the workers that are started with the server, and hands out the first jobs. Those that do not come
@@ -45,7 +45,7 @@ class AsyncRounds {
   size_t workers() const { return server_.workers().size(); }
   const AsyncStats& stats() const { return server_.stats(); }
   const JobTotals& totals() const { return totals_; }
-  /// Of the gradients that arrived since the last call: loss and accuracy.
+  /// Loss and accuracy of the gradients that arrived since the last call.
   Tally TakeTally() { return std::exchange(tally_, {}); }
   /// Mean over the present workers' error feedback.
   double ResidualNorm() const;
@@ -59,7 +59,7 @@ class AsyncRounds {
 
   PostEvent Await();
   void Handle(PostEvent event);
-  void Handle(uint32_t worker, const std::vector<std::byte>& letter);
+  void Handle(uint32_t worker, const std::vector<std::byte>& message);
   void Hand(const std::vector<AsyncJob>& jobs);
   void Gone(const PostEvent& event);
   void Record(const JobRecord& record);
@@ -74,7 +74,7 @@ class AsyncRounds {
   const Config& config_;
   const int first_, size_;  // ranks of the workers that are started together: from first_ to size_ - 1
   const std::chrono::milliseconds timeout_;
-  std::function<void(const std::string&)> say_;
+  std::function<void(const std::string&)> log_;
   uint64_t token_;
   AsyncServer<float> server_;
   std::set<uint32_t> excused_;  // of those that are started together: gone before the beginning

@@ -52,7 +52,7 @@ void AsyncRounds::Load(const Snapshot& file) {
   for (size_t i = 0; i < staleness.size(); i += 2) seen.staleness[staleness[i]] = staleness[i + 1];
   const uint64_t next = jobs.back();
   jobs.pop_back();
-  server_.GoOnFrom(next, jobs, seen);
+  server_.Resume(next, jobs, seen);
   kept_jobs_ = RowsBefore(JobsFile(config_), seen.applied);
 }
 

@@ -49,17 +49,18 @@ class Worker {
       : bench_(bench),
         end_(bench.network, AsyncPartsOf(config), welcome.worker, welcome.token),
         pair_(member, PairPrefix(welcome.worker), Pair::End::kSecond, "the server (rank 0)"),
-        most_(LongestLetter(bench.network.parameters())) {}
+        most_(LongestMessage(bench.network.parameters())) {}
 
   /// Until the run is over. Returns the number of gradients.
   uint64_t Work() {
     auto idle_since = Clock::now();
     for (uint64_t done = 0;;) {
-      const std::vector<std::byte> letter = pair_.Receive(most_);
-      const auto [note, body] = Open<ServerNote>(letter);
-      if (note.kind == ServerNote::Kind::kStop) return pair_.Send(Letter(WorkerNote{WorkerNote::Kind::kBye})), done;
+      const std::vector<std::byte> message = pair_.Receive(most_);
+      const auto [note, body] = ParseMessage<ServerNote>(message);
+      if (note.kind == ServerNote::Kind::kStop)
+        return pair_.Send(MakeMessage(WorkerNote{WorkerNote::Kind::kBye})), done;
       if (note.kind == ServerNote::Kind::kNothing) {
-        pair_.Send(Letter(WorkerNote{}));
+        pair_.Send(MakeMessage(WorkerNote{}));
         continue;
       }
       Do(note, body, Since(idle_since));
@@ -83,14 +84,14 @@ class Worker {
       const double loss = bench_.network.last_loss();
       const std::string why = std::string(error.what()) + ", where the loss was " + std::to_string(loss) +
                               "; a non-finite gradient wants a smaller optimizer.lr or lr_scheduler.warmup_epochs";
-      return pair_.Send(Letter(WorkerNote{WorkerNote::Kind::kFailed}, std::as_bytes(std::span(why))));
+      return pair_.Send(MakeMessage(WorkerNote{WorkerNote::Kind::kFailed}, std::as_bytes(std::span(why))));
     }
     WorkerNote note{WorkerNote::Kind::kGradient, bench_.network.TakeTally()};
     note.encode_s = end_.stats().encode_s - encoded;
     note.compute_s = Since(begin) - note.encode_s;
     note.wait_s = waited;
     note.residual_norm = std::sqrt(end_.SquaredMemoryNorm("e"));
-    pair_.Send(Letter(note, gradient));
+    pair_.Send(MakeMessage(note, gradient));
   }
 
   Bench& bench_;

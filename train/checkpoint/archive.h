@@ -15,8 +15,8 @@
 
 namespace gradwire::train {
 
-/// Of what classes list in their serialize, and of the links' memory, which lies row by row since 2: to be raised with
-/// every change of one of them.
+/// The version of what classes list in their serialize, and of the links' memory, which lies row by row since 2. To be
+/// raised with every change of one of them.
 constexpr uint32_t kStateVersion = 2;
 
 /// Puts what an object's serialize lists into an entry of a snapshot, in this machine's binary form.

@@ -14,12 +14,13 @@ namespace gradwire::train {
 /// The methods are for the rank's own thread.
 class Checkpoints {
  public:
-  /// Decides with the other ranks what to begin from; throws what ChooseResumePoint throws. `exact`: this rank's, for
-  /// use between two exchanges. All arguments outlive this.
-  Checkpoints(const Config& config, Collective& exact, Notes& notes);
+  /// Decides with the other ranks what to begin from; throws what ChooseResumePoint throws. `metrics_collective`: this
+  /// rank's, for use between two exchanges. All arguments outlive this.
+  Checkpoints(const Config& config, Collective& metrics_collective, Notes& notes);
 
   ResumePoint& resume_point() { return resume_point_; }
-  /// Of a save in this run's own folder that it goes on from: what was written up to there stays.
+  /// The step of the save that this run goes on from, where it is in its own folder: what was written up to there
+  /// stays.
   std::optional<int64_t> OwnStep() const;
   bool is_on() const { return config_.checkpoint.is_on(); }
 
@@ -46,7 +47,7 @@ class Checkpoints {
   bool IsTime() const;
 
   const Config& config_;
-  Collective& exact_;
+  Collective& metrics_collective_;
   SavePlan plan_;
   ResumePoint resume_point_;
   OwnSaves own_;

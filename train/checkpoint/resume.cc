@@ -78,7 +78,7 @@ struct Verdict {
 };
 
 /// What this rank says of a save, which it has then read.
-std::string Say(const std::string& folder, const std::string& settings, const Collective& collective, Save& save) {
+std::string Describe(const std::string& folder, const std::string& settings, const Collective& collective, Save& save) {
   try {
     save = ReadSave(folder, collective.rank(), collective.size());
     save.step = LabelOf(save.files[0]).step;
@@ -109,7 +109,7 @@ std::string DamageIn(const std::vector<std::string>& all) {
 
 Verdict Judge(const std::string& folder, const std::string& settings, Collective& collective) {
   Verdict verdict;
-  const std::string mine = Say(folder, settings, collective, verdict.save);
+  const std::string mine = Describe(folder, settings, collective, verdict.save);
   verdict.damage = DamageIn(collective.GatherText(mine));
   return verdict;
 }

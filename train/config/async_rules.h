@@ -12,7 +12,7 @@ AsyncConfig RulesOf(const AsyncRunConfig& config);
 /// What brings the model to the workers: async.down.
 ExchangeParts DownPartsOf(const Config& config);
 
-/// Of a network: the links of section comm, and that one.
+/// The links of a network's asynchronous run: of section comm for gradients, of async.down for the model.
 AsyncParts AsyncPartsOf(const Config& config);
 
 /// The configuration of the network of an asynchronous run, at the server or a worker: its DDP has one rank and sends

@@ -10,7 +10,7 @@
 
 namespace gradwire::train {
 
-// Of a step size: a number or the word theory.
+// A step size as it is written: a number or the word theory.
 bool ReadValue(const ConfigValue& written, StepSize& value);
 std::string PrintValue(const StepSize& value);
 TypeName NameOf(const StepSize&);

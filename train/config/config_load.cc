@@ -61,7 +61,7 @@ void NoteOnce(Places& seen, const std::string& name, const std::string& place) {
                                   before->second));
 }
 
-/// Those of word processors.
+/// Whether there are the curved quotes that word processors write, which YAML does not know.
 bool HasOtherQuotes(std::string_view text) {
   return std::ranges::any_of(std::array{"\u2018", "\u2019", "\u201c", "\u201d"},
                              [&](std::string_view quote) { return text.find(quote) != text.npos; });

@@ -20,7 +20,7 @@ struct LrSchedule {
   double warmup_epochs = 0;  ///< linear from lr / w to lr over the first w steps
 };
 
-/// Of the section lr_scheduler, where optimizer.lr is `lr`.
+/// The schedule of the section lr_scheduler, where optimizer.lr is `lr`.
 LrSchedule ScheduleOf(const Config& config, double lr);
 
 /// The rate of `step` (from 0) of `total_steps`. After the warm-up kCosine falls to 0 at total_steps, and kInverse is

@@ -27,7 +27,7 @@ struct Mode {
 /// Their names, in the table's order.
 std::vector<std::string> ModeNames();
 const Mode& ModeOf(const Config& config);
-/// Of a mode that another process has named: false where it is none.
+/// Whether the mode of that name has a server. Another process may have sent the name: false where it is no mode's.
 bool HasServer(std::string_view name);
 /// The mode that alone reads the keys of a section.
 const Mode& ReaderOf(std::string_view section);

@@ -35,7 +35,7 @@ struct ConvexContext {
   Collective& collective;
 };
 
-/// By train.mode.
+/// The driver that train.mode asks for.
 std::unique_ptr<ConvexDriver> MakeConvexDriver(const ConvexContext& context);
 
 /// Rounds of gradients, also delayed ones, and of models. A rank is a worker.

@@ -8,7 +8,7 @@
 
 namespace gradwire::train {
 
-/// Of a convex run's state in a save.
+/// The name of a convex run's state in a save.
 inline constexpr const char* kConvexState = "convex run";
 
 /// What a configuration makes of a method on a convex problem.

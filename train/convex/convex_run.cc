@@ -17,8 +17,8 @@ namespace {
 
 void Introduce(const Config& config, const ConvexDriver& driver, Report& report) {
   if (!report.is_heard()) return;
-  for (const std::string& line : driver.Introduction()) report.Say(line);
-  if (config.comm.noise > 0) report.Say(std::string(kNoiseNotice));
+  for (const std::string& line : driver.Introduction()) report.Log(line);
+  if (config.comm.noise > 0) report.Log(std::string(kNoiseNotice));
 }
 
 /// The first failure that is a cause and not the echo of another rank's; null where there is none.

@@ -23,7 +23,7 @@ int RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& co
 /// first rank's error that is not about a peer.
 int RunConvexThreads(const Config& config);
 
-/// Notes signals where the run can be saved.
+/// What notes the signals that end the run with a save; null where nothing is saved.
 std::unique_ptr<StopSignal> StopOf(const Config& config);
 
 }  // namespace gradwire::train

@@ -46,7 +46,7 @@ class ConvexServer final : public ConvexDriver {
     }
   }
 
-  /// A save has the workers and their jobs.
+  /// Lets the workers join, unless a save has brought them and their jobs.
   void Begin(const Round& round) override {
     server_.SetLr(round.lr);
     if (round.step > 0) return;

@@ -74,7 +74,8 @@ std::optional<fs::path> FindCifar10(const fs::path& root) {
   return std::nullopt;
 }
 
-/// Of the training images. A subset may come as one small file; after a full first file the other four must be there.
+/// The files of the training images. A subset may come as one small file; after a full first file the other four must
+/// be there.
 std::vector<fs::path> TrainingFiles(const fs::path& folder) {
   std::vector<fs::path> files;
   for (int i = 1; i <= 5; ++i) files.push_back(folder / fmt::format("data_batch_{}.bin", i));
@@ -100,7 +101,7 @@ std::string DamageTo(const fs::path& folder) try {
   return error.what();
 }
 
-/// What a folder without CIFAR-10 is.
+/// What is wrong with a folder in which CIFAR-10 was not found, as the end of a sentence.
 std::string Describe(const fs::path& root) {
   std::error_code ignored;
   if (!fs::exists(root, ignored)) return "which does not exist";

@@ -137,7 +137,7 @@ bool Meeting::IsHole() {
   return now - *hole_since_ >= patience_;
 }
 
-/// Of a rank that has not come before.
+/// The arrival of a rank that will not come; none where it has come already.
 std::optional<Meeting::Arrival> Meeting::Excuse(int rank, const std::string& reason) {
   if (rank < 0 || rank >= world_size_ || !ranks_.insert(rank).second) return std::nullopt;
   return Arrival{static_cast<uint32_t>(rank), reason};

@@ -15,7 +15,7 @@ namespace gradwire::train {
 
 // How a worker finds the server of an asynchronous run: through the job's store, in which arrivals are numbered from 1.
 
-/// What a worker is told.
+/// What a worker learns from the server when they meet.
 struct Welcome {
   uint32_t worker = 0;                  ///< its number: its rank where the launcher started it
   uint64_t token = 0;                   ///< the run's, in every frame

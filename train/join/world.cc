@@ -55,7 +55,7 @@ World JoinWorld(const RankEnv& env, double timeout_s, const std::string& setting
     Compare(settings, member, rank, theirs);
   };
   World world{JoinRanks(env, Milliseconds(timeout_s), settings, compare), env, nullptr, {}};
-  world.exact = MakeC10dCollective(world.membership, "gradwire/exact");
+  world.metrics_collective = MakeC10dCollective(world.membership, "gradwire/exact");
   return world;
 }
 
@@ -64,7 +64,7 @@ World AloneWorld(double timeout_s) {
   world.membership = {c10::make_intrusive<c10d::HashStore>(), 0, 1, "127.0.0.1", Milliseconds(timeout_s)};
   world.places = {"this process"};
   world.group = MakeGlooGroup(world.membership, "gradwire/ddp");
-  world.exact = MakeC10dCollective(world.membership, "gradwire/exact");
+  world.metrics_collective = MakeC10dCollective(world.membership, "gradwire/exact");
   return world;
 }
 

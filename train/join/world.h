@@ -25,8 +25,8 @@ class StoreServer {
 /// The ranks of the job; the group is DDP's own.
 struct World : Job {
   RankEnv env;
-  std::unique_ptr<Collective> exact;  ///< for metrics and buffers; the main thread's
-  Membership workers = {};            ///< of an asynchronous server: where its workers reach it
+  std::unique_ptr<Collective> metrics_collective;  ///< for metrics and buffers; the main thread's
+  Membership workers = {};                         ///< of an asynchronous server: where its workers reach it
 };
 
 /// Joins the other ranks, within the timeout. `settings`: by RankSettingsText, or nothing. Throws Error, or ConfigError
@@ -39,7 +39,7 @@ World AloneWorld(double timeout_s);
 /// An AloneWorld whose workers reach it through the job's store. `settings`: as above.
 World ServerWorld(const RankEnv& env, double timeout_s, const std::string& settings);
 
-/// Of the ranks of a world, which outlives them: in the job's store.
+/// Notes of the ranks of a world, which outlives them, in the job's store.
 class StoreNotes final : public Notes {
  public:
   explicit StoreNotes(const World& world) : world_(world) {}
@@ -57,7 +57,7 @@ class StoreNotes final : public Notes {
 /// they read there who is to blame. `blamed`: who will not. Throws nothing.
 void LeaveAfterFailure(int blamed);
 
-/// Of what has joined the job without a World: until the end, for LeaveAfterFailure.
+/// Keeps the membership of what has joined the job without a World until the process ends, for LeaveAfterFailure.
 void KeepJob(const Membership& member);
 
 /// Waits until every rank has called it, so that no rank closes connections which another one still uses. Bounded by

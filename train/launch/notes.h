@@ -19,7 +19,7 @@ class Notes {
   virtual std::optional<std::string> Read(const std::string& key) = 0;
 };
 
-/// Of ranks that are threads of this process.
+/// Notes of ranks that are threads of this process.
 class ProcessNotes final : public Notes {
  public:
   void Leave(const std::string& key, const std::string& text) override {

@@ -26,7 +26,7 @@ class Measurement {
 
   /// From here on steps are made. A record of the point before the first one, where that tells something.
   virtual std::optional<Record> Begin(const RunPosition& at) = 0;
-  /// Of the steps since the last one.
+  /// The record of the steps since the last record.
   virtual Record Interval(const RunPosition& at) = 0;
   /// On data that nothing is trained on, where there are such.
   virtual std::optional<Record> Evaluate(const RunPosition&) { return std::nullopt; }
@@ -39,7 +39,7 @@ class Measurement {
   virtual void Save(Snapshot& file) = 0;
   /// Before anything is loaded: throws ConfigError where the save is of other data or of ranks that do not fit.
   virtual void Check(const train::Save& save) = 0;
-  /// After the driver has loaded it.
+  /// Loads what Save has put, after the driver has loaded its part.
   virtual void Load(const train::Save& save) { static_cast<void>(save); }
 };
 

@@ -45,7 +45,7 @@ void RunLoop::Write(const std::optional<Record>& record) {
 /// From the save that the ranks chose, if any.
 void RunLoop::Resume() {
   ResumePoint& point = parts_.checkpoints.resume_point();
-  for (const std::string& note : point.notes) parts_.report.Say(note);
+  for (const std::string& note : point.notes) parts_.report.Log(note);
   if (!point.save) return;
   const train::Save save = *std::exchange(point.save, std::nullopt);
   CheckLength(config_, save, at_.total_steps);
@@ -53,7 +53,7 @@ void RunLoop::Resume() {
   at_.step = static_cast<int64_t>(save.step);
   parts_.driver.Load(save);
   parts_.measurement.Load(save);
-  parts_.report.Say(ResumedText(save));
+  parts_.report.Log(ResumedText(save));
   if (is_last() && config_.checkpoint.saves() && (save.other_world || !save.is_own)) Save(0);
 }
 
@@ -94,8 +94,8 @@ void RunLoop::Save(int signal) {
   parts_.driver.Save(file);
   parts_.measurement.Save(file);
   const std::string folder = parts_.checkpoints.Write(static_cast<uint64_t>(at_.step), file);
-  parts_.report.Say(SavedText(at_.step, folder));
-  if (signal != 0) parts_.report.Say(StoppedText(signal, at_.step, at_.total_steps));
+  parts_.report.Log(SavedText(at_.step, folder));
+  if (signal != 0) parts_.report.Log(StoppedText(signal, at_.step, at_.total_steps));
   parts_.measurement.Skip(Now() - begin);
 }
 

@@ -77,8 +77,8 @@ std::string Listing(const char* title, const std::vector<std::string>& names) {
   return names.size() > kMost ? text + " and " + std::to_string(names.size() - kMost) + " more" : text;
 }
 
-/// Of batches, which only batch norm without a momentum reads; files from before torch 0.4.1 lack it, and some tools
-/// drop it.
+/// Whether it counts batches. Only batch norm without a momentum reads that; files from before torch 0.4.1 lack it, and
+/// some tools drop it.
 bool IsCounter(const std::string& name) { return name.ends_with(".num_batches_tracked"); }
 
 /// The file's tensors under the names of the plain model.

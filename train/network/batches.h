@@ -24,10 +24,10 @@ class Batches {
   const Dataset& data() const { return data_; }
   int64_t per_epoch() const { return static_cast<int64_t>(sampler_.BatchesPerEpoch()); }
 
-  /// Of a step of the run, counted from 0: a function of it and run.seed.
+  /// The batch of a step of the run, counted from 0: a function of it and run.seed.
   Batch Train(int64_t step);
 
-  /// Of this rank's test images: `count` from `begin` on, both within test_size().
+  /// This rank's test images: `count` from `begin` on, both within test_size().
   size_t test_size() const { return test_.size(); }
   Batch Test(size_t begin, size_t count) const;
 

@@ -106,7 +106,7 @@ void Network::BeSlow(std::chrono::steady_clock::time_point begin) const {
 
 std::vector<at::Tensor> Network::GradientAt(const std::vector<std::span<const float>>& point) {
   const auto begin = std::chrono::steady_clock::now();
-  const AtModel there(Point(), point);
+  const AtModel there(parameter_values(), point);
   const BuffersStay buffers(*model_);
   std::vector<at::Tensor> parameters;
   for (const auto& item : ddp_->parameters()) parameters.push_back(item.second);
@@ -119,13 +119,13 @@ std::vector<at::Tensor> Network::GradientAt(const std::vector<std::span<const fl
   return gradients;
 }
 
-std::vector<std::span<float>> Network::Point() {
+std::vector<std::span<float>> Network::parameter_values() {
   std::vector<std::span<float>> point;
   for (const auto& item : ddp_->parameters()) point.push_back(Elements(item.second));
   return point;
 }
 
-std::vector<std::span<float>> Network::Slope() {
+std::vector<std::span<float>> Network::gradient() {
   std::vector<std::span<float>> slope;
   for (const auto& item : ddp_->parameters()) slope.push_back(Elements(item.second.grad()));
   return slope;

@@ -27,15 +27,15 @@ class Network : public Objective<float> {
 
   const std::vector<Parameter>& parameters() const override { return parameters_; }
   void Gradient(const Round& round, BucketSink<float>& sink) override;
-  std::vector<std::span<float>> Point() override;
-  std::vector<std::span<float>> Slope() override;
+  std::vector<std::span<float>> parameter_values() override;
+  std::vector<std::span<float>> gradient() override;
   void Step(double lr) override;
   void AddDecay() override;
 
   /// images: [N, 3, 32, 32]; labels: [N], int64.
   void SetBatch(at::Tensor images, at::Tensor labels);
-  /// This rank's gradient of the batch at another point (by parameter, as Point()), which goes nowhere: model, batch
-  /// norm's statistics, gradients and the tally stay as they are. Each tensor has its parameter's layout.
+  /// This rank's gradient of the batch at another point (by parameter, as parameter_values()), which goes nowhere:
+  /// model, batch norm's statistics, gradients and the tally stay as they are. Each tensor has its parameter's layout.
   std::vector<at::Tensor> GradientAt(const std::vector<std::span<const float>>& point);
   /// Mean loss of the last batch on this rank.
   double last_loss() const { return last_loss_; }

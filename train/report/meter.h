@@ -37,7 +37,7 @@ class Meter {
   /// From here on, steps are made: what came before is no part of the first interval's time.
   void BeginInterval();
 
-  /// For a save.
+  /// What a save keeps of the counts.
   Progress At(const Totals& now, const Tally& tally) const;
 
   struct Step {

@@ -53,7 +53,7 @@ class NetworkRecords {
 
   Record Interval(const NetworkInterval& interval);
   Record Evaluation(const NetworkEvaluation& evaluation) const;
-  /// With the table at the end of the run.
+  /// The last record, with the table of the whole run.
   Record Final(const NetworkEvaluation& evaluation) const;
 
  private:

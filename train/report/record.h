@@ -44,7 +44,7 @@ class RecordSink {
 
   virtual void Write(const Record& record) = 0;
   /// A line that is of no record.
-  virtual void Say(const std::string&) {}
+  virtual void Log(const std::string&) {}
 };
 
 }  // namespace gradwire::train

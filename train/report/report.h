@@ -22,8 +22,8 @@ class Report {
   void Write(const Record& record) {
     for (const auto& sink : sinks_) sink->Write(record);
   }
-  void Say(const std::string& line) {
-    for (const auto& sink : sinks_) sink->Say(line);
+  void Log(const std::string& line) {
+    for (const auto& sink : sinks_) sink->Log(line);
   }
 
  private:

@@ -67,9 +67,9 @@ class LogSink final : public RecordSink {
   }
 
   void Write(const Record& record) override {
-    for (const std::string& line : record.lines) Say(line);
+    for (const std::string& line : record.lines) Log(line);
   }
-  void Say(const std::string& line) override { log_->info("{}", line); }
+  void Log(const std::string& line) override { log_->info("{}", line); }
 
  private:
   std::unique_ptr<spdlog::logger> log_;
@@ -80,9 +80,9 @@ class TerminalSink final : public RecordSink {
   ~TerminalSink() override { EndLine(); }
 
   void Write(const Record& record) override {
-    for (const std::string& line : record.lines) record.kind == Record::Kind::kInterval ? Overwrite(line) : Say(line);
+    for (const std::string& line : record.lines) record.kind == Record::Kind::kInterval ? Overwrite(line) : Log(line);
   }
-  void Say(const std::string& line) override {
+  void Log(const std::string& line) override {
     EndLine();
     std::cout << line << std::endl;
   }

@@ -43,7 +43,8 @@ void BatchRounds::TellPrevious(const Round& round) {
     });
   }
   previous_.clear();
-  for (const std::span<float> x : context_.network.Point()) previous_.insert(previous_.end(), x.begin(), x.end());
+  for (const std::span<float> x : context_.network.parameter_values())
+    previous_.insert(previous_.end(), x.begin(), x.end());
 }
 
 void BatchRounds::Save(Snapshot& file) const {

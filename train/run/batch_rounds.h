@@ -17,8 +17,8 @@ class BatchRounds final : public Objective<float> {
 
   const std::vector<Parameter>& parameters() const override { return context_.network.parameters(); }
   void Gradient(const Round& round, BucketSink<float>& sink) override;
-  std::vector<std::span<float>> Point() override { return context_.network.Point(); }
-  std::vector<std::span<float>> Slope() override { return context_.network.Slope(); }
+  std::vector<std::span<float>> parameter_values() override { return context_.network.parameter_values(); }
+  std::vector<std::span<float>> gradient() override { return context_.network.gradient(); }
   void AddDecay() override { context_.network.AddDecay(); }
   void Step(double lr) override { context_.network.Step(lr); }
 

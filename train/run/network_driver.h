@@ -44,14 +44,14 @@ struct NetworkContext {
   }
 };
 
-/// By train.mode. `say`: for what the user should know.
+/// The driver that train.mode asks for. `log`: for what the user should know.
 std::unique_ptr<NetworkDriver> MakeNetworkDriver(const NetworkContext& context,
-                                                 std::function<void(const std::string&)> say);
+                                                 std::function<void(const std::string&)> log);
 
 /// Rounds of gradients, also delayed ones, and of models.
 std::unique_ptr<NetworkDriver> MakeNetworkRounds(const NetworkContext& context);
-/// Of an asynchronous run's server, whose workers may come from now on.
+/// The driver of an asynchronous run's server, whose workers may come from now on.
 std::unique_ptr<NetworkDriver> MakeNetworkServer(const NetworkContext& context,
-                                                 std::function<void(const std::string&)> say);
+                                                 std::function<void(const std::string&)> log);
 
 }  // namespace gradwire::train

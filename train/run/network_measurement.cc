@@ -30,11 +30,11 @@ Meter::Step NetworkMeasurement::Place(const RunPosition& at) const {
   return {at.step, at.total_steps, at.steps_per_epoch, at.lr, driver_.workers(), driver_.dense_bytes()};
 }
 
-/// Over all ranks.
+/// The sums over all ranks.
 Tally NetworkMeasurement::Sum(const Tally& mine) {
   std::array<double, 3> sums{mine.loss, mine.correct, mine.images};
-  Collective& exact = *context_.world.exact;
-  exact.Finish(exact.StartAllReduce(std::span<double>(sums)));
+  Collective& metrics_collective = *context_.world.metrics_collective;
+  metrics_collective.Finish(metrics_collective.StartAllReduce(std::span<double>(sums)));
   return {sums[0], sums[1], sums[2]};
 }
 
@@ -49,8 +49,8 @@ std::optional<Record> NetworkMeasurement::Evaluate(const RunPosition& at) {
   const double begin = Now();
   Network& network = context_.network;
   const Batches& batches = context_.batches;
-  const AtModel at_agreed(network.Point(), driver_.PrepareEvaluation());
-  network.ddp().AverageBuffers(*context_.world.exact);
+  const AtModel at_agreed(network.parameter_values(), driver_.PrepareEvaluation());
+  network.ddp().AverageBuffers(*context_.world.metrics_collective);
   Tally tally;
   for (size_t i = 0; i < batches.test_size(); i += kEvalBatch) {
     const Batch batch = batches.Test(i, std::min(kEvalBatch, batches.test_size() - i));

@@ -49,7 +49,7 @@ class NetworkRounds final : public NetworkDriver {
   bool Step(const Round& round) override {
     const bool parted = is_local_ && round.step >= static_cast<uint64_t>(context_.config.local.start_iter);
     const bool is_point = rounds_.Step(round);
-    if (is_point && parted) context_.network.ddp().AverageBuffers(*context_.world.exact);
+    if (is_point && parted) context_.network.ddp().AverageBuffers(*context_.world.metrics_collective);
     if (!std::isfinite(context_.network.last_loss()))
       throw Error("step " + std::to_string(round.step) + ": the loss is " +
                   std::to_string(context_.network.last_loss()) + " on rank " + std::to_string(context_.env.rank) +
@@ -117,7 +117,7 @@ class NetworkRounds final : public NetworkDriver {
 
   void MoveToAgreed() {
     const auto model = rounds_.agreed();
-    const auto point = context_.network.Point();
+    const auto point = context_.network.parameter_values();
     for (size_t p = 0; p < model.size(); ++p) std::ranges::copy(model[p], point[p].begin());
   }
 

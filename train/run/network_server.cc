@@ -14,17 +14,17 @@ namespace {
 /// Batches that batch norm's statistics are measured on before an evaluation.
 constexpr int64_t kStatisticsBatches = 16;
 
-using Say = std::function<void(const std::string&)>;
+using Log = std::function<void(const std::string&)>;
 
 class NetworkServer final : public NetworkDriver {
  public:
-  NetworkServer(const NetworkContext& context, const Say& say) : context_(context) {
+  NetworkServer(const NetworkContext& context, const Log& log) : context_(context) {
     context.SetBatch(0);
     context.network.SettleBuckets();  // gradients need a place
     const Membership& member = context.world.workers;
-    say(Address(member));
+    log(Address(member));
     async_ = std::make_unique<AsyncRounds>(context.config, member, MeetingText(context.config, context.batches.data()),
-                                           context.network, say);
+                                           context.network, log);
     if (context.config.async.server == "shared")
       own_worker_ = std::make_unique<OwnWorker>(context.config, context.env, member);
   }
@@ -82,8 +82,8 @@ class NetworkServer final : public NetworkDriver {
 
 }  // namespace
 
-std::unique_ptr<NetworkDriver> MakeNetworkServer(const NetworkContext& context, Say say) {
-  return std::make_unique<NetworkServer>(context, say);
+std::unique_ptr<NetworkDriver> MakeNetworkServer(const NetworkContext& context, Log log) {
+  return std::make_unique<NetworkServer>(context, log);
 }
 
 }  // namespace gradwire::train

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+// A network's run, from the configuration to its end: join the job, agree on the save to go on from, load the images
+// and compare them, build the network, open the files of the report (last, because it may overwrite an earlier run's,
+// and the others may fail), make the driver of the mode, and hand all of it to the run loop. A server's run is the same
+// on a world of one rank; its workers take RunAsyncWorker.
 #include "train/run/trainer.h"
 
 #include <memory>
@@ -21,17 +25,17 @@ namespace {
 /// Throws ConfigError where the ranks' images are not the same: their folders may be different ones.
 Batches LoadBatches(const Config& config, const World& world) {
   Batches batches(config, world.env);
-  Agree(*world.exact, DataText(batches.data()));
+  Agree(*world.metrics_collective, DataText(batches.data()));
   return batches;
 }
 
-/// As a rank of rounds, or as the server.
+/// Trains a network, as one of the ranks or as their server.
 int TrainNetwork(const Config& config, const RankEnv& env) {
   const bool has_server = ModeOf(config).has_server;
   const Config network_config = has_server ? OnOneRank(config) : config;
   World world = (has_server ? ServerWorld : JoinWorld)(env, config.comm.timeout_s, RankSettingsText(config));
   StoreNotes notes(world);
-  Checkpoints checkpoints(config, *world.exact, notes);
+  Checkpoints checkpoints(config, *world.metrics_collective, notes);
   Batches batches = LoadBatches(config, world);
   Network network(network_config, world);
   Report report = ReportOf(config, env.rank, checkpoints.OwnStep());  // begins its files anew: after what may fail
@@ -39,9 +43,9 @@ int TrainNetwork(const Config& config, const RankEnv& env) {
   const int64_t steps = config.train.steps > 0 ? config.train.steps : config.train.epochs * per_epoch;
   if (report.is_heard())
     for (const std::string& line : Introduction(config, batches.data(), world.places, network.parameters(), steps))
-      report.Say(line);
+      report.Log(line);
   const NetworkContext context{config, env, world, network, batches};
-  auto driver = MakeNetworkDriver(context, [&report](const std::string& line) { report.Say(line); });
+  auto driver = MakeNetworkDriver(context, [&report](const std::string& line) { report.Log(line); });
   NetworkMeasurement measurement(context, *driver, report.is_heard());
   RunLoop run(
       {config, *driver, measurement, report, checkpoints, ScheduleOf(config, config.optimizer.lr), per_epoch, steps});
@@ -57,7 +61,7 @@ int RunConvexProcess(const Config& config, const RankEnv& env) {
   const World world = JoinWorld(env, config.comm.timeout_s, RankSettingsText(config));
   StoreNotes notes(world);
   const std::unique_ptr<StopSignal> stop = StopOf(config);
-  const int exit_code = RunConvexRank(config, setup, *world.exact, notes, stop.get());
+  const int exit_code = RunConvexRank(config, setup, *world.metrics_collective, notes, stop.get());
   Leave(world);
   return exit_code;
 }
@@ -65,8 +69,8 @@ int RunConvexProcess(const Config& config, const RankEnv& env) {
 }  // namespace
 
 std::unique_ptr<NetworkDriver> MakeNetworkDriver(const NetworkContext& context,
-                                                 std::function<void(const std::string&)> say) {
-  return ModeOf(context.config).has_server ? MakeNetworkServer(context, std::move(say)) : MakeNetworkRounds(context);
+                                                 std::function<void(const std::string&)> log) {
+  return ModeOf(context.config).has_server ? MakeNetworkServer(context, std::move(log)) : MakeNetworkRounds(context);
 }
 
 int RunAsRank(const Config& config, const RankEnv& env) {

@@ -53,13 +53,14 @@ std::string Refusal(const char* yaml, const std::vector<std::string>& words) {
   return "no error";
 }
 
-TEST(ConvexRun, LocalRoundsEndAtTheirBiasedFixedPoint) {  // METHODS L1: QH, tau = 10, step size 0.01
+/// QH, tau = 10, step size 0.01: in closed form, see local_test.cc.
+TEST(ConvexRun, LocalRoundsEndAtTheirBiasedFixedPoint) {
   const std::vector<Json> records = RunAndRead(kQh, {"train.mode=local", "local.sync_every=10", "optimizer.lr=0.01",
                                                      "train.steps=6000", "log.every_steps=6000"});
   EXPECT_NEAR(records.back()["dist"].get<double>(), 0.41575629012954, 1e-10);
 }
 
-/// METHODS M9, MEM-SGD: steps 8 / (mu (a + k)) let the noise fade that constant ones leave (Stich et al. 2018).
+/// MEM-SGD (Stich et al. 2018, arXiv 1809.07599): steps 8 / (mu (a + k)) let the noise fade that constant ones leave.
 TEST(ConvexRun, FallingStepsGoBelowTheNoiseOfConstantOnes) {
   const std::vector<std::string> words = {"objective.estimator=sgd", "optimizer.lr=0.08", "comm.method=ec",
                                           "comm.compressor=topk:1",  "train.steps=6000",  "log.every_steps=6000"};
@@ -98,7 +99,7 @@ TEST(ConvexRun, AScheduleThatEndsAtZeroKeepsShiftsFinite) {
   EXPECT_LT(records.back()["dist"].get<double>(), records[0]["dist"].get<double>());
 }
 
-TEST(ConvexRun, AsynchronousWaitingForAllIsGradientDescent) {  // METHODS A8: 1e-10 after 2350 jobs, and no later
+TEST(ConvexRun, AsynchronousWaitingForAllIsGradientDescent) {  // by a run in numpy: 1e-10 after 2350 jobs, and no later
   const std::vector<Json> records =
       RunAndRead(kQh, {"train.mode=async", "async.wait_for=10", "async.speeds=[1, 4, 7, 10]", "optimizer.lr=0.002",
                        "train.steps=2360", "log.every_steps=1180"});
@@ -111,7 +112,7 @@ TEST(ConvexRun, AsynchronousWaitingForAllIsGradientDescent) {  // METHODS A8: 1e
   EXPECT_EQ(applied, 2360u);
 }
 
-TEST(ConvexRun, RecordsFollowTheReference) {  // METHODS 0.4: QH, gradient descent with step size 0.1
+TEST(ConvexRun, RecordsFollowTheReference) {  // QH, gradient descent with step size 0.1
   std::string terminal;
   const std::vector<Json> records = RunAndRead(kQh, {}, &terminal);
   ASSERT_EQ(records.size(), 5u);  // steps 0, 4, 8, 10 and the final one

@@ -63,7 +63,7 @@ class KeepSink final : public RecordSink {
  public:
   explicit KeepSink(Words& lines) : lines_(lines) {}
   void Write(const Record& record) override { lines_.insert(lines_.end(), record.lines.begin(), record.lines.end()); }
-  void Say(const std::string& line) override { lines_.push_back("said " + line); }
+  void Log(const std::string& line) override { lines_.push_back("said " + line); }
 
  private:
   Words& lines_;

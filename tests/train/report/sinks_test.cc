@@ -63,7 +63,7 @@ TEST(Report, TellsPeopleTheLinesAndProgramsTheFields) {
   testing::internal::CaptureStdout();
   {
     Report report = ReportOf(config, 0, {});
-    report.Say("hello");
+    report.Log("hello");
     report.Write(At(4));
     report.Write(At(6, /*is_final=*/true));
   }
