@@ -75,7 +75,7 @@ class Dither {
     kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
       std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
       Shape::template kRound<T>(draws, first, levels, u.subspan(first, n), codes.data());
-      space_.Pack(u.size(), first, std::span(codes).first(n), out.data() + sizeof(T));
+      space_.template Pack<T>(u.size(), first, std::span(codes).first(n), out.data() + sizeof(T));
     });
   }
 
@@ -88,7 +88,7 @@ class Dither {
     const kernels::Levels<T> levels = shape_.template Of<T>(norm);
     kernels::ForBlocks(out.size(), [&](size_t first, size_t n) {
       std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
-      space_.Unpack(out.size(), first, payload.data() + sizeof(T), std::span(codes).first(n));
+      space_.template Unpack<T>(out.size(), first, payload.data() + sizeof(T), std::span(codes).first(n));
       if (const uint32_t code = kernels::LargestCode<T>(codes.data(), n); code >= space_.symbols)
         throw PayloadError("payload with code " + std::to_string(code) + ", expected below " +
                            std::to_string(space_.symbols));

@@ -33,7 +33,7 @@ class Natural final : public Operator<Natural> {
     kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
       std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
       kernels::RoundToPowers<T>(draws, first, u.subspan(first, n), codes.data());
-      space.Pack(u.size(), first, std::span(codes).first(n), out.data());
+      space.Pack<T>(u.size(), first, std::span(codes).first(n), out.data());
     });
   }
 
@@ -43,7 +43,7 @@ class Natural final : public Operator<Natural> {
     constexpr auto kExponent = static_cast<uint16_t>(kernels::Bits<T>::kInfinity >> kernels::Bits<T>::kMantissa);
     kernels::ForBlocks(out.size(), [&](size_t first, size_t n) {
       std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
-      space.Unpack(out.size(), first, payload.data(), std::span(codes).first(n));
+      space.Unpack<T>(out.size(), first, payload.data(), std::span(codes).first(n));
       if (kernels::AnyCodeHas<T>(std::as_bytes(std::span(codes)).data(), n, kExponent))
         throw PayloadError("natural payload with an infinite element among the 1,024 from " + std::to_string(first));
       kernels::AddPowers<T>(codes.data(), weight, out.subspan(first, n));

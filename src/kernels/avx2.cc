@@ -2,8 +2,8 @@
 #include "kernels/isa.h"
 #include "kernels/scalar/all.h"
 
-// The specification, compiled again for AVX2 (which brings no fused multiply-add, so the bits are the same), and casts
-// to binary16 by the instructions that there are for them.
+// The specification, compiled again for AVX2 (which brings no fused multiply-add, so the bits are the same), and by
+// hand what compilers do not find: casts to binary16 by the instructions that there are for them, and signs from bits.
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -51,6 +51,20 @@ GRADWIRE_AVX2 void AddHalfFloats(const std::byte* codes, int exponent, float wei
   scalar::AddHalves<float>(codes + 2 * whole, exponent, weight, out.subspan(whole));
 }
 
+/// Bit j of a byte becomes the sign of its element j.
+GRADWIRE_AVX2 void AddSignFloats(const uint8_t* bits, float value, std::span<float> out) {
+  const size_t whole = out.size() / 8;
+  const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128), top = _mm256_set1_epi32(1 << 31);
+  const __m256 plus = _mm256_set1_ps(value);
+  for (size_t b = 0; b < whole; ++b) {
+    const __m256i bit = _mm256_and_si256(_mm256_set1_epi32(bits[b]), each);
+    const __m256i sign = _mm256_and_si256(_mm256_cmpeq_epi32(bit, each), top);
+    float* eight = out.data() + 8 * b;
+    _mm256_storeu_ps(eight, _mm256_add_ps(_mm256_loadu_ps(eight), _mm256_xor_ps(plus, _mm256_castsi256_ps(sign))));
+  }
+  scalar::AddSigns<float>(bits + whole, value, out.subspan(8 * whole));
+}
+
 }  // namespace avx2
 
 template <typename T>
@@ -62,15 +76,16 @@ constexpr Table<T> Compiled() {
   };
 }
 
-constexpr Table<float> WithF16c() {
+constexpr Table<float> WithIntrinsics() {
   Table<float> table = Compiled<float>();
+  table.AddSigns = avx2::AddSignFloats;
   table.CastToHalf = avx2::CastToHalfFloats;
   table.AddHalves = avx2::AddHalfFloats;
   return table;
 }
 
 constexpr Isa kIsa = {"avx2", [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c"); },
-                      WithF16c(), Compiled<double>()};
+                      WithIntrinsics(), Compiled<double>()};
 
 }  // namespace
 

@@ -13,7 +13,8 @@ namespace gradwire::kernels {
 
 /// Packed codes of n elements: `symbols` different ones, 2 to 65,536 (FORMAT.md, "Packed codes"). Blocks of 1,024 are
 /// packed by themselves, so that they can be taken in any order: three symbols lie in base 3, five to a byte; others
-/// take bit_width(symbols - 1) bits each, of more than eight the lower eight first, for all elements.
+/// take bit_width(symbols - 1) bits each, of more than eight the lower eight first, for all elements. T is the type
+/// whose table of kernels is asked; codes are the same.
 class CodeSpace {
  public:
   static constexpr size_t kBlock = 1024;
@@ -26,17 +27,19 @@ class CodeSpace {
   }
 
   /// Codes of the elements from `first` on, a multiple of kBlock: of a block or what is left. `out`: bytes(n) of them.
+  template <typename T = float>
   void Pack(size_t n, size_t first, std::span<const uint16_t> codes, std::byte* out) const {
-    if (ternary()) return PackTernary<float>(codes.data(), codes.size(), out + first / kBlock * TernaryBytes(kBlock));
-    PackBits<float>(codes.data(), codes.size(), lower(), 0, out + first / 8 * lower());
-    if (upper()) PackBits<float>(codes.data(), codes.size(), upper(), 8, out + n + first / 8 * upper());
+    if (ternary()) return PackTernary<T>(codes.data(), codes.size(), out + first / kBlock * TernaryBytes(kBlock));
+    PackBits<T>(codes.data(), codes.size(), lower(), 0, out + first / 8 * lower());
+    if (upper()) PackBits<T>(codes.data(), codes.size(), upper(), 8, out + n + first / 8 * upper());
   }
 
   /// Reads what Pack wrote. Bytes from a peer may hold numbers that are no codes: they come out as `symbols` or more.
+  template <typename T = float>
   void Unpack(size_t n, size_t first, const std::byte* in, std::span<uint16_t> codes) const {
-    if (ternary()) return UnpackTernary<float>(in + first / kBlock * TernaryBytes(kBlock), codes.size(), codes.data());
-    UnpackBits<float>(in + first / 8 * lower(), codes.size(), lower(), 0, codes.data());
-    if (upper()) UnpackBits<float>(in + n + first / 8 * upper(), codes.size(), upper(), 8, codes.data());
+    if (ternary()) return UnpackTernary<T>(in + first / kBlock * TernaryBytes(kBlock), codes.size(), codes.data());
+    UnpackBits<T>(in + first / 8 * lower(), codes.size(), lower(), 0, codes.data());
+    if (upper()) UnpackBits<T>(in + n + first / 8 * upper(), codes.size(), upper(), 8, codes.data());
   }
 
   const uint32_t symbols;

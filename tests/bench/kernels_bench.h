@@ -24,6 +24,7 @@ double NanosecondsOf(const testing::KernelCase<T>& kernel, const kernels::Isa& i
   std::vector<double> times;
   for (int round = 0; round < kRounds; ++round) {
     testing::Operands<T> operands(values, /*offset=*/0);
+    kernel.Prepare(operands);
     const auto begin = std::chrono::steady_clock::now();
     kernel.call(isa.table<T>(), operands);
     times.push_back(std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count());
@@ -46,6 +47,7 @@ int RunKernels(const std::vector<std::string>& names) {
     for (const kernels::Isa* isa : kernels::Isas()) {
       if (!isa->runs()) continue;
       testing::Operands<T> expected(values, 0), found(values, 0);
+      kernel.Prepare(expected), kernel.Prepare(found);
       kernel.call(scalar.table<T>(), expected);
       kernel.call(isa->table<T>(), found);
       if (!(found == expected)) return fmt::print("  WRONG: {} differs from the specification\n", isa->name), 1;

@@ -31,6 +31,7 @@ template <typename T>
 void ExpectSpecification(const Isa& isa, const KernelCase<T>& kernel, std::span<const T> values, const char* vector) {
   for (const size_t offset : {0, 1, 3, 5}) {
     Operands<T> expected(values, offset), found(values, offset);
+    kernel.Prepare(expected), kernel.Prepare(found);
     kernel.call(Scalar().table<T>(), expected);
     kernel.call(isa.table<T>(), found);
     ASSERT_TRUE(found == expected) << isa.name << ": " << kernel.name << " of " << values.size() << " elements, "

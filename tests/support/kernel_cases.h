@@ -36,6 +36,7 @@ class Operands {
       u()[i] = values[i];
       v()[i] = values[n_ - 1 - i];
       w()[i] = values[(i + n_ / 3) % n_];
+      largest_ = std::max(largest_, std::abs(values[i]));
     }
     if (n_ > 0) std::memcpy(bytes().data(), values.data(), values.size_bytes());
   }
@@ -51,22 +52,22 @@ class Operands {
   /// The values of u at first.
   std::span<std::byte> bytes() { return std::span(bytes_).subspan(1, n_ * sizeof(T)); }
   uint8_t* octets() { return reinterpret_cast<uint8_t*>(bytes().data()); }
-  /// Codes of 16 bits that are finite numbers in either format.
-  std::byte* finite_codes() {
+  /// Makes of them codes of 16 bits that are finite numbers in either format.
+  void MakeFiniteCodes() {
     for (size_t i = 0; i < n_; ++i) bytes()[2 * i + 1] &= std::byte{0xbb};
-    return bytes().data();
   }
-  /// As many codes, of up to 15 bits; a writer's place, or, `below` some number, what a reader is given.
+  /// The largest |u| at first.
+  T largest() const { return largest_; }
+  /// As many codes, of 0 at first.
   uint16_t* codes() { return codes_.data(); }
-  uint16_t* codes(uint32_t below) {
+  void MakeCodes(uint32_t below) {
     for (size_t i = 0; i < n_; ++i) codes_[i] = static_cast<uint16_t>(octets()[i] * 131u % below);
-    return codes();
   }
   /// Keeps what a kernel returned.
   template <typename R>
   void Keep(const R& result) {
     const auto* begin = reinterpret_cast<const std::byte*>(&result);
-    bytes_.insert(bytes_.end(), begin, begin + sizeof(R));
+    results_.insert(results_.end(), begin, begin + sizeof(R));
   }
 
   bool operator==(const Operands& other) const {
@@ -74,7 +75,7 @@ class Operands {
       return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(a[0])) == 0);
     };
     return same(vectors_, other.vectors_) && same(words_, other.words_) && same(positions_, other.positions_) &&
-           same(bytes_, other.bytes_) && same(codes_, other.codes_);
+           same(bytes_, other.bytes_) && same(codes_, other.codes_) && same(results_, other.results_);
   }
 
  private:
@@ -87,31 +88,34 @@ class Operands {
   std::vector<uint32_t> positions_;
   std::vector<std::byte> bytes_;
   std::vector<uint16_t> codes_;
+  std::vector<std::byte> results_;
+  T largest_ = 0;
 };
 
 template <typename T>
 struct KernelCase {
   std::string_view name;
   std::function<void(const kernels::Table<T>&, Operands<T>&)> call;
-  size_t least = 0;  ///< elements that it needs
+  size_t least = 0;                                     ///< elements that it needs
+  std::function<void(Operands<T>&)> prepare = nullptr;  ///< before the call, where there is something to do
+
+  void Prepare(Operands<T>& operands) const {
+    if (prepare) prepare(operands);
+  }
 };
 
 /// The exponent that brings the largest magnitude to [2^(top - 1), 2^top).
 template <typename T>
 int ExponentFor(Operands<T>& o, int top) {
-  T largest = 0;
-  for (const T x : o.u()) largest = std::max(largest, std::abs(x));
   int exponent = 0;
-  std::frexp(largest, &exponent);
-  return largest == 0 ? 0 : top - exponent;
+  std::frexp(o.largest(), &exponent);
+  return o.largest() == 0 ? 0 : top - exponent;
 }
 
 /// Of the largest magnitude as the norm.
 template <typename T, typename Shape>
 kernels::Levels<T> LevelsFor(Operands<T>& o, Shape shape) {
-  T largest = 0;
-  for (const T x : o.u()) largest = std::max(largest, std::abs(x));
-  return shape.Of(largest);
+  return shape.Of(o.largest());
 }
 
 /// For kernels that take blocks of 1,024: call(first, n) of each.
@@ -128,6 +132,7 @@ std::vector<KernelCase<T>> RoundingCases() {
   using Table = kernels::Table<T>;
   using With = Operands<T>;
   constexpr T kThird = T(1) / 3;
+  const auto codes_below = [](uint32_t below) { return [below](With& o) { o.MakeCodes(below); }; };
   return {
       {"Dither",
        [](const Table& t, With& o) {
@@ -142,9 +147,11 @@ std::vector<KernelCase<T>> RoundingCases() {
          });
        }},
       {"AddLevels",
-       [=](const Table& t, With& o) { t.AddLevels(o.codes(255), LevelsFor(o, UniformLevels{127}), kThird, o.v()); }},
+       [=](const Table& t, With& o) { t.AddLevels(o.codes(), LevelsFor(o, UniformLevels{127}), kThird, o.v()); }, 0,
+       codes_below(255)},
       {"AddBinaryLevels",
-       [=](const Table& t, With& o) { t.AddBinaryLevels(o.codes(15), LevelsFor(o, BinaryLevels{7}), kThird, o.v()); }},
+       [=](const Table& t, With& o) { t.AddBinaryLevels(o.codes(), LevelsFor(o, BinaryLevels{7}), kThird, o.v()); }, 0,
+       codes_below(15)},
       {"TossSigns",
        [=](const Table& t, With& o) {
          const auto levels = LevelsFor(o, BinaryLevels{1});
@@ -156,22 +163,28 @@ std::vector<KernelCase<T>> RoundingCases() {
        [](const Table& t, With& o) {
          EachBlock(o, [&](size_t at, size_t n) { t.RoundToPowers(kDraws, at, o.u().subspan(at, n), o.codes() + at); });
        }},
-      {"AddPowers", [=](const Table& t, With& o) { t.AddPowers(o.codes(255), kThird, o.u()); }},
+      {"AddPowers", [=](const Table& t, With& o) { t.AddPowers(o.codes(), kThird, o.u()); }, 0, codes_below(255)},
       {"DrawWords",
        [](const Table& t, With& o) {
          EachBlock(o, [&](size_t at, size_t n) { t.DrawWords(kDraws, at, o.words().subspan(at, n)); });
        }},
-      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(255), o.n(), 8, 0, o.bytes().data()); }},
-      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(15), o.n(), 4, 0, o.bytes().data()); }},
-      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(17), o.n(), 5, 0, o.bytes().data()); }},
-      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(511), o.n(), 1, 8, o.bytes().data()); }},
+      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(), o.n(), 8, 0, o.bytes().data()); }, 0,
+       codes_below(255)},
+      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(), o.n(), 4, 0, o.bytes().data()); }, 0,
+       codes_below(15)},
+      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(), o.n(), 5, 0, o.bytes().data()); }, 0,
+       codes_below(17)},
+      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(), o.n(), 1, 8, o.bytes().data()); }, 0,
+       codes_below(511)},
       {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 8, 0, o.codes()); }},
       {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 4, 0, o.codes()); }},
       {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 3, 0, o.codes()); }},
-      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 4, 8, o.codes(255)); }},
-      {"PackTernary", [](const Table& t, With& o) { t.PackTernary(o.codes(3), o.n(), o.bytes().data()); }},
+      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 4, 8, o.codes()); }, 0,
+       codes_below(255)},
+      {"PackTernary", [](const Table& t, With& o) { t.PackTernary(o.codes(), o.n(), o.bytes().data()); }, 0,
+       codes_below(3)},
       {"UnpackTernary", [](const Table& t, With& o) { t.UnpackTernary(o.bytes().data(), o.n(), o.codes()); }},
-      {"LargestCode", [](const Table& t, With& o) { o.Keep(t.LargestCode(o.codes(32767), o.n())); }},
+      {"LargestCode", [](const Table& t, With& o) { o.Keep(t.LargestCode(o.codes(), o.n())); }, 0, codes_below(32767)},
   };
 }
 
@@ -181,6 +194,7 @@ std::vector<KernelCase<T>> KernelCases() {
   using Table = kernels::Table<T>;
   using With = Operands<T>;
   constexpr T kThird = T(1) / 3;
+  const auto finite = [](With& o) { o.MakeFiniteCodes(); };
   const auto top_k = [](const Table& t, With& o, size_t k) {
     const kernels::Threshold<T> threshold = t.TopKThreshold(o.u(), k, o.words());
     t.TakeTopK(o.u(), threshold, o.bytes().data(), o.positions());
@@ -208,11 +222,11 @@ std::vector<KernelCase<T>> KernelCases() {
       {"AddSigns", [=](const Table& t, With& o) { t.AddSigns(o.octets(), kThird, o.u()); }},
       {"CastToHalf", [](const Table& t, With& o) { t.CastToHalf(o.u(), ExponentFor(o, 15), o.bytes().data()); }},
       {"CastToBfloat", [](const Table& t, With& o) { t.CastToBfloat(o.u(), ExponentFor(o, 1), o.bytes().data()); }},
-      {"AddHalves", [=](const Table& t, With& o) { t.AddHalves(o.finite_codes(), 3, kThird, o.u()); }},
-      {"AddHalves", [=](const Table& t, With& o) { t.AddHalves(o.finite_codes(), 130, kThird, o.u()); }},
-      {"AddBfloats", [=](const Table& t, With& o) { t.AddBfloats(o.finite_codes(), 3, kThird, o.u()); }},
+      {"AddHalves", [=](const Table& t, With& o) { t.AddHalves(o.bytes().data(), 3, kThird, o.u()); }, 0, finite},
+      {"AddHalves", [=](const Table& t, With& o) { t.AddHalves(o.bytes().data(), 130, kThird, o.u()); }, 0, finite},
+      {"AddBfloats", [=](const Table& t, With& o) { t.AddBfloats(o.bytes().data(), 3, kThird, o.u()); }, 0, finite},
       {"AnyCodeHas", [](const Table& t, With& o) { o.Keep(t.AnyCodeHas(o.bytes().data(), o.n(), 0x7c00)); }},
-      {"AnyCodeHas", [](const Table& t, With& o) { o.Keep(t.AnyCodeHas(o.finite_codes(), o.n(), 0x7c00)); }},
+      {"AnyCodeHas", [](const Table& t, With& o) { o.Keep(t.AnyCodeHas(o.bytes().data(), o.n(), 0x7c00)); }, 0, finite},
       {"TopKThreshold", [=](const Table& t, With& o) { top_k(t, o, 1); }, 1},
       {"TakeTopK", [=](const Table& t, With& o) { top_k(t, o, (o.n() + 9) / 10); }, 1},
   };

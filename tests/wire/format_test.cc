@@ -195,7 +195,7 @@ std::vector<std::byte> ExampleMessage(const std::string& spec) {
 TEST(FormatExample, MessageIsTheDocumentedOne) { EXPECT_EQ(Hex(ExampleMessage("sign")), Documented("message")); }
 
 TEST(FormatExample, PayloadsAreTheDocumentedOnes) {
-  for (const std::string spec : {"identity", "fp16", "bf16", "topk:3"}) {
+  for (const std::string spec : {"identity", "fp16", "bf16", "topk:3", "qsgd:7", "natural"}) {
     const size_t size = ParseCompressor(spec)->Bytes(Piece::Whole(12), Dtype::kF32);
     EXPECT_EQ(Hex(std::span<const std::byte>(ExampleMessage(spec)).subspan(sizeof(Frame), size)), Documented(spec))
         << spec;
