@@ -75,7 +75,7 @@ void ShareCoin(const Problem& problem, bool is_auto, EstimatorConfig& config, Ex
 
 /// The estimator of one worker. Throws ConfigError that begins with the key ("objective.batch: ...") where the problem
 /// cannot have it: too few samples, or an unknown x*.
-std::unique_ptr<Estimator> MakeEstimator(const EstimatorConfig& config, std::shared_ptr<const Problem> problem,
+std::unique_ptr<Estimator> MakeEstimator(const EstimatorConfig& config, const std::shared_ptr<const Problem>& problem,
                                          size_t worker, uint64_t seed);
 
 }  // namespace gradwire

@@ -71,7 +71,7 @@ const std::vector<EstimatorInfo>& Estimators() {
   return estimators;
 }
 
-std::unique_ptr<Estimator> MakeEstimator(const EstimatorConfig& config, std::shared_ptr<const Problem> problem,
+std::unique_ptr<Estimator> MakeEstimator(const EstimatorConfig& config, const std::shared_ptr<const Problem>& problem,
                                          size_t worker, uint64_t seed) {
   std::unique_ptr<Estimator> estimator = MakeCore(config, *problem, {seed, worker});
   if (config.star_shift) {

@@ -75,7 +75,7 @@ enum class Regulariser { kRidge, kNonConvex };
 /// the longer), and every sample is used. lambda 0 stands for L / 10000 with the L of the losses alone. Throws
 /// ConfigError where there are fewer samples than workers, or more than 2000 columns (the constants need a dense
 /// eigensolver).
-Problem LogisticRegression(std::shared_ptr<const LabelledRows> rows, size_t workers, double lambda,
+Problem LogisticRegression(const std::shared_ptr<const LabelledRows>& rows, size_t workers, double lambda,
                            Regulariser regulariser);
 
 }  // namespace gradwire

@@ -149,7 +149,7 @@ std::shared_ptr<const LabelledRows> LRSamples(double scale) {
 Problem LR(size_t workers) { return LogisticRegression(LRSamples(1), workers, 0.1, Regulariser::kRidge); }
 Problem LR2(size_t workers) { return LogisticRegression(LRSamples(3), workers, 0.01, Regulariser::kRidge); }
 
-Problem LogisticRegression(std::shared_ptr<const LabelledRows> rows, size_t workers, double lambda,
+Problem LogisticRegression(const std::shared_ptr<const LabelledRows>& rows, size_t workers, double lambda,
                            Regulariser regulariser) {
   if (rows->rows() < workers)
     throw ConfigError(fmt::format("{} samples for {} workers: expected at least one each", rows->rows(), workers));

@@ -216,7 +216,7 @@ class Crew {
     one.jobs.pop_front();
     Hand(server_.Apply(worker, one.end.Compute(job.model, job.lr)));
     EXPECT_EQ(server_.last().number, job.number);
-    applied_.push_back(job.number);
+    applied.push_back(job.number);
   }
   size_t JobsOut() const {
     size_t out = 0;
@@ -224,7 +224,7 @@ class Crew {
     return out;
   }
   const AsyncServer<double>& server() const { return server_; }
-  std::vector<uint64_t> applied_;
+  std::vector<uint64_t> applied;
 
  private:
   struct Worker {
@@ -269,7 +269,7 @@ TEST(AsGrad, WorkersComeAndGoAndEveryJobIsDoneOnce) {
         while (!crew.HasJob(worker)) worker = pick();
         crew.Finish(worker);
       }
-      std::vector<uint64_t> numbers = crew.applied_;
+      std::vector<uint64_t> numbers = crew.applied;
       const std::vector<uint64_t> unfinished = crew.server().Unfinished();
       numbers.insert(numbers.end(), unfinished.begin(), unfinished.end());
       std::ranges::sort(numbers);

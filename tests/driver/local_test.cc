@@ -20,7 +20,7 @@ using testing::ConvexTrial;
 
 ConvexTrial Local(Problem problem, double lr, int steps, LocalConfig local) {
   ConvexTrial trial{std::make_shared<Problem>(std::move(problem)), Comm("none", "identity"), lr, steps};
-  trial.local = local;
+  trial.local = std::move(local);
   return trial;
 }
 
