@@ -18,20 +18,20 @@ class AllGather final : public BucketExchange<T> {
       : job_(job),
         dense_(job.channel.IsDense(job.round)),
         plan_(job.Plan(dense_)),
+        context_(job.channel.Up(dense_, job.core.lane)),
         messages_(job.core.collective, job.core.lane.buffers, job.stats, job.FrameNames(0)) {}
 
   std::optional<uint64_t> Start() override {
     std::vector<int> all(static_cast<size_t>(job_.ranks()));
     std::iota(all.begin(), all.end(), 0);
     const MessagePlan& plan = plan_->up[0];
-    const MessageContext<T> context = Context();
-    const uint32_t rates = RatesOf(context, plan, job_.round);
+    const uint32_t rates = RatesOf(context_, plan, job_.round);
     for (const int rank : all) messages_.Expect(rank, plan, rates);
     Buffer message = messages_.TakeBuffer(plan);
     Packed packed;
     {
       const Timer timer(job_.stats.encode_s);
-      packed = Pack<T>(context, plan, job_.round, job_.bucket.values, message.bytes());
+      packed = Pack<T>(context_, plan, job_.round, job_.bucket.values, message.bytes());
     }
     messages_.Post(plan, all, std::move(message), packed);
     return messages_.Start();
@@ -42,10 +42,8 @@ class AllGather final : public BucketExchange<T> {
     const bool poisoned = messages_.is_any_poisoned();
     job_.channel.poisoned |= poisoned;
     const Timer timer(job_.stats.decode_s);
-    std::vector<From> received;
-    for (int rank = 0; rank < job_.ranks(); ++rank) received.push_back(messages_.Read(rank));
     // Poisoned or not: shifts on both ends move by what was sent.
-    Unpack<T>(Context(), plan_->up[0], job_.bucket.index, job_.round, received, job_.bucket.values);
+    Unpack<T>(context_, plan_->up[0], job_.bucket.index, job_.round, messages_.ReadAll(), job_.bucket.values);
     if (poisoned)
       std::ranges::fill(job_.bucket.values, std::numeric_limits<T>::quiet_NaN());
     else
@@ -54,11 +52,10 @@ class AllGather final : public BucketExchange<T> {
   }
 
  private:
-  MessageContext<T> Context() const { return job_.channel.Up(dense_, job_.core.lane); }
-
   const BucketJob<T> job_;
   const bool dense_;
   const std::shared_ptr<const BucketPlan> plan_;
+  const MessageContext<T> context_;
   MessageExchange messages_;
 };
 

@@ -24,6 +24,7 @@ struct ExchangeCore {
   std::map<uint32_t, ExchangeStats> stats;  // by the bucket's index
   uint64_t token = 0;
   std::map<uint32_t, std::unique_ptr<Channel<T>>> channels;
+  std::map<uint32_t, const Topology*> topologies;  // by channel
 
   /// Throws Error where it is not open.
   Channel<T>& In(uint32_t channel);

@@ -71,7 +71,7 @@ std::vector<ElementOrder> OrdersOf(const std::vector<Parameter>& parameters) {
 template <typename T>
 std::unique_ptr<BucketExchange<T>> Make(const BucketJob<T>& job) {
   if (job.round.step < job.channel.parts.start_iter) return MakeDenseAllReduce(job);
-  const Topology& topology = FindTopology(job.channel.parts.topology);
+  const Topology& topology = *job.core.topologies.at(job.round.channel);
   if constexpr (sizeof(T) == sizeof(float))
     return topology.make_f32(job);
   else
@@ -106,7 +106,9 @@ void Exchange<T>::Open(uint32_t channel, std::vector<Parameter> parameters, Exch
   const std::string settings = Settings(parts, parameters, kDtypeOf<T>);
   const uint64_t token = Agree(collective, channel == 0 ? settings : fmt::format("channel: {}\n{}", channel, settings));
   if (channel == 0) core_->token = token;
-  const int owners = OwnersIn(FindTopology(parts.topology), collective.size());
+  const Topology& topology = FindTopology(parts.topology);
+  core_->topologies[channel] = &topology;
+  const int owners = OwnersIn(topology, collective.size());
   core_->channels[channel] =
       std::make_unique<Channel<T>>(std::move(parameters), std::move(parts), static_cast<uint32_t>(collective.rank()),
                                    static_cast<uint32_t>(collective.size()), owners);

@@ -122,6 +122,12 @@ void MessageExchange::CheckFrames() {
   }
 }
 
+std::vector<From> MessageExchange::ReadAll() const {
+  std::vector<From> messages;
+  for (const auto& [sender, message] : in_) messages.push_back(Read(sender));
+  return messages;
+}
+
 From MessageExchange::Read(int sender) const {
   const Message& message = in_.at(sender);
   if (message.buffer) return {message.bytes(), static_cast<uint32_t>(sender)};

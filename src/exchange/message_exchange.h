@@ -40,8 +40,8 @@ class MessageExchange {
   /// After that. None: all messages are there and their frames checked; else their lengths were, and this operation is
   /// to be waited for. Throws PeerError.
   std::optional<uint64_t> Resume();
-  /// A message that is there.
-  From Read(int sender) const;
+  /// The messages that are there, by sender.
+  std::vector<From> ReadAll() const;
   bool is_any_poisoned() const { return is_any_poisoned_; }
 
   bool poisoned = false;  ///< set before Start: flags what this rank sends
@@ -57,6 +57,7 @@ class MessageExchange {
   };
 
   Frame FrameOf(uint32_t sender, const Message& message) const;
+  From Read(int sender) const;
   /// Whether there is one.
   bool StartLengths();
   /// Where messages are to come in whose lengths are (not) fixed beforehand.

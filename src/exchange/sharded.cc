@@ -19,15 +19,16 @@ class Sharded final : public BucketExchange<T> {
       : job_(job),
         dense_(job.channel.IsDense(job.round)),
         plan_(job.Plan(dense_)),
+        up_context_(job.channel.Up(dense_, job.core.lane)),
+        down_context_(job.channel.Down(job.core.lane)),
         up_(job.core.collective, job.core.lane.buffers, job.stats, job.FrameNames(0)),
         down_(job.core.collective, job.core.lane.buffers, job.stats, job.FrameNames(Frame::kDown)) {}
 
   std::optional<uint64_t> Start() override {
-    const MessageContext<T> context = Up();
-    const uint32_t rates = RatesOf(context, Own(plan_->up), job_.round);
+    const uint32_t rates = RatesOf(up_context_, Own(plan_->up), job_.round);
     for (int rank = 0; rank < job_.ranks(); ++rank) up_.Expect(rank, Own(plan_->up), rates);
     for (int owner = 0; owner < job_.ranks(); ++owner)
-      PackAndPost(up_, context, plan_->up[static_cast<size_t>(owner)], {owner});
+      PackAndPost(up_, up_context_, plan_->up[static_cast<size_t>(owner)], {owner});
     return up_.Start();
   }
 
@@ -46,8 +47,6 @@ class Sharded final : public BucketExchange<T> {
  private:
   enum class Phase { kUp, kDown };
 
-  MessageContext<T> Up() const { return job_.channel.Up(dense_, job_.core.lane); }
-  MessageContext<T> Down() const { return job_.channel.Down(job_.core.lane); }
   const MessagePlan& Own(const std::vector<MessagePlan>& plans) const {
     return plans[static_cast<size_t>(job_.rank())];
   }
@@ -72,9 +71,7 @@ class Sharded final : public BucketExchange<T> {
   void Collect() {
     down_.poisoned = up_.is_any_poisoned();
     const Timer timer(job_.stats.decode_s);
-    std::vector<From> received;
-    for (int rank = 0; rank < job_.ranks(); ++rank) received.push_back(up_.Read(rank));
-    Unpack<T>(Up(), Own(plan_->up), job_.bucket.index, job_.round, received, job_.bucket.values);
+    Unpack<T>(up_context_, Own(plan_->up), job_.bucket.index, job_.round, up_.ReadAll(), job_.bucket.values);
     for (const PlannedPiece& planned : Own(plan_->up).pieces) {
       const std::span<T> mean = job_.Values(planned);
       // NaN is packed as zeros, which leave the memory of the way back as it is.
@@ -88,12 +85,11 @@ class Sharded final : public BucketExchange<T> {
   uint64_t Spread() {
     std::vector<int> all(static_cast<size_t>(job_.ranks()));
     std::iota(all.begin(), all.end(), 0);
-    const MessageContext<T> context = Down();
     for (const int owner : all) {
       const MessagePlan& plan = plan_->down[static_cast<size_t>(owner)];
-      down_.Expect(owner, plan, RatesOf(context, plan, job_.round));
+      down_.Expect(owner, plan, RatesOf(down_context_, plan, job_.round));
     }
-    PackAndPost(down_, context, Own(plan_->down), all);
+    PackAndPost(down_, down_context_, Own(plan_->down), all);
     return down_.Start();
   }
 
@@ -101,17 +97,16 @@ class Sharded final : public BucketExchange<T> {
     const bool poisoned = down_.is_any_poisoned();
     job_.channel.poisoned |= poisoned;
     const Timer timer(job_.stats.decode_s);
-    for (int owner = 0; owner < job_.ranks(); ++owner) {
-      const From message = down_.Read(owner);
-      Unpack<T>(Down(), plan_->down[static_cast<size_t>(owner)], job_.bucket.index, job_.round, {&message, 1},
+    for (const From& message : down_.ReadAll())
+      Unpack<T>(down_context_, plan_->down[message.sender], job_.bucket.index, job_.round, {&message, 1},
                 job_.bucket.values);
-    }
     if (poisoned) std::ranges::fill(job_.bucket.values, std::numeric_limits<T>::quiet_NaN());
   }
 
   const BucketJob<T> job_;
   const bool dense_;
   const std::shared_ptr<const BucketPlan> plan_;
+  const MessageContext<T> up_context_, down_context_;
   MessageExchange up_, down_;
   Phase phase_ = Phase::kUp;
 };
