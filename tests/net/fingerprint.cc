@@ -111,6 +111,8 @@ int main(int argc, char** argv) {
     auto combinations = gradwire::testing::EveryCombination(std::string(method.name));
     combinations.push_back({std::string(method.name), "auto"});  // some take no operator but their own
     for (const auto& combination : combinations) {
+      const auto compressor = gradwire::MakeParts(combination.Config(), 0).compressor;
+      if (compressor->scope() == gradwire::Scope::kModel) continue;  // for models of one parameter
       gradwire::Print<float>(combination, ranks);
       gradwire::Print<double>(combination, ranks);
     }
