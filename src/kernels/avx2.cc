@@ -16,13 +16,13 @@ namespace {
 
 namespace avx2 {
 
-#define KERNEL(name, result, parameters, arguments) \
-  template <typename T>                             \
-  GRADWIRE_AVX2 result name parameters {            \
-    return scalar::name<T> arguments;               \
+#define GRADWIRE_KERNEL(name, result, parameters, arguments) \
+  template <typename T>                                      \
+  GRADWIRE_AVX2 result name parameters {                     \
+    return scalar::name<T> arguments;                        \
   }
 #include "kernels/kernels.inc"
-#undef KERNEL
+#undef GRADWIRE_KERNEL
 
 // No fused multiply-add: `down` times the value is rounded first.
 
@@ -70,9 +70,9 @@ GRADWIRE_AVX2 void AddSignFloats(const uint8_t* bits, float value, std::span<flo
 template <typename T>
 constexpr Table<T> Compiled() {
   return {
-#define KERNEL(name, result, parameters, arguments) .name = avx2::name<T>,
+#define GRADWIRE_KERNEL(name, result, parameters, arguments) .name = avx2::name<T>,
 #include "kernels/kernels.inc"
-#undef KERNEL
+#undef GRADWIRE_KERNEL
   };
 }
 

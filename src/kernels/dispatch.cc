@@ -33,9 +33,9 @@ const std::vector<const Isa*>& Isas() {
 
 const std::vector<std::string_view>& Names() {
   static const std::vector<std::string_view> names = {
-#define KERNEL(name, result, parameters, arguments) #name,
+#define GRADWIRE_KERNEL(name, result, parameters, arguments) #name,
 #include "kernels/kernels.inc"
-#undef KERNEL
+#undef GRADWIRE_KERNEL
   };
   return names;
 }

@@ -39,9 +39,9 @@ struct Levels {
 /// A form of every kernel.
 template <typename T>
 struct Table {
-#define KERNEL(name, result, parameters, arguments) result(*name) parameters;
+#define GRADWIRE_KERNEL(name, result, parameters, arguments) result(*name) parameters;
 #include "kernels/kernels.inc"
-#undef KERNEL
+#undef GRADWIRE_KERNEL
 };
 
 struct Isa {
@@ -83,12 +83,12 @@ inline const Isa& ActiveIsa() {
   return isa ? *isa : internal::Choose();
 }
 
-#define KERNEL(name, result, parameters, arguments)        \
-  template <typename T>                                    \
-  inline result name parameters {                          \
-    return ActiveIsa().template table<T>().name arguments; \
+#define GRADWIRE_KERNEL(name, result, parameters, arguments) \
+  template <typename T>                                      \
+  inline result name parameters {                            \
+    return ActiveIsa().template table<T>().name arguments;   \
   }
 #include "kernels/kernels.inc"
-#undef KERNEL
+#undef GRADWIRE_KERNEL
 
 }  // namespace gradwire::kernels

@@ -7,9 +7,9 @@ namespace {
 
 template <typename T>
 constexpr Table<T> kTable = {
-#define KERNEL(name, result, parameters, arguments) .name = scalar::name<T>,
+#define GRADWIRE_KERNEL(name, result, parameters, arguments) .name = scalar::name<T>,
 #include "kernels/kernels.inc"
-#undef KERNEL
+#undef GRADWIRE_KERNEL
 };
 
 constexpr Isa kIsa = {"scalar", [] { return true; }, kTable<float>, kTable<double>};

@@ -29,25 +29,25 @@ const kernels::Isa& Scalar() { return *kernels::Isas().back(); }
 
 /// The scalar kernels, and who was called.
 namespace counting {
-#define KERNEL(name, result, parameters, arguments)     \
-  template <typename T>                                 \
-  result name parameters {                              \
-    ++Calls<T>().at(#name);                             \
-    return Scalar().template table<T>().name arguments; \
+#define GRADWIRE_KERNEL(name, result, parameters, arguments) \
+  template <typename T>                                      \
+  result name parameters {                                   \
+    ++Calls<T>().at(#name);                                  \
+    return Scalar().template table<T>().name arguments;      \
   }
 using kernels::Bits;
 using kernels::Levels;
 using kernels::Threshold;
 #include "kernels/kernels.inc"
-#undef KERNEL
+#undef GRADWIRE_KERNEL
 }  // namespace counting
 
 template <typename T>
 kernels::Table<T> CountingTable() {
   return {
-#define KERNEL(name, result, parameters, arguments) .name = counting::name<T>,
+#define GRADWIRE_KERNEL(name, result, parameters, arguments) .name = counting::name<T>,
 #include "kernels/kernels.inc"
-#undef KERNEL
+#undef GRADWIRE_KERNEL
   };
 }
 
