@@ -67,8 +67,8 @@ class ConvexServer final : public ConvexDriver {
     return std::ranges::all_of(model_.x(), [](double v) { return std::isfinite(v); });
   }
 
-  void Save(Snapshot& file) override { PutState(file, kConvexState, *this); }
-  void Load(const train::Save& save) override { GetState(save.files[0], kConvexState, *this); }
+  void Save(Snapshot& file) override { PutState(file, kConvexState, *this, kMessagesVersion); }
+  void Load(const train::Save& save) override { GetState(save.files[0], kConvexState, *this, kMessagesVersion); }
 
   template <typename Archive>
   void serialize(Archive& archive) {
