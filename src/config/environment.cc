@@ -12,6 +12,7 @@
 #include "compress/spec.h"
 #include "config/comm_keys.h"
 #include "gradwire/error.h"
+#include "kernels/isa.h"
 
 namespace gradwire {
 namespace {
@@ -79,6 +80,7 @@ void CheckVariables(const std::vector<std::string>& names, Reader reader) {
     if (!name.starts_with(kPrefix)) continue;
     const auto found = std::ranges::find(Variables(), name, &Variable::name);
     if (found == Variables().end()) throw ConfigError(Unread(name));
+    if (name == "GRADWIRE_FORCE_ISA") kernels::FromEnvironment();  // throws, before any setting is to blame
     if (!found->is_setting || reader == Reader::kBackend) continue;
     const std::string key = KeyFor(*found);
     throw ConfigError(fmt::format(

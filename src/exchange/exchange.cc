@@ -20,10 +20,11 @@ constexpr uint32_t kChannels = 128;  // one byte of a save holds channel and dir
 
 std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& parameters, Dtype dtype) {
   std::string text = fmt::format(
-      "link: {}\nits numbers: {}\ncompressor: {}\nlearner: {}\ndown: {}\ntopology: {}\nparticipation: {}\n"
+      "wire format: {}\nlink: {}\nits numbers: {}\ncompressor: {}\nlearner: {}\ndown: {}\ntopology: {}\nparticipation: "
+      "{}\n"
       "votes: {}\nprox: {} {}\npiece: {}\nmin_compress_numel: {}\n"
       "compress_1d: {}\nstart_iter: {}\nseed: {}\nzeros keep memory: {}\npoison undoes a step: {}\ndtype: float{}\n",
-      parts.link.name, parts.link.numbers(), parts.compressor->spec(),
+      Frame::kVersion, parts.link.name, parts.link.numbers(), parts.compressor->spec(),
       parts.learner ? fmt::format("{}, {}", parts.learner->spec(), parts.learning.numbers()) : "none",
       FindTopology(parts.topology).has_owners
           ? fmt::format("{}, {}, {}", parts.down.name, parts.down_compressor->spec(), parts.down.numbers())

@@ -59,6 +59,22 @@ void LoadMemory(Exchange<T>& exchange, const std::vector<SavedVector<T>>& memory
 }
 
 template <typename T>
+std::map<uint32_t, uint64_t> OpeningsOf(Exchange<T>& exchange) {
+  std::map<uint32_t, uint64_t> openings;
+  for (const auto& [number, channel] : exchange.SettledCore().channels)
+    if (channel->opening) openings[number] = *channel->opening;
+  return openings;
+}
+
+template <typename T>
+void SetOpenings(Exchange<T>& exchange, const std::map<uint32_t, uint64_t>& openings) {
+  for (const auto& [number, channel] : exchange.SettledCore().channels) {
+    const auto found = openings.find(number);
+    channel->opening = found == openings.end() ? std::nullopt : std::optional(found->second);
+  }
+}
+
+template <typename T>
 std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>& old_ranks,
                                     std::string_view topology) {
   const bool has_owners = FindTopology(topology).has_owners;
@@ -90,9 +106,11 @@ std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>
   return memory;
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                               \
-  template std::vector<SavedVector<T>> SaveMemory(Exchange<T>&);              \
-  template void LoadMemory(Exchange<T>&, const std::vector<SavedVector<T>>&); \
+#define GRADWIRE_INSTANTIATE(T)                                                 \
+  template std::vector<SavedVector<T>> SaveMemory(Exchange<T>&);                \
+  template std::map<uint32_t, uint64_t> OpeningsOf(Exchange<T>&);               \
+  template void SetOpenings(Exchange<T>&, const std::map<uint32_t, uint64_t>&); \
+  template void LoadMemory(Exchange<T>&, const std::vector<SavedVector<T>>&);   \
   template std::vector<SavedVector<T>> Reshard(const std::vector<std::vector<SavedVector<T>>>&, std::string_view);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)

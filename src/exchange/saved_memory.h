@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,14 @@ std::vector<SavedVector<T>> SaveMemory(Exchange<T>& exchange);
 /// missing, unknown, not finite or not of its parameter's size, or of a channel that is not open.
 template <typename T>
 void LoadMemory(Exchange<T>& exchange, const std::vector<SavedVector<T>>& memory);
+
+/// In which step the links of each channel opened: with a dense message where they want it. Channels whose links have
+/// not sent anything yet are left out.
+template <typename T>
+std::map<uint32_t, uint64_t> OpeningsOf(Exchange<T>& exchange);
+/// The way back, after the memory was loaded: a channel that is left out opens with its next message.
+template <typename T>
+void SetOpenings(Exchange<T>& exchange, const std::map<uint32_t, uint64_t>& openings);
 
 /// What the exchange's memory belongs to, as lines "key: value": method, links, operators, topology, pieces, seed,
 /// dtype, and every parameter's shape and whether it is compressed. Memory means something only where all of them are

@@ -58,9 +58,15 @@ const Isa& Use(const Isa& isa) {
   return before;
 }
 
-const Isa& internal::Choose() {
+const Isa& FromEnvironment() {
   const char* forced = std::getenv(kVariable);
-  const Isa& isa = IsaFor(forced ? forced : "");
+  if (forced != nullptr && *forced == '\0')
+    throw ConfigError(fmt::format("environment: {} is empty; expected one of {}; or unset it", kVariable, Runnable()));
+  return IsaFor(forced ? forced : "");
+}
+
+const Isa& internal::Choose() {
+  const Isa& isa = FromEnvironment();
   active = &isa;
   return isa;
 }

@@ -53,5 +53,19 @@ TEST(Environment, TheProgramReadsNoSettingsThereAndSaysWhereTheyGo) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("environment: GRADWIRE_METHOD"));
 }
 
+TEST(Environment, AnInstructionSetThatIsNoneIsItsOwnFault) {
+  for (const auto& [value, words] : {std::pair{"nonsense", "no such instruction set"}, {"", "is empty"}}) {
+    setenv("GRADWIRE_FORCE_ISA", value, /*overwrite=*/1);
+    try {
+      CheckVariables({"GRADWIRE_FORCE_ISA"}, Reader::kNobody);
+      ADD_FAILURE() << "'" << value << "' was taken";
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(),
+                  testing::AllOf(testing::StartsWith("environment: GRADWIRE_FORCE_ISA"), testing::HasSubstr(words)));
+    }
+    unsetenv("GRADWIRE_FORCE_ISA");
+  }
+}
+
 }  // namespace
 }  // namespace gradwire

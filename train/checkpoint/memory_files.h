@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "base/snapshot_file.h"
 #include "exchange/saved_memory.h"
+#include "train/checkpoint/archive.h"
+#include "train/checkpoint/resume.h"
 
 namespace gradwire::train {
 
@@ -12,6 +15,21 @@ using MemoryVector = SavedVector<float>;
 
 /// The links' memory into a file, by parameter name, row by row. Between two steps.
 void PutMemory(Snapshot& file, Exchange<float>& exchange);
+
+/// Which links have opened, in an entry of its own.
+template <typename T>
+void PutOpenings(Snapshot& file, Exchange<T>& exchange) {
+  PutState(file, "openings", OpeningsOf(exchange));
+}
+
+/// After the memory was loaded. A save of before has no such entry: its links opened with their first step.
+template <typename T>
+void LoadOpenings(const train::Save& save, Exchange<T>& exchange) {
+  if (!save.files[0].Has("openings")) return exchange.GoOnAt(save.step);
+  std::map<uint32_t, uint64_t> openings;
+  GetState(save.files[0], "openings", openings);
+  SetOpenings(exchange, openings);
+}
 
 /// The memory that the file holds. Throws Error where it is not of these parameters.
 std::vector<MemoryVector> MemoryIn(const Snapshot& file, const std::vector<Parameter>& parameters);

@@ -11,6 +11,7 @@
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "train/checkpoint/archive.h"
+#include "train/checkpoint/memory_files.h"
 #include "train/config/modes.h"
 #include "train/convex/convex_driver.h"
 #include "train/report/clock.h"
@@ -47,10 +48,13 @@ class ConvexRounds final : public ConvexDriver {
     return std::ranges::all_of(worker_.x(), [](double v) { return std::isfinite(v); });
   }
 
-  void Save(Snapshot& file) override { PutState(file, kConvexState, *this); }
+  void Save(Snapshot& file) override {
+    PutState(file, kConvexState, *this);
+    PutOpenings(file, exchange_);
+  }
   void Load(const train::Save& save) override {
     GetState(save.files[0], kConvexState, *this);
-    exchange_.GoOnAt(save.step);
+    LoadOpenings(save, exchange_);
   }
 
   template <typename Archive>

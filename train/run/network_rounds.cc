@@ -84,7 +84,7 @@ class NetworkRounds final : public NetworkDriver {
     file.Put(kOuterMomentum, std::span<const float>(memory.momentum));
     file.Put(kShift, std::span<const float>(memory.shift));
     file.PutValue(kRests, memory.rests);
-    exchange_.Inspect([&](Exchange<float>& inside) { PutMemory(file, inside); });
+    exchange_.Inspect([&](Exchange<float>& inside) { PutMemory(file, inside), PutOpenings(file, inside); });
   }
 
   void Load(const train::Save& save) override {
@@ -100,7 +100,7 @@ class NetworkRounds final : public NetworkDriver {
     if (save.other_world) MoveToAgreed();
     exchange_.Inspect([&](Exchange<float>& exchange) {
       LoadMemory(exchange, MemoryOf(save, exchange.parameters()));
-      exchange.GoOnAt(save.step);
+      LoadOpenings(save, exchange);
     });
   }
 

@@ -117,6 +117,30 @@ std::vector<Case> Cases() {
 INSTANTIATE_TEST_SUITE_P(Every, ConvexCheckpoint, testing::ValuesIn(Cases()),
                          [](const auto& info) { return info.param.name; });
 
+/// The first message of a link is as it would have been: it opens where nothing was sent before the save.
+TEST(ConvexCheckpoints, ALocalRunGoesOnBitForBitFromBeforeItsFirstAgreement) {
+  for (const Words& words :
+       {Words{"local.sync_every=4", "comm.method=ef21", "comm.compressor=topk:2"},
+        Words{"local.sync_every=4", "comm.method=ef21", "comm.compressor=topk:2", "local.shift=learn"},
+        Words{"local.random=0.2", "comm.method=ef21", "comm.compressor=topk:2", "local.shift=learn"},
+        Words{"local.sync_every=4", "comm.method=ef21", "comm.compressor=topk:2", "local.shift=anchor",
+              "local.anchor_p=0.3", "objective.estimator=anchored"},
+        Words{"local.sync_every=4", "local.start_iter=3", "comm.method=ef21", "comm.compressor=topk:2"}}) {
+    Words local = words;
+    local.push_back("train.mode=local");
+    const TempFolder straight("straight");
+    RunTo(straight.path(), local, 20);
+    const std::vector<Json> expected = TimelessRecords(straight.path());
+    local.insert(local.end(), {"checkpoint.every_epochs=1000", "checkpoint.resume=auto"});
+    for (const int64_t stop : {1, 2, 3, 4, 5, 6}) {
+      const TempFolder saved("saved");
+      RunTo(saved.path(), local, stop);
+      RunTo(saved.path(), local, 20);
+      EXPECT_EQ(TimelessRecords(saved.path()).back(), expected.back()) << words.back() << ", stopped after " << stop;
+    }
+  }
+}
+
 std::string Refusal(const std::string& folder, const Words& words, int64_t steps) {
   try {
     RunTo(folder, words, steps);
