@@ -6,6 +6,7 @@
 // hand what compilers do not find: casts to binary16 by the instructions that there are for them, and signs from bits.
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
 #include <immintrin.h>
 
 // A template that is inlined into a function takes that function's instruction set.
@@ -84,8 +85,13 @@ constexpr Table<float> WithIntrinsics() {
   return table;
 }
 
-constexpr Isa kIsa = {"avx2", [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c"); },
-                      WithIntrinsics(), Compiled<double>()};
+/// By CPUID: clang 14's __builtin_cpu_supports does not know F16C.
+bool RunsHere() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
+constexpr Isa kIsa = {"avx2", RunsHere, WithIntrinsics(), Compiled<double>()};
 
 }  // namespace
 

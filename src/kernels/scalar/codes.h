@@ -10,11 +10,11 @@ namespace gradwire::kernels::scalar {
 
 inline constexpr uint8_t kPowersOf3[] = {1, 3, 9, 27, 81, 243};
 
-/// Digits k of all bytes stand side by side: vectors take them as they lie. `bytes` is ceil(n / 5).
-template <int k>
+/// Digits K of all bytes stand side by side: vectors take them as they lie. `bytes` is ceil(n / 5).
+template <int K>
 void TakeDigit(const uint8_t* in, size_t n, size_t bytes, uint16_t* codes) {
-  for (size_t j = 0; j + k * bytes < n && j < bytes; ++j)
-    codes[k * bytes + j] = in[j] < kPowersOf3[5] ? static_cast<uint16_t>(in[j] / kPowersOf3[k] % 3) : uint16_t{3};
+  for (size_t j = 0; j + K * bytes < n && j < bytes; ++j)
+    codes[K * bytes + j] = in[j] < kPowersOf3[5] ? static_cast<uint16_t>(in[j] / kPowersOf3[K] % 3) : uint16_t{3};
 }
 
 template <typename T>

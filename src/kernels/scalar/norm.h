@@ -42,17 +42,17 @@ S SumOfBlock(size_t first, size_t n, Term&& term) {
   return Fold(lanes);
 }
 
-/// Of n terms from `first` on: the sums of blocks are summed alike, and so on; kDepth says how many times more. (A sum
+/// Of n terms from `first` on: the sums of blocks are summed alike, and so on; Depth says how many times more. (A sum
 /// of one term is that term, so that a depth too many changes nothing.)
-template <typename S, int kDepth, typename Term>
+template <typename S, int Depth, typename Term>
 S SumOfBlocks(size_t first, size_t n, Term&& term) {
-  if constexpr (kDepth == 0) {
+  if constexpr (Depth == 0) {
     return SumOfBlock<S>(first, n, term);
   } else {
-    constexpr size_t kPart = size_t{1} << 10 * kDepth;
+    constexpr size_t kPart = size_t{1} << 10 * Depth;
     std::array<S, kSumLanes> lanes{};
     for (size_t at = 0; at < n; at += kPart)
-      lanes[at / kPart % kSumLanes] += SumOfBlocks<S, kDepth - 1>(first + at, std::min(kPart, n - at), term);
+      lanes[at / kPart % kSumLanes] += SumOfBlocks<S, Depth - 1>(first + at, std::min(kPart, n - at), term);
     return Fold(lanes);
   }
 }
