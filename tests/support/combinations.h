@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "exchange/topologies.h"
 #include "gradwire/compressor.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
@@ -62,9 +63,12 @@ inline std::vector<Combination> Combinations(const std::vector<std::string>& met
 inline std::vector<Combination> EveryCombination(const std::string& method) {
   std::vector<std::string> downs = {"auto"};
   for (const Link& link : DownLinks()) downs.emplace_back(link.name);
+  std::vector<std::string> topologies = {"auto"};  // takes those that sum by itself, where they fit
+  for (const Topology& topology : Topologies())
+    if (!topology.sums) topologies.emplace_back(topology.name);
   std::vector<Combination> all;
   for (Combination c : Combinations({method}, /*first_only=*/true))
-    for (const char* topology : {"auto", "allgather", "sharded"})
+    for (const std::string& topology : topologies)
       for (const std::string& down : downs) {
         c.topology = topology, c.down = down;
         try {

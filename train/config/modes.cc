@@ -8,9 +8,9 @@ namespace gradwire::train {
 namespace {
 
 constexpr std::array<Mode, 3> kModes = {{
-    {.name = "sync", .has_gradient_rounds = true},
-    {.name = "async", .section = "async.", .has_server = true},
-    {.name = "local", .section = "local.", .is_local = true},
+    {.name = "sync", .driver = DriverKind::kRounds, .has_gradient_rounds = true},
+    {.name = "async", .section = "async.", .driver = DriverKind::kServer, .has_server = true},
+    {.name = "local", .section = "local.", .driver = DriverKind::kRounds, .is_local = true},
 }};
 
 const Mode* Find(std::string_view name) {

@@ -13,12 +13,16 @@ namespace gradwire::train {
 /// What the training of a network gives a method beside one gradient of each mini-batch.
 inline constexpr Abilities kNetworkGives{.same_batch = true};
 
+/// Who makes a mode's steps: a switch over it is what finds a driver, so that a new one is not forgotten.
+enum class DriverKind { kNone, kRounds, kServer };
+
 /// What a value of train.mode means. Nobody else compares its name.
 struct Mode {
   std::string_view name;
   std::string_view section = {};  ///< keys that this mode alone reads: "local."; empty: none
-  bool has_server = false;        ///< a server applies gradients one by one as they come, and workers come and go
-  bool is_local = false;          ///< workers step by themselves and agree on the model now and then
+  DriverKind driver = DriverKind::kNone;
+  bool has_server = false;  ///< a server applies gradients one by one as they come, and workers come and go
+  bool is_local = false;    ///< workers step by themselves and agree on the model now and then
   /// All workers step along one mean gradient of one point: what theorems' step sizes, a proximal step, delays and
   /// changes of a gradient from one point to the next one are about.
   bool has_gradient_rounds = false;

@@ -40,7 +40,12 @@ std::exception_ptr Cause(const std::vector<std::exception_ptr>& failures) {
 }  // namespace
 
 std::unique_ptr<ConvexDriver> MakeConvexDriver(const ConvexContext& context) {
-  return (ModeOf(context.config).has_server ? MakeConvexServer : MakeConvexRounds)(context);
+  switch (ModeOf(context.config).driver) {
+    case DriverKind::kRounds: return MakeConvexRounds(context);
+    case DriverKind::kServer: return MakeConvexServer(context);
+    case DriverKind::kNone: break;
+  }
+  throw ErrorAt(context.config, "train.mode", "has no driver for convex problems");
 }
 
 std::unique_ptr<StopSignal> StopOf(const Config& config) {

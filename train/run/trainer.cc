@@ -70,7 +70,12 @@ int RunConvexProcess(const Config& config, const RankEnv& env) {
 
 std::unique_ptr<NetworkDriver> MakeNetworkDriver(const NetworkContext& context,
                                                  std::function<void(const std::string&)> log) {
-  return ModeOf(context.config).has_server ? MakeNetworkServer(context, std::move(log)) : MakeNetworkRounds(context);
+  switch (ModeOf(context.config).driver) {
+    case DriverKind::kRounds: return MakeNetworkRounds(context);
+    case DriverKind::kServer: return MakeNetworkServer(context, std::move(log));
+    case DriverKind::kNone: break;
+  }
+  throw ErrorAt(context.config, "train.mode", "has no driver for networks");
 }
 
 int RunAsRank(const Config& config, const RankEnv& env) {

@@ -30,6 +30,8 @@ TEST(Modes, EachDrivesByExactlyOneRule) {
     const Mode& mode = ModeOf(WithMode(name));
     EXPECT_EQ(mode.has_server + mode.is_local + mode.has_gradient_rounds, 1) << name;
     EXPECT_EQ(HasServer(name), mode.has_server) << name;
+    EXPECT_EQ(mode.driver == DriverKind::kServer, mode.has_server) << name;
+    EXPECT_NE(mode.driver, DriverKind::kNone) << name;
   }
 }
 
