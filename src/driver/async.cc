@@ -8,7 +8,7 @@
 
 #include "gradwire/cost.h"
 #include "gradwire/error.h"
-#include "kernels/add.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 namespace {

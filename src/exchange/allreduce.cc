@@ -4,7 +4,7 @@
 
 #include "base/timer.h"
 #include "exchange/core.h"
-#include "kernels/add.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 namespace {

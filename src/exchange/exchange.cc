@@ -11,7 +11,7 @@
 #include "exchange/agree.h"
 #include "exchange/core.h"
 #include "gradwire/error.h"
-#include "kernels/add.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 namespace {
@@ -20,9 +20,8 @@ constexpr uint32_t kChannels = 128;  // one byte of a save holds channel and dir
 
 std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& parameters, Dtype dtype) {
   std::string text = fmt::format(
-      "wire format: {}\nlink: {}\nits numbers: {}\ncompressor: {}\nlearner: {}\ndown: {}\ntopology: {}\nparticipation: "
-      "{}\n"
-      "votes: {}\nprox: {} {}\npiece: {}\nmin_compress_numel: {}\n"
+      "wire format: {}\nlink: {}\nits numbers: {}\ncompressor: {}\nlearner: {}\ndown: {}\ntopology: {}\n"
+      "participation: {}\nvotes: {}\nprox: {} {}\npiece: {}\nmin_compress_numel: {}\n"
       "compress_1d: {}\nstart_iter: {}\nseed: {}\nzeros keep memory: {}\npoison undoes a step: {}\ndtype: float{}\n",
       Frame::kVersion, parts.link.name, parts.link.numbers(), parts.compressor->spec(),
       parts.learner ? fmt::format("{}, {}", parts.learner->spec(), parts.learning.numbers()) : "none",
@@ -126,11 +125,10 @@ typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>&
   Channel<T>& channel = core_->In(round.channel);
   channel.BeginStep(round.step);
   const BucketJob<T> job{*core_, channel, core_->stats[bucket.index], round, bucket};
-  UnderWay& under_way = under_way_.try_emplace(next_).first->second;
-  under_way.wait = {0, round.step, round.channel, bucket.index};
-  under_way.exchange = Make(job);
-  Note(next_, under_way.exchange->Start());  // where it throws, the bucket stays
-  return next_++;
+  UnderWay made{Make(job), {0, round.step, round.channel, bucket.index}};
+  const Id id = next_++;  // of its own also where Start throws: the bucket then stays, and no later one takes its place
+  Note(id, under_way_.emplace(id, std::move(made)).first->second.exchange->Start());
+  return id;
 }
 
 /// What the bucket waits for next, if it is not finished.

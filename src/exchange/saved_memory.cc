@@ -12,7 +12,7 @@
 #include "exchange/core.h"
 #include "exchange/topologies.h"
 #include "gradwire/error.h"
-#include "kernels/add.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 namespace {

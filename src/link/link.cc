@@ -11,7 +11,7 @@
 
 #include "compress/stream.h"
 #include "gradwire/error.h"
-#include "kernels/add.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 namespace {

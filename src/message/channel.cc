@@ -92,22 +92,16 @@ MessageContext<T> Channel<T>::Up(bool dense, Lane& lane, Purpose purpose) const 
 
 template <typename T>
 MessageContext<T> Channel<T>::Down(Lane& lane) const {
-  MessageContext<T> down = {.rank = rank,
-                            .ranks = ranks,
-                            .parameters = parameters,
-                            .seed = parts.seed,
-                            .lane = lane,
-                            .link = parts.down,
-                            .compressor = *parts.down_compressor,
-                            .shift_link = nullptr,
-                            .shift_compressor = nullptr,
-                            .purpose = Purpose::kDown,
-                            .memory = down_memory_,
-                            .dense = false,
-                            .participation = nullptr,
-                            .votes = false,
-                            .zeros_keep_memory = parts.zeros_keep_memory};
-  return down;
+  return {.rank = rank,
+          .ranks = ranks,
+          .parameters = parameters,
+          .seed = parts.seed,
+          .lane = lane,
+          .link = parts.down,
+          .compressor = *parts.down_compressor,
+          .purpose = Purpose::kDown,
+          .memory = down_memory_,
+          .zeros_keep_memory = parts.zeros_keep_memory};
 }
 
 template <typename T>

@@ -22,14 +22,14 @@ struct MessageContext {
 
   const Link& link;
   const Compressor& compressor;
-  const Link* shift_link;              ///< null: no shift is learned beside the link
-  const Compressor* shift_compressor;  ///< of that
-  Purpose purpose;                     ///< of the operators' random bits
+  const Link* shift_link = nullptr;              ///< null: no shift is learned beside the link
+  const Compressor* shift_compressor = nullptr;  ///< of that
+  Purpose purpose;                               ///< of the operators' random bits
   const LinkHandles<T>& memory;
-  bool dense;                          ///< a dense round
-  const Participation* participation;  ///< who sends; null: all do
-  bool votes;                          ///< ExchangeParts::votes
-  bool zeros_keep_memory;              ///< ExchangeParts::zeros_keep_memory
+  bool dense = false;                            ///< a dense round
+  const Participation* participation = nullptr;  ///< who sends; null: all do
+  bool votes = false;                            ///< ExchangeParts::votes
+  bool zeros_keep_memory = false;                ///< ExchangeParts::zeros_keep_memory
 
   Site SiteOf(const Round& round, uint32_t parameter, const Piece& piece) const {
     return {seed, purpose, rank, round.draw(), parameter, piece};

@@ -11,7 +11,7 @@
 #include <xxhash.h>
 
 #include "gradwire/error.h"
-#include "kernels/add.h"
+#include "kernels/kernels.h"
 #include "wire/wire.h"
 
 namespace gradwire {

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "gradwire/error.h"
-#include "kernels/add.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 namespace {
