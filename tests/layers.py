@@ -19,6 +19,7 @@ BELOW = {
     "link": ["base", "kernels", "wire", "compress"],
     "message": ["base", "kernels", "wire", "compress", "link"],
     "collective": ["base"],
+    "measure": ["base", "kernels", "wire", "compress", "collective"],
     "exchange": ["base", "kernels", "wire", "compress", "link", "message", "collective"],
     "method": ["base", "kernels", "wire", "compress", "link", "message", "collective", "exchange"],
     "problem": ["base"],
@@ -27,12 +28,13 @@ BELOW["driver"] = [*BELOW["method"], "method"]
 BELOW["estimate"] = [*BELOW["driver"], "driver", "problem"]
 BELOW["theory"] = [*BELOW["estimate"], "estimate"]
 BELOW["config"] = BELOW["driver"]
-CORE = [*BELOW["theory"], "theory", "config"]
+CORE = [*BELOW["theory"], "theory", "config", "measure"]
 BELOW["c10d"] = CORE
 BELOW["hooks"] = [*CORE, "c10d"]
 TRAIN = {
     "config": [],
     "launch": ["config"],
+    "bench": ["config", "launch"],
     "data": ["config"],
     "report": ["config", "data"],
     "checkpoint": ["config", "launch", "report"],

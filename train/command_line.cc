@@ -60,6 +60,8 @@ CommandLine Parse(int argc, const char* const* argv) {
   list->add_option("SECTION", line.words, "methods, operators, links, estimators or topologies")
       ->expected(0, 1)
       ->option_text("[SECTION]");
+  CLI::App* bench = app.add_subcommand("bench", "Measure this machine: what operators cost on it");
+  AddBenchCommands(*bench, line.bench);
   CLI::App* keys = app.add_subcommand("keys", "Print configs/README.md: every configuration key");
 
   try {
@@ -72,12 +74,14 @@ CommandLine Parse(int argc, const char* const* argv) {
     std::cerr << app.help();
     line.exit_code = 2;
   }
-  for (std::string* path : {&line.config_file, &line.compare.plot, &line.compare.csv}) *path = WithHome(*path);
+  for (std::string* path : {&line.config_file, &line.compare.plot, &line.compare.csv, &line.bench.kernels.json})
+    *path = WithHome(*path);
   if (compare->parsed())
     for (std::string& run : line.words) run = WithHome(run);
   if (sweep->parsed()) line.command = Command::kSweep;
   if (compare->parsed()) line.command = Command::kCompare;
   if (list->parsed()) line.command = Command::kList;
+  if (bench->parsed()) line.command = Command::kBench;
   if (keys->parsed()) line.command = Command::kKeys;
   for (const std::string& word : words) line.overrides.push_back(ParseOverride(word));
   if (train->count("--nproc") > 0) line.overrides.push_back({"--nproc " + nproc, "run.nproc", nproc});

@@ -5,12 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "train/bench/command.h"
 #include "train/config/config.h"
 #include "train/report/run_table.h"
 
 namespace gradwire::train {
 
-enum class Command { kTrain, kSweep, kCompare, kList, kKeys };
+enum class Command { kTrain, kSweep, kCompare, kList, kKeys, kBench };
 
 struct CommandLine {
   Command command = Command::kTrain;
@@ -20,6 +21,7 @@ struct CommandLine {
   std::string join;                ///< train: HOST:PORT of a run that gets one more worker
   std::vector<std::string> words;  ///< sweep: "section.key=a,b,c" each; compare: the runs; list: at most one section
   CompareOptions compare;          ///< of compare, and of the table at a sweep's end
+  BenchOptions bench;
   /// Set where there is nothing left to do but to exit with it: after --help, --version (0) and usage errors (2), whose
   /// text has been printed.
   std::optional<int> exit_code;

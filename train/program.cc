@@ -64,6 +64,7 @@ int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processe
     case Command::kList:
       std::cout << Wrapped(ListText(line.words.empty() ? "" : line.words[0]), TerminalWidth(), kListIndent);
       return 0;
+    case Command::kBench: return RunBench(line.bench);
     case Command::kKeys: std::cout << KeysMarkdown(); return 0;
   }
   return 0;

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "train/bench/kernels.h"
+
+namespace CLI {
+class App;
+}
+
+namespace gradwire::train {
+
+/// The words behind `bench`, whichever program has them.
+struct BenchOptions {
+  KernelsOptions kernels;
+};
+
+/// Adds `kernels` to the command `bench`, which reads them into `options` and requires one of them.
+void AddBenchCommands(CLI::App& bench, BenchOptions& options);
+
+/// Runs the command that was given. Returns the exit code.
+int RunBench(const BenchOptions& options);
+
+}  // namespace gradwire::train
