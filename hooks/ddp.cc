@@ -14,6 +14,7 @@
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "hooks/comm_hook.h"
+#include "hooks/floor_hook.h"
 
 namespace gradwire {
 namespace {
@@ -145,6 +146,7 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
   p.reducer = BuildReducer(p.named, p.group, sparse, options);
   p.logger = std::make_shared<c10d::Logger>(p.reducer);
   p.reducer->set_logger(p.logger);
+  if (options.plain && options.floor) p.reducer->register_comm_hook(MakeFloorHook());
   if (!p.route) return;
   p.route->Follow(p.reducer, [&p](const std::vector<ElementOrder>& orders) {
     p.thread->Inspect([&](Exchange<float>& exchange) { exchange.Arrange(orders); });

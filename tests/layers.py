@@ -42,6 +42,7 @@ TRAIN = {
     "convex": ["config", "data", "launch", "report", "checkpoint", "loop"],
     "models": [],
     "join": ["config", "data", "launch"],
+    "bench_ranks": ["config", "data", "launch", "bench", "join"],
     "network": ["config", "data", "launch", "report", "models", "join"],
     "async": ["config", "data", "launch", "report", "checkpoint", "loop", "models", "join", "network"],
 }
@@ -51,7 +52,7 @@ for name, lower in TRAIN.items():
     BELOW["train/" + name] = [*CORE, "c10d", "hooks", *("train/" + other for other in lower)]
 
 # Torch's wheels ship another fmt: who sees torch never sees fmt, and no header brings either to the others.
-SEES_TORCH = {"c10d", "hooks", "train/models", "train/join", "train/network", "train/async", "train/run"}
+SEES_TORCH = {"c10d", "hooks", "train/models", "train/join", "train/bench_ranks", "train/network", "train/async", "train/run"}
 MAIN = "train/main.cc"  # joins both halves of the program; includes no fmt either
 
 # The layer of each header in include/gradwire/: what a door includes.

@@ -60,7 +60,8 @@ CommandLine Parse(int argc, const char* const* argv) {
   list->add_option("SECTION", line.words, "methods, operators, links, estimators or topologies")
       ->expected(0, 1)
       ->option_text("[SECTION]");
-  CLI::App* bench = app.add_subcommand("bench", "Measure this machine: what operators cost on it");
+  CLI::App* bench =
+      app.add_subcommand("bench", "Measure this machine: what operators cost on it, and exchanges over it");
   AddBenchCommands(*bench, line.bench);
   CLI::App* keys = app.add_subcommand("keys", "Print configs/README.md: every configuration key");
 
@@ -74,7 +75,8 @@ CommandLine Parse(int argc, const char* const* argv) {
     std::cerr << app.help();
     line.exit_code = 2;
   }
-  for (std::string* path : {&line.config_file, &line.compare.plot, &line.compare.csv, &line.bench.kernels.json})
+  for (std::string* path :
+       {&line.config_file, &line.compare.plot, &line.compare.csv, &line.bench.kernels.json, &line.bench.exchange.json})
     *path = WithHome(*path);
   if (compare->parsed())
     for (std::string& run : line.words) run = WithHome(run);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "gradwire/error.h"
 #include "train/async/async_worker_run.h"
+#include "train/bench_ranks/rank.h"
 #include "train/config/modes.h"
 #include "train/join/async_meeting.h"
 #include "train/join/world.h"
@@ -54,4 +55,7 @@ int RunRanks(const Config& config, int argc, const char* const* argv) {
 }  // namespace
 }  // namespace gradwire::train
 
-int main(int argc, char** argv) { return gradwire::train::RunProgram(argc, argv, gradwire::train::RunRanks); }
+int main(int argc, char** argv) {
+  using namespace gradwire::train;
+  return RunProgram(argc, argv, RunRanks, DdpDoor(argc, argv));
+}

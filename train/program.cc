@@ -52,7 +52,7 @@ int Sweep(const CommandLine& line, const RunProcesses& run_processes) {
   return 0;
 }
 
-int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processes) {
+int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processes, const ExchangeDoor& bench_door) {
   const CommandLine line = Parse(argc, argv);
   if (line.exit_code) return *line.exit_code;
   if (line.command == Command::kTrain || line.command == Command::kSweep)
@@ -64,7 +64,7 @@ int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processe
     case Command::kList:
       std::cout << Wrapped(ListText(line.words.empty() ? "" : line.words[0]), TerminalWidth(), kListIndent);
       return 0;
-    case Command::kBench: return RunBench(line.bench);
+    case Command::kBench: return RunBench(line.bench, bench_door);
     case Command::kKeys: std::cout << KeysMarkdown(); return 0;
   }
   return 0;
@@ -72,9 +72,9 @@ int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processe
 
 }  // namespace
 
-int RunProgram(int argc, const char* const* argv, const RunProcesses& run_processes) {
+int RunProgram(int argc, const char* const* argv, const RunProcesses& run_processes, const ExchangeDoor& bench_door) {
   try {
-    return Dispatch(argc, argv, run_processes);
+    return Dispatch(argc, argv, run_processes, bench_door);
   } catch (const std::exception& error) {
     std::cerr << "error: " << Printable(error.what()) << std::endl;
     return dynamic_cast<const ConfigError*>(&error) ? kBadConfig : 1;

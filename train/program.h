@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "train/bench/exchange.h"
 #include "train/config/config.h"
 
 namespace gradwire::train {
@@ -14,8 +15,9 @@ using RunProcesses = std::function<int(const Config& config, int argc, const cha
 /// Exit code of a usage or configuration error.
 constexpr int kBadConfig = 2;
 
-/// The `gradwire` program. `run_processes` is empty in a build without torch, which then refuses such runs. Returns the
-/// exit code: kBadConfig, or 1 for other failures, whose text is on stderr.
-int RunProgram(int argc, const char* const* argv, const RunProcesses& run_processes);
+/// The `gradwire` program. `run_processes` and `bench_door` are empty in a build without torch, which then refuses what
+/// needs them. Returns the exit code: kBadConfig, or 1 for other failures, whose text is on stderr.
+int RunProgram(int argc, const char* const* argv, const RunProcesses& run_processes = {},
+               const ExchangeDoor& bench_door = {});
 
 }  // namespace gradwire::train

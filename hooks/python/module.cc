@@ -29,6 +29,7 @@
 #include "gradwire/ddp_intercept.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
+#include "hooks/floor_hook.h"
 #include "hooks/reducer_view.h"
 
 namespace gradwire {
@@ -130,20 +131,6 @@ py::dict Totals(Hook& hook) {
   for (const auto& [index, bucket] : totals) dict[py::int_(index)] = AsDict(bucket);
   return dict;
 }
-
-/// A hook that returns the bucket untouched: what DDP costs without any exchange. For benchmarks.
-class FloorHook final : public c10d::CommHookInterface {
- public:
-  c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override {
-    const at::Tensor buffer = bucket.getBuffer();
-    std::vector<c10::Device> devices;  // whose streams the future keeps in order
-    if (!buffer.is_cpu()) devices.push_back(buffer.device());
-    auto future = c10::make_intrusive<c10::ivalue::Future>(c10::TensorType::get(), devices);
-    future->markCompleted(buffer);
-    return future;
-  }
-  at::Tensor parseHookResult(const c10::IValue& result) override { return result.toTensor(); }
-};
 
 void DefineHook(py::module& m) {
   py::class_<AllReduceInterceptor, std::shared_ptr<AllReduceInterceptor>>(m, "AllReduceInterceptor",
@@ -260,7 +247,6 @@ PYBIND11_MODULE(_C, m) {
   });
   m.def("canonical_names", &CanonicalNames);
   m.def("memory_difference", &MemoryDifference);
-  m.def("install_floor", [](const std::shared_ptr<c10d::Reducer>& reducer) {
-    reducer->register_comm_hook(std::make_unique<FloorHook>());
-  });
+  m.def("install_floor",
+        [](const std::shared_ptr<c10d::Reducer>& reducer) { reducer->register_comm_hook(MakeFloorHook()); });
 }

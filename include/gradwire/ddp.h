@@ -21,6 +21,8 @@ struct DdpOptions {
   bool find_unused_parameters = false;  ///< as in Python's DistributedDataParallel
   /// Leaves the Reducer its own all-reduce: what DDP does without gradwire. The baseline of tests and benchmarks.
   bool plain = false;
+  /// With plain: leaves each rank its own gradients. What a step costs without any exchange, for benchmarks.
+  bool floor = false;
   /// What methods get beside one gradient a batch, of drivers that exchange by themselves (Route).
   Abilities given = {};
 };

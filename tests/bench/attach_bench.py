@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an exchange costs on Python's DDP, by either door, against DDP's own all-reduce:
+"""What an exchange costs on Python's DDP, by either door, against DDP's own all-reduce and torch's own hooks, also on GPUs
+(`gradwire bench exchange` measures the C++ door, at any rate):
 
     PYTHONPATH=build/python torchrun --nproc-per-node 2 tests/bench/attach_bench.py [--rounds 21] [--device cuda]
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a script of two ranks over a link of a given rate and delay, between two network namespaces of this machine (Linux, root):
+"""Runs a script of two ranks over a link of a given rate and delay, between two network namespaces of this machine (Linux, root;
+without a delay, `gradwire bench exchange --rate` does):
 
     PYTHONPATH=build/python python tests/bench/slow_link.py --mbit 100 --delay-ms 20 tests/bench/attach_bench.py --rounds 3
 

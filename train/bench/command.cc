@@ -6,9 +6,9 @@
 #include <CLI/CLI.hpp>
 
 namespace gradwire::train {
+namespace {
 
-void AddBenchCommands(CLI::App& bench, BenchOptions& options) {
-  bench.require_subcommand(1);
+void AddKernels(CLI::App& bench, BenchOptions& options) {
   KernelsOptions& kernels = options.kernels;
   CLI::App* command =
       bench.add_subcommand("kernels", "What operators cost on one core, as multiples of what memory allows");
@@ -28,6 +28,47 @@ void AddBenchCommands(CLI::App& bench, BenchOptions& options) {
       "the table of train/bench/goals.cc.");
 }
 
-int RunBench(const BenchOptions& options) { return BenchKernels(options.kernels, std::cout); }
+void AddExchange(CLI::App& bench, BenchOptions& options) {
+  ExchangeOptions& exchange = options.exchange;
+  CLI::App* command = bench.add_subcommand("exchange", "What an exchange of gradients costs, beside dense DDP's");
+  command->callback([&options] { options.command = BenchOptions::Command::kExchange; });
+  command->add_option("--model", exchange.model, "Gradients of this model, or so many numbers [resnet18]")
+      ->type_name("resnet18|NUMEL");
+  command->add_option("--ranks", exchange.ranks, "Processes, each with one gradient [2]")->type_name("N");
+  command
+      ->add_option("--compressor", exchange.compressors,
+                   "May be repeated: METHOD+SPEC, SPEC (method ef) or METHOD, then keys of comm [none, ef+sign, "
+                   "ef+topk:1%, dcgd+qsgd:127, dcgd+fp16]")
+      ->type_name("\"METHOD+SPEC [key=value ...]\"");
+  command->add_option("--rate", exchange.rate, "Of each host's link, both ways: 100mbit, 1gbit; as root [loopback]")
+      ->type_name("RATE");
+  command->add_option("--rounds", exchange.rounds, "Turns that each variant has [9]")
+      ->type_name("R")
+      ->check(CLI::Range(1, 100000));
+  command->add_option("--steps", exchange.steps, "Steps of a turn, fewer where it takes more than a second [3]")
+      ->type_name("S")
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--json", exchange.json, "Write all numbers there as well")->type_name("FILE");
+  command->footer(
+      "Plain DDP, a floor (a hook that returns the bucket) and the compressors take turns in one run, in shuffled "
+      "order.\n"
+      "exchange = step - floor. With --rate the ranks are hosts in network namespaces, shaped by tc's tbf.");
+}
+
+}  // namespace
+
+void AddBenchCommands(CLI::App& bench, BenchOptions& options) {
+  bench.require_subcommand(1);
+  AddKernels(bench, options);
+  AddExchange(bench, options);
+}
+
+int RunBench(const BenchOptions& options, const ExchangeDoor& door) {
+  switch (options.command) {
+    case BenchOptions::Command::kKernels: return BenchKernels(options.kernels, std::cout);
+    case BenchOptions::Command::kExchange: return BenchExchange(options.exchange, door);
+  }
+  return 0;
+}
 
 }  // namespace gradwire::train

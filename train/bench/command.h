@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
-
+#include "train/bench/exchange.h"
 #include "train/bench/kernels.h"
 
 namespace CLI {
@@ -13,13 +12,16 @@ namespace gradwire::train {
 
 /// The words behind `bench`, whichever program has them.
 struct BenchOptions {
+  enum class Command { kKernels, kExchange };
+  Command command = Command::kKernels;
   KernelsOptions kernels;
+  ExchangeOptions exchange;
 };
 
-/// Adds `kernels` to the command `bench`, which reads them into `options` and requires one of them.
+/// Adds `kernels` and `exchange` to the command `bench`, which reads them into `options` and requires one of them.
 void AddBenchCommands(CLI::App& bench, BenchOptions& options);
 
 /// Runs the command that was given. Returns the exit code.
-int RunBench(const BenchOptions& options);
+int RunBench(const BenchOptions& options, const ExchangeDoor& door);
 
 }  // namespace gradwire::train

@@ -91,12 +91,19 @@ void Launcher::StartAll() {
       options_.program.empty() ? std::filesystem::read_symlink("/proc/self/exe").string() : options_.program;
   RankEnv env{.world_size = options_.nproc,
               .local_world_size = options_.nproc,
-              .master_addr = "127.0.0.1",
+              .master_addr = options_.master_addr,
               .master_port = options_.master_port,
-              .store_is_served = true};
+              .store_is_served = options_.store_is_served};
   for (int rank = 0; rank < options_.nproc; ++rank) {
     env.rank = env.local_rank = rank;
-    running_.push_back({rank, StartProcess(program, options_.arguments, EnvironmentOf(env), signals_)});
+    std::vector<std::string> command = options_.arguments;
+    if (!options_.prefixes.empty()) {
+      command[0] = program;
+      const auto& prefix = options_.prefixes[static_cast<size_t>(rank)];
+      command.insert(command.begin(), prefix.begin(), prefix.end());
+    }
+    running_.push_back(
+        {rank, StartProcess(options_.prefixes.empty() ? program : command[0], command, EnvironmentOf(env), signals_)});
   }
 }
 

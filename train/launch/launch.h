@@ -9,7 +9,11 @@ namespace gradwire::train {
 
 struct LaunchOptions {
   int nproc = 1;
-  int master_port = 0;   ///< of the TCPStore on 127.0.0.1, which the caller serves until RunLocalRanks returns
+  std::string master_addr = "127.0.0.1";
+  int master_port = 0;          ///< of the TCPStore there, which the caller serves until RunLocalRanks returns
+  bool store_is_served = true;  ///< false: rank 0 serves it
+  /// Empty, or for each rank the words in front of its command, a path first: where it runs (`ip netns exec NAME`).
+  std::vector<std::vector<std::string>> prefixes = {};
   double grace_s = 305;  ///< from a rank's failure until the others get SIGTERM: comm.timeout_s and 5 s to say why
   double kill_s = 10;    ///< from SIGTERM, or a signal passed on, until SIGKILL
   /// Above 0: ranks save after a signal and then exit with 128 + its number, for which they have so many seconds in

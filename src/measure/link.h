@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+
+#include "gradwire/collective.h"
+
+namespace gradwire {
+
+/// What carries bytes between the ranks of a collective, as this rank sees it while all of them use it.
+struct LinkSpeed {
+  double latency_s = 0;    ///< of an exchange of one byte with every other rank, the least
+  double bytes_per_s = 0;  ///< that a rank sends to all others together, and receives
+};
+
+/// Every rank sends `bytes` to each other one at once, `rounds` times. The medians of the slowest rank, the same
+/// numbers on all. All ranks call it alike. Of one rank alone: no latency, and a rate of infinity. A bucket of tokens
+/// (tbf) lets its burst through unshaped: take many times as many bytes.
+LinkSpeed MeasureLink(Collective& collective, size_t bytes, size_t rounds);
+
+/// Waits until every rank has called it.
+void Barrier(Collective& collective);
+
+}  // namespace gradwire

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gradwire bench exchange` as a user meets it: what it writes, and that its hosts go. How fast anything is, no test says."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+import ranks
+
+BENCH = ["bench", "exchange", "--steps", "1"]
+SMALL = [*BENCH, "--model", "20000", "--rounds", "2"]
+
+
+def run(*words, timeout=240):
+    return subprocess.run([ranks.PROGRAM, *words], capture_output=True, text=True, timeout=timeout)
+
+
+def namespaces_of(process):
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+    return [name for name in listed.split() if name.startswith(f"gradwire-bench-{process.pid}-")]
+
+
+def ranks_of(process):
+    return pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    """Skips where this machine makes no shaped hosts."""
+    done = run(*SMALL, "--rate", "100mbit", "--compressor", "ef+sign")
+    if done.returncode != 0 and "--rate" in done.stderr:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_dense_floor_and_compressors_are_timed_and_counted(tmp_path):
+    file = tmp_path / "exchange.json"
+    done = run(*SMALL, "--compressor", "none", "--compressor", "ef+sign min_compress_numel=0", "--json", file)
+    assert done.returncode == 0, done.stderr
+    written = json.loads(file.read_text())
+    variants = {variant["name"]: variant for variant in written["variants"]}
+    assert list(variants) == ["dense DDP", "floor", "none", "ef+sign min_compress_numel=0"]
+    assert written["rate"] == "loopback" and written["ranks"] == 2 and len(variants["floor"]["rounds_s"]) == 2
+    sign = variants["ef+sign min_compress_numel=0"]
+    assert 20_000 / 8 < sign["bytes"] < 20_000 / 4 < 80_000 <= variants["none"]["bytes"] <= 81_000
+    for name in ("dense DDP", "none"):
+        assert variants[name]["interface_bytes"] > 80_000  # that others send over loopback counts as well
+    assert all(name in done.stdout for name in variants)
+
+
+def test_three_ranks_over_shaped_hosts_count_bytes_by_their_interfaces(hosts, tmp_path):
+    assert "over 100mbit each way (tbf, burst 128 kB)" in hosts
+    file = tmp_path / "exchange.json"
+    done = run(*SMALL, "--ranks", "3", "--rate", "1gbit", "--compressor", "none", "--json", file)
+    assert done.returncode == 0, done.stderr
+    none = json.loads(file.read_text())["variants"][2]
+    assert none["bytes"] <= none["interface_bytes"] < 1.2 * none["bytes"]  # headers and acknowledgements
+
+
+def test_ctrl_c_takes_the_hosts_away(hosts):
+    process = subprocess.Popen([ranks.PROGRAM, *BENCH, "--model", "20000", "--rounds", "100000", "--rate", "100mbit"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
+    try:
+        end = time.monotonic() + 60
+        while not (len(namespaces_of(process)) == 2 and ranks_of(process)):
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) == 128 + signal.SIGINT
+    finally:
+        process.kill()
+        process.communicate()
+    assert namespaces_of(process) == []
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--compressor", "ef+sgin"], "did you mean 'sign'"),
+    (["--rate", "1g"], "as in 100mbit or 1gbit"),
+    (["--model", "resnet19"], "expected resnet18, or a number of elements"),
+    (["--ranks", "1"], "expected 2 to 64"),
+])  # fmt: skip
+def test_wrong_words_are_refused_before_anything_starts(words, said):
+    done = run(*BENCH, *words)
+    assert done.returncode == 2 and said in done.stderr and done.stdout == ""
