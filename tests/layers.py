@@ -57,7 +57,7 @@ MAIN = "train/main.cc"  # joins both halves of the program; includes no fmt eith
 
 # The layer of each header in include/gradwire/: what a door includes.
 PUBLIC = {
-    "base": ["element_order", "error", "parameter", "piece", "prox", "purpose", "round", "scratch", "site"],
+    "base": ["element_order", "error", "into", "parameter", "piece", "prox", "purpose", "round", "scratch", "site"],
     "compress": ["compressor"],
     "link": ["link", "state_store"],
     "collective": ["collective"],
@@ -133,8 +133,9 @@ def check_includes(root, path, text):
 def check_text(path, text):
     if SPDX not in "\n".join(text.splitlines()[:2]):
         yield f"{path}: does not begin with the line '{SPDX}'"
-    if path.endswith((".h", ".cuh")) and "#pragma once" not in text:
-        yield f"{path}: has no #pragma once"
+    once = "HWY_TARGET_TOGGLE" if path.endswith("-inl.h") else "#pragma once"  # the former: once a target of Highway
+    if path.endswith((".h", ".cuh")) and once not in text:
+        yield f"{path}: has no {once}"
     if posixpath.splitext(path)[1] in CPP and path != ONLY_VERSION_IFS and TORCH_VERSION.search(text):
         yield f"{path}: asks for torch's version, which only {ONLY_VERSION_IFS} may do"
     if path.startswith("train/") and path != MODES and MODE_BY_NAME.search(text):

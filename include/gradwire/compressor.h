@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gradwire/into.h"
 #include "gradwire/scratch.h"
 #include "gradwire/site.h"
 
@@ -37,7 +38,7 @@ struct Payload {
 ///
 /// Conventions: U(omega) means E C(x) = x and E||C(x) - x||^2 <= omega ||x||^2; delta-contractive means
 /// E||C(x) - x||^2 <= (1 - delta) ||x||^2 with delta in (0, 1]. C(0) = 0 for every operator.
-/// All elements that reach an operator are finite: the exchange keeps others out (see Exchange).
+/// Elements that are not finite are never sent: Encode says so instead (kNotFinite).
 class Compressor {
  public:
   virtual ~Compressor() = default;
@@ -66,11 +67,16 @@ class Compressor {
   /// upper bound where variable().
   virtual size_t Bytes(const Piece& piece, Dtype dtype) const = 0;
 
+  /// What Encode returns where an element of u is infinite or NaN.
+  static constexpr size_t kNotFinite = ~size_t{0};
+
   /// u = scale * v + residual_in; writes C(u) to `out` and u - C(u) to `residual_out`. Returns the bytes of the
   /// payload. `v`, `residual_in`, `residual_out`: site.piece.numel elements each, or empty (v, residual_in: zero;
   /// residual_out: not wanted). `residual_out` may be `v` or `residual_in` itself, and must not overlap them otherwise.
   /// `out`: exactly Bytes(site.piece, dtype) bytes, aligned to 16. Every byte of the payload is written, so that equal
   /// input gives equal bytes.
+  /// Where an element of u is not finite it returns kNotFinite: `out` and a `residual_out` of its own mean nothing
+  /// then, and one that is `residual_in` holds what it held. So nobody needs a pass of his own to look.
   virtual size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale,
                         std::span<const float> residual_in, std::span<float> residual_out,
                         std::span<std::byte> out) const = 0;
@@ -78,13 +84,14 @@ class Compressor {
                         std::span<const double> residual_in, std::span<double> residual_out,
                         std::span<std::byte> out) const = 0;
 
-  /// out = (accumulate ? out : 0) + sum_r weights[r] * payloads[r], summed in the order given: replicas that decode the
-  /// same payloads in the same order get the same bits. site.worker is ignored: each payload names its own.
+  /// Into `out` goes sum_r weights[r] * payloads[r], added in the order given, from 0 or, with Into::kAdd, from what
+  /// `out` holds: replicas that decode the same payloads in the same order get the same bits. site.worker is ignored:
+  /// each payload names its own.
   /// Throws PeerError naming the worker whose bytes cannot be a payload of this operator; `out` is then undefined.
   virtual void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights,
-                      bool accumulate, std::span<float> out) const = 0;
+                      Into into, std::span<float> out) const = 0;
   virtual void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const double> weights,
-                      bool accumulate, std::span<double> out) const = 0;
+                      Into into, std::span<double> out) const = 0;
 };
 
 /// An operator as `gradwire list` shows it.

@@ -48,10 +48,11 @@ class Successive final : public Combination<Successive> {
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
     const size_t begin = Begin(site.piece, kDtypeOf<T>), bytes = a_->Bytes(site.piece, kDtypeOf<T>);
     const std::span<const T> whole = u, none;
-    a_->Encode(SiteOfPart(site, 0), lane, whole, T{1}, none, u, out.first(bytes));
+    if (a_->Encode(SiteOfPart(site, 0), lane, whole, T{1}, none, u, out.first(bytes)) == kNotFinite) return kNotFinite;
     std::fill(out.begin() + static_cast<std::ptrdiff_t>(bytes), out.begin() + static_cast<std::ptrdiff_t>(begin),
               std::byte{0});
-    return begin + b_->Encode(SiteOfPart(site, 1), lane, whole, T{1}, none, std::span<T>{}, out.subspan(begin));
+    const size_t of_b = b_->Encode(SiteOfPart(site, 1), lane, whole, T{1}, none, std::span<T>{}, out.subspan(begin));
+    return of_b == kNotFinite ? kNotFinite : begin + of_b;
   }
 
   template <typename T>
@@ -60,8 +61,8 @@ class Successive final : public Combination<Successive> {
     if (payload.size() < begin)
       throw PayloadError(spec() + " payload of " + std::to_string(payload.size()) + " bytes, expected at least " +
                          std::to_string(begin));
-    DecodePart(*a_, SiteOfPart(site, 0), lane, payload.first(a_->Bytes(site.piece, kDtypeOf<T>)), false, out);
-    DecodePart(*b_, SiteOfPart(site, 1), lane, payload.subspan(begin), true, out);
+    DecodePart(*a_, SiteOfPart(site, 0), lane, payload.first(a_->Bytes(site.piece, kDtypeOf<T>)), Into::kWrite, out);
+    DecodePart(*b_, SiteOfPart(site, 1), lane, payload.subspan(begin), Into::kAdd, out);
   }
 
  private:

@@ -16,8 +16,8 @@ namespace gradwire {
 ///     void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const;   // u becomes u - C(u)
 ///     void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const;
 /// A variable() operator's Compress returns the bytes that it wrote.
-/// Add checks the payload's contents (its size is checked here) and throws PayloadError. An operator that can do better
-/// than add-then-encode, or than one pass per payload, overrides EncodeAs or DecodeAs by a template of the same name.
+/// Add checks the payload's contents (its size is checked here) and throws PayloadError. An operator that goes over
+/// memory once has a template EncodeSource or DecodeAs of the same form, in place of Compress or Add.
 template <typename Derived>
 class Operator : public Compressor {
  public:
@@ -31,20 +31,31 @@ class Operator : public Compressor {
     return self().template EncodeAs<double>(site, lane, v, scale, residual_in, residual_out, out);
   }
   void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights,
-              bool accumulate, std::span<float> out) const final {
-    self().template DecodeAs<float>(site, lane, payloads, weights, accumulate, out);
+              Into into, std::span<float> out) const final {
+    self().template DecodeAs<float>(site, lane, payloads, weights, into, out);
   }
   void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const double> weights,
-              bool accumulate, std::span<double> out) const final {
-    self().template DecodeAs<double>(site, lane, payloads, weights, accumulate, out);
+              Into into, std::span<double> out) const final {
+    self().template DecodeAs<double>(site, lane, payloads, weights, into, out);
   }
 
   template <typename T>
   size_t EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> residual_in,
                   std::span<T> residual_out, std::span<std::byte> out) const {
-    Scratch::Scope scope(lane.scratch);
-    std::span<T> u = residual_out.empty() ? lane.scratch.Take<T>(site.piece.numel) : residual_out;
-    kernels::ScaleAdd(v, scale, residual_in, u);
+    const Scratch::Scope scope(lane.scratch);
+    const bool in_place = !residual_in.empty() && residual_in.data() == residual_out.data();
+    const std::span<T> kept = in_place ? lane.scratch.Take<T>(residual_in.size()) : std::span<T>{};
+    const size_t bytes = self().template EncodeSource<T>(
+        site, lane, kernels::Source<T>{site.piece.numel, v, scale, residual_in, residual_out, kept}, out);
+    if (bytes == kNotFinite) std::copy(kept.begin(), kept.end(), residual_out.begin());
+    return bytes;
+  }
+
+  /// Add, then encode.
+  template <typename T>
+  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
+    std::span<T> u = source.left.empty() ? lane.scratch.Take<T>(site.piece.numel) : source.left;
+    if (!kernels::AddKeeping(source, u)) return kNotFinite;
     if constexpr (std::is_void_v<decltype(self().template Compress<T>(site, lane, u, out))>) {
       self().template Compress<T>(site, lane, u, out);
       return out.size();
@@ -53,19 +64,33 @@ class Operator : public Compressor {
     }
   }
 
+  /// One payload after another: to be streamed, beside the result, which is then written once.
   template <typename T>
-  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights,
-                bool accumulate, std::span<T> out) const {
-    if (!accumulate) std::fill(out.begin(), out.end(), T{0});
+  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, Into into,
+                std::span<T> out) const {
+    const Scratch::Scope scope(lane.scratch);
+    const std::span<T> sum = into == Into::kStream ? lane.scratch.Take<T>(out.size()) : out;
+    if (into != Into::kAdd) std::fill(sum.begin(), sum.end(), T{0});
+    ForEachOf<T>(site, payloads, [&](const Site& from, size_t r) {
+      const Scratch::Scope of_payload(lane.scratch);
+      self().template Add<T>(from, lane, payloads[r].bytes, weights[r], sum);
+    });
+    if (into == Into::kStream) kernels::StreamTo<T>(sum, out);
+  }
+
+ protected:
+  /// Calls take(site, r) for each payload, with its sender's site, after its size was checked. Throws PeerError, which
+  /// names the sender, for that and where `take` throws PayloadError.
+  template <typename T, typename Take>
+  void ForEachOf(const Site& site, std::span<const Payload> payloads, Take&& take) const {
     const size_t expected = Bytes(site.piece, kDtypeOf<T>);
     for (size_t r = 0; r < payloads.size(); ++r) {
       Site from = site;
       from.worker = payloads[r].worker;
-      Scratch::Scope scope(lane.scratch);
       try {
         const size_t found = payloads[r].bytes.size();
         if (found > expected || (found < expected && !variable())) throw WrongSize(found, expected);
-        self().template Add<T>(from, lane, payloads[r].bytes, weights[r], out);
+        take(from, r);
       } catch (const PayloadError& error) {
         throw PeerError(static_cast<int>(from.worker),
                         "from rank " + std::to_string(from.worker) + ": " + error.what());

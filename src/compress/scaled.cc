@@ -51,7 +51,7 @@ class Scaled final : public Combination<Scaled>, public Damped {
 
   template <typename T>
   void DecodeParts(const Site& site, Lane& lane, std::span<const std::byte> payload, std::span<T> out) const {
-    DecodePart(*a_, SiteOfPart(site, 0), lane, payload, false, out);
+    DecodePart(*a_, SiteOfPart(site, 0), lane, payload, Into::kWrite, out);
     const T c = static_cast<T>(Factor(site.piece));
     for (T& x : out) x *= c;
   }

@@ -9,7 +9,15 @@ namespace {
 
 /// Elements that share a scale. 1,024 keeps the state a plain residual, approximates better than one scale a tensor,
 /// and costs 1/32 bit an element.
-constexpr size_t kSignBlock = 1024;
+constexpr size_t kSignBlock = kernels::kBlock;
+
+/// Throws PayloadError unless scale `block` of a payload is one.
+template <typename T>
+void CheckScale(T scale, size_t block) {
+  if (!(scale >= 0 && scale <= std::numeric_limits<T>::max()))
+    throw PayloadError("sign payload whose scale of block " + std::to_string(block) + " is " + std::to_string(scale) +
+                       ", expected finite and not negative");
+}
 
 /// Scaled sign: C(x) = (||x||_1 / B) sign(x) in each block of B elements, sign(0) = +1 (Karimireddy et al., "Error
 /// feedback fixes SignSGD", ICML 2019). A block has 1,024 elements, or, with `exact`, the whole piece, as in the paper.
@@ -23,39 +31,49 @@ class Sign final : public Operator<Sign> {
   std::optional<double> omega(const Piece&) const override { return std::nullopt; }
   /// ||x||_1^2 / (B ||x||^2) >= 1/B, attained by one non-zero element.
   std::optional<double> delta(const Piece& piece) const override {
-    return 1.0 / static_cast<double>(std::clamp<size_t>(piece.numel, 1, Block(piece.numel)));
+    const size_t block = exact_ ? piece.numel : std::min(piece.numel, kSignBlock);
+    return 1.0 / static_cast<double>(std::max<size_t>(block, 1));
   }
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return Blocks(piece.numel) * SizeOf(dtype) + (piece.numel + 7) / 8;
+    return Scales(piece.numel) * SizeOf(dtype) + (piece.numel + 7) / 8;
+  }
+
+  template <typename T>
+  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
+    if (exact_) return Operator::EncodeSource<T>(site, lane, source, out);
+    if (!kernels::EncodeSigns<T>(source, out.data(), Bits(out, site.piece.numel, sizeof(T)))) return kNotFinite;
+    return out.size();
   }
 
   template <typename T>
   void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    const std::span<std::byte> bits = out.subspan(Blocks(u.size()) * sizeof(T));
-    for (size_t block = 0, at = 0; at < u.size(); ++block, at += Block(u.size())) {
-      const std::span<T> part = u.subspan(at, std::min(Block(u.size()), u.size() - at));
-      const T scale = kernels::MeanMagnitude<T>(part);
-      StoreAt(out, block, scale);
-      kernels::PackSigns<T>(part, reinterpret_cast<uint8_t*>(bits.data()) + at / 8);
-      kernels::SubtractSigns<T>(part, scale);
-    }
+    if (u.empty()) return;
+    const T scale = kernels::MeanMagnitude<T>(u);
+    StoreAt(out, 0, scale);
+    kernels::PackSigns<T>(u, Bits(out, u.size(), sizeof(T)));
+    kernels::SubtractSigns<T>(u, scale);
   }
 
   template <typename T>
-  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    const auto* bits = reinterpret_cast<const uint8_t*>(payload.data()) + Blocks(out.size()) * sizeof(T);
-    for (size_t block = 0, at = 0; at < out.size(); ++block, at += Block(out.size())) {
-      const T scale = LoadAt<T>(payload, block);
-      if (!(scale >= 0 && scale <= std::numeric_limits<T>::max()))
-        throw PayloadError("sign payload whose scale of block " + std::to_string(block) + " is " +
-                           std::to_string(scale) + ", expected finite and not negative");
-      kernels::AddSigns(bits + at / 8, weight * scale, out.subspan(at, std::min(Block(out.size()), out.size() - at)));
-    }
+  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, Into into,
+                std::span<T> out) const {
+    const Scratch::Scope scope(lane.scratch);
+    const std::span<kernels::Signs<T>> all = lane.scratch.Take<kernels::Signs<T>>(payloads.size());
+    const size_t scales = Scales(out.size());
+    ForEachOf<T>(site, payloads, [&](const Site&, size_t r) {
+      const std::span<const std::byte> payload = payloads[r].bytes;
+      for (size_t block = 0; block < scales; ++block) CheckScale(LoadAt<T>(payload, block), block);
+      all[r] = {payload.data(), exact_, reinterpret_cast<const uint8_t*>(payload.data()) + scales * sizeof(T),
+                weights[r]};
+    });
+    kernels::SumSigns<T>(all, into, out);
   }
 
  private:
-  size_t Block(size_t numel) const { return exact_ ? std::max<size_t>(numel, 1) : kSignBlock; }
-  size_t Blocks(size_t numel) const { return (numel + Block(numel) - 1) / Block(numel); }
+  size_t Scales(size_t numel) const { return exact_ ? numel > 0 : (numel + kSignBlock - 1) / kSignBlock; }
+  uint8_t* Bits(std::span<std::byte> out, size_t numel, size_t size_of) const {
+    return reinterpret_cast<uint8_t*>(out.data()) + Scales(numel) * size_of;
+  }
 
   bool exact_;
 };
@@ -84,7 +102,10 @@ class PlainSign final : public Operator<PlainSign> {
     if (out.empty()) return;
     if (payload[0] > std::byte{1}) throw PayloadError("sign:plain payload whose first byte is neither 0 nor 1");
     if (payload[0] == std::byte{0}) return;
-    kernels::AddSigns(reinterpret_cast<const uint8_t*>(payload.data()) + 1, weight, out);
+    const T one = 1;
+    const kernels::Signs<T> signs = {reinterpret_cast<const std::byte*>(&one), /*one_scale=*/true,
+                                     reinterpret_cast<const uint8_t*>(payload.data()) + 1, weight};
+    kernels::SumSigns<T>({&signs, 1}, Into::kAdd, out);
   }
 };
 

@@ -51,7 +51,9 @@ class StochasticSign final : public Operator<StochasticSign> {
     if (!(factor >= 0 && factor <= (norm_ ? std::numeric_limits<T>::max() : T{1})))
       throw PayloadError(spec() + " payload whose factor is " + std::to_string(factor) + ", expected " +
                          (norm_ ? "finite and not negative" : "0 or 1"));
-    kernels::AddSigns(Bits<T>(payload.data()), weight * factor, out);
+    const kernels::Signs<T> signs = {reinterpret_cast<const std::byte*>(&factor), /*one_scale=*/true,
+                                     Bits<T>(payload.data()), weight};
+    kernels::SumSigns<T>({&signs, 1}, Into::kAdd, out);
   }
 
  private:

@@ -34,8 +34,8 @@ std::vector<Variable> MakeVariables() {
   variables.push_back({"GRADWIRE_CONFIG", "a YAML file whose section comm has the settings, as the trainer's", true});
   variables.push_back({"GRADWIRE_INTERCEPT", "none or allreduce: compress other reducers' all-reduces too", true});
   variables.push_back({"GRADWIRE_MIN_BUCKET_NUMEL", "elements from which on those are compressed", true});
-  variables.push_back(
-      {"GRADWIRE_FORCE_ISA", "no setting of the job: the instruction set of the kernels, scalar or avx2"});
+  variables.push_back({"GRADWIRE_FORCE_ISA",
+                       "no setting of the job: the instruction set of the kernels, avx512, avx2, neon or scalar"});
   variables.push_back({"GRADWIRE_BUILD_DIR", "no setting: the build folder that the tests are to use"});
   variables.push_back({"GRADWIRE_PYTHON", "no setting: the Python that the tests are to use"});
   return variables;

@@ -87,8 +87,8 @@ class LinearAllReduce final : public BucketExchange<T> {
     const size_t count = planned.bytes / sizeof(T);
     const Payload sum{std::as_bytes(std::span<const T>(sums_).subspan(at, count)), 0};
     const T weight = static_cast<T>(1.0 / job_.ranks());
-    CompressorOf(planned).Decode(SiteOf(planned), job_.core.lane, {&sum, 1}, std::span<const T>(&weight, 1), false,
-                                 job_.Values(planned));
+    CompressorOf(planned).Decode(SiteOf(planned), job_.core.lane, {&sum, 1}, std::span<const T>(&weight, 1),
+                                 Into::kWrite, job_.Values(planned));
     return count;
   }
 

@@ -24,7 +24,7 @@ std::string Runnable() {
 
 const std::vector<const Isa*>& Isas() {
   static const std::vector<const Isa*> isas = [] {
-    std::vector<const Isa*> list = {kAvx2, kScalar};
+    std::vector<const Isa*> list = {kAvx512, kAvx2, kNeon, kScalar};
     std::erase(list, nullptr);
     return list;
   }();

@@ -5,10 +5,12 @@
 
 namespace gradwire::kernels {
 
-// One file each, scalar.cc and avx2.cc; null where the compiler or the processor's family has none.
+// Null where the compiler or the processor's family has none.
 
-extern const Isa* const kScalar;
-extern const Isa* const kAvx2;  ///< x86-64 with AVX2 and F16C
+extern const Isa* const kScalar;  ///< scalar.cc
+extern const Isa* const kAvx512;  ///< these: vectors.cc
+extern const Isa* const kAvx2;
+extern const Isa* const kNeon;
 
 /// What GRADWIRE_FORCE_ISA names now, or the best one where it is not set. Throws ConfigError as IsaFor does, and where
 /// it is empty.

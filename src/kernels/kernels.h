@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "base/draws.h"
+#include "gradwire/into.h"
 #include "kernels/bits.h"
+#include "kernels/source.h"
 
 // The inner loops of operators and links. kernels.inc lists them; here each is a function of its name, which runs the
 // form for this machine's instruction set. Callers choose none: dispatch.cc does, once, and the variable
@@ -34,6 +36,15 @@ struct Levels {
   T unit;          ///< between two levels, scaled; of powers of two the norm itself
   T per_unit;      ///< the inverse of the scaled unit; 0 where the norm is
   T back;          ///< 1 / scale
+};
+
+/// One payload of signs.
+template <typename T>
+struct Signs {
+  const std::byte* scales;  ///< of each block of kBlock elements, not aligned; or of all of them
+  bool one_scale;           ///< of all of them
+  const uint8_t* bits;      ///< of minus
+  T weight;
 };
 
 /// A form of every kernel.

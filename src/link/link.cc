@@ -22,17 +22,19 @@ size_t EncodeWithMemory(const Link& link, const Compressor& compressor, const Si
                         std::span<const T> v, T scale, std::span<std::byte> out) {
   const T kappa = static_cast<T>(link.kappa.At(compressor, site.piece)),
           lambda = static_cast<T>(link.lambda.At(compressor, site.piece));
-  if (kappa == lambda) {
-    if (kappa != 1) kernels::Scale(kappa, e);
-    return compressor.Encode(site, lane, v, scale, e, e, out);
-  }
+  if (kappa == 1 && lambda == 1) return compressor.Encode(site, lane, v, scale, e, e, out);
   const Scratch::Scope scope(lane.scratch);
   const std::span<T> left = lane.scratch.Take<T>(e.size());
   std::copy(e.begin(), e.end(), left.begin());
   kernels::Scale(kappa, left);
   const size_t bytes = compressor.Encode(site, lane, v, scale, left, left, out);
-  kernels::Scale(lambda - kappa, e);
-  kernels::Add<T>(left, e);
+  if (bytes == Compressor::kNotFinite) return bytes;
+  if (kappa == lambda) {
+    std::ranges::copy(left, e.begin());
+  } else {
+    kernels::Scale(lambda - kappa, e);
+    kernels::Add<T>(left, e);
+  }
   return bytes;
 }
 
@@ -164,17 +166,17 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
 template <typename T>
 size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, const LinkMemory<T>& memory,
             double step_size, std::span<const T> v, std::span<std::byte> out) {
-  if (link.step_inside && IsNoStep<T>(step_size))
+  const bool is_no_step = link.step_inside && IsNoStep<T>(step_size);
+  if ((is_no_step || link.gate != Gate::kOpen) && !kernels::AllFinite(v)) return Compressor::kNotFinite;
+  if (is_no_step)
     return compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
   const Scratch::Scope scope(lane.scratch);
   if (link.gate != Gate::kOpen && !Opens<T>(link, site, memory, v)) return 0;
   const T scale = link.step_inside ? static_cast<T>(step_size) : T{1};
   std::span<const T> difference = v;
   if (link.shifts()) {
-    const std::span<T> reference = link.reference == Reference::kShift ? memory.h : memory.y;
     const std::span<T> to = lane.scratch.Take<T>(v.size());
-    kernels::Subtract<T>(v, reference, to);
-    if (link.reference == Reference::kPrevious) std::copy(v.begin(), v.end(), reference.begin());
+    kernels::Subtract<T>(v, link.reference == Reference::kShift ? memory.h : memory.y, to);
     difference = to;
   }
   size_t bytes;
@@ -183,22 +185,25 @@ size_t Send(const Link& link, const Compressor& compressor, const Site& site, La
   } else {
     bytes = compressor.Encode(site, lane, difference, scale, {}, {}, out);
   }
+  if (bytes == Compressor::kNotFinite) return bytes;
+  if (link.reference == Reference::kPrevious) std::ranges::copy(v, memory.y.begin());
   if (link.holds_h()) {  // by what the receiver will decode, so that both ends hold the same bits
     const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece));
     const Payload own{out.first(bytes), site.worker};
-    compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), /*accumulate=*/true, memory.h);
+    compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), Into::kAdd, memory.h);
   }
   if (link.noise > 0) AddNoise<T>(link.noise, site, out);
   return bytes;
 }
 
 template <typename T>
-void SendDense(const Link& link, const Site& site, Lane& lane, const LinkMemory<T>& memory, std::span<const T> v,
+bool SendDense(const Link& link, const Site& site, Lane& lane, const LinkMemory<T>& memory, std::span<const T> v,
                std::span<std::byte> out) {
   static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
-  identity->Encode(site, lane, v, T{1}, {}, {}, out);
+  if (identity->Encode(site, lane, v, T{1}, {}, {}, out) == Compressor::kNotFinite) return false;
   if (link.holds_h()) std::ranges::copy(v, memory.h.begin());
   if (link.reference == Reference::kPrevious || link.gate == Gate::kLazy) std::ranges::copy(v, memory.y.begin());
+  return true;
 }
 
 template <typename T>
@@ -244,7 +249,7 @@ void ReceiveDense(const Link& link, const LinkMemory<T>& memory, std::span<const
   template class LinkHandles<T>;                                                                              \
   template size_t Send(const Link&, const Compressor&, const Site&, Lane&, const LinkMemory<T>&, double,      \
                        std::span<const T>, std::span<std::byte>);                                             \
-  template void SendDense(const Link&, const Site&, Lane&, const LinkMemory<T>&, std::span<const T>,          \
+  template bool SendDense(const Link&, const Site&, Lane&, const LinkMemory<T>&, std::span<const T>,          \
                           std::span<std::byte>);                                                              \
   template size_t SendZeros<T>(const Link&, const Compressor&, const Site&, Lane&, std::span<std::byte>);     \
   template bool IsNoStep<T>(double);                                                                          \

@@ -62,20 +62,29 @@ class Packer {
                   message.subspan(planned.payload, planned.bytes),
                   message.subspan(planned.shift_payload, planned.shift_bytes),
                   done_[index]};
-    const bool finite = kernels::AllFinite(job.v);
-    job.done.poisoned = !finite;
     if (is_absent_ && !planned.dense)
-      Skip(job, finite);
-    else if (!finite || IsUnused(job.v))
+      Skip(job);
+    else if (IsUnused(job.v) || !SendIfFinite(job))
       Zeros(job);
-    else if (context_.dense || planned.dense)
-      Dense(job);
-    else if (context_.shift_compressor && context_.shift_link->moves_h)
-      SendBehindChange(job);
-    else if (context_.shift_compressor)
-      SendWithShift(job);
+  }
+
+  /// Whether the piece was finite, and is on its way; else nothing has changed but that it is noted. What is sent once
+  /// is looked at while it is encoded.
+  bool SendIfFinite(const Job& job) const {
+    bool finite = true;
+    if (context_.dense || job.planned.dense)
+      finite = Dense(job);
+    else if (!context_.shift_compressor)
+      finite = SendPiece(job, job.v);
+    else if (!kernels::AllFinite(job.v))
+      finite = false;
+    else if (context_.shift_link->moves_h)
+      finite = SendBehindChange(job);
     else
-      SendPiece(job, job.v);
+      finite = SendWithShift(job);
+    job.done.poisoned = !finite;
+    job.done.has_sent &= finite;
+    return finite;
   }
 
   bool IsAbsent() const {
@@ -88,10 +97,11 @@ class Packer {
            std::ranges::all_of(v, [](T x) { return x == 0; });
   }
 
-  void SendPiece(const Job& job, std::span<const T> v) const {
-    job.done.has_sent = true;
+  bool SendPiece(const Job& job, std::span<const T> v) const {
     job.done.bytes = Send<T>(context_.link, context_.compressor, job.site, context_.lane, job.done.memory,
                              round_.LrOf(job.planned.parameter), v, job.out);
+    job.done.has_sent = job.done.bytes != Compressor::kNotFinite;
+    return job.done.has_sent;
   }
 
   void Zeros(const Job& job) const {
@@ -105,41 +115,43 @@ class Packer {
   }
 
   /// Nothing is sent; what the next message is a difference to is kept, if it can be.
-  void Skip(const Job& job, bool finite) const {
-    if (finite && context_.link.reference == Reference::kPrevious) std::ranges::copy(job.v, job.done.memory.y.begin());
+  void Skip(const Job& job) const {
+    job.done.poisoned = !kernels::AllFinite(job.v);
+    if (!job.done.poisoned && context_.link.reference == Reference::kPrevious)
+      std::ranges::copy(job.v, job.done.memory.y.begin());
   }
 
-  void Dense(const Job& job) const {
+  bool Dense(const Job& job) const {
     const bool by_link = !job.planned.dense;
-    SendDense(by_link ? context_.link : FindLink("raw"), job.site, context_.lane, job.done.memory, job.v, job.out);
-    if (by_link && context_.shift_compressor)
-      SendDense(*context_.shift_link, job.site, context_.lane, job.done.memory, job.v, job.out);
+    const auto send = [&](const Link& link) {
+      return SendDense(link, job.site, context_.lane, job.done.memory, job.v, job.out);
+    };
+    if (!send(by_link ? context_.link : FindLink("raw"))) return false;
+    if (by_link && context_.shift_compressor) send(*context_.shift_link);
     job.done.bytes = job.out.size();
+    return true;
   }
 
   /// v - h + mean h through the link, v - h to the shift (EC-DIANA: Gorbunov et al. 2020, arXiv 2010.12292, algorithm
   /// 2).
-  void SendWithShift(const Job& job) const {
+  bool SendWithShift(const Job& job) const {
     const Scratch::Scope scope(context_.lane.scratch);
     const std::span<T> unknown = context_.lane.scratch.template Take<T>(job.v.size());
     kernels::Subtract<T>(job.v, job.done.memory.h, unknown);
     kernels::Add<T>(job.done.memory.mean_h, unknown);
-    SendPiece(job, unknown);
-    SendShift(job);
+    return SendPiece(job, unknown) && SendShift(job);
   }
 
   /// The first message moves h, and the second is the link's of what is left (3PCv2: Richtarik et al. 2022, arXiv
   /// 2202.00998). On the wire the link's payload stands in front all the same.
-  void SendBehindChange(const Job& job) const {
-    SendShift(job);
-    SendPiece(job, job.v);
-  }
+  bool SendBehindChange(const Job& job) const { return SendShift(job) && SendPiece(job, job.v); }
 
-  void SendShift(const Job& job) const {
+  bool SendShift(const Job& job) const {
     Site site = job.site;
     site.purpose = Purpose::kLearn;  // with random bits of its own: the two payloads must be independent
     job.done.shift_bytes = Send<T>(*context_.shift_link, *context_.shift_compressor, site, context_.lane,
                                    job.done.memory, round_.LrOf(job.planned.parameter), job.v, job.shift_out);
+    return job.done.shift_bytes != Compressor::kNotFinite;
   }
 
   size_t Pad(std::span<std::byte> message) const {

@@ -48,6 +48,10 @@ std::vector<Bytes> PayloadsOf(const MessagePlan& plan, uint32_t bucket, const Ro
   return payloads;
 }
 
+/// Bytes of a bucket that no core's own cache holds: its mean goes past the caches, since nobody reads it before the
+/// last bucket is there.
+constexpr size_t kStreamsFrom = size_t{4} << 20;
+
 template <typename T>
 class Unpacker {
  public:
@@ -57,6 +61,7 @@ class Unpacker {
   }
 
   void Run(const MessagePlan& plan, uint32_t bucket, std::span<T> values) {
+    if (values.size_bytes() >= kStreamsFrom && !context_.votes && !context_.link.shifts()) into_ = Into::kStream;
     for (const From& from : messages_) payloads_.push_back(PayloadsOf(plan, bucket, round_, from));
     size_t payload = 0;
     for (const PlannedPiece& planned : plan.pieces) {
@@ -125,7 +130,7 @@ class Unpacker {
       payloads.push_back({bytes, sender});
       weights.push_back(static_cast<T>(context_.votes && !all_send ? Ballots(share) : share * weight));
     }
-    compressor.Decode(site, context_.lane, payloads, std::span<const T>(weights), false, out);
+    compressor.Decode(site, context_.lane, payloads, std::span<const T>(weights), into_, out);
   }
 
   /// How often a worker was drawn, of its weight in a mean.
@@ -140,6 +145,7 @@ class Unpacker {
   const std::span<const From> messages_;
   std::vector<std::vector<Bytes>> payloads_;  // by message
   std::vector<double> shares_;                // of the senders, by rank; empty: 1 each
+  Into into_ = Into::kWrite;                  // kStream: what comes out is a mean that is not read here
 };
 
 }  // namespace

@@ -28,7 +28,8 @@ enum class Fault {
   kIsBiased,
   kTakesTheSitesWorker,
   kSumsBackwards,
-  kIgnoresAccumulate,
+  kAlwaysAdds,
+  kForgetsOldMemory,
   kIsNotLinear,
   kDoublesWeights,
   kTakesAnySize
@@ -59,6 +60,16 @@ class Coins final : public Operator<Coins> {
   }
 
   template <typename T>
+  size_t EncodeSource(const Site& site, Lane& lane, kernels::Source<T> source, std::span<std::byte> out) const {
+    if (fault_ == Fault::kForgetsOldMemory && !source.kept.empty()) {  // ... as if it were kept anew after the sum
+      const size_t bytes = Operator::EncodeSource<T>(site, lane, source, out);
+      std::ranges::copy(source.left, source.kept.begin());
+      return bytes;
+    }
+    return Operator::EncodeSource<T>(site, lane, source, out);
+  }
+
+  template <typename T>
   void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
     Philox coins = CoinsOf(site);
     const std::byte last = out.empty() ? std::byte{} : out.back();
@@ -74,8 +85,8 @@ class Coins final : public Operator<Coins> {
   }
 
   template <typename T>
-  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights,
-                bool accumulate, std::span<T> out) const {
+  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, Into into,
+                std::span<T> out) const {
     std::vector<Payload> order(payloads.begin(), payloads.end());
     std::vector<T> by(weights.begin(), weights.end());
     if (fault_ == Fault::kSumsBackwards) std::ranges::reverse(order), std::ranges::reverse(by);
@@ -84,7 +95,7 @@ class Coins final : public Operator<Coins> {
     if (fault_ == Fault::kTakesAnySize)
       for (Payload& payload : order)
         if (payload.bytes.size() > out.size_bytes()) payload.bytes = payload.bytes.first(out.size_bytes());
-    Operator::DecodeAs<T>(site, lane, order, by, accumulate || fault_ == Fault::kIgnoresAccumulate, out);
+    Operator::DecodeAs<T>(site, lane, order, by, fault_ == Fault::kAlwaysAdds ? Into::kAdd : into, out);
   }
 
   template <typename T>
@@ -138,12 +149,13 @@ INSTANTIATE_TEST_SUITE_P(
                       Row{"no_byte_behind_is_written", Fault::kWritesBehind, BytesAreExact<float>},
                       Row{"encodes_the_scaled_sum", Fault::kIgnoresScale, EncodesTheScaledSum<float>},
                       Row{"memory_may_alias", Fault::kReadsResidualInLate, MemoryMayAlias<float>},
+                      Row{"what_is_not_finite_is_refused", Fault::kForgetsOldMemory, RefusesWhatIsNotFinite<float>},
                       Row{"omega_holds", Fault::kDeclaresOmega, OmegaHolds<float>},
                       Row{"delta_holds", Fault::kDeclaresDelta, DeltaHolds<float>},
                       Row{"mean_is_the_vector", Fault::kIsBiased, MeanIsTheVector<float>},
                       Row{"payloads_name_their_worker", Fault::kTakesTheSitesWorker, PayloadsAddUpInOrder<float>},
                       Row{"payloads_add_up_in_order", Fault::kSumsBackwards, PayloadsAddUpInOrder<float>},
-                      Row{"keep_is_obeyed", Fault::kIgnoresAccumulate, PayloadsAddUpInOrder<float>},
+                      Row{"into_is_obeyed", Fault::kAlwaysAdds, PayloadsAddUpInOrder<float>},
                       Row{"sums_on_the_way", Fault::kIsNotLinear, SumsOnTheWay<float>},
                       Row{"weights_multiply", Fault::kDoublesWeights, WeightsMultiply<float>},
                       Row{"sizes_are_checked", Fault::kTakesAnySize,

@@ -58,6 +58,9 @@ TEST_P(CompressorLaws, EncodesTheScaledSum) {
 TEST_P(CompressorLaws, MemoryMayAlias) {
   Holds([&](const auto& c) { return MemoryMayAlias(*compressor_, c); });
 }
+TEST_P(CompressorLaws, RefuseWhatIsNotFinite) {
+  Holds([&](const auto& c) { return RefusesWhatIsNotFinite(*compressor_, c); });
+}
 TEST_P(CompressorLaws, PayloadsAddUpInOrder) {
   Holds([&](const auto& c) { return PayloadsAddUpInOrder(*compressor_, c); });
 }

@@ -110,10 +110,10 @@ TEST(RandK, CommonPayloadsOfWorkersAreSummedElementByElement) {
       sum[j] += value;
     }
     const Payload payload{bytes, worker};
-    randk->Decode(site, lane, {&payload, 1}, std::span(&half, 1), /*accumulate=*/true, wanted);
+    randk->Decode(site, lane, {&payload, 1}, std::span(&half, 1), Into::kAdd, wanted);
   }
   const Payload summed{std::as_bytes(std::span(sum)), 0};
-  randk->Decode(SiteOf(piece), lane, {&summed, 1}, std::span(&half, 1), /*accumulate=*/false, mean);
+  randk->Decode(SiteOf(piece), lane, {&summed, 1}, std::span(&half, 1), Into::kWrite, mean);
   for (size_t i = 0; i < mean.size(); ++i) EXPECT_NEAR(mean[i], wanted[i], 1e-5) << i;
 }
 

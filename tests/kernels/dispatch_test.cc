@@ -37,6 +37,8 @@ namespace counting {
   }
 using kernels::Bits;
 using kernels::Levels;
+using kernels::Signs;
+using kernels::Source;
 using kernels::Threshold;
 #include "kernels/kernels.inc"
 #undef GRADWIRE_KERNEL
@@ -56,7 +58,8 @@ void RunEveryOperator() {
   for (const std::string& spec : ExampleSpecs()) {
     const Site site = SiteOf(Piece::Whole(1500));
     const auto compressor = ParseCompressor(spec);
-    Decode<T>(*compressor, site, Encode(*compressor, site, Gaussian<T>(1500)).bytes);
+    const Encoded<T> encoded = Encode(*compressor, site, Gaussian<T>(1500));
+    for (const Into into : {Into::kAdd, Into::kStream}) Decode<T>(*compressor, site, encoded.bytes, 1, into);
   }
 }
 

@@ -27,7 +27,7 @@ std::vector<std::vector<std::byte>> ThreePayloads(const Compressor& compressor, 
 }
 
 /// Several payloads in one call give the bits of one call each in the same order, whatever site.worker is;
-/// accumulate = false forgets what lay in out.
+/// Into::kWrite and kStream forget what lay in out.
 template <typename T>
 std::string PayloadsAddUpInOrder(const Compressor& compressor, const PieceCase<T>& c) {
   const auto bytes = ThreePayloads(compressor, c);
@@ -39,17 +39,25 @@ std::string PayloadsAddUpInOrder(const Compressor& compressor, const PieceCase<T
   for (size_t r = 0; r < payloads.size(); ++r) {
     Site site = c.site;
     site.worker = payloads[r].worker;
-    compressor.Decode(site, lane, {&payloads[r], 1}, std::span(weights).subspan(r, 1), /*accumulate=*/true, one_by_one);
+    compressor.Decode(site, lane, {&payloads[r], 1}, std::span(weights).subspan(r, 1), Into::kAdd, one_by_one);
   }
-  compressor.Decode(c.site, lane, payloads, std::span<const T>(weights), /*accumulate=*/false, at_once);
+  compressor.Decode(c.site, lane, payloads, std::span<const T>(weights), Into::kWrite, at_once);
   if (!SameBits(at_once, one_by_one)) return "three payloads in one call differ from one call each";
-  compressor.Decode(c.site, lane, payloads, std::span<const T>(weights), /*accumulate=*/true, kept);
-  if (!SameBits(kept, one_by_one)) return "accumulate = true onto zeros differs from accumulate = false";
-  compressor.Decode(c.site, lane, {}, std::span<const T>{}, /*accumulate=*/true, kept);
-  if (!SameBits(kept, one_by_one)) return "no payloads, accumulate = true: out changed";
-  compressor.Decode(c.site, lane, {}, std::span<const T>{}, /*accumulate=*/false, kept);
-  if (std::ranges::any_of(kept, [](T value) { return value != 0; }))
-    return "no payloads, accumulate = false: out is not 0";
+  compressor.Decode(c.site, lane, payloads, std::span<const T>(weights), Into::kAdd, kept);
+  if (!SameBits(kept, one_by_one)) return "Into::kAdd onto zeros differs from Into::kWrite";
+  compressor.Decode(c.site, lane, {}, std::span<const T>{}, Into::kAdd, kept);
+  if (!SameBits(kept, one_by_one)) return "no payloads, Into::kAdd: out changed";
+  for (const size_t offset : {0, 1}) {  // streaming stores need aligned places; others are written as ever
+    std::vector<T> streamed(c.x.size() + 1, std::numeric_limits<T>::quiet_NaN());
+    compressor.Decode(c.site, lane, payloads, std::span<const T>(weights), Into::kStream,
+                      std::span(streamed).subspan(offset, c.x.size()));
+    if (!SameBits(std::vector<T>(streamed.begin() + static_cast<std::ptrdiff_t>(offset),
+                                 streamed.end() - 1 + static_cast<std::ptrdiff_t>(offset)),
+                  one_by_one))
+      return "Into::kStream differs from Into::kWrite";
+  }
+  compressor.Decode(c.site, lane, {}, std::span<const T>{}, Into::kWrite, kept);
+  if (std::ranges::any_of(kept, [](T value) { return value != 0; })) return "no payloads, Into::kWrite: out is not 0";
   return {};
 }
 
@@ -86,7 +94,7 @@ Verdict DecodeForeign(const Compressor& compressor, const Site& site, std::span<
   Verdict verdict = Verdict::kTaken;
   Lane lane;
   try {
-    compressor.Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), false,
+    compressor.Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), Into::kWrite,
                       std::span(out).subspan(1, site.piece.numel));
   } catch (const PeerError& error) {
     const bool names = error.rank() == kWorker && std::string(error.what()).find("rank 2") != std::string::npos;

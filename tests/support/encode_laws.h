@@ -108,4 +108,25 @@ std::string MemoryMayAlias(const Compressor& compressor, const PieceCase<T>& c) 
   return {};
 }
 
+/// An element that is not finite, wherever it lies: nothing is to be sent, and memory in place is as it was.
+template <typename T>
+std::string RefusesWhatIsNotFinite(const Compressor& compressor, const PieceCase<T>& c) {
+  if (c.x.empty()) return {};
+  const std::vector<T> residual_in = ResidualBeside(c.x);
+  Lane lane;
+  for (const T bad : {std::numeric_limits<T>::infinity(), std::numeric_limits<T>::quiet_NaN()})
+    for (const size_t at : {size_t{0}, c.x.size() / 2, c.x.size() - 1}) {
+      std::vector<T> v = c.x, memory = residual_in;
+      v[at] = bad;
+      std::vector<std::byte> out(compressor.Bytes(c.site.piece, kDtypeOf<T>));
+      if (compressor.Encode(c.site, lane, v, T(0.5), std::span<const T>(memory), std::span(memory), out) !=
+          Compressor::kNotFinite)
+        return "an element " + std::to_string(bad) + " at " + std::to_string(at) + " was encoded";
+      if (!SameBits(memory, residual_in)) return "an element " + std::to_string(bad) + " changed the memory";
+      if (compressor.Encode(c.site, lane, v, T(0.5), {}, std::span<T>{}, out) != Compressor::kNotFinite)
+        return "an element " + std::to_string(bad) + " was encoded without memory";
+    }
+  return {};
+}
+
 }  // namespace gradwire::testing

@@ -5,6 +5,7 @@
 // benchmark that times them.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -58,6 +59,8 @@ class Operands {
   }
   /// The largest |u| at first.
   T largest() const { return largest_; }
+  /// Of scales of blocks, in front of bits.
+  size_t scale_bytes() const { return (n_ + kernels::kBlock - 1) / kernels::kBlock * sizeof(T); }
   /// As many codes, of 0 at first.
   uint16_t* codes() { return codes_.data(); }
   void MakeCodes(uint32_t below) {
@@ -188,7 +191,13 @@ std::vector<KernelCase<T>> RoundingCases() {
   };
 }
 
-/// A case for each kernel; some have two.
+/// v / 3 + residual, what is left in place of the residual, or of v.
+template <typename T>
+kernels::Source<T> SourceOf(Operands<T>& o, std::span<const T> v, std::span<T> residual, std::span<T> kept) {
+  return {o.n(), v, T(1) / 3, residual, residual.empty() && !v.empty() ? o.w() : residual, kept};
+}
+
+/// A case for each kernel; some have more.
 template <typename T>
 std::vector<KernelCase<T>> KernelCases() {
   using Table = kernels::Table<T>;
@@ -200,8 +209,12 @@ std::vector<KernelCase<T>> KernelCases() {
     t.TakeTopK(o.u(), threshold, o.bytes().data(), o.positions());
   };
   std::vector<KernelCase<T>> cases = {
-      {"ScaleAdd", [=](const Table& t, With& o) { t.ScaleAdd(o.cu(), kThird, o.cv(), o.v()); }},
-      {"ScaleAdd", [=](const Table& t, With& o) { t.ScaleAdd(o.cu(), kThird, {}, o.w()); }},
+      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, o.cu(), o.v(), {}), o.v())); }},
+      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, o.cu(), o.v(), o.w()), o.v())); }},
+      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, o.cu(), {}, {}), o.w())); }},
+      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, {}, o.v(), o.w()), o.v())); }},
+      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, {}, {}, {}), o.v())); }},
+      {"StreamTo", [](const Table& t, With& o) { t.StreamTo(o.cu(), o.v()); }},
       {"Subtract", [](const Table& t, With& o) { t.Subtract(o.u(), o.v(), o.w()); }},
       {"Add", [](const Table& t, With& o) { t.Add(o.u(), o.v()); }},
       {"AddValues", [=](const Table& t, With& o) { t.AddValues(o.bytes().data(), T(1.5), kThird, o.v()); }},
@@ -219,7 +232,30 @@ std::vector<KernelCase<T>> KernelCases() {
       {"MeanMagnitude", [](const Table& t, With& o) { o.Keep(t.MeanMagnitude(o.u())); }, 1},
       {"PackSigns", [](const Table& t, With& o) { t.PackSigns(o.u(), o.octets()); }},
       {"SubtractSigns", [=](const Table& t, With& o) { t.SubtractSigns(o.u(), kThird); }},
-      {"AddSigns", [=](const Table& t, With& o) { t.AddSigns(o.octets(), kThird, o.u()); }},
+      {"EncodeSigns",
+       [](const Table& t, With& o) {
+         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), o.v(), o.w()), o.bytes().data(), o.octets() + o.scale_bytes()));
+       }},
+      {"EncodeSigns",
+       [](const Table& t, With& o) {
+         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), {}, {}), o.bytes().data(), o.octets() + o.scale_bytes()));
+       }},
+      {"SumSigns",
+       [=](const Table& t, With& o) {
+         const std::byte* scales = reinterpret_cast<const std::byte*>(o.w().data());
+         const kernels::Signs<T> one = {scales, true, o.octets(), kThird},
+                                 other = {scales, false, o.octets() + o.n() / 8, T(-0.5)};
+         t.SumSigns(std::array{one, other, one}, Into::kAdd, o.u());
+         t.SumSigns(std::vector<kernels::Signs<T>>(70, other), Into::kWrite, o.v());
+         t.SumSigns({}, Into::kWrite, o.w());
+       },
+       1},
+      {"SumSigns",
+       [=](const Table& t, With& o) {
+         const kernels::Signs<T> signs = {reinterpret_cast<const std::byte*>(o.w().data()), false, o.octets(), kThird};
+         t.SumSigns(std::array{signs, signs}, Into::kStream, o.u());
+       },
+       1},
       {"CastToHalf", [](const Table& t, With& o) { t.CastToHalf(o.u(), ExponentFor(o, 15), o.bytes().data()); }},
       {"CastToBfloat", [](const Table& t, With& o) { t.CastToBfloat(o.u(), ExponentFor(o, 1), o.bytes().data()); }},
       {"AddHalves", [=](const Table& t, With& o) { t.AddHalves(o.bytes().data(), 3, kThird, o.u()); }, 0, finite},

@@ -98,11 +98,12 @@ Encoded<T> Encode(const Compressor& compressor, const Site& site, const std::vec
 }
 
 template <typename T>
-std::vector<T> Decode(const Compressor& compressor, const Site& site, std::span<const std::byte> bytes, T weight = 1) {
+std::vector<T> Decode(const Compressor& compressor, const Site& site, std::span<const std::byte> bytes, T weight = 1,
+                      Into into = Into::kWrite) {
   Lane lane;
   std::vector<T> out(site.piece.numel);
   const Payload payload{bytes, site.worker};
-  compressor.Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), /*accumulate=*/false, out);
+  compressor.Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), into, out);
   return out;
 }
 

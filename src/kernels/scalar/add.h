@@ -6,6 +6,7 @@
 #include <span>
 
 #include "kernels/bits.h"
+#include "kernels/source.h"
 
 namespace gradwire::kernels::scalar {
 
@@ -17,19 +18,49 @@ T ValueAt(const std::byte* values, size_t i) {
   return value;
 }
 
+/// Elements first .. first + n - 1 of a source into u, which may be their place in source.left. Returns their largest
+/// magnitude, as bits.
 template <typename T>
-void ScaleAdd(std::span<const T> v, T scale, std::span<const T> residual, std::span<T> out) {
-  const size_t n = out.size();
-  if (v.empty()) {
-    if (residual.empty())
-      std::fill_n(out.data(), n, T{0});
-    else if (residual.data() != out.data())
-      std::copy_n(residual.data(), n, out.data());
-  } else if (residual.empty()) {
-    for (size_t i = 0; i < n; ++i) out[i] = scale * v[i];
-  } else {
-    for (size_t i = 0; i < n; ++i) out[i] = scale * v[i] + residual[i];
+typename Bits<T>::Word AddPart(const Source<T>& source, size_t first, size_t n, T* u) {
+  const T* v = source.v.empty() ? nullptr : source.v.data() + first;
+  const T* residual = source.residual.empty() ? nullptr : source.residual.data() + first;
+  if (!source.kept.empty()) std::copy_n(residual, n, source.kept.data() + first);
+  typename Bits<T>::Word largest = 0;
+  if (v == nullptr && residual == nullptr)
+    std::fill_n(u, n, T{0});
+  else if (v == nullptr)
+    std::copy_n(residual, residual == u ? 0 : n, u);
+  else if (residual == nullptr)
+    for (size_t i = 0; i < n; ++i) u[i] = source.scale * v[i];
+  else
+    for (size_t i = 0; i < n; ++i) u[i] = source.scale * v[i] + residual[i];
+  for (size_t i = 0; i < n; ++i) largest = std::max(largest, MagnitudeBits(u[i]));
+  return largest;
+}
+
+template <typename T>
+bool AddKeeping(const Source<T>& source, std::span<T> u) {
+  return AddPart(source, 0, u.size(), u.data()) < Bits<T>::kInfinity;
+}
+
+/// Calls encode(first, u) for each block of a source, u being its elements, to become u - C(u). Returns whether u is
+/// finite; encode sees those that are not, too.
+template <typename T, typename Encode>
+bool ForBlocksOf(const Source<T>& source, Encode&& encode) {
+  T scratch[kBlock];
+  typename Bits<T>::Word largest = 0;
+  for (size_t first = 0; first < source.n; first += kBlock) {
+    const size_t n = std::min(kBlock, source.n - first);
+    T* u = source.left.empty() ? scratch : source.left.data() + first;
+    largest = std::max(largest, AddPart(source, first, n, u));
+    encode(first, std::span<T>(u, n));
   }
+  return largest < Bits<T>::kInfinity;
+}
+
+template <typename T>
+void StreamTo(std::span<const T> from, std::span<T> out) {
+  std::copy(from.begin(), from.end(), out.begin());
 }
 
 template <typename T>

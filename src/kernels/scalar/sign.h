@@ -7,9 +7,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 
+#include "kernels/kernels.h"
+#include "kernels/scalar/add.h"
 #include "kernels/scalar/norm.h"
 
 namespace gradwire::kernels::scalar {
@@ -50,6 +53,7 @@ inline constexpr auto kSignMasks = [] {
   return masks;
 }();
 
+/// out += value, or -value by bit. `out` begins at a whole byte.
 template <typename T>
 void AddSigns(const uint8_t* bits, T value, std::span<T> out) {
   using Word = typename Bits<T>::Word;
@@ -62,6 +66,28 @@ void AddSigns(const uint8_t* bits, T value, std::span<T> out) {
   }
   for (size_t i = 8 * whole; i < out.size(); ++i)
     out[i] += std::bit_cast<T>(plus ^ kSignMasks<Word>[bits[whole]][i % 8]);
+}
+
+template <typename T>
+bool EncodeSigns(const Source<T>& source, std::byte* scales, uint8_t* bits) {
+  return ForBlocksOf<T>(source, [&](size_t first, std::span<T> u) {
+    const T scale = MeanMagnitude<T>(u);
+    std::memcpy(scales + first / kBlock * sizeof(T), &scale, sizeof(T));
+    PackSigns<T>(u, bits + first / 8);
+    SubtractSigns<T>(u, scale);
+  });
+}
+
+template <typename T>
+void SumSigns(std::span<const Signs<T>> all, Into into, std::span<T> out) {
+  for (size_t first = 0; first < out.size(); first += kBlock) {
+    const std::span<T> part = out.subspan(first, std::min(kBlock, out.size() - first));
+    if (into != Into::kAdd) std::fill(part.begin(), part.end(), T{0});
+    for (const Signs<T>& signs : all) {
+      const T scale = ValueAt<T>(signs.scales, signs.one_scale ? 0 : first / kBlock);
+      AddSigns<T>(signs.bits + first / 8, signs.weight * scale, part);
+    }
+  }
 }
 
 }  // namespace gradwire::kernels::scalar
