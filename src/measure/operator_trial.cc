@@ -46,8 +46,7 @@ void OperatorTrial::Decode(size_t count, std::span<float> out) {
     for (size_t worker = 0; worker < count; ++worker) payloads_[worker] = PieceOf(worker, i);
     const Piece& piece = sites_[i].piece;
     sites_[i].step = step_;
-    compressor_->Decode(sites_[i], lane_, payloads_, weights_, /*accumulate=*/false,
-                        out.subspan(piece.begin, piece.numel));
+    compressor_->Decode(sites_[i], lane_, payloads_, weights_, Into::kStream, out.subspan(piece.begin, piece.numel));
   }
 }
 

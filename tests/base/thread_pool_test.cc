@@ -92,9 +92,7 @@ TEST(ThreadPool, ManyCallersShareItAlsoFromWithin) {
     callers.emplace_back([&] {
       Lane lane;
       for (int round = 0; round < 50; ++round)
-        pool.Share(8, 3, lane, [&](size_t, Lane& outer) {
-          pool.Share(5, 3, outer, [&](size_t, Lane&) { ++done; });
-        });
+        pool.Share(8, 3, lane, [&](size_t, Lane& outer) { pool.Share(5, 3, outer, [&](size_t, Lane&) { ++done; }); });
     });
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(done, 4 * 50 * 8 * 5);
