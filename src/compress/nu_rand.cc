@@ -17,7 +17,7 @@ using kernels::Norm;
 /// One element j, drawn with probability |x_j| / ||x||_1, as ||x||_1 sign(x_j) (Horvath & Richtarik, ICLR 2021, arXiv
 /// 2006.11077): unbiased with the error ||x||_1^2 - ||x||^2 exactly, whose supremum is (d - 1) ||x||^2.
 /// Payload: the value (T) and its position; of a piece of zeros value 0 at position 0.
-class NuRand1 final : public Operator<NuRand1> {
+class NuRand1 final : public SparseOperator<NuRand1> {
  public:
   std::string spec() const override { return "nu_rand1"; }
   bool unbiased() const override { return true; }
@@ -35,13 +35,14 @@ class NuRand1 final : public Operator<NuRand1> {
     if (u.empty()) return;
     const size_t at = Draw<T>(StreamOf(site), u);
     const T norm = kernels::NormOf<T>(u, Norm::kL1), value = u[at] < 0 ? -norm : norm;
-    SparseWriter<T>(1, u.size(), out).Put(value, at);
+    const auto position = static_cast<uint32_t>(at);
+    WriteSparse<T>({&value, 1}, {&position, 1}, u.size(), out);
     u[at] -= value;
   }
 
   template <typename T>
-  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    AddSparse(*this, payload, out.empty() ? 0 : 1, weight, out);
+  Kept<T> Read(const Site& site, Lane& lane, std::span<const std::byte> payload) const {
+    return ReadSparse<T>(*this, payload, site.piece.numel ? 1 : 0, site.piece.numel, lane);
   }
 
  private:
@@ -73,7 +74,7 @@ class NuRand1 final : public Operator<NuRand1> {
 /// four times what the ones do not use is shared out among the others in proportion. The error is sum x_j^2 (1/p_j - 1)
 /// exactly, the expected number of elements sum p_j, about k. omega: p_j >= min(k |x_j| / ||x||_1, 1), so the error is
 /// at most ||x||_1^2 / k <= (d/k) ||x||^2; with k = d nothing is left out. Payload: the kept elements and their number.
-class NuRandK final : public Operator<NuRandK> {
+class NuRandK final : public SparseOperator<NuRandK> {
  public:
   explicit NuRandK(Amount amount) : amount_(amount) {}
 
@@ -90,28 +91,27 @@ class NuRandK final : public Operator<NuRandK> {
   template <typename T>
   size_t Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
     const std::span<double> p = lane.scratch.Take<double>(u.size());
-    const std::span<size_t> kept = lane.scratch.Take<size_t>(u.size());
+    const auto kept = lane.scratch.Take<uint32_t>(u.size());
+    const std::span<T> values = lane.scratch.Take<T>(u.size());
     Probabilities<T>(u, K(site.piece), p);
     size_t k = 0;
     kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
       std::array<typename kernels::Bits<T>::Word, kernels::CodeSpace::kBlock> draws;
       kernels::DrawWords<T>(DrawsOf(site), first, std::span(draws).first(n));
       for (size_t i = 0; i < n; ++i)
-        if (Share(draws[i]) < p[first + i]) kept[k++] = first + i;
+        if (Share(draws[i]) < p[first + i]) kept[k++] = static_cast<uint32_t>(first + i);
     });
-    SparseWriter<T> writer = CountedWriter<T>(k, u.size(), out);
     for (size_t j = 0; j < k; ++j) {
       const size_t i = kept[j];
-      const T value = static_cast<T>(static_cast<double>(u[i]) / p[i]);
-      writer.Put(value, i);
-      u[i] -= value;
+      values[j] = static_cast<T>(static_cast<double>(u[i]) / p[i]);
+      u[i] -= values[j];
     }
-    return CountedBytes(k, u.size(), kDtypeOf<T>);
+    return WriteCounted<T>(values.first(k), kept.first(k), u.size(), out);
   }
 
   template <typename T>
-  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    AddCounted(*this, payload, weight, out);
+  Kept<T> Read(const Site& site, Lane& lane, std::span<const std::byte> payload) const {
+    return ReadCounted<T>(*this, payload, site.piece.numel, lane);
   }
 
  private:

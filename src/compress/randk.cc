@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
 #include "compress/sparse.h"
 #include "compress/spec.h"
 #include "compress/stream.h"
-#include "kernels/sample.h"
 
 namespace gradwire {
 namespace {
@@ -13,15 +16,22 @@ struct RandKOptions {
   bool sent = false;      ///< positions travel
 };
 
-/// k of d elements, uniform among all subsets, times d/k (Stich, Cordonnier & Jaggi, "Sparsified SGD with memory",
-/// NeurIPS 2018). k is counted per parameter and shared over its pieces.
+/// k of d elements, times d/k (Stich, Cordonnier & Jaggi, "Sparsified SGD with memory", NeurIPS 2018). k is counted per
+/// parameter and shared over its pieces.
+///
+/// One is drawn from each of k strata, consecutive elements, d/k of them rounded down or up, after all strata were
+/// shifted by a common uniform offset, around the end. The offset alone gives each element the chance of k/d, whatever
+/// the strata's lengths are, and of nothing else do the constants below depend: C is diagonal, so E C(x) and
+/// E||C(x) - x||^2 are sums over single elements. What differs from a uniform subset are chances of pairs: two
+/// neighbours are rarely kept together. For that, positions come ascending, from k draws that wait for nobody.
+///
 /// Both ends draw the positions from the site, so only the values travel. Payload: k values (T), bits untouched, in
 /// ascending order of position. With `sent` the positions follow (compress/sparse.h), for receivers that do not share
 /// the seed.
 ///
 /// Each worker tosses its own coins, and omega counts 1/n in a mean over n workers. With `common` all workers keep the
 /// same positions: the operator is linear, and the mean over the workers has the whole omega.
-class RandK final : public Operator<RandK> {
+class RandK final : public SparseOperator<RandK> {
  public:
   RandK(Amount amount, RandKOptions options) : amount_(amount), options_(options) {}
 
@@ -44,30 +54,36 @@ class RandK final : public Operator<RandK> {
   }
 
   template <typename T>
-  void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
-    const T scale = Scale<T>(site.piece);
-    const auto keep = [&](auto&& put) {
-      kernels::ForSet(Draw(site, lane), [&](size_t i) {
-        put(u[i], i);
-        u[i] -= scale * u[i];
-      });
-    };
-    if (options_.sent) {
-      SparseWriter<T> writer(K(site.piece), u.size(), out);
-      keep([&](T value, size_t i) { writer.Put(value, i); });
+  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
+    const std::span<T> values = lane.scratch.Take<T>(K(site.piece));
+    const std::span<const uint32_t> positions = Draw<T>(site, lane);
+    if (source.residual.empty() && source.left.empty()) {  // nothing but the kept elements is of interest
+      if (!AllFinite(source)) return kNotFinite;
+      for (size_t j = 0; j < values.size(); ++j)
+        values[j] = source.v.empty() ? 0 : source.scale * source.v[positions[j]];
     } else {
-      size_t taken = 0;
-      keep([&](T value, size_t) { StoreAt(out, taken++, value); });
+      const std::span<T> u = source.left.empty() ? lane.scratch.Take<T>(source.n) : source.left;
+      if (!kernels::AddKeeping(source, u)) return kNotFinite;
+      const T factor = Factor<T>(site.piece);
+      for (size_t j = 0; j < values.size(); ++j) {
+        values[j] = u[positions[j]];
+        u[positions[j]] -= factor * values[j];
+      }
     }
+    if (options_.sent)
+      WriteSparse<T>(values, positions, site.piece.numel, out);
+    else
+      std::ranges::copy(std::as_bytes(values), out.begin());
+    return out.size();
   }
 
   template <typename T>
-  void Add(const Site& site, Lane& lane, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    const T scale = Scale<T>(site.piece);
-    const auto add = [&](size_t i, T value) { out[i] += weight * (scale * value); };
-    if (options_.sent) return ForSparse<T>(*this, payload, K(site.piece), out.size(), add);
-    size_t taken = 0;
-    kernels::ForSet(Draw(site, lane), [&](size_t i) { add(i, LoadAt<T>(payload, taken++)); });
+  Kept<T> Read(const Site& site, Lane& lane, std::span<const std::byte> payload) const {
+    const size_t k = K(site.piece);
+    Kept<T> kept = options_.sent ? ReadSparse<T>(*this, payload, k, site.piece.numel, lane)
+                                 : Kept<T>{Draw<T>(site, lane).data(), payload.data(), k, 1, 1};
+    kept.factor = Factor<T>(site.piece);
+    return kept;
   }
 
  private:
@@ -76,17 +92,32 @@ class RandK final : public Operator<RandK> {
   double Share(const Piece& piece) const {
     return piece.numel ? static_cast<double>(K(piece)) / static_cast<double>(piece.numel) : 1;
   }
+  /// Of kept elements.
   template <typename T>
-  T Scale(const Piece& piece) const {
+  T Factor(const Piece& piece) const {
     if (options_.unscaled || piece.numel == 0) return 1;
     return static_cast<T>(static_cast<double>(piece.numel) / static_cast<double>(K(piece)));
   }
 
-  std::span<const uint64_t> Draw(const Site& site, Lane& lane) const {
-    Philox random = options_.common ? CommonStreamOf(site) : StreamOf(site);
-    const auto set = lane.scratch.Take<uint64_t>(kernels::SetWords(site.piece.numel));
-    kernels::SampleSubset(random, site.piece.numel, K(site.piece), set);
-    return set;
+  /// Whether u is, of a source without memory.
+  template <typename T>
+  static bool AllFinite(const kernels::Source<T>& source) {
+    return kernels::AllFinite<T>(source.v) &&
+           (source.scale == 1 || std::isfinite(source.scale * kernels::MaxMagnitude<T>(source.v)));
+  }
+
+  /// Ascending.
+  template <typename T>
+  std::span<const uint32_t> Draw(const Site& site, Lane& lane) const {
+    const size_t k = K(site.piece);
+    const auto positions = lane.scratch.Take<uint32_t>(k), drawn = lane.scratch.Take<uint32_t>(k);
+    if (k == 0) return positions;
+    const Draws draws = options_.common ? CommonStreamOf(site).draws() : DrawsOf(site);
+    kernels::DrawStrata<T>(draws, site.piece.numel, k, drawn.data());
+    // Shifted around the end, they ascend from the first one that went around it.
+    const auto around = std::ranges::adjacent_find(drawn, std::greater<>());
+    std::ranges::rotate_copy(drawn, around == drawn.end() ? drawn.begin() : around + 1, positions.begin());
+    return positions;
   }
 
   Amount amount_;

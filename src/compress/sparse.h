@@ -14,42 +14,28 @@ inline size_t SparseBytes(size_t k, size_t numel, Dtype dtype) {
   return k * SizeOf(dtype) + PositionCode(k, numel).bytes();
 }
 
-/// Writes k of `numel` elements, in ascending order of position, to the begin of `out`.
+/// Writes kept elements of `numel`, in ascending order of position, to the begin of `out`.
 template <typename T>
-class SparseWriter {
- public:
-  SparseWriter(size_t k, size_t numel, std::span<std::byte> out) : SparseWriter(PositionCode(k, numel), out) {}
+void WriteSparse(std::span<const T> values, std::span<const uint32_t> positions, size_t numel,
+                 std::span<std::byte> out) {
+  const PositionCode code(positions.size(), numel);
+  std::ranges::copy(std::as_bytes(values), out.begin());
+  WritePositions(code, positions, out.subspan(values.size_bytes(), code.bytes()));
+}
 
-  void Put(T value, size_t position) {
-    StoreAt(out_, taken_++, value);
-    positions_.Put(position);
-  }
+using kernels::Kept;
 
- private:
-  SparseWriter(const PositionCode& code, std::span<std::byte> out)
-      : out_(out), positions_(code, out.subspan(code.k * sizeof(T), code.bytes())) {}
-
-  std::span<std::byte> out_;
-  PositionWriter positions_;
-  size_t taken_ = 0;
-};
-
-/// Calls take(position, value) for the k elements of a payload of SparseBytes. Throws PayloadError, which begins with
-/// the operator's spec, unless positions ascend and are below numel.
-template <typename T, typename Take>
-void ForSparse(const Compressor& op, std::span<const std::byte> payload, size_t k, size_t numel, Take&& take) {
+/// Reads a payload of SparseBytes; positions lie in the lane's scratch, values in the payload. Throws PayloadError,
+/// which begins with the operator's spec, unless positions ascend and are below numel.
+template <typename T>
+Kept<T> ReadSparse(const Compressor& op, std::span<const std::byte> payload, size_t k, size_t numel, Lane& lane) {
+  const auto positions = lane.scratch.Take<uint32_t>(k + kPositionSlack);
   try {
-    ForPositions(PositionCode(k, numel), payload.subspan(k * sizeof(T)),
-                 [&](size_t j, size_t position) { take(position, LoadAt<T>(payload, j)); });
+    ReadPositions<T>(PositionCode(k, numel), payload.subspan(k * sizeof(T)), positions);
   } catch (const PayloadError& error) {
     throw PayloadError(op.spec() + " payload: " + error.what());
   }
-}
-
-/// out += weight * the elements.
-template <typename T>
-void AddSparse(const Compressor& op, std::span<const std::byte> payload, size_t k, T weight, std::span<T> out) {
-  ForSparse<T>(op, payload, k, out.size(), [&](size_t at, T value) { out[at] += weight * value; });
+  return {positions.data(), payload.data(), k, 1, 1};
 }
 
 // Payloads of any number of kept elements: k (u32), then as above.
@@ -63,22 +49,44 @@ inline size_t CountedBytes(size_t k, size_t numel, Dtype dtype) {
   return sizeof(uint32_t) + SparseBytes(k, numel, dtype);
 }
 
+/// Returns the bytes.
 template <typename T>
-SparseWriter<T> CountedWriter(size_t k, size_t numel, std::span<std::byte> out) {
-  StoreAt(out, 0, static_cast<uint32_t>(k));
-  return {k, numel, out.subspan(sizeof(uint32_t))};
+size_t WriteCounted(std::span<const T> values, std::span<const uint32_t> positions, size_t numel,
+                    std::span<std::byte> out) {
+  StoreAt(out, 0, static_cast<uint32_t>(values.size()));
+  WriteSparse(values, positions, numel, out.subspan(sizeof(uint32_t)));
+  return CountedBytes(values.size(), numel, kDtypeOf<T>);
 }
 
-/// out += weight * the elements. Throws PayloadError as ForSparse, and unless the size is that of k elements.
+/// Throws PayloadError as ReadSparse, and unless the size is that of k elements.
 template <typename T>
-void AddCounted(const Compressor& op, std::span<const std::byte> payload, T weight, std::span<T> out) {
+Kept<T> ReadCounted(const Compressor& op, std::span<const std::byte> payload, size_t numel, Lane& lane) {
   if (payload.size() < sizeof(uint32_t))
     throw PayloadError(op.spec() + " payload of " + std::to_string(payload.size()) + " bytes, too short for its count");
   const size_t k = LoadAt<uint32_t>(payload, 0);
-  if (k > out.size() || payload.size() != CountedBytes(k, out.size(), kDtypeOf<T>))
+  if (k > numel || payload.size() != CountedBytes(k, numel, kDtypeOf<T>))
     throw PayloadError(op.spec() + " payload of " + std::to_string(payload.size()) + " bytes for " + std::to_string(k) +
-                       " of " + std::to_string(out.size()) + " elements");
-  AddSparse(op, payload.subspan(sizeof(uint32_t)), k, weight, out);
+                       " of " + std::to_string(numel) + " elements");
+  return ReadSparse<T>(op, payload.subspan(sizeof(uint32_t)), k, numel, lane);
 }
+
+/// The common body of operators whose payloads are kept elements. A new one derives SparseOperator<Itself> and writes,
+/// in place of Add,
+///     template <typename T> Kept<T> Read(const Site&, Lane&, std::span<const std::byte> payload) const;
+template <typename Derived>
+class SparseOperator : public Operator<Derived> {
+ public:
+  template <typename T>
+  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, Into into,
+                std::span<T> out) const {
+    const Scratch::Scope scope(lane.scratch);
+    const auto all = lane.scratch.Take<Kept<T>>(payloads.size());
+    this->template ForEachOf<T>(site, payloads, [&](const Site& from, size_t r) {
+      all[r] = static_cast<const Derived&>(*this).template Read<T>(from, lane, payloads[r].bytes);
+      all[r].weight = weights[r];
+    });
+    kernels::SumKept<T>(all, into, out);
+  }
+};
 
 }  // namespace gradwire

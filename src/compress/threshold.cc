@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
+#include "compress/largest.h"
 #include "compress/sparse.h"
 #include "compress/spec.h"
-#include "kernels/norm.h"
 
 namespace gradwire {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 /// is that and r elements are left out, the error is below r lambda^2 m^2, and at most a share r lambda^2 / (1 + r
 /// lambda^2) of ||x||^2 with r <= d - 1: so delta = 1 / (1 + (d - 1) lambda^2). Payload: the kept elements and their
 /// number.
-class Threshold final : public Operator<Threshold> {
+class Threshold final : public SparseOperator<Threshold> {
  public:
   Threshold(double lambda, bool adaptive) : lambda_(lambda), adaptive_(adaptive) {}
 
@@ -32,25 +33,37 @@ class Threshold final : public Operator<Threshold> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return CountedMostBytes(piece.numel, dtype); }
 
   template <typename T>
-  size_t Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    const double at = lambda_ * (adaptive_ ? static_cast<double>(kernels::MaxMagnitude<T>(u)) : 1);
-    const auto keep = [&](T x) { return x != 0 && static_cast<double>(std::abs(x)) >= at; };
-    const auto k = static_cast<size_t>(std::count_if(u.begin(), u.end(), keep));
-    SparseWriter<T> writer = CountedWriter<T>(k, u.size(), out);
-    for (size_t i = 0; i < u.size(); ++i) {
-      if (!keep(u[i])) continue;
-      writer.Put(u[i], i);
-      u[i] = 0;
+  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
+    const std::span<T> u = source.left.empty() ? lane.scratch.Take<T>(source.n) : source.left;
+    auto kept = TakeCandidates<T>(lane, source.n, source.n);
+    const auto collect = [&](const kernels::Source<T>& from, double at) {
+      return kernels::CollectLarge<T>(from, u, kernels::MagnitudeBits(SmallestFrom<T>(at)), from.n, kept);
+    };
+    if (!adaptive_ && !collect(source, lambda_)) return kNotFinite;
+    if (adaptive_) {
+      if (!kernels::AddKeeping(source, u)) return kNotFinite;
+      collect({source.n, u, 1, {}, u, {}}, lambda_ * static_cast<double>(kernels::MaxMagnitude<T>(u)));
     }
-    return CountedBytes(k, u.size(), kDtypeOf<T>);
+    const std::span<const uint32_t> positions(kept.positions, kept.count);
+    for (const uint32_t position : positions) u[position] = 0;
+    return WriteCounted<T>({kept.values, kept.count}, positions, site.piece.numel, out);
   }
 
   template <typename T>
-  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    AddCounted(*this, payload, weight, out);
+  Kept<T> Read(const Site& site, Lane& lane, std::span<const std::byte> payload) const {
+    return ReadCounted<T>(*this, payload, site.piece.numel, lane);
   }
 
  private:
+  /// The smallest T above 0 that is not below `at`; infinity where none is.
+  template <typename T>
+  static T SmallestFrom(double at) {
+    if (at > static_cast<double>(std::numeric_limits<T>::max())) return std::numeric_limits<T>::infinity();
+    T smallest = static_cast<T>(at);
+    if (static_cast<double>(smallest) < at) smallest = std::nextafter(smallest, std::numeric_limits<T>::infinity());
+    return std::max(smallest, std::numeric_limits<T>::denorm_min());
+  }
+
   double lambda_;
   bool adaptive_;
 };

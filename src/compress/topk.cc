@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "compress/largest.h"
 #include "compress/sparse.h"
 #include "compress/spec.h"
 
@@ -8,7 +9,7 @@ namespace {
 /// The k elements of largest magnitude, ties to the lowest index (Aji & Heafield, "Sparse communication for distributed
 /// gradient descent", EMNLP 2017). k is counted per parameter and shared over its pieces.
 /// Payload: the kept elements (compress/sparse.h).
-class TopK final : public Operator<TopK> {
+class TopK final : public SparseOperator<TopK> {
  public:
   explicit TopK(Amount amount) : amount_(amount) {}
 
@@ -22,20 +23,21 @@ class TopK final : public Operator<TopK> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return SparseBytes(K(piece), piece.numel, dtype); }
 
   template <typename T>
-  void Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
+  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
     const size_t k = K(site.piece);
-    if (k == 0) return;
-    const auto words = lane.scratch.Take<typename kernels::Bits<T>::Word>(u.size());
-    const auto positions = lane.scratch.Take<uint32_t>(k);
-    kernels::TakeTopK<T>(u, kernels::TopKThreshold<T>(u, k, words), out.data(), positions.data());
-    const PositionCode code(k, u.size());
-    PositionWriter writer(code, out.subspan(k * sizeof(T), code.bytes()));
-    for (const uint32_t position : positions) writer.Put(position);
+    const std::span<T> u = source.left.empty() ? lane.scratch.Take<T>(source.n) : source.left;
+    bool finite = true;
+    const auto top = Largest(lane, source, u, k, GuessLeast(source, k), finite);
+    if (!finite) return kNotFinite;
+    const std::span<const uint32_t> positions(top.positions, top.count);
+    WriteSparse<T>({top.values, top.count}, positions, u.size(), out);
+    for (const uint32_t position : positions) u[position] = 0;
+    return out.size();
   }
 
   template <typename T>
-  void Add(const Site& site, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    AddSparse(*this, payload, K(site.piece), weight, out);
+  Kept<T> Read(const Site& site, Lane& lane, std::span<const std::byte> payload) const {
+    return ReadSparse<T>(*this, payload, K(site.piece), site.piece.numel, lane);
   }
 
  private:

@@ -12,6 +12,8 @@
 #include "base/draws.h"
 #include "gradwire/into.h"
 #include "kernels/bits.h"
+#include "kernels/candidates.h"
+#include "kernels/kept.h"
 #include "kernels/source.h"
 
 // The inner loops of operators and links. kernels.inc lists them; here each is a function of its name, which runs the
@@ -19,14 +21,6 @@
 // GRADWIRE_FORCE_ISA can name one.
 
 namespace gradwire::kernels {
-
-/// The magnitude of the k-th largest |u|, and how many elements of exactly that magnitude belong to the top k: among
-/// equal ones those of lower position.
-template <typename T>
-struct Threshold {
-  typename Bits<T>::Word magnitude;
-  size_t ties;
-};
 
 /// Where random rounding may round to, and the factors that find it without a division an element.
 template <typename T>

@@ -19,7 +19,10 @@
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 #include "kernels/vector/add-inl.h"
+#include "kernels/vector/kept-inl.h"
+#include "kernels/vector/positions-inl.h"
 #include "kernels/vector/sign-inl.h"
+#include "kernels/vector/topk-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradwire::kernels::HWY_NAMESPACE {
@@ -42,7 +45,10 @@ constexpr Table<T> Forms() {
 #undef GRADWIRE_KERNEL
   };
   PutAdd(table);
+  PutKept(table);
+  PutPositions(table);
   PutSign(table);
+  PutTopK(table);
   return table;
 }
 

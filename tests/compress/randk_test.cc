@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <map>
 
@@ -8,7 +7,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "compress/stream.h"
-#include "kernels/sample.h"
+#include "kernels/kernels.h"
 #include "support/measured_laws.h"
 
 namespace gradwire {
@@ -16,30 +15,49 @@ namespace {
 
 using namespace testing;
 
-std::vector<size_t> Subset(size_t n, size_t k, uint64_t step) {
-  std::vector<uint64_t> set(kernels::SetWords(n));
-  Philox random = StreamOf(SiteOf(Piece::Whole(n), step));
-  kernels::SampleSubset(random, n, k, set);
-  std::vector<size_t> positions;
-  kernels::ForSet(set, [&](size_t i) { positions.push_back(i); });
+std::vector<uint32_t> Strata(size_t n, size_t k, uint64_t step) {
+  std::vector<uint32_t> positions(k);
+  kernels::DrawStrata<float>(DrawsOf(SiteOf(Piece::Whole(n), step)), n, k, positions.data());
   return positions;
 }
 
-TEST(SampleSubset, DrawsEverySubsetEquallyOften) {
-  constexpr int kDraws = 100000, kSubsets = 20;  // 3 of 6
-  std::map<std::vector<size_t>, int> counts;
-  for (int draw = 0; draw < kDraws; ++draw) ++counts[Subset(6, 3, static_cast<uint64_t>(draw))];
-  EXPECT_EQ(counts.size(), static_cast<size_t>(kSubsets));
-  const double expected = 1.0 * kDraws / kSubsets, sigma = std::sqrt(expected * (1 - 1.0 / kSubsets));
-  for (const auto& [subset, count] : counts) EXPECT_NEAR(count, expected, 5 * sigma);
+TEST(DrawStrata, KeepsEachElementEquallyOften) {  // also where strata are of two lengths
+  constexpr int kDraws = 100000;
+  for (const auto& [n, k] : std::vector<std::pair<size_t, size_t>>{{6, 3}, {7, 3}, {11, 4}, {5, 1}, {9, 8}}) {
+    std::vector<int> counts(n);
+    for (int draw = 0; draw < kDraws; ++draw)
+      for (const uint32_t position : Strata(n, k, static_cast<uint64_t>(draw))) ++counts.at(position);
+    const double share = static_cast<double>(k) / static_cast<double>(n);
+    for (const int count : counts) EXPECT_NEAR(count, kDraws * share, 5 * std::sqrt(kDraws * share * (1 - share))) << n;
+  }
 }
 
-RC_GTEST_PROP(SampleSubset, HasKDifferentPositionsBelowN, ()) {
-  const size_t n = *rc::gen::inRange<size_t>(1, 3000), k = *rc::gen::inRange<size_t>(0, n + 1);
-  const std::vector<size_t> positions = Subset(n, k, *rc::gen::arbitrary<uint64_t>());
-  RC_ASSERT(positions.size() == k);
-  RC_ASSERT(std::ranges::adjacent_find(positions, std::greater_equal<>()) == positions.end());
-  RC_ASSERT((k == 0 || positions.back() < n));
+TEST(DrawStrata,
+     DrawsWithinStrataIndependently) {  // of 6 and 3: all 2^3 choices, shifted by 0 or 1, beyond which they repeat
+  constexpr int kDraws = 100000;
+  std::map<std::vector<uint32_t>, int> counts;
+  for (int draw = 0; draw < kDraws; ++draw) {
+    std::vector<uint32_t> kept = Strata(6, 3, static_cast<uint64_t>(draw));
+    std::ranges::sort(kept);
+    ++counts[kept];
+  }
+  // 0 2 4 and 1 3 5 come by either shift, each other choice of one.
+  EXPECT_EQ(counts.size(), 14u);
+  for (const auto& [kept, count] : counts) {
+    const double share = kept[1] - kept[0] == 2 && kept[2] - kept[1] == 2 ? 2.0 / 16 : 1.0 / 16;
+    EXPECT_NEAR(count, kDraws * share, 5 * std::sqrt(kDraws * share * (1 - share)));
+  }
+}
+
+RC_GTEST_PROP(DrawStrata, GivesKDifferentPositionsThatAscendButAroundTheEnd, ()) {
+  const size_t n = *rc::gen::inRange<size_t>(1, 3000), k = *rc::gen::inRange<size_t>(1, n + 1);
+  std::vector<uint32_t> positions = Strata(n, k, *rc::gen::arbitrary<uint64_t>());
+  RC_ASSERT(std::ranges::max(positions) < n);
+  int falls = 0;
+  for (size_t j = 1; j < k; ++j) falls += positions[j] < positions[j - 1];
+  RC_ASSERT(falls <= 1);
+  std::ranges::sort(positions);
+  RC_ASSERT(std::ranges::adjacent_find(positions) == positions.end());
 }
 
 /// ||C(x) - x||^2.

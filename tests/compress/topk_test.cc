@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "compress/largest.h"
 #include "gradwire/error.h"
 #include "support/operators.h"
 
@@ -30,6 +32,8 @@ std::vector<T> Reference(size_t k, const std::vector<T>& x) {
   return kept;
 }
 
+template <typename T>
+using Limits = std::numeric_limits<T>;
 template <typename T>
 class TopKOf : public ::testing::Test {};
 using Elements = ::testing::Types<float, double>;
@@ -72,6 +76,39 @@ RC_GTEST_PROP(TopK, IsTheSortedReferenceForAnyVector, ()) {
   const auto x = *rc::gen::nonEmpty(rc::gen::container<std::vector<float>>(element));
   const size_t k = *rc::gen::inRange<size_t>(1, x.size() + 2);
   RC_ASSERT(TopK(std::to_string(k), x) == Reference(k, x));
+}
+
+/// What is found does not depend on the magnitude at which it is looked for first.
+TYPED_TEST(TopKOf, AnyGuessFindsTheSame) {
+  using T = TypeParam;
+  for (const auto& [name, x] : NastyVectors<T>(20000))
+    for (const size_t k : {size_t{1}, size_t{200}, size_t{19999}}) {
+      const std::vector<T> wanted = Reference(k, x);
+      std::vector<T> sorted = x;
+      std::ranges::sort(sorted, {}, [](T value) { return std::abs(value); });
+      for (const T guess : {T(0), sorted[20000 - k], sorted[20000 - k / 2 - 1], sorted[20000 - (k + 20000) / 2],
+                            sorted[19999], Limits<T>::infinity()}) {
+        Lane lane;
+        std::vector<T> u(x.size()), found(x.size());
+        bool finite = false;
+        const auto top = Largest<T>(lane, {x.size(), x, 1, {}, u, {}}, u, k, kernels::MagnitudeBits(guess), finite);
+        EXPECT_TRUE(finite);
+        ASSERT_EQ(top.count, k) << name << ", guess " << guess;
+        for (size_t j = 0; j < k; ++j) found[top.positions[j]] = top.values[j];
+        EXPECT_EQ(found, wanted) << name << ", guess " << guess;
+        EXPECT_EQ(u, x);
+      }
+    }
+}
+
+TYPED_TEST(TopKOf, MagnitudesThatRiseOrFallAreSortedToo) {  // in one every element is larger than all that passed
+  for (const bool rise : {true, false}) {
+    std::vector<TypeParam> x(65536);
+    for (size_t i = 0; i < x.size(); ++i)
+      x[rise ? i : x.size() - 1 - i] = static_cast<TypeParam>(i % 2 ? -1.0 * i : 1.0 * i);
+    for (const size_t k : {size_t{1}, size_t{655}, size_t{30000}})
+      EXPECT_EQ(TopK(std::to_string(k), x), Reference(k, x));
+  }
 }
 
 size_t KeptOf(const std::string& spec, const Piece& piece) {

@@ -36,6 +36,8 @@ namespace counting {
     return Scalar().template table<T>().name arguments;      \
   }
 using kernels::Bits;
+using kernels::Candidates;
+using kernels::Kept;
 using kernels::Levels;
 using kernels::Signs;
 using kernels::Source;

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <numeric>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -197,6 +198,95 @@ kernels::Source<T> SourceOf(Operands<T>& o, std::span<const T> v, std::span<T> r
   return {o.n(), v, T(1) / 3, residual, residual.empty() && !v.empty() ? o.w() : residual, kept};
 }
 
+/// Candidates of a source, with room for all of its elements.
+template <typename T>
+class Finding {
+ public:
+  explicit Finding(Operands<T>& o)
+      : o_(o), values_(o.n() + kernels::Candidates<T>::kSpare), positions_(values_.size()) {
+    found.values = values_.data(), found.positions = positions_.data();
+  }
+  /// Keeps what was found: behind it kernels may leave what they want.
+  void Keep() {
+    o_.Keep(found.next);
+    for (size_t j = 0; j < found.count; ++j) o_.Keep(values_[j]), o_.Keep(positions_[j]);
+  }
+  void Collect(const kernels::Table<T>& t, const kernels::Source<T>& source, T least, size_t limit) {
+    while (found.next < source.n) {
+      o_.Keep(t.CollectLarge(source, o_.v(), kernels::MagnitudeBits(least), limit, found));
+      limit += found.count;
+    }
+  }
+  kernels::Candidates<T> found = {};
+
+ private:
+  Operands<T>& o_;
+  std::vector<T> values_;
+  std::vector<uint32_t> positions_;
+};
+
+/// Kernels that find the largest elements.
+template <typename T>
+std::vector<KernelCase<T>> LargestCases() {
+  using Table = kernels::Table<T>;
+  using With = Operands<T>;
+  const auto collect = [](With& o, const Table& t, std::span<T> residual, std::span<T> kept, T least, size_t limit) {
+    Finding<T> finding(o);
+    finding.Collect(t, SourceOf(o, o.cu(), residual, kept), least, limit);
+    finding.Keep();
+  };
+  const auto keep = [](const Table& t, With& o, size_t k, T least) {
+    Finding<T> finding(o);
+    t.CollectLarge({o.n(), o.cu(), 1, {}, {}, {}}, o.v(), kernels::MagnitudeBits(least), o.n(), finding.found);
+    k = std::min(k, finding.found.count);
+    if (k == 0) return;
+    const std::span<const T> values(finding.found.values, finding.found.count);
+    const auto threshold = t.FindThreshold(values, k, kernels::MagnitudeBits(least));
+    o.Keep(threshold.magnitude), o.Keep(threshold.ties);
+    t.KeepLargest(threshold, finding.found);
+    finding.Keep();
+    t.KeepLargest({kernels::MagnitudeBits(values[0]), 2}, finding.found);
+    finding.Keep();
+  };
+  const auto sum = [](const Table& t, With& o, size_t payloads, Into into) {
+    std::vector<uint32_t> positions;
+    for (uint32_t i = 0; i < o.n(); i += 1 + i % 7) positions.push_back(i);
+    const kernels::Kept<T> kept = {positions.data(), o.bytes().data(), positions.size(), T(1.5), T(1) / 3};
+    t.SumKept(std::vector<kernels::Kept<T>>(payloads, kept), into, o.v());
+  };
+  const auto ones = [](const Table& t, With& o, size_t begin, size_t end, size_t most) {
+    std::vector<uint32_t> found(most + 8);
+    const size_t count = t.ReadOnes(o.bytes(), begin, end, most, found.data());
+    o.Keep(count);
+    if (count <= most)
+      for (size_t j = 0; j < count; ++j) o.Keep(found[j]);
+  };
+  const auto low = [](const Table& t, With& o, unsigned width) {
+    const size_t k = width == 0 ? o.n() : std::min(o.n(), 8 * o.bytes().size() / width);
+    std::iota(o.positions(), o.positions() + k, uint32_t{7});
+    t.ReadLowBits(o.bytes(), width, {o.positions(), k});
+  };
+  return {
+      {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, o.v(), o.w(), 0, 100); }},
+      {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, o.v(), {}, o.largest() / 3, 10); }},
+      {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, {}, {}, o.largest() / 9, o.n()); }},
+      {"FindThreshold", [=](const Table& t, With& o) { keep(t, o, 1, 0); }},
+      {"KeepLargest", [=](const Table& t, With& o) { keep(t, o, (o.n() + 9) / 10, 0); }},
+      {"KeepLargest", [=](const Table& t, With& o) { keep(t, o, o.n() / 2, o.largest() / 5); }},
+      {"SumKept", [=](const Table& t, With& o) { sum(t, o, 3, Into::kAdd); }},
+      {"SumKept", [=](const Table& t, With& o) { sum(t, o, 2, Into::kWrite); }},
+      {"SumKept", [=](const Table& t, With& o) { sum(t, o, 70, Into::kStream); }},
+      {"ReadOnes", [=](const Table& t, With& o) { ones(t, o, 3, 8 * o.bytes().size() / 2, 8 * o.n()); }, 8},
+      {"ReadOnes", [=](const Table& t, With& o) { ones(t, o, 70, 8 * o.bytes().size() - 1, 100); }, 40},
+      {"ReadLowBits", [=](const Table& t, With& o) { low(t, o, 6); }},
+      {"ReadLowBits", [=](const Table& t, With& o) { low(t, o, 0); }},
+      {"ReadLowBits", [=](const Table& t, With& o) { low(t, o, 16), low(t, o, 11); }},
+      {"ReadLowBits", [=](const Table& t, With& o) { low(t, o, 31); }},
+      {"DrawStrata", [](const Table& t, With& o) { t.DrawStrata(kDraws, o.n(), (o.n() + 6) / 7, o.positions()); }, 1},
+      {"DrawStrata", [](const Table& t, With& o) { t.DrawStrata(kDraws, 4000000000, o.n(), o.positions()); }, 1},
+  };
+}
+
 /// A case for each kernel; some have more.
 template <typename T>
 std::vector<KernelCase<T>> KernelCases() {
@@ -204,10 +294,6 @@ std::vector<KernelCase<T>> KernelCases() {
   using With = Operands<T>;
   constexpr T kThird = T(1) / 3;
   const auto finite = [](With& o) { o.MakeFiniteCodes(); };
-  const auto top_k = [](const Table& t, With& o, size_t k) {
-    const kernels::Threshold<T> threshold = t.TopKThreshold(o.u(), k, o.words());
-    t.TakeTopK(o.u(), threshold, o.bytes().data(), o.positions());
-  };
   std::vector<KernelCase<T>> cases = {
       {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, o.cu(), o.v(), {}), o.v())); }},
       {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, o.cu(), o.v(), o.w()), o.v())); }},
@@ -263,11 +349,8 @@ std::vector<KernelCase<T>> KernelCases() {
       {"AddBfloats", [=](const Table& t, With& o) { t.AddBfloats(o.bytes().data(), 3, kThird, o.u()); }, 0, finite},
       {"AnyCodeHas", [](const Table& t, With& o) { o.Keep(t.AnyCodeHas(o.bytes().data(), o.n(), 0x7c00)); }},
       {"AnyCodeHas", [](const Table& t, With& o) { o.Keep(t.AnyCodeHas(o.bytes().data(), o.n(), 0x7c00)); }, 0, finite},
-      {"TopKThreshold", [=](const Table& t, With& o) { top_k(t, o, 1); }, 1},
-      {"TakeTopK", [=](const Table& t, With& o) { top_k(t, o, (o.n() + 9) / 10); }, 1},
   };
-  const auto rounding = RoundingCases<T>();
-  cases.insert(cases.end(), rounding.begin(), rounding.end());
+  for (const auto& more : {RoundingCases<T>(), LargestCases<T>()}) cases.insert(cases.end(), more.begin(), more.end());
   return cases;
 }
 

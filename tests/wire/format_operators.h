@@ -177,12 +177,17 @@ size_t Sparse(const Message& message, size_t at, size_t k, std::vector<T>& value
   return behind;
 }
 
-/// k of n positions, ascending.
-inline std::vector<size_t> Positions(Coins coins, size_t n, size_t k) {
+/// A position of each of k strata of n, ascending.
+inline std::vector<size_t> Positions(const Coins& coins, size_t n, size_t k) {
   std::set<size_t> positions;
-  for (size_t j = n - k; j < n; ++j) {
-    const size_t drawn = coins.Below(static_cast<uint32_t>(j + 1));
-    positions.insert(positions.count(drawn) ? j : drawn);
+  // n L / 2^64 of a number of 64 bits, by its halves.
+  const uint64_t low = coins.Draw(0, 8) & 0xffffffff, high = coins.Draw(16, 8) & 0xffffffff;
+  const size_t shift = (high * n + (low * n >> 32)) >> 32;
+  size_t begin = 0;
+  for (size_t j = 0; j < k; ++j) {
+    const size_t length = n / k + (j < n % k);
+    positions.insert((begin + (length * (coins.Draw(j, 8) >> 32) >> 32) + shift) % n);
+    begin += length;
   }
   return {positions.begin(), positions.end()};
 }

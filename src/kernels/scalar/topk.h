@@ -2,54 +2,73 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <cstring>
-#include <functional>
 #include <span>
 
-#include "kernels/kernels.h"
+#include "kernels/candidates.h"
+#include "kernels/scalar/add.h"
 
 namespace gradwire::kernels::scalar {
 
-/// Exact selection: a histogram of the leading 11 bits of |u| finds the bin of the k-th largest, and only the elements
-/// of that bin are partially sorted.
 template <typename T>
-Threshold<T> TopKThreshold(std::span<const T> u, size_t k, std::span<typename Bits<T>::Word> words) {
-  using Word = typename Bits<T>::Word;
-  constexpr int kShift = sizeof(Word) * 8 - 1 - 11;
-  std::array<uint32_t, 2048> histogram{};
-  for (const T x : u) ++histogram[MagnitudeBits(x) >> kShift];
-  size_t above = 0;
-  Word bin = histogram.size() - 1;
-  while (above + histogram[bin] < k) above += histogram[bin--];
-
-  size_t candidates = 0;
-  for (const T x : u) {
-    const Word magnitude = MagnitudeBits(x);
-    words[candidates] = magnitude;
-    candidates += (magnitude >> kShift) == bin;
+bool CollectLarge(const Source<T>& source, std::span<T> u, typename Bits<T>::Word least, size_t limit,
+                  Candidates<T>& found) {
+  typename Bits<T>::Word largest = 0;
+  while (found.next < source.n && found.count <= limit) {
+    const size_t first = found.next, n = std::min(kBlock, source.n - first);
+    largest = std::max(largest, AddPart(source, first, n, u.data() + first));
+    for (size_t i = first; i < first + n; ++i) {
+      found.values[found.count] = u[i];
+      found.positions[found.count] = static_cast<uint32_t>(i);
+      found.count += size_t{MagnitudeBits(u[i]) >= least};
+    }
+    found.next = first + n;
   }
-  const auto begin = words.begin(), kth = begin + static_cast<std::ptrdiff_t>(k - above - 1);
-  std::nth_element(begin, kth, begin + static_cast<std::ptrdiff_t>(candidates), std::greater<>());
-  const size_t larger = static_cast<size_t>(std::count_if(begin, kth, [&](Word w) { return w > *kth; }));
-  return {*kth, k - above - larger};
+  return largest < Bits<T>::kInfinity;
+}
+
+/// By bisection between `least` and the largest magnitude: count(m) is how many are m or more, k or more for `least`.
+/// It ends early where exactly k are: which is the k-th need not be known.
+template <typename T, typename Count>
+Threshold<T> Bisect(typename Bits<T>::Word least, typename Bits<T>::Word largest, size_t k, Count&& count) {
+  typename Bits<T>::Word low = least, high = largest + 1;
+  size_t above = 0;  // count(high)
+  while (high - low > 1) {
+    const auto middle = low + (high - low) / 2;
+    const size_t found = count(middle);
+    if (found == k) return {middle - 1, 0};
+    if (found > k)
+      low = middle;
+    else
+      high = middle, above = found;
+  }
+  return {low, k - above};
 }
 
 template <typename T>
-void TakeTopK(std::span<T> u, Threshold<T> threshold, std::byte* values, uint32_t* positions) {
-  for (size_t i = 0; i < u.size(); ++i) {
-    const auto magnitude = MagnitudeBits(u[i]);
-    if (magnitude < threshold.magnitude) continue;
-    if (magnitude == threshold.magnitude) {
-      if (threshold.ties == 0) continue;
-      --threshold.ties;
-    }
-    std::memcpy(values, &u[i], sizeof(T));
-    values += sizeof(T);
-    *positions++ = static_cast<uint32_t>(i);
-    u[i] = 0;
+Threshold<T> FindThreshold(std::span<const T> values, size_t k, typename Bits<T>::Word least) {
+  using Word = typename Bits<T>::Word;
+  Word largest = 0;
+  for (const T x : values) largest = std::max(largest, MagnitudeBits(x));
+  return Bisect<T>(least, largest, k, [&](Word from) {
+    size_t count = 0;
+    for (const T x : values) count += size_t{MagnitudeBits(x) >= from};
+    return count;
+  });
+}
+
+template <typename T>
+void KeepLargest(Threshold<T> threshold, Candidates<T>& found) {
+  size_t kept = 0;
+  for (size_t j = 0; j < found.count; ++j) {
+    const auto magnitude = MagnitudeBits(found.values[j]);
+    const bool tied = magnitude == threshold.magnitude && threshold.ties > 0;
+    threshold.ties -= size_t{tied};
+    found.values[kept] = found.values[j];
+    found.positions[kept] = found.positions[j];
+    kept += size_t{tied || magnitude > threshold.magnitude};
   }
+  found.count = kept;
 }
 
 }  // namespace gradwire::kernels::scalar
