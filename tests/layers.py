@@ -51,8 +51,11 @@ TRAIN["program"] = list(TRAIN)
 for name, lower in TRAIN.items():
     BELOW["train/" + name] = [*CORE, "c10d", "hooks", *("train/" + other for other in lower)]
 
+# The Python module: a door, as the program is.
+BELOW["hooks/python"] = [*CORE, "c10d", "hooks", "train/launch", "train/bench"]
+
 # Torch's wheels ship another fmt: who sees torch never sees fmt, and no header brings either to the others.
-SEES_TORCH = {"c10d", "hooks", "train/models", "train/join", "train/bench_ranks", "train/network", "train/async", "train/run"}
+SEES_TORCH = {"c10d", "hooks", "hooks/python", "train/models", "train/join", "train/bench_ranks", "train/network", "train/async", "train/run"}
 MAIN = "train/main.cc"  # joins both halves of the program; includes no fmt either
 
 # The layer of each header in include/gradwire/: what a door includes.
@@ -88,7 +91,9 @@ def layer_of(path):
     parts = path.split("/")
     if parts[:2] == ["include", "gradwire"]:
         return next((layer for layer, names in PUBLIC.items() if "/".join(parts[2:]) in [name + ".h" for name in names]), None)
-    if parts[0] == "train":
+    if parts[:2] == ["hooks", "python"]:
+        layer = "hooks/python"
+    elif parts[0] == "train":
         layer = "train/" + (parts[1] if len(parts) > 2 else "program")
     else:
         layer = parts[1] if parts[0] == "src" else parts[0]

@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // gradwire._C: what the Python package needs of the C++ side. Nothing here runs while gradients are exchanged, and
 // everything that waits releases the GIL.
-#include <cstdlib>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <torch/csrc/jit/python/pybind_utils.h>
 #include <torch/csrc/utils/pybind.h>
 #include <torch/version.h>
-#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include "base/names.h"
-#include "base/network_interface.h"
-#include "base/timeout.h"
-#include "c10d/bounded_store.h"
 #include "compress/spec.h"
 #include "config/comm_keys.h"
 #include "config/environment.h"
@@ -30,6 +23,8 @@
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "hooks/floor_hook.h"
+#include "hooks/python/bench.h"
+#include "hooks/python/membership.h"
 #include "hooks/reducer_view.h"
 
 namespace gradwire {
@@ -51,32 +46,6 @@ CommConfig CommOf(const Settings& settings, const std::string& place) {
     throw ConfigError(place + ": " + error.what());
   }
   return config;
-}
-
-/// The address at which the other ranks reach this one: by the route to the host of the job's store.
-std::string AddressFor(const c10::intrusive_ptr<c10d::Store>& store, int world_size, int local_world_size) {
-  RankEnv env;
-  env.world_size = world_size;
-  env.local_world_size = local_world_size;
-  env.master_addr = "localhost";
-  c10::intrusive_ptr<c10d::Store> base = store;
-  while (auto* prefix = dynamic_cast<c10d::PrefixStore*>(base.get())) base = prefix->getUnderlyingStore();
-  if (auto* tcp = dynamic_cast<c10d::TCPStore*>(base.get())) {
-    env.master_addr = tcp->getHost();
-    env.master_port = tcp->getPort();
-  }
-  return FindLocalAddress(env).address;
-}
-
-/// The membership of a rank in a group of the job. An agent serves the store, or the job's rank 0, whose rank in a
-/// smaller group this does not know.
-Membership MembershipOf(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, int world_size,
-                        int local_world_size, double timeout_s) {
-  Membership member{store, rank, size, AddressFor(store, world_size, local_world_size), Milliseconds(timeout_s)};
-  const char* agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
-  const bool is_agents = agent != nullptr && std::string_view(agent) == "True";
-  member.store_rank = is_agents || size != world_size ? -1 : 0;
-  return WithBoundedStore(std::move(member));
 }
 
 using Named = std::vector<std::pair<std::string, at::Tensor>>;
@@ -249,4 +218,5 @@ PYBIND11_MODULE(_C, m) {
   m.def("memory_difference", &MemoryDifference);
   m.def("install_floor",
         [](const std::shared_ptr<c10d::Reducer>& reducer) { reducer->register_comm_hook(MakeFloorHook()); });
+  DefineBench(m);
 }

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -14,8 +15,17 @@ BENCH = ["bench", "exchange", "--steps", "1"]
 SMALL = [*BENCH, "--model", "20000", "--rounds", "2"]
 
 
-def run(*words, timeout=240):
-    return subprocess.run([ranks.PROGRAM, *words], capture_output=True, text=True, timeout=timeout)
+PROGRAM = [ranks.PROGRAM]
+PYTHON = [sys.executable, "-m", "gradwire"]
+PATH = dict(os.environ, PYTHONPATH=str(ranks.BUILD / "python"))
+DOORS = pytest.mark.parametrize("door", [
+    pytest.param(PROGRAM, id="program"),
+    pytest.param(PYTHON, id="python", marks=pytest.mark.skipif(not (ranks.BUILD / "python/gradwire").exists(), reason="built without the Python module")),
+])  # fmt: skip
+
+
+def run(*words, door=PROGRAM, timeout=240):
+    return subprocess.run([*door, *words], capture_output=True, text=True, timeout=timeout, env=PATH)
 
 
 def namespaces_of(process):
@@ -37,9 +47,10 @@ def hosts():
     return done.stdout
 
 
-def test_dense_floor_and_compressors_are_timed_and_counted(tmp_path):
+@DOORS
+def test_dense_floor_and_compressors_are_timed_and_counted(door, tmp_path):
     file = tmp_path / "exchange.json"
-    done = run(*SMALL, "--compressor", "none", "--compressor", "ef+sign min_compress_numel=0", "--json", file)
+    done = run(*SMALL, "--compressor", "none", "--compressor", "ef+sign min_compress_numel=0", "--json", file, door=door)
     assert done.returncode == 0, done.stderr
     written = json.loads(file.read_text())
     variants = {variant["name"]: variant for variant in written["variants"]}
@@ -61,9 +72,10 @@ def test_three_ranks_over_shaped_hosts_count_bytes_by_their_interfaces(hosts, tm
     assert none["bytes"] <= none["interface_bytes"] < 1.2 * none["bytes"]  # headers and acknowledgements
 
 
-def test_ctrl_c_takes_the_hosts_away(hosts):
-    process = subprocess.Popen([ranks.PROGRAM, *BENCH, "--model", "20000", "--rounds", "100000", "--rate", "100mbit"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
+@DOORS
+def test_ctrl_c_takes_the_hosts_away(door, hosts):
+    process = subprocess.Popen([*door, *BENCH, "--model", "20000", "--rounds", "100000", "--rate", "100mbit"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, start_new_session=True, env=PATH)  # fmt: skip
     try:
         end = time.monotonic() + 60
         while not (len(namespaces_of(process)) == 2 and ranks_of(process)):
@@ -77,12 +89,23 @@ def test_ctrl_c_takes_the_hosts_away(hosts):
     assert namespaces_of(process) == []
 
 
+@DOORS
+def test_kernels_are_checked_and_timed(door, tmp_path):
+    file = tmp_path / "kernels.json"
+    done = run("bench", "kernels", "--only", "sign", "--numel", "5000", "--rounds", "2", "--goals", "--json", file, door=door)
+    assert done.returncode == 0, done.stderr
+    written = json.loads(file.read_text())
+    assert written["wrong"] == [] and {entry["operator"] for entry in written["operators"]} >= {"sign", "ssign"}
+    assert "encode + feedback" in done.stdout
+
+
+@DOORS
 @pytest.mark.parametrize("words, said", [
     (["--compressor", "ef+sgin"], "did you mean 'sign'"),
     (["--rate", "1g"], "as in 100mbit or 1gbit"),
     (["--model", "resnet19"], "expected resnet18, or a number of elements"),
     (["--ranks", "1"], "expected 2 to 64"),
 ])  # fmt: skip
-def test_wrong_words_are_refused_before_anything_starts(words, said):
-    done = run(*BENCH, *words)
+def test_wrong_words_are_refused_before_anything_starts(door, words, said):
+    done = run(*BENCH, *words, door=door)
     assert done.returncode == 2 and said in done.stderr and done.stdout == ""

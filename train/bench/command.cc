@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/bench/command.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
+
+#include "base/text.h"
+#include "gradwire/error.h"
 
 namespace gradwire::train {
 namespace {
@@ -69,6 +73,22 @@ int RunBench(const BenchOptions& options, const ExchangeDoor& door) {
     case BenchOptions::Command::kExchange: return BenchExchange(options.exchange, door);
   }
   return 0;
+}
+
+int BenchProgram(const std::string& name, std::vector<std::string> words, const ExchangeDoor& door) {
+  BenchOptions options;
+  CLI::App app("Measure this machine: what operators cost on it, and exchanges over it", name);
+  AddBenchCommands(*app.add_subcommand("bench", app.get_description()), options);
+  try {
+    std::ranges::reverse(words);  // as CLI11 takes them
+    app.parse(words);
+    return RunBench(options, door);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (const std::exception& error) {
+    std::cerr << "error: " << Printable(error.what()) << std::endl;
+    return dynamic_cast<const ConfigError*>(&error) ? 2 : 1;
+  }
 }
 
 }  // namespace gradwire::train

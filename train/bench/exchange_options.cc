@@ -86,6 +86,17 @@ VariantSpec ParseVariant(const std::string& words) {
   return variant;
 }
 
+std::vector<std::pair<std::string, std::string>> SettingsOf(const CommConfig& comm) {
+  std::vector<std::pair<std::string, std::string>> settings = {{"method", comm.method},
+                                                               {"compressor", comm.compressor}};
+  for (const ConfigKey<CommConfig>& key : CommKeys()) {
+    const std::string_view leaf = key.leaf();
+    if (leaf != "method" && leaf != "compressor" && key.print(comm) != key.print({}))
+      settings.emplace_back(leaf, key.print(comm));
+  }
+  return settings;
+}
+
 std::vector<VariantSpec> VariantsOf(const ExchangeOptions& options) {
   std::vector<VariantSpec> variants = {{VariantSpec::Kind::kDense, "dense DDP"}, {VariantSpec::Kind::kFloor, "floor"}};
   std::vector<std::string> words = options.compressors;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gradwire/comm_config.h"
@@ -31,6 +32,9 @@ struct VariantSpec {
 /// "METHOD+SPEC", "SPEC" (of method ef) or "METHOD" (with its usual operator), then keys of comm: "ef+sign
 /// topology=sharded". Throws ConfigError that begins with --compressor and says what was expected.
 VariantSpec ParseVariant(const std::string& words);
+
+/// The keys of comm that differ from their defaults, and method and compressor: what another door makes it of.
+std::vector<std::pair<std::string, std::string>> SettingsOf(const CommConfig& comm);
 
 /// Dense DDP, the floor (a hook that returns the bucket as it is) and one for each of the compressors. Throws
 /// ConfigError.

@@ -81,21 +81,25 @@ std::string ExchangeTable(const ExchangeTimes& times, const std::vector<VariantS
       "over the gradients: read {:.2f} ms, update {:.2f}, write {:.2f}\n\n",
       ThisCpu().model, options.ranks, Where(options), options.model, options.rounds, 1e-6 * times.link.bytes_per_s,
       1e3 * times.link.latency_s, 1e3 * times.passes.read_s, 1e3 * times.passes.update_s, 1e3 * times.passes.write_s);
-  constexpr const char* kColumns = "{:<20}{:>9}{:>22}{:>20}{:>8}{:>18}{:>9}{:>9}  {}\n";
-  text += fmt::format(fmt::runtime(kColumns), "", "step, ms", "exchange, ms", "dense / it", "limit", "x limit",
+  size_t names = 0;
+  for (const VariantSpec& spec : specs) names = std::max(names, spec.name.size());
+  const std::string columns =
+      fmt::format("{{:<{}}}{{:>9}}{{:>22}}{{:>22}}{{:>8}}{{:>22}}{{:>9}}{{:>9}}  {{}}\n", names + 1);
+  text += fmt::format(fmt::runtime(columns), "", "step, ms", "exchange, ms", "dense / it", "limit", "x limit",
                       "MB sent", "by wire", "encode, wire, decode, wait, ms");
   for (size_t i = 0; i < specs.size(); ++i) {
     const VariantTimes& variant = times.variants[i];
     const Row row = RowOf(times, specs, i);
     const std::string step = fmt::format("{:.1f}", 1e3 * row.step_s.median);
     if (specs[i].kind == Kind::kFloor) {
-      text += fmt::format("{:<20}{:>9}\n", variant.name, step);
+      text += fmt::format("{:<{}}{:>9}\n", variant.name, names + 1, step);
       continue;
     }
     const ExchangeCost& cost = variant.cost;
-    const std::string split = fmt::format("{:.1f}, {:.1f}, {:.1f}, {:.1f}", 1e3 * cost.encode_s, 1e3 * cost.wire_s,
-                                          1e3 * cost.decode_s, 1e3 * cost.wait_s);
-    text += fmt::format(fmt::runtime(kColumns), variant.name, step, TextOf(Milliseconds(row.exchange_s), 1),
+    const std::string split =
+        fmt::format("{:.1f}, {:.1f}, {:.1f}, {}", 1e3 * cost.encode_s, 1e3 * cost.wire_s, 1e3 * cost.decode_s,
+                    cost.wait_s ? fmt::format("{:.1f}", 1e3 * *cost.wait_s) : "-");
+    text += fmt::format(fmt::runtime(columns), variant.name, step, TextOf(Milliseconds(row.exchange_s), 1),
                         TextOf(row.speed_up), fmt::format("{:.1f}", 1e3 * row.limit_s), TextOf(row.of_limit),
                         fmt::format("{:.3f}", 1e-6 * BytesOf(variant, specs[i])),
                         fmt::format("{:.3f}", 1e-6 * variant.interface_bytes),
@@ -123,7 +127,8 @@ std::string ExchangeJson(const ExchangeTimes& times, const std::vector<VariantSp
     if (specs[i].kind == Kind::kGradwire) {
       json["bytes"] = variant.cost.bytes;
       json["encode_s"] = variant.cost.encode_s, json["wire_s"] = variant.cost.wire_s;
-      json["decode_s"] = variant.cost.decode_s, json["wait_s"] = variant.cost.wait_s;
+      json["decode_s"] = variant.cost.decode_s;
+      if (variant.cost.wait_s) json["wait_s"] = *variant.cost.wait_s;
     }
     variants.push_back(json);
   }

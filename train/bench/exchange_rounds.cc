@@ -70,9 +70,11 @@ PassTimes TimePasses(Collective& collective, size_t numel) {
 
 /// The difference, by `steps`.
 ExchangeCost Share(const ExchangeCost& after, const ExchangeCost& before, double steps) {
-  return {(after.encode_s - before.encode_s) / steps, (after.wire_s - before.wire_s) / steps,
-          (after.decode_s - before.decode_s) / steps, (after.wait_s - before.wait_s) / steps,
-          static_cast<uint64_t>(std::llround(static_cast<double>(after.bytes - before.bytes) / steps))};
+  ExchangeCost cost{(after.encode_s - before.encode_s) / steps, (after.wire_s - before.wire_s) / steps,
+                    (after.decode_s - before.decode_s) / steps,
+                    static_cast<uint64_t>(std::llround(static_cast<double>(after.bytes - before.bytes) / steps))};
+  if (after.wait_s) cost.wait_s = (*after.wait_s - before.wait_s.value_or(0)) / steps;
+  return cost;
 }
 
 size_t NumelOf(const std::string& model) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,9 @@ namespace gradwire::train {
 /// wire is the sum of its buckets' waits, and they go on together, and beside backward; wait is from a step's last
 /// bucket to its last result, which nothing hides.
 struct ExchangeCost {
-  double encode_s = 0, wire_s = 0, decode_s = 0, wait_s = 0;
+  double encode_s = 0, wire_s = 0, decode_s = 0;
   uint64_t bytes = 0;
+  std::optional<double> wait_s = {};  ///< empty where a door does not say
 };
 
 /// One way of exchanging gradients, on one rank. Whoever times it knows neither DDP nor Python.

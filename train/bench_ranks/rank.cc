@@ -26,7 +26,7 @@ class Shapes : public torch::nn::Module {
  public:
   explicit Shapes(const Gradients& like) {
     for (size_t i = 0; i < like.size(); ++i)
-      weights_.push_back(register_parameter("w" + std::to_string(i), torch::zeros_like(like[i])));
+      weights_.push_back(register_parameter(std::to_string(i), torch::zeros_like(like[i])));
   }
 
   at::Tensor forward(const Gradients& gradients) {
@@ -71,7 +71,7 @@ class DdpVariant final : public Variant {
     if (ddp_->exchange() == nullptr) return cost;
     ddp_->exchange()->Inspect([&](Exchange<float>& exchange) {
       const ExchangeStats stats = exchange.stats();
-      cost = {stats.encode_s, stats.wire_s, stats.decode_s, 0, stats.bytes_sent()};
+      cost = {stats.encode_s, stats.wire_s, stats.decode_s, stats.bytes_sent()};
     });
     cost.wait_s = ddp_->exposed_s();
     return cost;

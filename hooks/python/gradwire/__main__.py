@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m gradwire`: versions, and what there is to choose from."""
+"""`python -m gradwire`: versions, and what there is to choose from. `python -m gradwire bench`: _bench.py."""
 
 import inspect
 import platform
+import sys
 
 import torch
 
@@ -26,7 +27,12 @@ def main() -> None:
     print("\nThe environment, of the backend \"gradwire\"; any other name that begins with GRADWIRE_, and an empty value, is refused")
     for name, meaning, _ in _C.environment():
         print(f"  {name}  {meaning}")
+    print("\n`python -m gradwire bench kernels` and `bench exchange` measure what they cost here; see their --help")
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["bench"]:
+        from gradwire import _bench
+
+        sys.exit(_bench.main(sys.argv[1:]))
     main()
