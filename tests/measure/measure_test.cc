@@ -2,6 +2,7 @@
 // What benchmarks count in does what it says: passes over memory, rounds, noise.
 #include <cmath>
 #include <set>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -50,12 +51,19 @@ TEST(TimeRounds, RunsEachSubjectOnceARoundAndRotatesTheSets) {
   std::vector<size_t> sets, prepared;
   std::vector<Subject> subjects(3, {[&](size_t set) { sets.push_back(set); }});
   subjects[1].prepare = [&](size_t set) { prepared.push_back(set); };
-  const auto times = TimeRounds(subjects, /*rounds=*/4, /*sets=*/4);
+  const auto times = TimeRounds(subjects, /*rounds=*/4, /*sets=*/4, Clock::kWall);
   ASSERT_EQ(times.size(), 3u);
   for (const auto& of_subject : times) EXPECT_EQ(of_subject.size(), 4u);
   ASSERT_EQ(sets.size(), 3u * 5u);  // with the round that is not counted
   EXPECT_EQ(prepared.size(), 5u);
   for (size_t run = 0; run < sets.size(); ++run) EXPECT_EQ(sets[run], run % 4);
+}
+
+TEST(SecondsOf, TheThreadsClockStandsStillWhileItSleeps) {
+  const double wall = SecondsOf(Clock::kWall), thread = SecondsOf(Clock::kThread);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_GE(SecondsOf(Clock::kWall) - wall, 0.05);
+  EXPECT_LT(SecondsOf(Clock::kThread) - thread, 0.04);
 }
 
 TEST(OperatorTrial, KeepsWhatItLeavesOut) {

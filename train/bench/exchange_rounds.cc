@@ -64,7 +64,7 @@ PassTimes TimePasses(Collective& collective, size_t numel) {
   for (const Roofline roofline : {Roofline::kRead, Roofline::kWrite, Roofline::kUpdate})
     subjects.push_back(
         {[&, roofline](size_t) { Pass(roofline, v.values(), out.span()); }, [&](size_t) { Barrier(collective); }});
-  const auto times = TimeRounds(subjects, /*rounds=*/7, /*sets=*/1);
+  const auto times = TimeRounds(subjects, /*rounds=*/7, /*sets=*/1, Clock::kWall);
   return {MedianInterval(times[0]).median, MedianInterval(times[1]).median, MedianInterval(times[2]).median};
 }
 

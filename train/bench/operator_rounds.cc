@@ -126,7 +126,7 @@ OperatorTimes TimeOperator(const std::string& spec, const std::vector<Task>& tas
     subjects.push_back(
         {[&sets, roofline](size_t set) { Pass(roofline, sets[set].gradient.values(), sets[set].copy.span()); }});
   for (const Task& task : tasks) subjects.push_back(trials.SubjectOf(task));
-  const auto times = TimeRounds(subjects, rounds, sets.size());
+  const auto times = TimeRounds(subjects, rounds, sets.size(), Clock::kThread);
   OperatorTimes result{.spec = spec, .payload_bytes = trials.PayloadBytes(), .tasks = {}, .rooflines = {}};
   for (size_t r = 0; r < kRooflines.size(); ++r) result.rooflines[r] = MedianInterval(times[r]);
   for (size_t i = 0; i < tasks.size(); ++i) {
