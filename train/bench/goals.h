@@ -26,6 +26,10 @@ const std::vector<Goal>& Goals();
 /// The goal's limit for an instruction set on a CPU of that vendor ("GenuineIntel"); empty where it has none.
 std::optional<double> LimitOf(const Goal& goal, std::string_view isa, std::string_view vendor);
 
+/// Goal 10: what a position of a sparse payload may cost at most, in ns to write and to read, and in its entropy; of
+/// vector kernels.
+inline constexpr double kWriteLimit_ns = 3, kReadLimit_ns = 5, kEntropyLimit = 1.10;
+
 enum class Verdict { kMet, kOpen, kMissed };
 
 /// Missed only where the whole interval lies above the limit; open where a part of it does.

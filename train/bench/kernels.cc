@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -44,18 +45,20 @@ std::vector<std::string> AllSpecs() {
   return specs;
 }
 
-/// A word that is no part of these is taken for an operator of its own.
+/// Whether a word of --only is a part of the name, or there is none.
+bool Wants(const std::vector<std::string>& only, const std::string& name) {
+  return only.empty() ||
+         std::ranges::any_of(only, [&](const auto& word) { return name.find(word) != std::string::npos; });
+}
+
+/// A word that is no part of these names is an operator of its own.
 std::vector<std::string> SpecsOf(const std::vector<std::string>& only) {
   std::vector<std::string> all = AllSpecs(), specs;
-  if (only.empty()) return all;
-  for (const std::string& word : only) {
-    const size_t before = specs.size();
-    for (const std::string& spec : all)
-      if (spec.find(word) != std::string::npos && std::ranges::find(specs, spec) == specs.end()) specs.push_back(spec);
-    if (specs.size() == before &&
-        std::ranges::none_of(specs, [&](const auto& spec) { return spec.find(word) != std::string::npos; }))
+  std::ranges::copy_if(all, std::back_inserter(specs), [&](const std::string& spec) { return Wants(only, spec); });
+  all.emplace_back("positions");
+  for (const std::string& word : only)
+    if (std::ranges::none_of(all, [&](const std::string& name) { return Wants({word}, name); }))
       specs.push_back(ParseCompressor(word)->spec());
-  }
   return specs;
 }
 
@@ -100,6 +103,11 @@ int BenchKernels(const KernelsOptions& options, std::ostream& out) {
   for (const std::string& spec : specs) {
     report.operators.push_back(TimeOperator(spec, TasksOf(spec), buffers, options.rounds));
     out << Rows(report.operators.back(), options.numel) << std::flush;
+  }
+  for (const double percent : {1.0, 0.1}) {
+    if (!Wants(options.only, "positions")) break;
+    report.positions.push_back(TimePositions(percent, options.numel, options.rounds));
+    out << Rows(report.positions.back());
   }
   if (report.leave_the_cache) report.goals = JudgeAll(report);
   out << GoalsText(report);

@@ -41,14 +41,25 @@ Json ToJson(const OperatorTimes& times, size_t numel) {
 
 std::vector<KernelsReport::Judged> JudgeAll(const KernelsReport& report) {
   std::vector<KernelsReport::Judged> judged;
+  const auto judge = [&](int number, const std::string& subject, const std::string& task, const std::string& unit,
+                         double limit, const Interval& measured) {
+    judged.push_back({number, subject, task, unit, limit, measured, Judge(measured, limit)});
+  };
   for (const Goal& goal : Goals())
     for (const OperatorTimes& times : report.operators)
       for (const Timed& timed : times.tasks) {
         const auto limit = LimitOf(goal, report.isa, report.cpu.vendor);
         if (!limit || times.spec != goal.spec || timed.task != goal.task) continue;
-        const Interval& ratio = timed.ratios[static_cast<size_t>(goal.roofline)];
-        judged.push_back({&goal, *limit, ratio, Judge(ratio, *limit)});
+        judge(goal.number, times.spec, NameOf(goal.task), "x " + std::string(NameOf(goal.roofline)), *limit,
+              timed.ratios[static_cast<size_t>(goal.roofline)]);
       }
+  for (const PositionTimes& times : report.positions) {
+    if (report.isa == "scalar") break;
+    const double of_entropy = times.bits / times.entropy;
+    judge(10, times.name, "bits", "x entropy", kEntropyLimit, {of_entropy, of_entropy, of_entropy});
+    judge(10, times.name, "write", "ns", kWriteLimit_ns, times.write_ns);
+    judge(10, times.name, "read", "ns", kReadLimit_ns, times.read_ns);
+  }
   return judged;
 }
 
@@ -86,30 +97,41 @@ std::string Rows(const OperatorTimes& times, size_t numel) {
   return text;
 }
 
+std::string Rows(const PositionTimes& times) {
+  return fmt::format("{:<30}{:.2f} bits each, {:.2f} of entropy; ns each to write {}, to read {}\n", times.name,
+                     times.bits, times.bits / times.entropy, TextOf(times.write_ns), TextOf(times.read_ns));
+}
+
 std::string GoalsText(const KernelsReport& report) {
   if (!report.leave_the_cache)
     return "\nno goals: they are of vectors that lie in no cache; expected a larger --numel\n";
   if (report.goals.empty()) return fmt::format("\nno goals for {} among what was measured\n", report.isa);
   std::string text =
       "\nGoals, as multiples of passes over the same vector; missed where the whole interval is above the limit\n";
-  for (const auto& [goal, limit, ratio, verdict] : report.goals)
-    text += fmt::format("{:>4} {:<12}{:<20}<= {:<5g}x {:<8}{:<20} {}\n", goal->number, goal->spec, NameOf(goal->task),
-                        limit, NameOf(goal->roofline), TextOf(ratio), NameOf(verdict));
+  for (const KernelsReport::Judged& goal : report.goals)
+    text += fmt::format("{:>4} {:<15}{:<20}<= {:<5g}{:<10}{:<20} {}\n", goal.number, goal.subject, goal.task,
+                        goal.limit, goal.unit, TextOf(goal.measured), NameOf(goal.verdict));
   return text;
 }
 
 std::string ToJson(const KernelsReport& report) {
-  Json operators = Json::array(), wrong = Json::array(), goals = Json::array();
+  Json operators = Json::array(), wrong = Json::array(), goals = Json::array(), positions = Json::array();
   for (const OperatorTimes& times : report.operators) operators.push_back(ToJson(times, report.numel));
   for (const auto& [spec, what] : report.wrong) wrong.push_back({{"operator", spec}, {"what", what}});
-  for (const auto& [goal, limit, ratio, verdict] : report.goals)
-    goals.push_back({{"goal", goal->number},
-                     {"operator", goal->spec},
-                     {"task", NameOf(goal->task)},
-                     {"roofline", NameOf(goal->roofline)},
-                     {"limit", limit},
-                     {"ratio", ToJson(ratio)},
-                     {"verdict", NameOf(verdict)}});
+  for (const KernelsReport::Judged& goal : report.goals)
+    goals.push_back({{"goal", goal.number},
+                     {"subject", goal.subject},
+                     {"task", goal.task},
+                     {"unit", goal.unit},
+                     {"limit", goal.limit},
+                     {"measured", ToJson(goal.measured)},
+                     {"verdict", NameOf(goal.verdict)}});
+  for (const PositionTimes& times : report.positions)
+    positions.push_back({{"name", times.name},
+                         {"bits", times.bits},
+                         {"entropy", times.entropy},
+                         {"write_ns", ToJson(times.write_ns)},
+                         {"read_ns", ToJson(times.read_ns)}});
   const Json json = {{"cpu", report.cpu.model},
                      {"vendor", report.cpu.vendor},
                      {"isa", report.isa},
@@ -121,6 +143,7 @@ std::string ToJson(const KernelsReport& report) {
                      {"huge_page_bytes", report.huge_page_bytes},
                      {"leaves_the_cache", report.leave_the_cache},
                      {"operators", operators},
+                     {"positions", positions},
                      {"wrong", wrong},
                      {"goals", goals}};
   return json.dump(2) + "\n";

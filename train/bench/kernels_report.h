@@ -7,6 +7,7 @@
 #include "train/bench/goals.h"
 #include "train/bench/machine.h"
 #include "train/bench/operator_rounds.h"
+#include "train/bench/position_rounds.h"
 
 namespace gradwire::train {
 
@@ -17,6 +18,7 @@ struct KernelsReport {
   size_t numel = 0, rounds = 0, sets = 0, cache_bytes = 0, huge_page_bytes = 0;
   bool leave_the_cache = true;
   std::vector<OperatorTimes> operators;
+  std::vector<PositionTimes> positions;
 
   struct Wrong {
     std::string spec, what;
@@ -24,9 +26,10 @@ struct KernelsReport {
   std::vector<Wrong> wrong;
 
   struct Judged {
-    const Goal* goal;
+    int number;
+    std::string subject, task, unit;  ///< unit: "x update", "ns"
     double limit;
-    Interval ratio;
+    Interval measured;
     Verdict verdict;
   };
   std::vector<Judged> goals;
@@ -44,6 +47,7 @@ std::string TextOf(const Interval& interval, int decimals = 2);
 /// The lines in front of the table, and of one operator in it.
 std::string Head(const KernelsReport& report);
 std::string Rows(const OperatorTimes& times, size_t numel);
+std::string Rows(const PositionTimes& times);
 /// The goals that were measured, each with its verdict.
 std::string GoalsText(const KernelsReport& report);
 

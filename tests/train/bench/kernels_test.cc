@@ -37,7 +37,7 @@ TEST(OperatorCheck, HasNothingAgainstTheKernelsThatThereAre) {
 
 TEST(OperatorCheck, SeesAWrongBitAndPutsTheKernelsBack) {
   const kernels::Isa& before = kernels::ActiveIsa();
-  EXPECT_THAT(WhatIsWrong("sign", WithAWrongMean(), 70'000), HasSubstr("of the payloads is 0x"));
+  EXPECT_THAT(WhatIsWrong("sign:exact", WithAWrongMean(), 70'000), HasSubstr("of the payloads is 0x"));
   EXPECT_EQ(&kernels::ActiveIsa(), &before);
 }
 
@@ -83,6 +83,26 @@ TEST(KernelsReport, AWrongKernelFailsWithAndWithoutGoals) {
   report.wrong.push_back({"sign", "byte 3"});
   EXPECT_EQ(ExitCode(report, false), kWrongResult);
   EXPECT_EQ(ExitCode(report, true), kWrongResult);
+}
+
+TEST(KernelsReport, JudgesPositionsInNanosecondsAndEntropy) {
+  KernelsReport report;
+  report.isa = "avx2";
+  report.positions = {{"positions:1%", {2.9, 2.8, 3.1}, {5.2, 5.1, 5.3}, 8.6, 8.0}};
+  report.goals = JudgeAll(report);
+  ASSERT_EQ(report.goals.size(), 3u);
+  EXPECT_EQ(report.goals[0].verdict, Verdict::kMet);
+  EXPECT_EQ(report.goals[1].verdict, Verdict::kOpen);
+  EXPECT_EQ(report.goals[2].verdict, Verdict::kMissed);
+  report.isa = "scalar";
+  EXPECT_TRUE(JudgeAll(report).empty());
+}
+
+TEST(TimePositions, KnowsTheEntropyOfAChoice) {
+  const PositionTimes times = TimePositions(1, 70'000, 2);
+  EXPECT_NEAR(times.entropy, 8.08, 0.02);  // of many: log2(100) + 99 log2(100 / 99)
+  EXPECT_LE(times.bits / times.entropy, kEntropyLimit);
+  EXPECT_EQ(TimePositions(0.1, 70'000, 2).name, "positions:0.1%");
 }
 
 std::string ErrorOf(const KernelsOptions& options) {
