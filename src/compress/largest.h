@@ -38,10 +38,10 @@ typename kernels::Bits<T>::Word GuessLeast(const kernels::Source<T>& source, siz
   return kernels::FindThreshold<T>(sample, rank, 0).magnitude;
 }
 
-/// The k largest of a source's u, ties to the lower position: exactly, whatever `least`. u gets all of it. Where it is
-/// not finite, `finite` says so, and the rest means nothing. Candidates are collected as u passes; where they become
-/// many, only the k largest of them stay, and the others must be larger from there on; where they were too few, u is
-/// gone through again from 0.
+/// The k largest of a source's u, ties to the lower position: exactly, whatever `least`. u, unless it is empty, gets
+/// all of it. Where it is not finite, `finite` says so, and the rest means nothing. Candidates are collected as u
+/// passes; where they become many, only the k largest of them stay, and the others must be larger from there on; where
+/// they were too few, all is gone through again from 0.
 template <typename T>
 kernels::Candidates<T> Largest(Lane& lane, const kernels::Source<T>& source, std::span<T> u, size_t k,
                                typename kernels::Bits<T>::Word least, bool& finite) {
@@ -66,7 +66,7 @@ kernels::Candidates<T> Largest(Lane& lane, const kernels::Source<T>& source, std
   if (found.count < k && finite) {
     found.count = found.next = 0;
     least = lowest = 0;
-    collect({source.n, u, 1, {}, u, {}});
+    collect(u.empty() ? source : kernels::Source<T>{source.n, u, 1, {}, u, {}});
   }
   if (found.count > k) cut();
   return found;

@@ -34,7 +34,7 @@ class Threshold final : public SparseOperator<Threshold> {
 
   template <typename T>
   size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
-    const std::span<T> u = source.left.empty() ? lane.scratch.Take<T>(source.n) : source.left;
+    const std::span<T> u = source.left.empty() && adaptive_ ? lane.scratch.Take<T>(source.n) : source.left;
     auto kept = TakeCandidates<T>(lane, source.n, source.n);
     const auto collect = [&](const kernels::Source<T>& from, double at) {
       return kernels::CollectLarge<T>(from, u, kernels::MagnitudeBits(SmallestFrom<T>(at)), from.n, kept);
@@ -45,7 +45,8 @@ class Threshold final : public SparseOperator<Threshold> {
       collect({source.n, u, 1, {}, u, {}}, lambda_ * static_cast<double>(kernels::MaxMagnitude<T>(u)));
     }
     const std::span<const uint32_t> positions(kept.positions, kept.count);
-    for (const uint32_t position : positions) u[position] = 0;
+    if (!u.empty())
+      for (const uint32_t position : positions) u[position] = 0;
     return WriteCounted<T>({kept.values, kept.count}, positions, site.piece.numel, out);
   }
 

@@ -25,13 +25,13 @@ class TopK final : public SparseOperator<TopK> {
   template <typename T>
   size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
     const size_t k = K(site.piece);
-    const std::span<T> u = source.left.empty() ? lane.scratch.Take<T>(source.n) : source.left;
     bool finite = true;
-    const auto top = Largest(lane, source, u, k, GuessLeast(source, k), finite);
+    const auto top = Largest(lane, source, source.left, k, GuessLeast(source, k), finite);
     if (!finite) return kNotFinite;
     const std::span<const uint32_t> positions(top.positions, top.count);
-    WriteSparse<T>({top.values, top.count}, positions, u.size(), out);
-    for (const uint32_t position : positions) u[position] = 0;
+    WriteSparse<T>({top.values, top.count}, positions, source.n, out);
+    if (!source.left.empty())
+      for (const uint32_t position : positions) source.left[position] = 0;
     return out.size();
   }
 

@@ -211,9 +211,9 @@ class Finding {
     o_.Keep(found.next);
     for (size_t j = 0; j < found.count; ++j) o_.Keep(values_[j]), o_.Keep(positions_[j]);
   }
-  void Collect(const kernels::Table<T>& t, const kernels::Source<T>& source, T least, size_t limit) {
+  void Collect(const kernels::Table<T>& t, const kernels::Source<T>& source, std::span<T> u, T least, size_t limit) {
     while (found.next < source.n) {
-      o_.Keep(t.CollectLarge(source, o_.v(), kernels::MagnitudeBits(least), limit, found));
+      o_.Keep(t.CollectLarge(source, u, kernels::MagnitudeBits(least), limit, found));
       limit += found.count;
     }
   }
@@ -232,7 +232,7 @@ std::vector<KernelCase<T>> LargestCases() {
   using With = Operands<T>;
   const auto collect = [](With& o, const Table& t, std::span<T> residual, std::span<T> kept, T least, size_t limit) {
     Finding<T> finding(o);
-    finding.Collect(t, SourceOf(o, o.cu(), residual, kept), least, limit);
+    finding.Collect(t, SourceOf(o, o.cu(), residual, kept), residual, least, limit);
     finding.Keep();
   };
   const auto keep = [](const Table& t, With& o, size_t k, T least) {

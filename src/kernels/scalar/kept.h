@@ -20,9 +20,10 @@ inline constexpr size_t kStretch = 4096;
 /// `next` moves on.
 template <typename T>
 void AddKept(const Kept<T>& kept, size_t& next, size_t first, std::span<T> sum) {
+  const Kept<T> of = kept;  // a copy: for all that a compiler sees, sums could be stored into it
   size_t j = next;
-  for (const size_t end = first + sum.size(); j < kept.count && kept.positions[j] < end; ++j)
-    sum[kept.positions[j] - first] += kept.weight * (kept.factor * ValueAt<T>(kept.values, j));
+  for (const size_t end = first + sum.size(); j < of.count && of.positions[j] < end; ++j)
+    sum[of.positions[j] - first] += of.weight * (of.factor * ValueAt<T>(of.values, j));
   next = j;
 }
 

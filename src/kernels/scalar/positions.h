@@ -16,34 +16,27 @@ inline uint64_t WordAt(std::span<const std::byte> bytes, size_t at) {
   return word;
 }
 
-/// Calls take(word, its first bit) for the words of bits begin .. end - 1, with zeros for other bits, until it returns
-/// false.
-template <typename Take>
-void ForWords(std::span<const std::byte> bytes, size_t begin, size_t end, Take&& take) {
-  for (size_t at = begin / 64 * 64; at < end; at += 64) {
-    uint64_t word = WordAt(bytes, at / 8);
-    if (at < begin) word &= ~uint64_t{0} << (begin - at);
-    if (at + 64 > end) word &= (uint64_t{1} << (end - at)) - 1;
-    if (!take(word, at)) return;
-  }
+/// Of bits begin .. end - 1 those that lie from bit `at` on, which is a multiple of 64; the others are 0.
+inline uint64_t WordWithin(std::span<const std::byte> bytes, size_t at, size_t begin, size_t end) {
+  uint64_t word = WordAt(bytes, at / 8);
+  if (at < begin) word &= ~uint64_t{0} << (begin - at);
+  if (at + 64 > end) word &= (uint64_t{1} << (end - at)) - 1;
+  return word;
 }
 
 /// Eight at a time, for a loop that is rarely guessed wrongly.
 template <typename T>
 size_t ReadOnes(std::span<const std::byte> bytes, size_t begin, size_t end, size_t most, uint32_t* ones) {
   size_t count = 0;
-  ForWords(bytes, begin, end, [&](uint64_t word, size_t at) {
+  for (size_t at = begin / 64 * 64; at < end; at += 64) {
+    uint64_t word = WordWithin(bytes, at, begin, end);
     const auto more = static_cast<size_t>(std::popcount(word));
-    if (more > most - count) {
-      count = most + 1;
-      return false;
-    }
+    if (more > most - count) return most + 1;
     for (size_t i = 0; i < more; i += 8)
       for (size_t l = i; l < i + 8; ++l, word &= word - 1)
         ones[count + l] = static_cast<uint32_t>(at - begin + static_cast<size_t>(std::countr_zero(word)));
     count += more;
-    return true;
-  });
+  }
   return count;
 }
 

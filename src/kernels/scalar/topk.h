@@ -14,13 +14,15 @@ template <typename T>
 bool CollectLarge(const Source<T>& source, std::span<T> u, typename Bits<T>::Word least, size_t limit,
                   Candidates<T>& found) {
   typename Bits<T>::Word largest = 0;
+  T nowhere[kBlock];
   while (found.next < source.n && found.count <= limit) {
     const size_t first = found.next, n = std::min(kBlock, source.n - first);
-    largest = std::max(largest, AddPart(source, first, n, u.data() + first));
-    for (size_t i = first; i < first + n; ++i) {
-      found.values[found.count] = u[i];
-      found.positions[found.count] = static_cast<uint32_t>(i);
-      found.count += size_t{MagnitudeBits(u[i]) >= least};
+    T* const block = u.empty() ? nowhere : u.data() + first;
+    largest = std::max(largest, AddPart(source, first, n, block));
+    for (size_t i = 0; i < n; ++i) {
+      found.values[found.count] = block[i];
+      found.positions[found.count] = static_cast<uint32_t>(first + i);
+      found.count += size_t{MagnitudeBits(block[i]) >= least};
     }
     found.next = first + n;
   }

@@ -23,18 +23,15 @@ inline constexpr hn::FixedTag<uint8_t, 32> kBytes;
 
 inline size_t ReadOnes(std::span<const std::byte> bytes, size_t begin, size_t end, size_t most, uint32_t* ones) {
   size_t count = 0;
-  scalar::ForWords(bytes, begin, end, [&](uint64_t word, size_t at) HWY_ATTR {
-    if (static_cast<size_t>(__builtin_popcountll(word)) > most - count) {
-      count = most + 1;
-      return false;
-    }
+  for (size_t at = begin / 64 * 64; at < end; at += 64) {
+    uint64_t word = scalar::WordWithin(bytes, at, begin, end);
+    if (static_cast<size_t>(__builtin_popcountll(word)) > most - count) return most + 1;
     for (auto first = static_cast<uint32_t>(at - begin); word != 0; word >>= 8, first += 8) {
       const auto lanes = hn::LoadU(hn::FixedTag<uint8_t, 8>(), kLanesOf[word & 0xff].data());
       hn::StoreU(hn::Add(hn::PromoteTo(kEight, lanes), hn::Set(kEight, first)), kEight, ones + count);
       count += static_cast<size_t>(__builtin_popcount(word & 0xff));
     }
-    return true;
-  });
+  }
   return count;
 }
 

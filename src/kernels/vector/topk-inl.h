@@ -40,10 +40,10 @@ class Collector {
       positions_ = hn::Add(positions_, hn::Set(Tag<uint32_t>(), uint32_t{Row<float>::kLanes}));
     }
   }
-  /// Behind a block of u that ends at n, without what filled up its last row.
-  HWY_INLINE void End(const float* u, size_t n) {
-    while (count_ > begin_ && to_[count_ - 1] >= n) --count_;
-    for (; begin_ < count_; ++begin_) values_[begin_] = u[to_[begin_]];
+  /// Behind a block of n elements, the first .. of the piece, without what filled up its last row.
+  HWY_INLINE void End(const float* block, size_t first, size_t n) {
+    while (count_ > begin_ && to_[count_ - 1] >= first + n) --count_;
+    for (; begin_ < count_; ++begin_) values_[begin_] = block[to_[begin_] - first];
   }
   HWY_INLINE size_t count() const { return count_; }
 
@@ -57,16 +57,18 @@ class Collector {
 
 inline bool CollectLargeFloats(const Source<float>& source, std::span<float> u, uint32_t least, size_t limit,
                                Candidates<float>& found) {
+  HWY_ALIGN float nowhere[kBlock];
   Finite<float> finite;
   Collector collector(least, found);
   while (found.next < source.n && collector.count() <= limit) {
     const size_t first = found.next, n = HWY_MIN(kBlock, source.n - first);
-    AddBlock(source, first, n, u.data() + first, [&](const Row<float>& row) HWY_ATTR {
+    float* const block = u.empty() ? nowhere : u.data() + first;
+    AddBlock(source, first, n, block, [&](const Row<float>& row) HWY_ATTR {
       finite.See(row);
       collector.See(row);
     });
     found.next = first + n;
-    collector.End(u.data(), found.next);
+    collector.End(block, first, n);
   }
   found.count = collector.count();
   return finite.all();
