@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "gradwire/error.h"
-#include "support/kernel_cases.h"
+#include "measure/kernel_cases.h"
 #include "support/vectors.h"
 
 namespace gradwire {
@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, Kernels, ::testing::ValuesIn(kerne
 TEST(KernelList, HasACaseForEachKernel) {
   std::set<std::string_view> listed(kernels::Names().begin(), kernels::Names().end()), called;
   for (const auto& kernel : KernelCases<float>()) called.insert(kernel.name);
-  EXPECT_EQ(called, listed) << "each kernel of kernels.inc has a case in tests/support/kernel_cases.h";
+  EXPECT_EQ(called, listed) << "each kernel of kernels.inc has a case in src/measure/kernel_cases.h";
 }
 
 /// The specification with one element of one kernel wrong.

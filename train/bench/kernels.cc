@@ -91,6 +91,10 @@ int BenchKernels(const KernelsOptions& options, std::ostream& out) {
   KernelsReport report;
   report.cpu = ThisCpu(), report.isa = isa.name;
   report.numel = options.numel, report.rounds = options.rounds;
+  for (const std::string& name : WrongKernels(isa)) {
+    out << "WRONG: kernel " << name << ", " << isa.name << ": writes other bytes than the scalar one\n";
+    report.wrong.push_back({name, "writes other bytes than the scalar kernel"});
+  }
   for (const std::string& spec : specs)
     if (std::string what = WhatIsWrong(spec, isa, std::min(options.numel, kCheckedNumel)); !what.empty()) {
       out << "WRONG: " << spec << " with the kernels " << isa.name << ": " << what << "\n";

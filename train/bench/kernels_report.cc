@@ -117,7 +117,7 @@ std::string GoalsText(const KernelsReport& report) {
 std::string ToJson(const KernelsReport& report) {
   Json operators = Json::array(), wrong = Json::array(), goals = Json::array(), positions = Json::array();
   for (const OperatorTimes& times : report.operators) operators.push_back(ToJson(times, report.numel));
-  for (const auto& [spec, what] : report.wrong) wrong.push_back({{"operator", spec}, {"what", what}});
+  for (const auto& [subject, what] : report.wrong) wrong.push_back({{"subject", subject}, {"what", what}});
   for (const KernelsReport::Judged& goal : report.goals)
     goals.push_back({{"goal", goal.number},
                      {"subject", goal.subject},

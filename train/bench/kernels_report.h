@@ -21,7 +21,7 @@ struct KernelsReport {
   std::vector<PositionTimes> positions;
 
   struct Wrong {
-    std::string spec, what;
+    std::string subject, what;  ///< a kernel or an operator
   };
   std::vector<Wrong> wrong;
 

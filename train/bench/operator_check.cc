@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "measure/kernel_cases.h"
 #include "measure/operator_trial.h"
 
 namespace gradwire::train {
@@ -70,6 +71,19 @@ std::string Difference(const char* what, const std::vector<T>& found, const std:
   return "";
 }
 
+template <typename T>
+void AddWrongKernels(const kernels::Isa& isa, const std::vector<float>& gradient, std::vector<std::string>& wrong) {
+  const std::vector<T> values(gradient.begin(), gradient.end());
+  for (const testing::KernelCase<T>& kernel : testing::KernelCases<T>()) {
+    testing::Operands<T> expected(values, 0), found(values, 0);
+    kernel.Prepare(expected), kernel.Prepare(found);
+    kernel.call(kernels::Isas().back()->table<T>(), expected);
+    kernel.call(isa.table<T>(), found);
+    const std::string name = fmt::format("{} of f{}", kernel.name, 8 * sizeof(T));
+    if (!(found == expected) && std::ranges::find(wrong, name) == wrong.end()) wrong.push_back(name);
+  }
+}
+
 std::string WrongRest(const Results& results, const std::vector<float>& gradient) {
   for (size_t i = 0; i < gradient.size(); ++i) {
     const double u = double{gradient[i]} + results.before[i], rest = u - results.sent[i];
@@ -80,6 +94,15 @@ std::string WrongRest(const Results& results, const std::vector<float>& gradient
 }
 
 }  // namespace
+
+std::vector<std::string> WrongKernels(const kernels::Isa& isa) {
+  std::vector<float> gradient(5000);
+  FillWithGradient(gradient, /*seed=*/1);
+  std::vector<std::string> wrong;
+  AddWrongKernels<float>(isa, gradient, wrong);
+  AddWrongKernels<double>(isa, gradient, wrong);
+  return wrong;
+}
 
 std::string WhatIsWrong(const std::string& spec, const kernels::Isa& isa, size_t numel) {
   std::vector<std::vector<float>> gradients(2, std::vector<float>(numel));

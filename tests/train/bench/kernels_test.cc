@@ -35,6 +35,12 @@ TEST(OperatorCheck, HasNothingAgainstTheKernelsThatThereAre) {
       if (isa->runs()) EXPECT_EQ(WhatIsWrong(std::string(info.examples[0]), *isa, 70'000), "") << info.examples[0];
 }
 
+TEST(WrongKernels, AreNamed) {
+  EXPECT_THAT(WrongKernels(WithAWrongMean()), ::testing::ElementsAre("MeanMagnitude of f32"));
+  for (const kernels::Isa* isa : kernels::Isas())
+    if (isa->runs()) EXPECT_THAT(WrongKernels(*isa), ::testing::IsEmpty()) << isa->name;
+}
+
 TEST(OperatorCheck, SeesAWrongBitAndPutsTheKernelsBack) {
   const kernels::Isa& before = kernels::ActiveIsa();
   EXPECT_THAT(WhatIsWrong("sign:exact", WithAWrongMean(), 70'000), HasSubstr("of the payloads is 0x"));

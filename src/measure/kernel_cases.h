@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// How each kernel of src/kernels/kernels.inc is called, for the test that compares instruction sets and for the
-// benchmark that times them.
+// How each kernel of src/kernels/kernels.inc is called, for those who compare instruction sets: the tests, and
+// `gradwire bench kernels` before it times anything.
 
 #include <algorithm>
 #include <array>
