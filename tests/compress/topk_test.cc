@@ -101,6 +101,12 @@ TYPED_TEST(TopKOf, AnyGuessFindsTheSame) {
     }
 }
 
+TYPED_TEST(TopKOf, ALargerOneBehindManyThatAreEqualIsKept) {  // by the smallest difference that there is
+  std::vector<TypeParam> x(65536, TypeParam(1));
+  for (size_t i = 50000; i < 50600; ++i) x[i] = std::nextafter(TypeParam(1), TypeParam(2));
+  EXPECT_EQ(TopK("655", x), Reference(655, x));
+}
+
 TYPED_TEST(TopKOf, MagnitudesThatRiseOrFallAreSortedToo) {  // in one every element is larger than all that passed
   for (const bool rise : {true, false}) {
     std::vector<TypeParam> x(65536);
