@@ -2,6 +2,7 @@
 #include "train/bench/exchange_report.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -71,40 +72,73 @@ Json ToJson(const Interval& interval) {
   return {{"median", interval.median}, {"low", interval.low}, {"high", interval.high}};
 }
 
-}  // namespace
-
-std::string ExchangeTable(const ExchangeTimes& times, const std::vector<VariantSpec>& specs,
-                          const ExchangeOptions& options) {
-  std::string text = fmt::format(
+std::string Head(const ExchangeTimes& times, const ExchangeOptions& options) {
+  return fmt::format(
       "{}, {} ranks {}; gradients of {}, {} rounds\nbetween all ranks at once {:.1f} MB/s each, latency {:.2f} ms; "
       "passes "
       "over the gradients: read {:.2f} ms, update {:.2f}, write {:.2f}\n\n",
       ThisCpu().model, options.ranks, Where(options), options.model, options.rounds, 1e-6 * times.link.bytes_per_s,
       1e3 * times.link.latency_s, 1e3 * times.passes.read_s, 1e3 * times.passes.update_s, 1e3 * times.passes.write_s);
+}
+
+/// Names have so many letters at most; trailing columns may be left out.
+std::string Line(size_t names, const std::vector<std::string>& cells) {
+  constexpr std::array kWidths = {9, 22, 22, 8, 22, 9, 9};
+  std::string line = fmt::format("{:<{}}", cells[0], names + 1);
+  for (size_t i = 1; i < cells.size(); ++i)
+    line += i <= kWidths.size() ? fmt::format("{:>{}}", cells[i], kWidths[i - 1]) : "  " + cells[i];
+  return line + "\n";
+}
+
+/// encode, wire, decode and wait of a step.
+std::string Split(const ExchangeCost& cost) {
+  return fmt::format("{:.1f}, {:.1f}, {:.1f}, {}", 1e3 * cost.encode_s, 1e3 * cost.wire_s, 1e3 * cost.decode_s,
+                     cost.wait_s ? fmt::format("{:.1f}", 1e3 * *cost.wait_s) : "-");
+}
+
+std::vector<std::string> CellsOf(const ExchangeTimes& times, const std::vector<VariantSpec>& specs, size_t i) {
+  const VariantTimes& variant = times.variants[i];
+  const Row row = RowOf(times, specs, i);
+  std::vector<std::string> cells = {variant.name, fmt::format("{:.1f}", 1e3 * row.step_s.median)};
+  if (specs[i].kind == Kind::kFloor) return cells;
+  for (const std::string& cell :
+       {TextOf(Milliseconds(row.exchange_s), 1), TextOf(row.speed_up), fmt::format("{:.1f}", 1e3 * row.limit_s),
+        TextOf(row.of_limit), fmt::format("{:.3f}", 1e-6 * BytesOf(variant, specs[i])),
+        fmt::format("{:.3f}", 1e-6 * variant.interface_bytes)})
+    cells.push_back(cell);
+  if (specs[i].kind == Kind::kGradwire) cells.push_back(Split(variant.cost));
+  return cells;
+}
+
+Json VariantJson(const ExchangeTimes& times, const std::vector<VariantSpec>& specs, size_t i) {
+  const VariantTimes& variant = times.variants[i];
+  const Row row = RowOf(times, specs, i);
+  Json json = {{"name", variant.name},
+               {"steps_a_round", variant.steps},
+               {"step_s", ToJson(row.step_s)},
+               {"rounds_s", variant.seconds},
+               {"interface_bytes", variant.interface_bytes}};
+  if (specs[i].kind == Kind::kFloor) return json;
+  json["exchange_s"] = ToJson(row.exchange_s), json["speed_up"] = ToJson(row.speed_up);
+  json["limit_s"] = row.limit_s, json["of_limit"] = ToJson(row.of_limit);
+  if (specs[i].kind == Kind::kDense) return json;
+  const ExchangeCost& cost = variant.cost;
+  json["bytes"] = cost.bytes;
+  json["encode_s"] = cost.encode_s, json["wire_s"] = cost.wire_s, json["decode_s"] = cost.decode_s;
+  if (cost.wait_s) json["wait_s"] = *cost.wait_s;
+  return json;
+}
+
+}  // namespace
+
+std::string ExchangeTable(const ExchangeTimes& times, const std::vector<VariantSpec>& specs,
+                          const ExchangeOptions& options) {
   size_t names = 0;
   for (const VariantSpec& spec : specs) names = std::max(names, spec.name.size());
-  const std::string columns =
-      fmt::format("{{:<{}}}{{:>9}}{{:>22}}{{:>22}}{{:>8}}{{:>22}}{{:>9}}{{:>9}}  {{}}\n", names + 1);
-  text += fmt::format(fmt::runtime(columns), "", "step, ms", "exchange, ms", "dense / it", "limit", "x limit",
-                      "MB sent", "by wire", "encode, wire, decode, wait, ms");
-  for (size_t i = 0; i < specs.size(); ++i) {
-    const VariantTimes& variant = times.variants[i];
-    const Row row = RowOf(times, specs, i);
-    const std::string step = fmt::format("{:.1f}", 1e3 * row.step_s.median);
-    if (specs[i].kind == Kind::kFloor) {
-      text += fmt::format("{:<{}}{:>9}\n", variant.name, names + 1, step);
-      continue;
-    }
-    const ExchangeCost& cost = variant.cost;
-    const std::string split =
-        fmt::format("{:.1f}, {:.1f}, {:.1f}, {}", 1e3 * cost.encode_s, 1e3 * cost.wire_s, 1e3 * cost.decode_s,
-                    cost.wait_s ? fmt::format("{:.1f}", 1e3 * *cost.wait_s) : "-");
-    text += fmt::format(fmt::runtime(columns), variant.name, step, TextOf(Milliseconds(row.exchange_s), 1),
-                        TextOf(row.speed_up), fmt::format("{:.1f}", 1e3 * row.limit_s), TextOf(row.of_limit),
-                        fmt::format("{:.3f}", 1e-6 * BytesOf(variant, specs[i])),
-                        fmt::format("{:.3f}", 1e-6 * variant.interface_bytes),
-                        specs[i].kind == Kind::kGradwire ? split : "");
-  }
+  std::string text = Head(times, options);
+  text += Line(names, {"", "step, ms", "exchange, ms", "dense / it", "limit", "x limit", "MB sent", "by wire",
+                       "encode, wire, decode, wait, ms"});
+  for (size_t i = 0; i < specs.size(); ++i) text += Line(names, CellsOf(times, specs, i));
   return text +
          "exchange = step - floor; (95 %); limit = bytes / rate + passes; wire is the sum of the buckets' waits\n";
 }
@@ -112,26 +146,7 @@ std::string ExchangeTable(const ExchangeTimes& times, const std::vector<VariantS
 std::string ExchangeJson(const ExchangeTimes& times, const std::vector<VariantSpec>& specs,
                          const ExchangeOptions& options) {
   Json variants = Json::array();
-  for (size_t i = 0; i < specs.size(); ++i) {
-    const VariantTimes& variant = times.variants[i];
-    const Row row = RowOf(times, specs, i);
-    Json json = {{"name", variant.name},
-                 {"steps_a_round", variant.steps},
-                 {"step_s", ToJson(row.step_s)},
-                 {"rounds_s", variant.seconds},
-                 {"interface_bytes", variant.interface_bytes}};
-    if (specs[i].kind != Kind::kFloor) {
-      json["exchange_s"] = ToJson(row.exchange_s), json["speed_up"] = ToJson(row.speed_up);
-      json["limit_s"] = row.limit_s, json["of_limit"] = ToJson(row.of_limit);
-    }
-    if (specs[i].kind == Kind::kGradwire) {
-      json["bytes"] = variant.cost.bytes;
-      json["encode_s"] = variant.cost.encode_s, json["wire_s"] = variant.cost.wire_s;
-      json["decode_s"] = variant.cost.decode_s;
-      if (variant.cost.wait_s) json["wait_s"] = *variant.cost.wait_s;
-    }
-    variants.push_back(json);
-  }
+  for (size_t i = 0; i < specs.size(); ++i) variants.push_back(VariantJson(times, specs, i));
   const Json json = {
       {"cpu", ThisCpu().model},
       {"model", options.model},

@@ -81,6 +81,33 @@ std::ofstream Open(const std::string& file) {
   return out;
 }
 
+void Check(const kernels::Isa& isa, const std::vector<std::string>& specs, KernelsReport& report) {
+  for (const std::string& name : WrongKernels(isa))
+    report.wrong.push_back({"kernel " + name, "writes other bytes than the scalar kernel"});
+  for (const std::string& spec : specs)
+    if (std::string what = WhatIsWrong(spec, isa, std::min(report.numel, kCheckedNumel)); !what.empty())
+      report.wrong.push_back({spec, std::move(what)});
+}
+
+/// Says each line as soon as it is measured.
+void Measure(const std::vector<std::string>& specs, bool positions, KernelsReport& report, std::ostream& out) {
+  BenchBuffers buffers(report.numel);
+  report.sets = buffers.sets().size(), report.leave_the_cache = buffers.leave_the_cache();
+  report.cache_bytes = LastLevelCacheBytes(), report.huge_page_bytes = HugePageBytes();
+  out << Head(report) << std::flush;
+  for (const std::string& spec : specs) {
+    report.operators.push_back(TimeOperator(spec, TasksOf(spec), buffers, report.rounds));
+    out << Rows(report.operators.back(), report.numel) << std::flush;
+  }
+  for (const double percent : {1.0, 0.1}) {
+    if (!positions) break;
+    report.positions.push_back(TimePositions(percent, report.numel, report.rounds));
+    out << Rows(report.positions.back()) << std::flush;
+  }
+  if (report.leave_the_cache) report.goals = JudgeAll(report);
+  out << GoalsText(report);
+}
+
 }  // namespace
 
 int BenchKernels(const KernelsOptions& options, std::ostream& out) {
@@ -91,30 +118,10 @@ int BenchKernels(const KernelsOptions& options, std::ostream& out) {
   KernelsReport report;
   report.cpu = ThisCpu(), report.isa = isa.name;
   report.numel = options.numel, report.rounds = options.rounds;
-  for (const std::string& name : WrongKernels(isa)) {
-    out << "WRONG: kernel " << name << ", " << isa.name << ": writes other bytes than the scalar one\n";
-    report.wrong.push_back({name, "writes other bytes than the scalar kernel"});
-  }
-  for (const std::string& spec : specs)
-    if (std::string what = WhatIsWrong(spec, isa, std::min(options.numel, kCheckedNumel)); !what.empty()) {
-      out << "WRONG: " << spec << " with the kernels " << isa.name << ": " << what << "\n";
-      report.wrong.push_back({spec, std::move(what)});
-    }
-  BenchBuffers buffers(options.numel);
-  report.sets = buffers.sets().size(), report.leave_the_cache = buffers.leave_the_cache();
-  report.cache_bytes = LastLevelCacheBytes(), report.huge_page_bytes = HugePageBytes();
-  out << Head(report) << std::flush;
-  for (const std::string& spec : specs) {
-    report.operators.push_back(TimeOperator(spec, TasksOf(spec), buffers, options.rounds));
-    out << Rows(report.operators.back(), options.numel) << std::flush;
-  }
-  for (const double percent : {1.0, 0.1}) {
-    if (!Wants(options.only, "positions")) break;
-    report.positions.push_back(TimePositions(percent, options.numel, options.rounds));
-    out << Rows(report.positions.back());
-  }
-  if (report.leave_the_cache) report.goals = JudgeAll(report);
-  out << GoalsText(report);
+  Check(isa, specs, report);
+  for (const auto& [subject, what] : report.wrong)
+    out << "WRONG: " << subject << " with the kernels " << isa.name << ": " << what << "\n";
+  if (report.wrong.empty()) Measure(specs, Wants(options.only, "positions"), report, out);
   if (json.is_open()) json << ToJson(report);
   return ExitCode(report, options.goals);
 }
