@@ -28,6 +28,12 @@ enum class Scope { kPiece, kModel };
 
 constexpr size_t SizeOf(Dtype dtype) { return dtype == Dtype::kF32 ? 4 : 8; }
 
+/// What came of an Encode.
+struct EncodeResult {
+  size_t bytes = 0;    ///< of the payload
+  bool finite = true;  ///< whether u had no infinite and no NaN element
+};
+
 /// One encoded piece as it lies in a message, and who encoded it (its site's worker).
 struct Payload {
   std::span<const std::byte> bytes;
@@ -38,7 +44,7 @@ struct Payload {
 ///
 /// Conventions: U(omega) means E C(x) = x and E||C(x) - x||^2 <= omega ||x||^2; delta-contractive means
 /// E||C(x) - x||^2 <= (1 - delta) ||x||^2 with delta in (0, 1]. C(0) = 0 for every operator.
-/// Elements that are not finite are never sent: Encode says so instead (kNotFinite).
+/// Elements that are not finite are never sent, and never remembered: see Encode.
 class Compressor {
  public:
   virtual ~Compressor() = default;
@@ -67,22 +73,19 @@ class Compressor {
   /// upper bound where variable().
   virtual size_t Bytes(const Piece& piece, Dtype dtype) const = 0;
 
-  /// What Encode returns where an element of u is infinite or NaN.
-  static constexpr size_t kNotFinite = ~size_t{0};
-
-  /// u = scale * v + residual_in; writes C(u) to `out` and u - C(u) to `residual_out`. Returns the bytes of the
-  /// payload. `v`, `residual_in`, `residual_out`: site.piece.numel elements each, or empty (v, residual_in: zero;
+  /// u = scale * v + residual_in; writes C(u) to `out` and u - C(u) to `residual_out`. Says how many bytes the payload
+  /// has. `v`, `residual_in`, `residual_out`: site.piece.numel elements each, or empty (v, residual_in: zero;
   /// residual_out: not wanted). `residual_out` may be `v` or `residual_in` itself, and must not overlap them otherwise.
   /// `out`: exactly Bytes(site.piece, dtype) bytes, aligned to 16. Every byte of the payload is written, so that equal
   /// input gives equal bytes.
-  /// Where an element of u is not finite it returns kNotFinite: `out` and a `residual_out` of its own mean nothing
-  /// then, and one that is `residual_in` holds what it held. So nobody needs a pass of his own to look.
-  virtual size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale,
-                        std::span<const float> residual_in, std::span<float> residual_out,
-                        std::span<std::byte> out) const = 0;
-  virtual size_t Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
-                        std::span<const double> residual_in, std::span<double> residual_out,
-                        std::span<std::byte> out) const = 0;
+  /// Where u has an infinite or NaN element, v counts as zero in that element's block (of 1,024 elements, counted from
+  /// the piece's begin), and the result says so: nobody needs a pass of his own to look, and memory stays finite.
+  virtual EncodeResult Encode(const Site& site, Lane& lane, std::span<const float> v, float scale,
+                              std::span<const float> residual_in, std::span<float> residual_out,
+                              std::span<std::byte> out) const = 0;
+  virtual EncodeResult Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
+                              std::span<const double> residual_in, std::span<double> residual_out,
+                              std::span<std::byte> out) const = 0;
 
   /// Into `out` goes sum_r weights[r] * payloads[r], added in the order given, from 0 or, with Into::kAdd, from what
   /// `out` holds: replicas that decode the same payloads in the same order get the same bits. site.worker is ignored:

@@ -26,8 +26,9 @@ class BucketExchange;
 /// every rank decodes the same payloads, its own among them, in rank order. Identity over an all-reduce multiplies by
 /// 1/n first and sums the whole bucket, as DDP does, and so gives DDP's bits.
 ///
-/// Non-finite elements: a piece that holds one is sent as zeros and keeps its memory, and its frame is flagged; the
-/// bucket is then NaN on all ranks. See also ExchangeParts::poison_undoes_step.
+/// Non-finite elements: the block of 1,024 that holds one counts as zeros (see Compressor::Encode; for links that keep
+/// v itself its piece is sent as zeros and keeps its memory), and the frame is flagged; the bucket is then NaN on all
+/// ranks. See also ExchangeParts::poison_undoes_step.
 ///
 /// Threads: one at a time (ExchangeThread is that thread for a DDP) for all but Await and Cancel.
 template <typename T>

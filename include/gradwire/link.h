@@ -127,20 +127,23 @@ const Link& FindDownLink(std::string_view name);
 /// Why this operator cannot ride this link, with a choice that works; empty where they fit.
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece);
 
-/// Encodes v (site.piece.numel elements) into `out` and updates the sender's memory. Returns the
-/// bytes of the payload; Compressor::kNotFinite where v, or v with memory, has an element that is not finite: then
-/// nothing is to be sent of it, and the memory is as it was. `v` is left as it is. `step_size` matters where it is
-/// inside, and is then finite and 0 or more, else Error: at 0 the receiver can be given nothing, so zeros are sent and
-/// e keeps what it holds. T is float or double.
+/// Whether v goes into memory before, or without, the operator's look at it: Send's caller must see that it is finite.
 template <typename T>
-size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, const LinkMemory<T>& memory,
-            double step_size, std::span<const T> v, std::span<std::byte> out);
+bool NeedsFinite(const Link& link, double step_size);
 
-/// The same for a dense round: `out` gets v itself (identity's payload), and shift and previous v become v. Returns
-/// whether v is finite; else the memory is as it was.
+/// Encodes v (site.piece.numel elements, finite ones where NeedsFinite) into `out` and updates the sender's memory.
+/// Returns what Compressor::Encode does. `v` is left as it is. `step_size` matters where it is inside, and is then
+/// finite and 0 or more, else Error: at 0 the receiver can be given nothing, so zeros are sent and e keeps what it
+/// holds. T is float or double.
 template <typename T>
-bool SendDense(const Link& link, const Site& site, Lane& lane, const LinkMemory<T>& memory, std::span<const T> v,
-               std::span<std::byte> out);
+EncodeResult Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane,
+                  const LinkMemory<T>& memory, double step_size, std::span<const T> v, std::span<std::byte> out);
+
+/// The same for a dense round: `out` gets v itself (identity's payload), and shift and previous v become v, which is
+/// finite where the link has either.
+template <typename T>
+EncodeResult SendDense(const Link& link, const Site& site, Lane& lane, const LinkMemory<T>& memory,
+                       std::span<const T> v, std::span<std::byte> out);
 
 /// The same for a piece of which nothing is sent: zeros, under the link's noise. The memory stays as it is.
 template <typename T>

@@ -39,9 +39,9 @@ void DecodePart(const Compressor& part, const Site& site, Lane& lane, std::span<
 }
 
 /// The common body of operators that are made of others. A new one derives Combination<Itself> and writes
-///     size_t EncodeParts(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const;   // may overwrite u;
-///     kNotFinite where a part says so void DecodeParts(const Site&, Lane&, std::span<const std::byte> payload,
-///     std::span<T> out) const;   // out = C(x)
+///     size_t EncodeParts(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const;   // may overwrite u
+///     void DecodeParts(const Site&, Lane&, std::span<const std::byte> payload, std::span<T> out) const;   // out =
+///     C(x)
 /// C(x) is rounded once, here and at the receivers, before anything is subtracted from it or multiplies it.
 template <typename Derived>
 class Combination : public Operator<Derived> {
@@ -51,7 +51,6 @@ class Combination : public Operator<Derived> {
     const std::span<T> x = lane.scratch.Take<T>(u.size()), sent = lane.scratch.Take<T>(u.size());
     std::copy(u.begin(), u.end(), x.begin());
     const size_t bytes = self().template EncodeParts<T>(site, lane, u, out);
-    if (bytes == Compressor::kNotFinite) return bytes;
     self().template DecodeParts<T>(site, lane, out.first(bytes), sent);
     for (size_t i = 0; i < u.size(); ++i) u[i] = x[i] - sent[i];
     return bytes;

@@ -45,10 +45,9 @@ class Composed final : public Combination<Composed> {
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
     const std::span<const T> x = u, none;
     std::span<std::byte> bytes = lane.scratch.Take<std::byte>(b_->Bytes(site.piece, kDtypeOf<T>));
-    const size_t of_b = b_->Encode(SiteOfPart(site, 1), lane, x, T{1}, none, std::span<T>{}, bytes);
-    if (of_b == kNotFinite) return kNotFinite;
-    DecodePart(*b_, SiteOfPart(site, 1), lane, bytes.first(of_b), Into::kWrite, u);
-    return a_->Encode(SiteOfPart(site, 0), lane, x, T{1}, none, std::span<T>{}, out);
+    bytes = bytes.first(b_->Encode(SiteOfPart(site, 1), lane, x, T{1}, none, std::span<T>{}, bytes).bytes);
+    DecodePart(*b_, SiteOfPart(site, 1), lane, bytes, Into::kWrite, u);
+    return a_->Encode(SiteOfPart(site, 0), lane, x, T{1}, none, std::span<T>{}, out).bytes;
   }
 
   template <typename T>

@@ -48,11 +48,10 @@ class Successive final : public Combination<Successive> {
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
     const size_t begin = Begin(site.piece, kDtypeOf<T>), bytes = a_->Bytes(site.piece, kDtypeOf<T>);
     const std::span<const T> whole = u, none;
-    if (a_->Encode(SiteOfPart(site, 0), lane, whole, T{1}, none, u, out.first(bytes)) == kNotFinite) return kNotFinite;
+    a_->Encode(SiteOfPart(site, 0), lane, whole, T{1}, none, u, out.first(bytes));
     std::fill(out.begin() + static_cast<std::ptrdiff_t>(bytes), out.begin() + static_cast<std::ptrdiff_t>(begin),
               std::byte{0});
-    const size_t of_b = b_->Encode(SiteOfPart(site, 1), lane, whole, T{1}, none, std::span<T>{}, out.subspan(begin));
-    return of_b == kNotFinite ? kNotFinite : begin + of_b;
+    return begin + b_->Encode(SiteOfPart(site, 1), lane, whole, T{1}, none, std::span<T>{}, out.subspan(begin)).bytes;
   }
 
   template <typename T>

@@ -33,17 +33,16 @@ typename kernels::Bits<T>::Word GuessLeast(const kernels::Source<T>& source, siz
     // A row further in its stride each time: of a power of two all would fall into the same few sets of the cache.
     const size_t at = row * stride + row * kRow % (stride - kRow);
     const std::span<T> u(sample + row * kRow, kRow);
-    kernels::AddKeeping<T>({kRow, part(source.v, at), source.scale, part(source.residual, at), {}, {}}, u);
+    kernels::AddChecked<T>({kRow, part(source.v, at), source.scale, part(source.residual, at), u});
   }
   return kernels::FindThreshold<T>(sample, rank, 0).magnitude;
 }
 
-/// The k largest of a source's u, ties to the lower position: exactly, whatever `least`. u, unless it is empty, gets
-/// all of it. Where it is not finite, `finite` says so, and the rest means nothing. Candidates are collected as u
-/// passes; where they become many, only the k largest of them stay, and the others must be larger from there on; where
-/// they were too few, all is gone through again from 0.
+/// The k largest of a source's u, ties to the lower position: exactly, whatever `least`. source.left gets all of u;
+/// `finite` says whether it was. Candidates are collected as u passes; where they become many, only the k largest of
+/// them stay, and the others must be larger from there on; where they were too few, all is gone through again from 0.
 template <typename T>
-kernels::Candidates<T> Largest(Lane& lane, const kernels::Source<T>& source, std::span<T> u, size_t k,
+kernels::Candidates<T> Largest(Lane& lane, const kernels::Source<T>& source, size_t k,
                                typename kernels::Bits<T>::Word least, bool& finite) {
   const size_t limit = std::max<size_t>(4096, 3 * k + 1024);
   kernels::Candidates<T> found = TakeCandidates<T>(lane, source.n, limit);
@@ -57,16 +56,16 @@ kernels::Candidates<T> Largest(Lane& lane, const kernels::Source<T>& source, std
   const auto collect = [&](const kernels::Source<T>& from) {
     bool all = true;
     while (found.next < from.n) {
-      all &= kernels::CollectLarge<T>(from, u, least, limit, found);
+      all &= kernels::CollectLarge<T>(from, least, limit, found);
       if (found.count > limit) cut();
     }
     return all;
   };
   finite = collect(source);
-  if (found.count < k && finite) {
+  if (found.count < k) {
     found.count = found.next = 0;
     least = lowest = 0;
-    collect(u.empty() ? source : kernels::Source<T>{source.n, u, 1, {}, u, {}});
+    collect(source.left.empty() ? source : kernels::Source<T>{source.n, source.left, 1, {}, {}});
   }
   if (found.count > k) cut();
   return found;

@@ -21,13 +21,14 @@ namespace gradwire {
 template <typename Derived>
 class Operator : public Compressor {
  public:
-  size_t Encode(const Site& site, Lane& lane, std::span<const float> v, float scale, std::span<const float> residual_in,
-                std::span<float> residual_out, std::span<std::byte> out) const final {
+  EncodeResult Encode(const Site& site, Lane& lane, std::span<const float> v, float scale,
+                      std::span<const float> residual_in, std::span<float> residual_out,
+                      std::span<std::byte> out) const final {
     return self().template EncodeAs<float>(site, lane, v, scale, residual_in, residual_out, out);
   }
-  size_t Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
-                std::span<const double> residual_in, std::span<double> residual_out,
-                std::span<std::byte> out) const final {
+  EncodeResult Encode(const Site& site, Lane& lane, std::span<const double> v, double scale,
+                      std::span<const double> residual_in, std::span<double> residual_out,
+                      std::span<std::byte> out) const final {
     return self().template EncodeAs<double>(site, lane, v, scale, residual_in, residual_out, out);
   }
   void Decode(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const float> weights,
@@ -40,27 +41,23 @@ class Operator : public Compressor {
   }
 
   template <typename T>
-  size_t EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> residual_in,
-                  std::span<T> residual_out, std::span<std::byte> out) const {
+  EncodeResult EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> residual_in,
+                        std::span<T> residual_out, std::span<std::byte> out) const {
     const Scratch::Scope scope(lane.scratch);
-    const bool in_place = !residual_in.empty() && residual_in.data() == residual_out.data();
-    const std::span<T> kept = in_place ? lane.scratch.Take<T>(residual_in.size()) : std::span<T>{};
-    const size_t bytes = self().template EncodeSource<T>(
-        site, lane, kernels::Source<T>{site.piece.numel, v, scale, residual_in, residual_out, kept}, out);
-    if (bytes == kNotFinite) std::copy(kept.begin(), kept.end(), residual_out.begin());
-    return bytes;
+    const kernels::Source<T> source = {site.piece.numel, v, scale, residual_in, residual_out};
+    return self().template EncodeSource<T>(site, lane, source, out);
   }
 
   /// Add, then encode.
   template <typename T>
-  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
-    std::span<T> u = source.left.empty() ? lane.scratch.Take<T>(site.piece.numel) : source.left;
-    if (!kernels::AddKeeping(source, u)) return kNotFinite;
-    if constexpr (std::is_void_v<decltype(self().template Compress<T>(site, lane, u, out))>) {
-      self().template Compress<T>(site, lane, u, out);
-      return out.size();
+  EncodeResult EncodeSource(const Site& site, Lane& lane, kernels::Source<T> source, std::span<std::byte> out) const {
+    if (source.left.empty()) source.left = lane.scratch.Take<T>(source.n);
+    const bool finite = kernels::AddChecked(source);
+    if constexpr (std::is_void_v<decltype(self().template Compress<T>(site, lane, source.left, out))>) {
+      self().template Compress<T>(site, lane, source.left, out);
+      return {out.size(), finite};
     } else {
-      return self().template Compress<T>(site, lane, u, out);
+      return {self().template Compress<T>(site, lane, source.left, out), finite};
     }
   }
 

@@ -54,27 +54,27 @@ class RandK final : public SparseOperator<RandK> {
   }
 
   template <typename T>
-  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
+  EncodeResult EncodeSource(const Site& site, Lane& lane, kernels::Source<T> source, std::span<std::byte> out) const {
     const std::span<T> values = lane.scratch.Take<T>(K(site.piece));
     const std::span<const uint32_t> positions = Draw<T>(site, lane);
-    if (source.residual.empty() && source.left.empty()) {  // nothing but the kept elements is of interest
-      if (!AllFinite(source)) return kNotFinite;
+    bool finite = true;
+    if (source.residual.empty() && source.left.empty() && AllFinite(source)) {  // nothing else is of interest
       for (size_t j = 0; j < values.size(); ++j)
         values[j] = source.v.empty() ? 0 : source.scale * source.v[positions[j]];
     } else {
-      const std::span<T> u = source.left.empty() ? lane.scratch.Take<T>(source.n) : source.left;
-      if (!kernels::AddKeeping(source, u)) return kNotFinite;
+      if (source.left.empty()) source.left = lane.scratch.Take<T>(source.n);
+      finite = kernels::AddChecked(source);
       const T factor = Factor<T>(site.piece);
       for (size_t j = 0; j < values.size(); ++j) {
-        values[j] = u[positions[j]];
-        u[positions[j]] -= factor * values[j];
+        values[j] = source.left[positions[j]];
+        source.left[positions[j]] -= factor * values[j];
       }
     }
     if (options_.sent)
       WriteSparse<T>(values, positions, site.piece.numel, out);
     else
       std::ranges::copy(std::as_bytes(values), out.begin());
-    return out.size();
+    return {out.size(), finite};
   }
 
   template <typename T>

@@ -45,8 +45,8 @@ class Scaled final : public Combination<Scaled>, public Damped {
 
   template <typename T>
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
-    return a_->Encode(SiteOfPart(site, 0), lane, std::span<const T>(u), T{1}, std::span<const T>{}, std::span<T>{},
-                      out);
+    return a_->Encode(SiteOfPart(site, 0), lane, std::span<const T>(u), T{1}, std::span<const T>{}, std::span<T>{}, out)
+        .bytes;
   }
 
   template <typename T>

@@ -39,10 +39,10 @@ class Sign final : public Operator<Sign> {
   }
 
   template <typename T>
-  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
+  EncodeResult EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source,
+                            std::span<std::byte> out) const {
     if (exact_) return Operator::EncodeSource<T>(site, lane, source, out);
-    if (!kernels::EncodeSigns<T>(source, out.data(), Bits(out, site.piece.numel, sizeof(T)))) return kNotFinite;
-    return out.size();
+    return {out.size(), kernels::EncodeSigns<T>(source, out.data(), Bits(out, source.n, sizeof(T)))};
   }
 
   template <typename T>

@@ -33,21 +33,24 @@ class Threshold final : public SparseOperator<Threshold> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return CountedMostBytes(piece.numel, dtype); }
 
   template <typename T>
-  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
-    const std::span<T> u = source.left.empty() && adaptive_ ? lane.scratch.Take<T>(source.n) : source.left;
+  EncodeResult EncodeSource(const Site&, Lane& lane, kernels::Source<T> source, std::span<std::byte> out) const {
     auto kept = TakeCandidates<T>(lane, source.n, source.n);
     const auto collect = [&](const kernels::Source<T>& from, double at) {
-      return kernels::CollectLarge<T>(from, u, kernels::MagnitudeBits(SmallestFrom<T>(at)), from.n, kept);
+      return kernels::CollectLarge<T>(from, kernels::MagnitudeBits(SmallestFrom<T>(at)), from.n, kept);
     };
-    if (!adaptive_ && !collect(source, lambda_)) return kNotFinite;
+    bool finite;
     if (adaptive_) {
-      if (!kernels::AddKeeping(source, u)) return kNotFinite;
-      collect({source.n, u, 1, {}, u, {}}, lambda_ * static_cast<double>(kernels::MaxMagnitude<T>(u)));
+      if (source.left.empty()) source.left = lane.scratch.Take<T>(source.n);
+      finite = kernels::AddChecked(source);
+      const auto largest = static_cast<double>(kernels::MaxMagnitude<T>(source.left));
+      collect({source.n, source.left, 1, {}, {}}, lambda_ * largest);
+    } else {
+      finite = collect(source, lambda_);
     }
     const std::span<const uint32_t> positions(kept.positions, kept.count);
-    if (!u.empty())
-      for (const uint32_t position : positions) u[position] = 0;
-    return WriteCounted<T>({kept.values, kept.count}, positions, site.piece.numel, out);
+    if (!source.left.empty())
+      for (const uint32_t position : positions) source.left[position] = 0;
+    return {WriteCounted<T>({kept.values, kept.count}, positions, source.n, out), finite};
   }
 
   template <typename T>

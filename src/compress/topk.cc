@@ -23,16 +23,16 @@ class TopK final : public SparseOperator<TopK> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return SparseBytes(K(piece), piece.numel, dtype); }
 
   template <typename T>
-  size_t EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source, std::span<std::byte> out) const {
+  EncodeResult EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source,
+                            std::span<std::byte> out) const {
     const size_t k = K(site.piece);
     bool finite = true;
-    const auto top = Largest(lane, source, source.left, k, GuessLeast(source, k), finite);
-    if (!finite) return kNotFinite;
+    const auto top = Largest(lane, source, k, GuessLeast(source, k), finite);
     const std::span<const uint32_t> positions(top.positions, top.count);
     WriteSparse<T>({top.values, top.count}, positions, source.n, out);
     if (!source.left.empty())
       for (const uint32_t position : positions) source.left[position] = 0;
-    return out.size();
+    return {out.size(), finite};
   }
 
   template <typename T>

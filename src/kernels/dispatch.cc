@@ -52,6 +52,15 @@ const Isa& IsaFor(std::string_view forced) {
   return **found;
 }
 
+bool FetchesAhead() {
+#if defined(__x86_64__)
+  static const bool is_intel = __builtin_cpu_is("intel");
+  return is_intel;
+#else
+  return false;
+#endif
+}
+
 const Isa& Use(const Isa& isa) {
   const Isa& before = ActiveIsa();
   internal::active = &isa;

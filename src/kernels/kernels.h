@@ -77,6 +77,11 @@ const Isa& IsaFor(std::string_view forced);
 /// Makes `isa` the active one, for tests and benchmarks; returns the one before. Not while kernels run.
 const Isa& Use(const Isa& isa);
 
+/// Whether encoders ask for the next block while they work on one: a second sweep over a block asks for nothing, and
+/// the memory would be idle. That is so on Intel's processors (a Xeon: signs in 1.32 updates without, 1.16 with); AMD's
+/// fetch ahead by themselves, and are held up by it (Zen 4: 1.05 without, 1.27 with).
+bool FetchesAhead();
+
 namespace internal {
 inline std::atomic<const Isa*> active = nullptr;
 const Isa& Choose();  // by GRADWIRE_FORCE_ISA

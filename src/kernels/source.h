@@ -10,7 +10,12 @@ namespace gradwire::kernels {
 /// that share a scale, a norm or an exponent on the wire.
 inline constexpr size_t kBlock = 1024;
 
-/// What an operator encodes, u = scale * v + residual, and where u - C(u) goes. The spans have n elements or none.
+template <typename T>
+inline constexpr T kZeroBlock[kBlock] = {};
+
+/// What an operator encodes, u = scale * v + residual, and where u - C(u) goes. The spans have n elements or none. A
+/// block in which u has an element that is infinite or NaN counts as if v were zero there, so that no residual ever has
+/// one; who encodes is told.
 template <typename T>
 struct Source {
   size_t n;
@@ -18,7 +23,6 @@ struct Source {
   T scale;                      ///< of v
   std::span<const T> residual;  ///< none: zeros
   std::span<T> left;            ///< for u - C(u); may be v or residual itself. None: not wanted
-  std::span<T> kept;            ///< gets the residual as it is, before `left` is written. None: not wanted
 };
 
 }  // namespace gradwire::kernels

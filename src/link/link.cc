@@ -18,24 +18,22 @@ namespace {
 
 /// Encodes scale * v + the link's share of its memory, and keeps what is left of both.
 template <typename T>
-size_t EncodeWithMemory(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, std::span<T> e,
-                        std::span<const T> v, T scale, std::span<std::byte> out) {
+EncodeResult EncodeWithMemory(const Link& link, const Compressor& compressor, const Site& site, Lane& lane,
+                              std::span<T> e, std::span<const T> v, T scale, std::span<std::byte> out) {
   const T kappa = static_cast<T>(link.kappa.At(compressor, site.piece)),
           lambda = static_cast<T>(link.lambda.At(compressor, site.piece));
-  if (kappa == 1 && lambda == 1) return compressor.Encode(site, lane, v, scale, e, e, out);
+  if (kappa == lambda) {
+    if (kappa != 1) kernels::Scale(kappa, e);
+    return compressor.Encode(site, lane, v, scale, e, e, out);
+  }
   const Scratch::Scope scope(lane.scratch);
   const std::span<T> left = lane.scratch.Take<T>(e.size());
   std::copy(e.begin(), e.end(), left.begin());
   kernels::Scale(kappa, left);
-  const size_t bytes = compressor.Encode(site, lane, v, scale, left, left, out);
-  if (bytes == Compressor::kNotFinite) return bytes;
-  if (kappa == lambda) {
-    std::ranges::copy(left, e.begin());
-  } else {
-    kernels::Scale(lambda - kappa, e);
-    kernels::Add<T>(left, e);
-  }
-  return bytes;
+  const EncodeResult result = compressor.Encode(site, lane, v, scale, left, left, out);
+  kernels::Scale(lambda - kappa, e);
+  kernels::Add<T>(left, e);
+  return result;
 }
 
 /// Independent N(0, deviation^2) on each number of a payload that is the elements themselves (Box-Muller).
@@ -164,46 +162,46 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
 }
 
 template <typename T>
-size_t Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane, const LinkMemory<T>& memory,
-            double step_size, std::span<const T> v, std::span<std::byte> out) {
-  const bool is_no_step = link.step_inside && IsNoStep<T>(step_size);
-  if ((is_no_step || link.gate != Gate::kOpen) && !kernels::AllFinite(v)) return Compressor::kNotFinite;
-  if (is_no_step)
-    return compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
-  const Scratch::Scope scope(lane.scratch);
-  if (link.gate != Gate::kOpen && !Opens<T>(link, site, memory, v)) return 0;
-  const T scale = link.step_inside ? static_cast<T>(step_size) : T{1};
-  std::span<const T> difference = v;
-  if (link.shifts()) {
-    const std::span<T> to = lane.scratch.Take<T>(v.size());
-    kernels::Subtract<T>(v, link.reference == Reference::kShift ? memory.h : memory.y, to);
-    difference = to;
-  }
-  size_t bytes;
-  if (link.remembers()) {
-    bytes = EncodeWithMemory<T>(link, compressor, site, lane, memory.e, difference, scale, out);
-  } else {
-    bytes = compressor.Encode(site, lane, difference, scale, {}, {}, out);
-  }
-  if (bytes == Compressor::kNotFinite) return bytes;
-  if (link.reference == Reference::kPrevious) std::ranges::copy(v, memory.y.begin());
-  if (link.holds_h()) {  // by what the receiver will decode, so that both ends hold the same bits
-    const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece));
-    const Payload own{out.first(bytes), site.worker};
-    compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), Into::kAdd, memory.h);
-  }
-  if (link.noise > 0) AddNoise<T>(link.noise, site, out);
-  return bytes;
+bool NeedsFinite(const Link& link, double step_size) {
+  return link.shifts() || link.holds_h() || link.gate != Gate::kOpen || (link.step_inside && IsNoStep<T>(step_size));
 }
 
 template <typename T>
-bool SendDense(const Link& link, const Site& site, Lane& lane, const LinkMemory<T>& memory, std::span<const T> v,
-               std::span<std::byte> out) {
+EncodeResult Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane,
+                  const LinkMemory<T>& memory, double step_size, std::span<const T> v, std::span<std::byte> out) {
+  if (link.step_inside && IsNoStep<T>(step_size))
+    return compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
+  const Scratch::Scope scope(lane.scratch);
+  if (link.gate != Gate::kOpen && !Opens<T>(link, site, memory, v)) return {};
+  const T scale = link.step_inside ? static_cast<T>(step_size) : T{1};
+  std::span<const T> difference = v;
+  if (link.shifts()) {
+    const std::span<T> reference = link.reference == Reference::kShift ? memory.h : memory.y;
+    const std::span<T> to = lane.scratch.Take<T>(v.size());
+    kernels::Subtract<T>(v, reference, to);
+    if (link.reference == Reference::kPrevious) std::copy(v.begin(), v.end(), reference.begin());
+    difference = to;
+  }
+  const EncodeResult result =
+      link.remembers() ? EncodeWithMemory<T>(link, compressor, site, lane, memory.e, difference, scale, out)
+                       : compressor.Encode(site, lane, difference, scale, std::span<const T>{}, std::span<T>{}, out);
+  if (link.holds_h()) {  // by what the receiver will decode, so that both ends hold the same bits
+    const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece));
+    const Payload own{out.first(result.bytes), site.worker};
+    compressor.Decode(site, lane, {&own, 1}, std::span<const T>(&alpha, 1), Into::kAdd, memory.h);
+  }
+  if (link.noise > 0) AddNoise<T>(link.noise, site, out);
+  return result;
+}
+
+template <typename T>
+EncodeResult SendDense(const Link& link, const Site& site, Lane& lane, const LinkMemory<T>& memory,
+                       std::span<const T> v, std::span<std::byte> out) {
   static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
-  if (identity->Encode(site, lane, v, T{1}, {}, {}, out) == Compressor::kNotFinite) return false;
+  const EncodeResult result = identity->Encode(site, lane, v, T{1}, {}, {}, out);
   if (link.holds_h()) std::ranges::copy(v, memory.h.begin());
   if (link.reference == Reference::kPrevious || link.gate == Gate::kLazy) std::ranges::copy(v, memory.y.begin());
-  return true;
+  return result;
 }
 
 template <typename T>
@@ -217,7 +215,7 @@ template <typename T>
 size_t SendZeros(const Link& link, const Compressor& compressor, const Site& site, Lane& lane,
                  std::span<std::byte> out) {
   const size_t bytes =
-      compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
+      compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out).bytes;
   if (link.noise > 0) AddNoise<T>(link.noise, site, out);
   return bytes;
 }
@@ -245,16 +243,17 @@ void ReceiveDense(const Link& link, const LinkMemory<T>& memory, std::span<const
   if (link.shifts()) std::ranges::copy(mean, memory.mean_h.begin());
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                                                               \
-  template class LinkHandles<T>;                                                                              \
-  template size_t Send(const Link&, const Compressor&, const Site&, Lane&, const LinkMemory<T>&, double,      \
-                       std::span<const T>, std::span<std::byte>);                                             \
-  template bool SendDense(const Link&, const Site&, Lane&, const LinkMemory<T>&, std::span<const T>,          \
-                          std::span<std::byte>);                                                              \
-  template size_t SendZeros<T>(const Link&, const Compressor&, const Site&, Lane&, std::span<std::byte>);     \
-  template bool IsNoStep<T>(double);                                                                          \
-  template double ReceiveWeight<T>(const Link&, double, int);                                                 \
-  template void ReceiveMean(const Link&, const Compressor&, const Site&, const LinkMemory<T>&, std::span<T>); \
+#define GRADWIRE_INSTANTIATE(T)                                                                                \
+  template class LinkHandles<T>;                                                                               \
+  template bool NeedsFinite<T>(const Link&, double);                                                           \
+  template EncodeResult Send(const Link&, const Compressor&, const Site&, Lane&, const LinkMemory<T>&, double, \
+                             std::span<const T>, std::span<std::byte>);                                        \
+  template EncodeResult SendDense(const Link&, const Site&, Lane&, const LinkMemory<T>&, std::span<const T>,   \
+                                  std::span<std::byte>);                                                       \
+  template size_t SendZeros<T>(const Link&, const Compressor&, const Site&, Lane&, std::span<std::byte>);      \
+  template bool IsNoStep<T>(double);                                                                           \
+  template double ReceiveWeight<T>(const Link&, double, int);                                                  \
+  template void ReceiveMean(const Link&, const Compressor&, const Site&, const LinkMemory<T>&, std::span<T>);  \
   template void ReceiveDense(const Link&, const LinkMemory<T>&, std::span<const T>);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)

@@ -192,10 +192,10 @@ std::vector<KernelCase<T>> RoundingCases() {
   };
 }
 
-/// v / 3 + residual, what is left in place of the residual, or of v.
+/// v / 3 + residual; what is left goes where the residual is, or to w.
 template <typename T>
-kernels::Source<T> SourceOf(Operands<T>& o, std::span<const T> v, std::span<T> residual, std::span<T> kept) {
-  return {o.n(), v, T(1) / 3, residual, residual.empty() && !v.empty() ? o.w() : residual, kept};
+kernels::Source<T> SourceOf(Operands<T>& o, std::span<const T> v, std::span<T> residual) {
+  return {o.n(), v, T(1) / 3, residual, residual.empty() ? o.w() : residual};
 }
 
 /// Candidates of a source, with room for all of its elements.
@@ -211,9 +211,9 @@ class Finding {
     o_.Keep(found.next);
     for (size_t j = 0; j < found.count; ++j) o_.Keep(values_[j]), o_.Keep(positions_[j]);
   }
-  void Collect(const kernels::Table<T>& t, const kernels::Source<T>& source, std::span<T> u, T least, size_t limit) {
+  void Collect(const kernels::Table<T>& t, const kernels::Source<T>& source, T least, size_t limit) {
     while (found.next < source.n) {
-      o_.Keep(t.CollectLarge(source, u, kernels::MagnitudeBits(least), limit, found));
+      o_.Keep(t.CollectLarge(source, kernels::MagnitudeBits(least), limit, found));
       limit += found.count;
     }
   }
@@ -230,14 +230,14 @@ template <typename T>
 std::vector<KernelCase<T>> LargestCases() {
   using Table = kernels::Table<T>;
   using With = Operands<T>;
-  const auto collect = [](With& o, const Table& t, std::span<T> residual, std::span<T> kept, T least, size_t limit) {
+  const auto collect = [](With& o, const Table& t, std::span<T> residual, T least, size_t limit) {
     Finding<T> finding(o);
-    finding.Collect(t, SourceOf(o, o.cu(), residual, kept), residual, least, limit);
+    finding.Collect(t, SourceOf(o, o.cu(), residual), least, limit);
     finding.Keep();
   };
   const auto keep = [](const Table& t, With& o, size_t k, T least) {
     Finding<T> finding(o);
-    t.CollectLarge({o.n(), o.cu(), 1, {}, {}, {}}, o.v(), kernels::MagnitudeBits(least), o.n(), finding.found);
+    t.CollectLarge({o.n(), o.cu(), 1, {}, o.v()}, kernels::MagnitudeBits(least), o.n(), finding.found);
     k = std::min(k, finding.found.count);
     if (k == 0) return;
     const std::span<const T> values(finding.found.values, finding.found.count);
@@ -267,9 +267,9 @@ std::vector<KernelCase<T>> LargestCases() {
     t.ReadLowBits(o.bytes(), width, {o.positions(), k});
   };
   return {
-      {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, o.v(), o.w(), 0, 100); }},
-      {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, o.v(), {}, o.largest() / 3, 10); }},
-      {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, {}, {}, o.largest() / 9, o.n()); }},
+      {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, o.v(), 0, 100); }},
+      {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, o.v(), o.largest() / 3, 10); }},
+      {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, {}, o.largest() / 9, o.n()); }},
       {"FindThreshold", [=](const Table& t, With& o) { keep(t, o, 1, 0); }},
       {"KeepLargest", [=](const Table& t, With& o) { keep(t, o, (o.n() + 9) / 10, 0); }},
       {"KeepLargest", [=](const Table& t, With& o) { keep(t, o, o.n() / 2, o.largest() / 5); }},
@@ -295,11 +295,9 @@ std::vector<KernelCase<T>> KernelCases() {
   constexpr T kThird = T(1) / 3;
   const auto finite = [](With& o) { o.MakeFiniteCodes(); };
   std::vector<KernelCase<T>> cases = {
-      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, o.cu(), o.v(), {}), o.v())); }},
-      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, o.cu(), o.v(), o.w()), o.v())); }},
-      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, o.cu(), {}, {}), o.w())); }},
-      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, {}, o.v(), o.w()), o.v())); }},
-      {"AddKeeping", [](const Table& t, With& o) { o.Keep(t.AddKeeping(SourceOf(o, {}, {}, {}), o.v())); }},
+      {"AddChecked", [](const Table& t, With& o) { o.Keep(t.AddChecked(SourceOf(o, o.cu(), o.v()))); }},
+      {"AddChecked", [](const Table& t, With& o) { o.Keep(t.AddChecked(SourceOf(o, o.cu(), {}))); }},
+      {"AddChecked", [](const Table& t, With& o) { o.Keep(t.AddChecked(SourceOf(o, {}, o.v()))); }},
       {"StreamTo", [](const Table& t, With& o) { t.StreamTo(o.cu(), o.v()); }},
       {"Subtract", [](const Table& t, With& o) { t.Subtract(o.u(), o.v(), o.w()); }},
       {"Add", [](const Table& t, With& o) { t.Add(o.u(), o.v()); }},
@@ -320,11 +318,11 @@ std::vector<KernelCase<T>> KernelCases() {
       {"SubtractSigns", [=](const Table& t, With& o) { t.SubtractSigns(o.u(), kThird); }},
       {"EncodeSigns",
        [](const Table& t, With& o) {
-         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), o.v(), o.w()), o.bytes().data(), o.octets() + o.scale_bytes()));
+         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), o.v()), o.bytes().data(), o.octets() + o.scale_bytes()));
        }},
       {"EncodeSigns",
        [](const Table& t, With& o) {
-         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), {}, {}), o.bytes().data(), o.octets() + o.scale_bytes()));
+         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), {}), o.bytes().data(), o.octets() + o.scale_bytes()));
        }},
       {"SumSigns",
        [=](const Table& t, With& o) {

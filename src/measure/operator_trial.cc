@@ -34,8 +34,10 @@ void OperatorTrial::EncodeTo(size_t worker, std::span<const float> v, std::span<
     };
     const std::span<float> rest = of_piece(residual);
     message.bytes[i] =
-        compressor_->Encode(site, lane_, of_piece(v), 1.0f, rest, rest,
-                            memory.subspan(places_[i] * sizeof(Line), compressor_->Bytes(site.piece, Dtype::kF32)));
+        compressor_
+            ->Encode(site, lane_, of_piece(v), 1.0f, rest, rest,
+                     memory.subspan(places_[i] * sizeof(Line), compressor_->Bytes(site.piece, Dtype::kF32)))
+            .bytes;
   }
 }
 

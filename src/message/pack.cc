@@ -64,27 +64,29 @@ class Packer {
                   done_[index]};
     if (is_absent_ && !planned.dense)
       Skip(job);
-    else if (IsUnused(job.v) || !SendIfFinite(job))
+    else if (LooksFirst(job) && !kernels::AllFinite(job.v))
+      job.done.poisoned = true, Zeros(job);
+    else if (IsUnused(job.v))
       Zeros(job);
+    else
+      SendPayloads(job);
   }
 
-  /// Whether the piece was finite, and is on its way; else nothing has changed but that it is noted. What is sent once
-  /// is looked at while it is encoded.
-  bool SendIfFinite(const Job& job) const {
-    bool finite = true;
+  /// Whether v must be seen to be finite before anything is made of it; else it is looked at while it is encoded.
+  bool LooksFirst(const Job& job) const {
+    return !job.planned.dense && (context_.dense || context_.shift_compressor != nullptr ||
+                                  NeedsFinite<T>(context_.link, round_.LrOf(job.planned.parameter)));
+  }
+
+  void SendPayloads(const Job& job) const {
     if (context_.dense || job.planned.dense)
-      finite = Dense(job);
+      Dense(job);
     else if (!context_.shift_compressor)
-      finite = SendPiece(job, job.v);
-    else if (!kernels::AllFinite(job.v))
-      finite = false;
+      SendPiece(job, job.v);
     else if (context_.shift_link->moves_h)
-      finite = SendBehindChange(job);
+      SendBehindChange(job);
     else
-      finite = SendWithShift(job);
-    job.done.poisoned = !finite;
-    job.done.has_sent &= finite;
-    return finite;
+      SendWithShift(job);
   }
 
   bool IsAbsent() const {
@@ -97,11 +99,16 @@ class Packer {
            std::ranges::all_of(v, [](T x) { return x == 0; });
   }
 
-  bool SendPiece(const Job& job, std::span<const T> v) const {
-    job.done.bytes = Send<T>(context_.link, context_.compressor, job.site, context_.lane, job.done.memory,
-                             round_.LrOf(job.planned.parameter), v, job.out);
-    job.done.has_sent = job.done.bytes != Compressor::kNotFinite;
-    return job.done.has_sent;
+  void SendPiece(const Job& job, std::span<const T> v) const {
+    job.done.has_sent = true;
+    Note(job, job.done.bytes,
+         Send<T>(context_.link, context_.compressor, job.site, context_.lane, job.done.memory,
+                 round_.LrOf(job.planned.parameter), v, job.out));
+  }
+
+  static void Note(const Job& job, size_t& bytes, const EncodeResult& result) {
+    bytes = result.bytes;
+    job.done.poisoned |= !result.finite;
   }
 
   void Zeros(const Job& job) const {
@@ -121,37 +128,39 @@ class Packer {
       std::ranges::copy(job.v, job.done.memory.y.begin());
   }
 
-  bool Dense(const Job& job) const {
+  void Dense(const Job& job) const {
     const bool by_link = !job.planned.dense;
     const auto send = [&](const Link& link) {
-      return SendDense(link, job.site, context_.lane, job.done.memory, job.v, job.out);
+      Note(job, job.done.bytes, SendDense(link, job.site, context_.lane, job.done.memory, job.v, job.out));
     };
-    if (!send(by_link ? context_.link : FindLink("raw"))) return false;
+    send(by_link ? context_.link : FindLink("raw"));
     if (by_link && context_.shift_compressor) send(*context_.shift_link);
-    job.done.bytes = job.out.size();
-    return true;
   }
 
   /// v - h + mean h through the link, v - h to the shift (EC-DIANA: Gorbunov et al. 2020, arXiv 2010.12292, algorithm
   /// 2).
-  bool SendWithShift(const Job& job) const {
+  void SendWithShift(const Job& job) const {
     const Scratch::Scope scope(context_.lane.scratch);
     const std::span<T> unknown = context_.lane.scratch.template Take<T>(job.v.size());
     kernels::Subtract<T>(job.v, job.done.memory.h, unknown);
     kernels::Add<T>(job.done.memory.mean_h, unknown);
-    return SendPiece(job, unknown) && SendShift(job);
+    SendPiece(job, unknown);
+    SendShift(job);
   }
 
   /// The first message moves h, and the second is the link's of what is left (3PCv2: Richtarik et al. 2022, arXiv
   /// 2202.00998). On the wire the link's payload stands in front all the same.
-  bool SendBehindChange(const Job& job) const { return SendShift(job) && SendPiece(job, job.v); }
+  void SendBehindChange(const Job& job) const {
+    SendShift(job);
+    SendPiece(job, job.v);
+  }
 
-  bool SendShift(const Job& job) const {
+  void SendShift(const Job& job) const {
     Site site = job.site;
     site.purpose = Purpose::kLearn;  // with random bits of its own: the two payloads must be independent
-    job.done.shift_bytes = Send<T>(*context_.shift_link, *context_.shift_compressor, site, context_.lane,
-                                   job.done.memory, round_.LrOf(job.planned.parameter), job.v, job.shift_out);
-    return job.done.shift_bytes != Compressor::kNotFinite;
+    Note(job, job.done.shift_bytes,
+         Send<T>(*context_.shift_link, *context_.shift_compressor, site, context_.lane, job.done.memory,
+                 round_.LrOf(job.planned.parameter), job.v, job.shift_out));
   }
 
   size_t Pad(std::span<std::byte> message) const {

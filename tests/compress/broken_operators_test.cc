@@ -29,7 +29,7 @@ enum class Fault {
   kTakesTheSitesWorker,
   kSumsBackwards,
   kAlwaysAdds,
-  kForgetsOldMemory,
+  kTellsNothing,
   kIsNotLinear,
   kDoublesWeights,
   kTakesAnySize
@@ -51,22 +51,14 @@ class Coins final : public Operator<Coins> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
 
   template <typename T>
-  size_t EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> residual_in,
-                  std::span<T> residual_out, std::span<std::byte> out) const {
+  EncodeResult EncodeAs(const Site& site, Lane& lane, std::span<const T> v, T scale, std::span<const T> residual_in,
+                        std::span<T> residual_out, std::span<std::byte> out) const {
     if (fault_ == Fault::kIgnoresScale) scale = 1;
     if (fault_ == Fault::kReadsResidualInLate && !residual_out.empty() && !residual_in.empty())
       std::copy(v.begin(), v.end(), residual_out.begin());  // overwrites residual_in where it is residual_out
-    return Operator::EncodeAs<T>(site, lane, v, scale, residual_in, residual_out, out);
-  }
-
-  template <typename T>
-  size_t EncodeSource(const Site& site, Lane& lane, kernels::Source<T> source, std::span<std::byte> out) const {
-    if (fault_ == Fault::kForgetsOldMemory && !source.kept.empty()) {  // ... as if it were kept anew after the sum
-      const size_t bytes = Operator::EncodeSource<T>(site, lane, source, out);
-      std::ranges::copy(source.left, source.kept.begin());
-      return bytes;
-    }
-    return Operator::EncodeSource<T>(site, lane, source, out);
+    EncodeResult result = Operator::EncodeAs<T>(site, lane, v, scale, residual_in, residual_out, out);
+    if (fault_ == Fault::kTellsNothing) result.finite = true;
+    return result;
   }
 
   template <typename T>
@@ -149,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Row{"no_byte_behind_is_written", Fault::kWritesBehind, BytesAreExact<float>},
                       Row{"encodes_the_scaled_sum", Fault::kIgnoresScale, EncodesTheScaledSum<float>},
                       Row{"memory_may_alias", Fault::kReadsResidualInLate, MemoryMayAlias<float>},
-                      Row{"what_is_not_finite_is_refused", Fault::kForgetsOldMemory, RefusesWhatIsNotFinite<float>},
+                      Row{"what_is_not_finite_is_refused", Fault::kTellsNothing, RefusesWhatIsNotFinite<float>},
                       Row{"omega_holds", Fault::kDeclaresOmega, OmegaHolds<float>},
                       Row{"delta_holds", Fault::kDeclaresDelta, DeltaHolds<float>},
                       Row{"mean_is_the_vector", Fault::kIsBiased, MeanIsTheVector<float>},

@@ -91,7 +91,7 @@ TYPED_TEST(TopKOf, AnyGuessFindsTheSame) {
         Lane lane;
         std::vector<T> u(x.size()), found(x.size());
         bool finite = false;
-        const auto top = Largest<T>(lane, {x.size(), x, 1, {}, u, {}}, u, k, kernels::MagnitudeBits(guess), finite);
+        const auto top = Largest<T>(lane, {x.size(), x, 1, {}, u}, k, kernels::MagnitudeBits(guess), finite);
         EXPECT_TRUE(finite);
         ASSERT_EQ(top.count, k) << name << ", guess " << guess;
         for (size_t j = 0; j < k; ++j) found[top.positions[j]] = top.values[j];

@@ -81,6 +81,7 @@ template <typename T>
 struct Encoded {
   std::vector<std::byte> bytes;
   std::vector<T> residual_out;
+  bool finite = true;
 
   bool operator==(const Encoded& other) const {
     return SameBits(bytes, other.bytes) && SameBits(residual_out, other.residual_out);
@@ -93,7 +94,9 @@ Encoded<T> Encode(const Compressor& compressor, const Site& site, const std::vec
   Lane lane;
   Encoded<T> result{std::vector<std::byte>(compressor.Bytes(site.piece, kDtypeOf<T>)),
                     std::vector<T>(site.piece.numel)};
-  result.bytes.resize(compressor.Encode(site, lane, v, scale, residual_in, result.residual_out, result.bytes));
+  const EncodeResult made = compressor.Encode(site, lane, v, scale, residual_in, result.residual_out, result.bytes);
+  result.bytes.resize(made.bytes);
+  result.finite = made.finite;
   return result;
 }
 

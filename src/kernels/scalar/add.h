@@ -18,44 +18,49 @@ T ValueAt(const std::byte* values, size_t i) {
   return value;
 }
 
-/// Elements first .. first + n - 1 of a source into u, which may be their place in source.left. Returns their largest
-/// magnitude, as bits.
+/// u = scale v + residual, for n elements; no residual: null. Returns whether u is finite.
 template <typename T>
-typename Bits<T>::Word AddPart(const Source<T>& source, size_t first, size_t n, T* u) {
-  const T* v = source.v.empty() ? nullptr : source.v.data() + first;
-  const T* residual = source.residual.empty() ? nullptr : source.residual.data() + first;
-  if (!source.kept.empty()) std::copy_n(residual, n, source.kept.data() + first);
+bool AddRow(const T* v, T scale, const T* residual, size_t n, T* u) {
   typename Bits<T>::Word largest = 0;
-  if (v == nullptr && residual == nullptr)
-    std::fill_n(u, n, T{0});
-  else if (v == nullptr)
-    std::copy_n(residual, residual == u ? 0 : n, u);
-  else if (residual == nullptr)
-    for (size_t i = 0; i < n; ++i) u[i] = source.scale * v[i];
+  if (residual == nullptr)
+    for (size_t i = 0; i < n; ++i) u[i] = scale * v[i];
   else
-    for (size_t i = 0; i < n; ++i) u[i] = source.scale * v[i] + residual[i];
+    for (size_t i = 0; i < n; ++i) u[i] = scale * v[i] + residual[i];
   for (size_t i = 0; i < n; ++i) largest = std::max(largest, MagnitudeBits(u[i]));
-  return largest;
+  return largest < Bits<T>::kInfinity;
 }
 
+/// The block of a source that begins at `first`, of n elements, into u. Returns whether it was finite; else v counts as
+/// zero.
 template <typename T>
-bool AddKeeping(const Source<T>& source, std::span<T> u) {
-  return AddPart(source, 0, u.size(), u.data()) < Bits<T>::kInfinity;
+bool AddBlock(const Source<T>& source, size_t first, size_t n, T* u) {
+  const T* residual = source.residual.empty() ? nullptr : source.residual.data() + first;
+  T sum[kBlock];
+  const bool finite =
+      AddRow(source.v.empty() ? kZeroBlock<T> : source.v.data() + first, source.scale, residual, n, sum);
+  if (!finite) AddRow(kZeroBlock<T>, source.scale, residual, n, sum);
+  std::copy_n(sum, n, u);
+  return finite;
 }
 
-/// Calls encode(first, u) for each block of a source, u being its elements, to become u - C(u). Returns whether u is
-/// finite; encode sees those that are not, too.
+/// Calls encode(first, u) for each block of a source, u being its elements, to become u - C(u). Returns whether all of
+/// u was finite.
 template <typename T, typename Encode>
 bool ForBlocksOf(const Source<T>& source, Encode&& encode) {
-  T scratch[kBlock];
-  typename Bits<T>::Word largest = 0;
+  bool finite = true;
+  T nowhere[kBlock];
   for (size_t first = 0; first < source.n; first += kBlock) {
     const size_t n = std::min(kBlock, source.n - first);
-    T* u = source.left.empty() ? scratch : source.left.data() + first;
-    largest = std::max(largest, AddPart(source, first, n, u));
+    T* const u = source.left.empty() ? nowhere : source.left.data() + first;
+    finite &= AddBlock(source, first, n, u);
     encode(first, std::span<T>(u, n));
   }
-  return largest < Bits<T>::kInfinity;
+  return finite;
+}
+
+template <typename T>
+bool AddChecked(const Source<T>& source) {
+  return ForBlocksOf<T>(source, [](size_t, std::span<T>) {});
 }
 
 template <typename T>

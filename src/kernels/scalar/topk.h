@@ -11,14 +11,13 @@
 namespace gradwire::kernels::scalar {
 
 template <typename T>
-bool CollectLarge(const Source<T>& source, std::span<T> u, typename Bits<T>::Word least, size_t limit,
-                  Candidates<T>& found) {
-  typename Bits<T>::Word largest = 0;
+bool CollectLarge(const Source<T>& source, typename Bits<T>::Word least, size_t limit, Candidates<T>& found) {
+  bool finite = true;
   T nowhere[kBlock];
   while (found.next < source.n && found.count <= limit) {
     const size_t first = found.next, n = std::min(kBlock, source.n - first);
-    T* const block = u.empty() ? nowhere : u.data() + first;
-    largest = std::max(largest, AddPart(source, first, n, block));
+    T* const block = source.left.empty() ? nowhere : source.left.data() + first;
+    finite &= AddBlock(source, first, n, block);
     for (size_t i = 0; i < n; ++i) {
       found.values[found.count] = block[i];
       found.positions[found.count] = static_cast<uint32_t>(first + i);
@@ -26,7 +25,7 @@ bool CollectLarge(const Source<T>& source, std::span<T> u, typename Bits<T>::Wor
     }
     found.next = first + n;
   }
-  return largest < Bits<T>::kInfinity;
+  return finite;
 }
 
 /// By bisection between `least` and the largest magnitude: count(m) is how many are m or more, k or more for `least`.

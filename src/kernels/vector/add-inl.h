@@ -9,6 +9,7 @@
 
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
+#include "kernels/kernels.h"
 #include "kernels/scalar/add.h"
 #include "kernels/vector/row-inl.h"
 
@@ -34,110 +35,140 @@ class Finite {
   Row<T> any_;
 };
 
-/// Brings the rows of the next block into the cache while this one is encoded: a second sweep over a block asks for
-/// nothing, and the memory would be idle (measured on an Intel Xeon: sign 1.32 updates without, 1.16 with).
-template <typename T>
-class Ahead {
+/// A block of a source: its elements of u are made from memory at each sweep, so that nothing is written before the
+/// block is known to be finite, and then once.
+template <typename T, bool kHasResidual>
+class Block {
  public:
-  HWY_INLINE Ahead(const Source<T>& source, size_t first)
-      : v_(At(source.v, source.n, first)), residual_(At(source.residual, source.n, first)) {}
-  /// Row by row, i = 0, 16, 32, ...
+  /// `left`: where u - C(u) of this block goes; null: nowhere.
+  HWY_INLINE Block(const Source<T>& source, size_t first, T* left, bool fetches)
+      : n_(HWY_MIN(kBlock, source.n - first)),
+        v_(source.v.empty() ? kZeroBlock<T> : source.v.data() + first),
+        scale_(hn::Set(Tag<T>(), source.scale)),
+        residual_(kHasResidual ? source.residual.data() + first : nullptr),
+        left_(left),
+        fetches_(fetches && !source.v.empty() && first + 2 * kBlock <= source.n) {}
+
+  HWY_INLINE size_t n() const { return n_; }
+  HWY_INLINE size_t whole() const { return n_ / kRow * kRow; }
+  /// Whether it is finite; else v counts as zero from here on.
+  HWY_INLINE bool Check() {
+    Finite<T> finite;
+    ForRows([&](const Row<T>& u) HWY_ATTR { finite.See(u); });
+    if (finite.all()) return true;
+    DropV();
+    return false;
+  }
+  HWY_INLINE void DropV() {
+    v_ = kZeroBlock<T>;
+    fetches_ = false;
+  }
+
+  /// Row i / 16 of u; of the last one, which has fewer elements, LoadTail: the others are 0.
+  HWY_INLINE Row<T> Load(size_t i) const {
+    return Each<T>([&](size_t k) HWY_ATTR {
+      const size_t at = i + k * Row<T>::kLanes;
+      const auto scaled = hn::Mul(scale_, hn::LoadU(Tag<T>(), v_ + at));
+      if constexpr (kHasResidual) return hn::Add(scaled, hn::LoadU(Tag<T>(), residual_ + at));
+      return scaled;
+    });
+  }
+  HWY_INLINE Row<T> LoadTail(size_t i) const {
+    const Row<T> v = LoadPart(v_ + i, n_ - i), residual = kHasResidual ? LoadPart(residual_ + i, n_ - i) : ZeroRow<T>();
+    return Each<T>([&](size_t k) HWY_ATTR {
+      const auto scaled = hn::Mul(scale_, v.v[k]);
+      if constexpr (kHasResidual) return hn::Add(scaled, residual.v[k]);
+      return scaled;
+    });
+  }
+  /// What is left of it, where that is wanted.
+  HWY_INLINE void Store(size_t i, const Row<T>& left) const {
+    if (left_ != nullptr) StoreRow(left, left_ + i);
+  }
+  HWY_INLINE void StoreTail(size_t i, const Row<T>& left) const {
+    if (left_ != nullptr) StorePart(left, left_ + i, n_ - i);
+  }
+  /// Asks for the next block's row (kernels::FetchesAhead).
   HWY_INLINE void Fetch(size_t i) const {
-    hwy::Prefetch(v_ + i);
-    hwy::Prefetch(residual_ + i);
+    if (!fetches_) return;
+    hwy::Prefetch(v_ + kBlock + i);
+    if (kHasResidual) hwy::Prefetch(residual_ + kBlock + i);
+  }
+
+  /// see(u) of each row.
+  template <typename See>
+  HWY_INLINE void ForRows(See&& see) const {
+    for (size_t i = 0; i < whole(); i += kRow) see(Load(i));
+    if (whole() < n_) see(LoadTail(whole()));
+  }
+  /// take(i, elements, u) of each row, which leaves in u what is left of it.
+  template <typename Take>
+  HWY_INLINE void TakeRows(Take&& take) const {
+    for (size_t i = 0; i < whole(); i += kRow) {
+      Fetch(i);
+      Row<T> u = Load(i);
+      take(i, kRow, u);
+      Store(i, u);
+    }
+    if (whole() == n_) return;
+    Row<T> u = LoadTail(whole());
+    take(whole(), n_ - whole(), u);
+    StoreTail(whole(), u);
   }
 
  private:
-  /// Behind the end there is nothing to ask for, and of no vector: asking for nothing's address does no harm.
-  static HWY_INLINE const T* At(std::span<const T> of, size_t n, size_t first) {
-    return of.empty() || first + 2 * kBlock > n ? of.data() : of.data() + first + kBlock;
-  }
+  const size_t n_;
   const T* v_;
-  const T* residual_;
+  const Vec<T> scale_;
+  const T* const residual_;
+  T* const left_;
+  bool fetches_;
 };
 
-/// Elements first .. first + n - 1 of a source into u, with `see` of each row, the last one filled up with zeros.
-template <typename T, typename See>
-HWY_INLINE void AddBlock(const Source<T>& source, size_t first, size_t n, T* u, See&& see) {
-  const size_t whole = n / kRow * kRow;
-  if (source.v.empty()) {  // rare: nothing but memory, or zeros
-    scalar::AddPart(source, first, n, u);
-    for (size_t i = 0; i < whole; i += kRow) see(LoadRow(u + i));
-    if (whole < n) see(LoadPart(u + whole, n - whole));
-    return;
+template <typename T, bool kHasResidual, typename Encoder>
+HWY_INLINE bool EncodeBlocks(const Source<T>& source, Encoder& encoder) {
+  const bool fetches = FetchesAhead();
+  bool all_finite = true;
+  for (size_t first = 0; first < source.n; first += kBlock) {
+    Block<T, kHasResidual> block(source, first, source.left.empty() ? nullptr : source.left.data() + first, fetches);
+    Finite<T> finite;
+    encoder.Begin();
+    block.ForRows([&](const Row<T>& u) HWY_ATTR {
+      finite.See(u);
+      encoder.See(u);
+    });
+    if (!finite.all()) {
+      all_finite = false;
+      block.DropV();
+      encoder.Begin();
+      block.ForRows([&](const Row<T>& u) HWY_ATTR { encoder.See(u); });
+    }
+    encoder.End(first, block);
   }
-  const T* v = source.v.data() + first;
-  const auto scale = hn::Set(Tag<T>(), source.scale);
-  if (source.residual.empty()) {
-    const auto take = [&](const Row<T>& x) HWY_ATTR {
-      const Row<T> row = Each<T>([&](size_t k) HWY_ATTR { return hn::Mul(scale, x.v[k]); });
-      see(row);
-      return row;
-    };
-    for (size_t i = 0; i < whole; i += kRow) StoreRow(take(LoadRow(v + i)), u + i);
-    if (whole < n) StorePart(take(LoadPart(v + whole, n - whole)), u + whole, n - whole);
-    return;
-  }
-  HWY_ALIGN T nowhere[kBlock];
-  const T* residual = source.residual.data() + first;
-  T* kept = source.kept.empty() ? nowhere : source.kept.data() + first;
-  const auto take = [&](const Row<T>& x, const Row<T>& e) HWY_ATTR {
-    const Row<T> row = Each<T>([&](size_t k) HWY_ATTR { return hn::Add(hn::Mul(scale, x.v[k]), e.v[k]); });
-    see(row);
-    return row;
-  };
-  // Some rows are read before any is written: one by one, writing `kept` held up the reads (on an AMD EPYC, in the
-  // cache: 12 us a piece for 14).
-  size_t at = 0;
-  constexpr size_t kSome = HWY_MAX(1, 4 / Row<T>::kVectors);  // within the registers
-  for (; at + kSome * kRow <= whole; at += kSome * kRow) {
-    Row<T> e[kSome], x[kSome];
-    for (size_t k = 0; k < kSome; ++k) e[k] = LoadRow(residual + at + k * kRow), x[k] = LoadRow(v + at + k * kRow);
-    for (size_t k = 0; k < kSome; ++k) StoreRow(e[k], kept + at + k * kRow);
-    for (size_t k = 0; k < kSome; ++k) StoreRow(take(x[k], e[k]), u + at + k * kRow);
-  }
-  for (size_t i = at; i < whole; i += kRow) {
-    const Row<T> e = LoadRow(residual + i);
-    StoreRow(e, kept + i);
-    StoreRow(take(LoadRow(v + i), e), u + i);
-  }
-  if (whole < n) {
-    const Row<T> e = LoadPart(residual + whole, n - whole);
-    StorePart(e, kept + whole, n - whole);
-    StorePart(take(LoadPart(v + whole, n - whole), e), u + whole, n - whole);
-  }
+  return all_finite;
 }
 
-/// Calls encoder.Begin(), See(row) for each row of a block's u, and End(first, n, u, ahead), which leaves u - C(u) in
-/// u, for each block of a source. Returns whether u is finite.
+/// Calls encoder.Begin(), See(u) for each row of a block, and End(first, block), for each block of a source. Returns
+/// whether all of u was finite.
 template <typename T, typename Encoder>
 HWY_INLINE bool ForBlocksOf(const Source<T>& source, Encoder&& encoder) {
-  HWY_ALIGN T scratch[kBlock];
-  Finite<T> finite;
-  for (size_t first = 0; first < source.n; first += kBlock) {
-    const size_t n = HWY_MIN(kBlock, source.n - first);
-    T* u = source.left.empty() ? scratch : source.left.data() + first;
-    encoder.Begin();
-    AddBlock(source, first, n, u, [&](const Row<T>& row) HWY_ATTR {
-      finite.See(row);
-      encoder.See(row);
-    });
-    encoder.End(first, n, u, Ahead<T>(source, first));
-  }
-  return finite.all();
+  return source.residual.empty() ? EncodeBlocks<T, false>(source, encoder) : EncodeBlocks<T, true>(source, encoder);
 }
 
-template <typename T>
-bool AddKeeping(const Source<T>& source, std::span<T> u) {
-  Finite<T> finite;
-  for (size_t first = 0; first < u.size(); first += kBlock) {
-    // Into the next page, at which the processor's own prefetching ends (measured on an AMD EPYC, 4 KiB pages: 1.1
-    // updates for 1.4). Not where more is done with a block than this: there it cost as much.
-    Ahead<T>(source, first).Fetch(0);
-    AddBlock(source, first, HWY_MIN(kBlock, u.size() - first), u.data() + first,
-             [&](const Row<T>& row) HWY_ATTR { finite.See(row); });
+class NoEncoder {
+ public:
+  HWY_INLINE void Begin() {}
+  template <typename R>
+  HWY_INLINE void See(const R&) {}
+  template <typename B>
+  HWY_INLINE void End(size_t, const B& block) {
+    block.TakeRows([](size_t, size_t, auto&) HWY_ATTR {});
   }
-  return finite.all();
+};
+
+template <typename T>
+bool AddChecked(const Source<T>& source) {
+  return ForBlocksOf(source, NoEncoder());
 }
 
 template <typename T>
@@ -151,7 +182,7 @@ void StreamTo(std::span<const T> from, std::span<T> out) {
 
 template <typename T>
 constexpr void PutAdd(Table<T>& table) {
-  table.AddKeeping = AddKeeping<T>;
+  table.AddChecked = AddChecked<T>;
   table.StreamTo = StreamTo<T>;
 }
 

@@ -39,26 +39,19 @@ class SignEncoder {
   HWY_INLINE void See(const Row<T>& u) {
     for (size_t k = 0; k < Row<T>::kVectors; ++k) sum_.v[k] = hn::Add(sum_.v[k], hn::Abs(u.v[k]));
   }
-  HWY_INLINE void End(size_t first, size_t n, T* u, const Ahead<T>& ahead) {
+  template <typename B>
+  HWY_INLINE void End(size_t first, const B& block) {
     std::array<T, kRow> lanes;
     StoreRow(sum_, lanes.data());
-    const T scale = std::min(scalar::Fold(lanes) / static_cast<T>(n), std::numeric_limits<T>::max());
+    const T mean = scalar::Fold(lanes) / static_cast<T>(block.n()),
+            scale = std::min(mean, std::numeric_limits<T>::max());
     std::memcpy(scales_ + first / kBlock * sizeof(T), &scale, sizeof(T));
     const auto plus = hn::Set(Tag<T>(), scale);
     uint8_t* bits = bits_ + first / 8;
-    const size_t whole = n / kRow * kRow;
-    for (size_t i = 0; i < whole; i += kRow) {
-      ahead.Fetch(i);
-      Row<T> row = LoadRow(u + i);
-      const auto of_row = static_cast<uint16_t>(TakeSigns<T>(plus, row));
-      std::memcpy(bits + i / 8, &of_row, 2);
-      StoreRow(row, u + i);
-    }
-    if (whole == n) return;
-    Row<T> row = LoadPart(u + whole, n - whole);
-    const uint32_t of_row = TakeSigns<T>(plus, row);
-    std::memcpy(bits + whole / 8, &of_row, (n - whole + 7) / 8);
-    StorePart(row, u + whole, n - whole);
+    block.TakeRows([&](size_t i, size_t elements, Row<T>& u) HWY_ATTR {
+      const auto of_row = static_cast<uint16_t>(TakeSigns<T>(plus, u));
+      std::memcpy(bits + i / 8, &of_row, elements == kRow ? 2 : (elements + 7) / 8);
+    });
   }
 
  private:

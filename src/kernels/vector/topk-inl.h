@@ -55,23 +55,28 @@ class Collector {
   size_t begin_, count_;
 };
 
-inline bool CollectLargeFloats(const Source<float>& source, std::span<float> u, uint32_t least, size_t limit,
-                               Candidates<float>& found) {
+template <bool kHasResidual>
+HWY_INLINE bool CollectFrom(const Source<float>& source, uint32_t least, size_t limit, Candidates<float>& found) {
   HWY_ALIGN float nowhere[kBlock];
-  Finite<float> finite;
+  const bool fetches = FetchesAhead();
+  bool all_finite = true;
   Collector collector(least, found);
   while (found.next < source.n && collector.count() <= limit) {
-    const size_t first = found.next, n = HWY_MIN(kBlock, source.n - first);
-    float* const block = u.empty() ? nowhere : u.data() + first;
-    AddBlock(source, first, n, block, [&](const Row<float>& row) HWY_ATTR {
-      finite.See(row);
-      collector.See(row);
-    });
-    found.next = first + n;
-    collector.End(block, first, n);
+    const size_t first = found.next;
+    float* const u = source.left.empty() ? nowhere : source.left.data() + first;
+    Block<float, kHasResidual> block(source, first, u, fetches);
+    all_finite &= block.Check();
+    block.TakeRows([&](size_t, size_t, const Row<float>& row) HWY_ATTR { collector.See(row); });
+    found.next = first + block.n();
+    collector.End(u, first, block.n());
   }
   found.count = collector.count();
-  return finite.all();
+  return all_finite;
+}
+
+inline bool CollectLargeFloats(const Source<float>& source, uint32_t least, size_t limit, Candidates<float>& found) {
+  return source.residual.empty() ? CollectFrom<false>(source, least, limit, found)
+                                 : CollectFrom<true>(source, least, limit, found);
 }
 
 HWY_INLINE size_t CountFrom(std::span<const float> values, uint32_t least) {
