@@ -68,16 +68,46 @@ bool EncodeSigns(const Source<T>& source, std::byte* scales, uint8_t* bits) {
 /// Payloads that are summed at once; of more, the sum of the first ones is read again.
 inline constexpr size_t kMostSigns = 64;
 
-/// The sum of a row's signs, in order, onto `sum`. `value`: of each payload, in this block. `at`: the row's first byte.
+/// plus, or minus that by bit: where an instruction set has masks it chooses, else the bit moves to where signs are.
 template <typename T>
-HWY_INLINE void AddRowOfSigns(std::span<const Signs<T>> all, const T* value, size_t at, size_t bytes, Row<T>& sum) {
+HWY_INLINE Vec<T> Signed(Vec<T> plus, uint32_t bits, size_t k) {
+#if HWY_TARGET == HWY_AVX3
+  return hn::IfThenElse(MaskOf<T>(bits, k), hn::Neg(plus), plus);
+#else
+  const hn::RebindToUnsigned<Tag<T>> du;
+  using Word = hn::TFromD<decltype(du)>;
+  const auto places = hn::Sub(hn::Set(du, static_cast<Word>(8 * sizeof(T) - 1 - k * Row<T>::kLanes)), hn::Iota(du, 0));
+  const auto sign =
+      hn::And(hn::Shl(hn::Set(du, static_cast<Word>(bits)), places), hn::BitCast(du, hn::SignBit(Tag<T>())));
+  return hn::BitCast(Tag<T>(), hn::Xor(hn::BitCast(du, plus), sign));
+#endif
+}
+
+/// Rows that are summed together: what all their vectors need of a payload is made once.
+template <typename T>
+inline constexpr size_t kRowsOfSigns = Row<T>::kVectors > 4 ? 1 : HWY_MIN(4, 8 / Row<T>::kVectors);
+
+/// The signs of rows, payload by payload, onto `sums`. `value`: of each payload, in this block. `bytes`: of the rows'
+/// bits, from byte `at` on.
+template <typename T, size_t kRows>
+HWY_INLINE void AddRowsOfSigns(std::span<const Signs<T>> all, const T* value, size_t at, size_t bytes, Row<T>* sums) {
   for (size_t r = 0; r < all.size(); ++r) {
-    uint16_t bits = 0;
+    uint64_t bits = 0;
     std::memcpy(&bits, all[r].bits + at, bytes);
-    const auto plus = hn::Set(Tag<T>(), value[r]), minus = hn::Neg(plus);
-    for (size_t k = 0; k < Row<T>::kVectors; ++k)
-      sum.v[k] = hn::Add(sum.v[k], hn::IfThenElse(MaskOf<T>(bits, k), minus, plus));
+    const auto plus = hn::Set(Tag<T>(), value[r]);
+    for (size_t row = 0; row < kRows; ++row)
+      for (size_t k = 0; k < Row<T>::kVectors; ++k)
+        sums[row].v[k] = hn::Add(sums[row].v[k], Signed<T>(plus, bits >> (kRow * row) & 0xffff, k));
   }
+}
+
+template <typename T, size_t kRows>
+HWY_INLINE void SumRowsOfSigns(std::span<const Signs<T>> all, const T* value, size_t at, Into into, T* out) {
+  Row<T> sums[kRows];
+  for (size_t row = 0; row < kRows; ++row) sums[row] = into == Into::kAdd ? LoadRow(out + kRow * row) : ZeroRow<T>();
+  AddRowsOfSigns<T, kRows>(all, value, at, kRows * kRow / 8, sums);
+  for (size_t row = 0; row < kRows; ++row)
+    into == Into::kStream ? StreamRow(sums[row], out + kRow * row) : StoreRow(sums[row], out + kRow * row);
 }
 
 template <typename T>
@@ -85,17 +115,16 @@ HWY_INLINE void SumSignsOfBlock(std::span<const Signs<T>> all, Into into, size_t
   T value[kMostSigns];
   for (size_t r = 0; r < all.size(); ++r)
     value[r] = all[r].weight * scalar::ValueAt<T>(all[r].scales, all[r].one_scale ? 0 : first / kBlock);
-  const size_t whole = out.size() / kRow * kRow;
-  for (size_t i = 0; i < whole; i += kRow) {
-    Row<T> sum = into == Into::kAdd ? LoadRow(out.data() + i) : ZeroRow<T>();
-    AddRowOfSigns(all, value, (first + i) / 8, 2, sum);
-    into == Into::kStream ? StreamRow(sum, out.data() + i) : StoreRow(sum, out.data() + i);
-  }
-  if (whole == out.size()) return;
-  const size_t rest = out.size() - whole;
-  Row<T> sum = into == Into::kAdd ? LoadPart(out.data() + whole, rest) : ZeroRow<T>();
-  AddRowOfSigns(all, value, (first + whole) / 8, (rest + 7) / 8, sum);
-  StorePart(sum, out.data() + whole, rest);
+  constexpr size_t kRows = kRowsOfSigns<T>;
+  size_t i = 0;
+  for (; i + kRows * kRow <= out.size(); i += kRows * kRow)
+    SumRowsOfSigns<T, kRows>(all, value, (first + i) / 8, into, out.data() + i);
+  for (; i + kRow <= out.size(); i += kRow) SumRowsOfSigns<T, 1>(all, value, (first + i) / 8, into, out.data() + i);
+  if (i == out.size()) return;
+  const size_t rest = out.size() - i;
+  Row<T> sum = into == Into::kAdd ? LoadPart(out.data() + i, rest) : ZeroRow<T>();
+  AddRowsOfSigns<T, 1>(all, value, (first + i) / 8, (rest + 7) / 8, &sum);
+  StorePart(sum, out.data() + i, rest);
 }
 
 template <typename T>
