@@ -53,6 +53,9 @@ std::vector<std::string> EnvironmentOf(const RankEnv& env) {
     const int cores = static_cast<int>(std::thread::hardware_concurrency());
     variables.push_back(fmt::format("OMP_NUM_THREADS={}", std::max(1, cores / env.local_world_size)));
   }
+  // glibc then asks for huge pages (since 2.35), where the system gives them on request only: a pass e += v over two
+  // vectors of 45 MB takes 0.73 of its time (AMD EPYC), and all that an exchange does is a few such passes.
+  if (std::getenv("GLIBC_TUNABLES") == nullptr) variables.emplace_back("GLIBC_TUNABLES=glibc.malloc.hugetlb=1");
   const size_t own = variables.size();
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view variable = *entry, name = variable.substr(0, variable.find('=') + 1);

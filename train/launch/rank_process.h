@@ -11,8 +11,8 @@
 
 namespace gradwire::train {
 
-/// This process's environment with what `env` says in it, and OMP_NUM_THREADS = cores / local_world_size, at least 1,
-/// unless it is set.
+/// This process's environment with what `env` says in it, and, unless they are set, OMP_NUM_THREADS = cores /
+/// local_world_size, at least 1, and GLIBC_TUNABLES, which asks for memory in huge pages.
 std::vector<std::string> EnvironmentOf(const RankEnv& env);
 
 /// Starts `program` (a path) with `arguments` (its name first) as a child that dies with the calling thread, in the

@@ -35,6 +35,7 @@ class Launch : public testing::Test {
     std::filesystem::create_directory(folder_);
     mkfifo((folder_ + "/fifo").c_str(), 0600);
     unsetenv("OMP_NUM_THREADS");
+    unsetenv("GLIBC_TUNABLES");
   }
   ~Launch() override { std::filesystem::remove_all(folder_); }
 
@@ -86,6 +87,14 @@ TEST_F(Launch, CoresAreSharedOutUnlessTheUserSaysHowMany) {
   setenv("OMP_NUM_THREADS", "7", 1);
   EXPECT_EQ(Run(1, "echo $OMP_NUM_THREADS > threads"), 0);
   EXPECT_EQ(Line("threads"), "7");
+}
+
+TEST_F(Launch, MemoryComesInHugePagesUnlessTheUserTunesGlibc) {
+  EXPECT_EQ(Run(1, "echo $GLIBC_TUNABLES > tunables"), 0);
+  EXPECT_EQ(Line("tunables"), "glibc.malloc.hugetlb=1");
+  setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0", 1);
+  EXPECT_EQ(Run(1, "echo $GLIBC_TUNABLES > tunables"), 0);
+  EXPECT_EQ(Line("tunables"), "glibc.malloc.hugetlb=0");
 }
 
 TEST_F(Launch, ExitCodeIsThatOfTheRankThatFailed) {
