@@ -44,6 +44,7 @@ class Block {
   HWY_INLINE Block(const Source<T>& source, size_t first, T* left, bool fetches)
       : n_(HWY_MIN(kBlock, source.n - first)),
         v_(source.v.empty() ? kZeroBlock<T> : source.v.data() + first),
+        factor_(source.scale),
         scale_(hn::Set(Tag<T>(), source.scale)),
         residual_(kHasResidual ? source.residual.data() + first : nullptr),
         left_(left),
@@ -80,6 +81,11 @@ class Block {
       if constexpr (kHasResidual) return hn::Add(scaled, residual.v[k]);
       return scaled;
     });
+  }
+  /// One element of it.
+  HWY_INLINE T At(size_t i) const {
+    const T scaled = factor_ * v_[i];
+    return kHasResidual ? scaled + residual_[i] : scaled;
   }
   /// What is left of it, where that is wanted.
   HWY_INLINE void Store(size_t i, const Row<T>& left) const {
@@ -119,6 +125,7 @@ class Block {
  private:
   const size_t n_;
   const T* v_;
+  const T factor_;
   const Vec<T> scale_;
   const T* const residual_;
   T* const left_;

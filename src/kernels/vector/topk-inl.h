@@ -26,13 +26,13 @@ HWY_INLINE Magnitudes Below(uint32_t least) { return hn::Set(Tag<int32_t>(), sta
 class Collector {
  public:
   HWY_INLINE Collector(uint32_t least, const Candidates<float>& found)
-      : below_(Below(least)),
-        positions_(hn::Iota(Tag<uint32_t>(), static_cast<uint32_t>(found.next))),
-        to_(found.positions),
-        values_(found.values),
-        begin_(found.count),
-        count_(found.count) {}
+      : below_(Below(least)), to_(found.positions), values_(found.values), begin_(found.count), count_(found.count) {}
 
+  /// A block from `first` on, or the same one again.
+  HWY_INLINE void Begin(size_t first) {
+    count_ = begin_;
+    positions_ = hn::Iota(Tag<uint32_t>(), static_cast<uint32_t>(first));
+  }
   HWY_INLINE void See(const Row<float>& row) {
     for (size_t k = 0; k < Row<float>::kVectors; ++k) {
       const auto large = hn::RebindMask(Tag<uint32_t>(), hn::Gt(MagnitudesOf(row.v[k]), below_));
@@ -40,35 +40,52 @@ class Collector {
       positions_ = hn::Add(positions_, hn::Set(Tag<uint32_t>(), uint32_t{Row<float>::kLanes}));
     }
   }
-  /// Behind a block of n elements, the first .. of the piece, without what filled up its last row.
-  HWY_INLINE void End(const float* block, size_t first, size_t n) {
-    while (count_ > begin_ && to_[count_ - 1] >= first + n) --count_;
-    for (; begin_ < count_; ++begin_) values_[begin_] = block[to_[begin_] - first];
+  /// Behind a block that ends at `end`, without what filled up its last row. at(position): its value.
+  template <typename At>
+  HWY_INLINE void End(size_t end, At&& at) {
+    while (count_ > begin_ && to_[count_ - 1] >= end) --count_;
+    for (; begin_ < count_; ++begin_) values_[begin_] = at(to_[begin_]);
   }
   HWY_INLINE size_t count() const { return count_; }
 
  private:
   Magnitudes below_;
-  Vec<uint32_t> positions_;
+  Vec<uint32_t> positions_ = hn::Zero(Tag<uint32_t>());
   uint32_t* to_;
   float* values_;
   size_t begin_, count_;
 };
 
+/// Large ones are collected in a block's first sweep, which waits for the memory anyway.
 template <bool kHasResidual>
 HWY_INLINE bool CollectFrom(const Source<float>& source, uint32_t least, size_t limit, Candidates<float>& found) {
-  HWY_ALIGN float nowhere[kBlock];
   const bool fetches = FetchesAhead();
   bool all_finite = true;
   Collector collector(least, found);
   while (found.next < source.n && collector.count() <= limit) {
     const size_t first = found.next;
-    float* const u = source.left.empty() ? nowhere : source.left.data() + first;
-    Block<float, kHasResidual> block(source, first, u, fetches);
-    all_finite &= block.Check();
-    block.TakeRows([&](size_t, size_t, const Row<float>& row) HWY_ATTR { collector.See(row); });
+    const float* const left = source.left.empty() ? nullptr : source.left.data();
+    Block<float, kHasResidual> block(source, first, source.left.empty() ? nullptr : source.left.data() + first,
+                                     fetches);
+    Finite<float> finite;
+    collector.Begin(first);
+    block.ForRows([&](const Row<float>& row) HWY_ATTR {
+      finite.See(row);
+      collector.See(row);
+    });
+    if (!finite.all()) {
+      all_finite = false;
+      block.DropV();
+      collector.Begin(first);
+      block.ForRows([&](const Row<float>& row) HWY_ATTR { collector.See(row); });
+    }
     found.next = first + block.n();
-    collector.End(u, first, block.n());
+    if (left == nullptr) {
+      collector.End(found.next, [&](size_t at) HWY_ATTR { return block.At(at - first); });
+    } else {
+      block.TakeRows([](size_t, size_t, const Row<float>&) HWY_ATTR {});
+      collector.End(found.next, [&](size_t at) HWY_ATTR { return left[at]; });
+    }
   }
   found.count = collector.count();
   return all_finite;
