@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "compress/operator.h"
 #include "compress/spec.h"
 
@@ -16,11 +18,13 @@ class Identity final : public Operator<Identity> {
   std::optional<double> delta(const Piece&) const override { return 1; }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
 
+  /// The payload is where u is made.
   template <typename T>
-  void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    if (u.empty()) return;
-    std::memcpy(out.data(), u.data(), u.size_bytes());
-    std::fill(u.begin(), u.end(), T{0});
+  EncodeResult EncodeSource(const Site&, Lane&, kernels::Source<T> source, std::span<std::byte> out) const {
+    const std::span<T> left = std::exchange(source.left, {reinterpret_cast<T*>(out.data()), source.n});
+    const bool finite = kernels::AddChecked(source);
+    std::fill(left.begin(), left.end(), T{0});
+    return {out.size(), finite};
   }
 
   template <typename T>
