@@ -16,12 +16,12 @@ kernels::Candidates<T> TakeCandidates(Lane& lane, size_t n, size_t limit) {
   return {lane.scratch.Take<T>(room).data(), lane.scratch.Take<uint32_t>(room).data()};
 }
 
-/// A magnitude that a few more than k elements of a source have: by 64 rows of 16 elements, spread over the piece. 0
+/// A magnitude that a few more than k elements of a source have: by 32 rows of 16 elements, spread over the piece. 0
 /// where that is not worth it. Any number would do: what is found does not depend on it (Largest), only how long it
 /// takes. A sample's k-th would be too high half of the time, hence four deviations more.
 template <typename T>
 typename kernels::Bits<T>::Word GuessLeast(const kernels::Source<T>& source, size_t k) {
-  constexpr size_t kRow = 16, kRows = 64, kSample = kRow * kRows;
+  constexpr size_t kRow = 16, kRows = 32, kSample = kRow * kRows;
   if (source.n < 4 * kSample) return 0;
   const double expected = static_cast<double>(kSample) * static_cast<double>(k) / static_cast<double>(source.n);
   const auto rank = static_cast<size_t>(expected + 4 * std::sqrt(expected) + 2);
