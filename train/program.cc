@@ -55,7 +55,7 @@ int Sweep(const CommandLine& line, const RunProcesses& run_processes) {
 int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processes, const ExchangeDoor& bench_door) {
   const CommandLine line = Parse(argc, argv);
   if (line.exit_code) return *line.exit_code;
-  if (line.command == Command::kTrain || line.command == Command::kSweep)
+  if (line.command == Command::kTrain || line.command == Command::kSweep || line.command == Command::kBench)
     CheckVariables(VariablesSet(), Reader::kNobody);
   switch (line.command) {
     case Command::kTrain: return Train(line, argc, argv, run_processes);

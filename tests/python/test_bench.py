@@ -55,7 +55,7 @@ def test_dense_floor_and_compressors_are_timed_and_counted(door, tmp_path):
     written = json.loads(file.read_text())
     variants = {variant["name"]: variant for variant in written["variants"]}
     assert list(variants) == ["dense DDP", "floor", "none", "ef+sign min_compress_numel=0"]
-    assert written["rate"] == "loopback" and written["ranks"] == 2 and len(variants["floor"]["rounds_s"]) == 2
+    assert written["interface"] == "lo" and written["ranks"] == 2 and len(variants["floor"]["rounds_s"]) == 2
     sign = variants["ef+sign min_compress_numel=0"]
     assert 20_000 / 8 < sign["bytes"] < 20_000 / 4 < 80_000 <= variants["none"]["bytes"] <= 81_000
     for name in ("dense DDP", "none"):
@@ -97,6 +97,23 @@ def test_kernels_are_checked_and_timed(door, tmp_path):
     written = json.loads(file.read_text())
     assert written["wrong"] == [] and {entry["operator"] for entry in written["operators"]} >= {"sign", "ssign"}
     assert "encode + feedback" in done.stdout
+
+
+def test_a_rank_that_dies_ends_the_run_and_the_hosts(hosts):
+    process = subprocess.Popen([*PROGRAM, *BENCH, "--model", "20000", "--rounds", "100000", "--rate", "100mbit"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=PATH)  # fmt: skip
+    try:
+        end = time.monotonic() + 60
+        while len(ranks_of(process)) < 2:
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.05)
+        time.sleep(2)
+        os.kill(int(ranks_of(process)[1]), signal.SIGKILL)
+        said = process.communicate(timeout=120)[1]
+        assert process.returncode == 128 + signal.SIGKILL and "rank 1 was killed by SIGKILL" in said
+    finally:
+        process.kill()
+    assert namespaces_of(process) == []
 
 
 @DOORS

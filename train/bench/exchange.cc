@@ -16,7 +16,9 @@ namespace {
 
 constexpr int kPortOnHosts = 29500;  // nobody else is there
 
-int BeRank(const ExchangeOptions& options, const ExchangeDoor& door, const RankEnv& env) {
+/// `options`: of as many ranks as there are, which torchrun may have started.
+int BeRank(ExchangeOptions options, const ExchangeDoor& door, const RankEnv& env) {
+  options.ranks = env.world_size;
   const std::vector<VariantSpec> specs = VariantsOf(options);
   const ExchangeTimes times = door.be_rank(options, specs, env);
   if (env.rank != 0) return 0;

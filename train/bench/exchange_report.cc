@@ -62,8 +62,8 @@ Row RowOf(const ExchangeTimes& times, const std::vector<VariantSpec>& specs, siz
 
 Interval Milliseconds(const Interval& seconds) { return {1e3 * seconds.median, 1e3 * seconds.low, 1e3 * seconds.high}; }
 
-std::string Where(const ExchangeOptions& options) {
-  if (options.rate.empty()) return "over loopback";
+std::string Where(const ExchangeTimes& times, const ExchangeOptions& options) {
+  if (options.rate.empty()) return times.interface == "lo" ? "over loopback" : "over " + times.interface;
   return fmt::format("over {} each way (tbf, burst {} kB)", options.rate,
                      Hosts::BurstBytes(BitsPerSecond(options.rate)) / 1024);
 }
@@ -77,8 +77,9 @@ std::string Head(const ExchangeTimes& times, const ExchangeOptions& options) {
       "{}, {} ranks {}; gradients of {}, {} rounds\nbetween all ranks at once {:.1f} MB/s each, latency {:.2f} ms; "
       "passes "
       "over the gradients: read {:.2f} ms, update {:.2f}, write {:.2f}\n\n",
-      ThisCpu().model, options.ranks, Where(options), options.model, options.rounds, 1e-6 * times.link.bytes_per_s,
-      1e3 * times.link.latency_s, 1e3 * times.passes.read_s, 1e3 * times.passes.update_s, 1e3 * times.passes.write_s);
+      ThisCpu().model, options.ranks, Where(times, options), options.model, options.rounds,
+      1e-6 * times.link.bytes_per_s, 1e3 * times.link.latency_s, 1e3 * times.passes.read_s, 1e3 * times.passes.update_s,
+      1e3 * times.passes.write_s);
 }
 
 /// Names have so many letters at most; trailing columns may be left out.
@@ -151,7 +152,8 @@ std::string ExchangeJson(const ExchangeTimes& times, const std::vector<VariantSp
       {"cpu", ThisCpu().model},
       {"model", options.model},
       {"ranks", options.ranks},
-      {"rate", options.rate.empty() ? "loopback" : options.rate},
+      {"interface", times.interface},
+      {"rate", options.rate.empty() ? "its own" : options.rate},
       {"rounds", options.rounds},
       {"link", {{"bytes_per_s", times.link.bytes_per_s}, {"latency_s", times.link.latency_s}}},
       {"passes",

@@ -143,6 +143,7 @@ ExchangeTimes TimeExchanges(Collective& collective, const std::vector<VariantSpe
                             const std::vector<std::unique_ptr<Variant>>& variants, const ExchangeOptions& options,
                             const std::string& interface) {
   ExchangeTimes times;
+  times.interface = interface;
   for (size_t i = 0; i < variants.size(); ++i) {
     times.variants.push_back(
         {.name = specs[i].name, .steps = WarmUp(collective, *variants[i], options), .seconds = {}, .cost = {}});

@@ -50,6 +50,7 @@ struct PassTimes {
 };
 
 struct ExchangeTimes {
+  std::string interface;  ///< of rank 0
   LinkSpeed link;
   PassTimes passes;
   std::vector<VariantTimes> variants;

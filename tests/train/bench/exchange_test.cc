@@ -134,7 +134,7 @@ TEST(TimeExchanges, FindsReplicasThatDiffer) {
 
 /// Dense 10 ms, floor 1 ms, ef+sign 4 ms in every round, 1 MB a step at 1 GB/s, passes of 1 ms.
 ExchangeTimes MadeUp() {
-  ExchangeTimes times{.link = {0, 1e9}, .passes = {0.001, 0.001, 0.001}, .variants = {}};
+  ExchangeTimes times{.interface = "lo", .link = {0, 1e9}, .passes = {0.001, 0.001, 0.001}, .variants = {}};
   for (const auto& [name, seconds] : {std::pair{"dense DDP", 0.010}, {"floor", 0.001}, {"ef+sign", 0.004}})
     times.variants.push_back(
         {.name = name, .steps = 2, .seconds = std::vector<double>(7, seconds), .cost = {.bytes = 1'000'000}});
@@ -150,7 +150,9 @@ TEST(ExchangeReport, ExchangeIsStepLessFloorAndTheLimitIsBytesByRateAndPasses) {
   EXPECT_NEAR(sign["limit_s"], 0.001 + 0.002, 1e-12);  // 1 MB at 1 GB/s, an update and a write
   EXPECT_NEAR(sign["of_limit"]["high"], 1.0, 1e-9);
   EXPECT_FALSE(json["variants"][1].contains("exchange_s")) << "the floor has none";
-  EXPECT_THAT(ExchangeTable(MadeUp(), VariantsOf(kSmall), kSmall), HasSubstr("3.0 (3.0-3.0)"));
+  EXPECT_EQ(json["interface"], "lo");
+  const std::string table = ExchangeTable(MadeUp(), VariantsOf(kSmall), kSmall);
+  EXPECT_THAT(table, AllOf(HasSubstr("2 ranks over loopback"), HasSubstr("3.0 (3.0-3.0)")));
 }
 
 TEST(SentBy, CountsWhatLeavesByAnInterface) {
