@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include <ATen/ops/empty.h>
@@ -13,6 +14,7 @@
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "hooks/comm_hook.h"
+#include "hooks/own_reduction.h"
 
 namespace gradwire {
 namespace {
@@ -54,13 +56,19 @@ class Hook final : public DdpHook {
   Hook(const NamedTensors& named, std::unique_ptr<Collective> collective, const DdpHookOptions& options)
       : world_size_(collective->size()),
         topology_(PartsOf(options).topology),
-        parts_(std::make_unique<HookParts<T>>(named, std::move(collective), options)) {}
+        parts_(std::make_unique<HookParts<T>>(named, std::move(collective), options)) {
+    if (options.reducer && SufficesDdpsOwn(options.comm, PartsOf(options))) offered_.emplace(options.reducer);
+  }
   ~Hook() override {
     Close();
     if (!process_.is_here()) static_cast<void>(parts_.release());
   }
 
-  std::unique_ptr<c10d::CommHookInterface> ForReducer() override { return MakeCommHook(parts().route); }
+  std::unique_ptr<c10d::CommHookInterface> ForReducer() override {
+    own_ = offered_;
+    return own_ ? nullptr : MakeCommHook(parts().route);
+  }
+  bool reduces() const override { return !own_; }
   c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket) override {
     return parts().route->Push(bucket);
   }
@@ -74,6 +82,7 @@ class Hook final : public DdpHook {
   int world_size() const override { return world_size_; }
 
   std::map<uint32_t, BucketTotals> Totals() override {
+    if (own_) return process_.Require(), own_->Totals(world_size_);
     std::map<uint32_t, BucketTotals> totals;
     parts().thread.Inspect([&](Exchange<T>& exchange) {
       const std::vector<double> squares = SquaredResiduals(exchange.state());
@@ -93,7 +102,7 @@ class Hook final : public DdpHook {
 
   std::pair<uint64_t, double> Finished() const override { return parts().route->finished(); }
 
-  uint64_t step() const override { return parts().route->step(); }
+  uint64_t step() const override { return own_ ? own_->step() : parts().route->step(); }
 
   RankMemory Save() override {
     RankMemory memory;
@@ -124,7 +133,7 @@ class Hook final : public DdpHook {
 
   void Reset(uint64_t step) override {
     parts().thread.Inspect([&](Exchange<T>& exchange) { exchange.ForgetMemory(); });
-    parts_->route->SetStep(step);
+    SetStep(step);
   }
 
   void Close() override {
@@ -170,7 +179,12 @@ class Hook final : public DdpHook {
       LoadMemory(exchange, vectors);
       exchange.GoOnAt(step);
     });
-    parts_->route->SetStep(step);
+    SetStep(step);
+  }
+
+  void SetStep(uint64_t step) {
+    parts().route->SetStep(step);
+    if (own_) own_->SetStep(step);
   }
 
   /// Throws Error in a forked child.
@@ -183,6 +197,7 @@ class Hook final : public DdpHook {
   const int world_size_;
   const std::string topology_;
   std::unique_ptr<HookParts<T>> parts_;
+  std::optional<OwnReduction> offered_, own_;  // where the Reducer's own suffices; and where it was told to use it
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hooks/reducer_view.h"
 
+#include <algorithm>
+
 #include <ATen/core/grad_mode.h>
 
 namespace gradwire {
@@ -14,6 +16,8 @@ struct Members : c10d::Reducer {
   static bool AreViews(const Reducer& r) { return r.*&Members::gradient_as_bucket_view_; }
   static bool HasRebuilt(const Reducer& r) { return r.*&Members::has_rebuilt_bucket_; }
   static const auto& Buckets(const Reducer& r) { return r.*&Members::buckets_; }
+  static auto Forwards(const Reducer& r) { return r.*&Members::num_iterations_; }
+  static auto Backwards(const Reducer& r) { return r.*&Members::num_bwd_calls_; }
 };
 
 }  // namespace
@@ -23,6 +27,19 @@ const std::vector<bool>& ReducerView::sparse() const { return Members::Sparse(re
 const c10::intrusive_ptr<c10d::ProcessGroup>& ReducerView::group() const { return Members::Group(reducer_); }
 bool ReducerView::gradients_are_views() const { return Members::AreViews(reducer_); }
 bool ReducerView::has_rebuilt() const { return Members::HasRebuilt(reducer_); }
+
+/// Forwards outside of no_sync, of which some may have had no backward; and backwards, of which the first may have been
+/// under no_sync.
+uint64_t ReducerView::reduced() const {
+  return static_cast<uint64_t>(std::min(Members::Forwards(reducer_), Members::Backwards(reducer_)));
+}
+
+std::vector<uint64_t> ReducerView::dense_bytes() const {
+  std::vector<uint64_t> bytes;
+  for (const auto& bucket : Members::Buckets(reducer_))
+    bytes.push_back(bucket.expect_sparse_gradient ? 0 : bucket.gradients.nbytes());
+  return bytes;
+}
 
 std::optional<size_t> ReducerView::detached(size_t index) const {
   if (!gradients_are_views()) return std::nullopt;

@@ -28,6 +28,11 @@ class ReducerView {
   /// It makes its buckets anew once, on all ranks before the same forward.
   bool has_rebuilt() const;
 
+  /// Backward passes whose gradients it has reduced: a forward alone and a pass under no_sync count for nothing.
+  uint64_t reduced() const;
+  /// Bytes of the gradients of each bucket; 0 for one with a sparse gradient.
+  std::vector<uint64_t> dense_bytes() const;
+
   /// The order of the elements in the buckets, by the parameters' TensorImpl.
   std::unordered_map<const void*, ElementOrder> orders() const;
 

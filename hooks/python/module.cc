@@ -128,6 +128,7 @@ void DefineHook(py::module& m) {
             return std::make_shared<torch::jit::PythonFutureWrapper>(hook.Push(bucket));
           },
           ReleaseGil())
+      .def("reduces", &DdpHook::reduces)
       .def("set_scale", &DdpHook::SetScale)
       .def("set_lrs", &DdpHook::SetLrs)
       .def("totals", &Totals<DdpHook>)

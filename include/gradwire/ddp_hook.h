@@ -64,7 +64,12 @@ class DdpHook {
  public:
   virtual ~DdpHook() = default;
 
+  /// For Reducer::register_comm_hook. Null, which leaves the Reducer its own all-reduce, where that does all that is
+  /// asked for: the plain mean (method none), with the time-out of DDP's group in place of `comm.timeout_s` at its
+  /// default. Its errors are then DDP's, and Totals tells what the Reducer's counters say, without times.
   virtual std::unique_ptr<c10d::CommHookInterface> ForReducer() = 0;
+  /// Whether gradients come to this hook. No: the Reducer that ForReducer was called for reduces by itself.
+  virtual bool reduces() const = 0;
   /// For those who call the hook themselves, in the order of the buckets.
   virtual c10::intrusive_ptr<c10::ivalue::Future> Push(c10d::GradBucket& bucket) = 0;
 

@@ -19,12 +19,38 @@ from laws import DEVICE, LeftOut, Words, backward, batch, gradients, law, make_d
 @law
 def identity_is_plain_ddp_bit_for_bit():
     for view in (False, True):
-        plain, hooked = (make_ddp(gradient_as_bucket_view=view) for _ in range(2))
-        with gradwire.attach(hooked, method="none"):
+        plain, own, hooked = (make_ddp(gradient_as_bucket_view=view) for _ in range(3))
+        with gradwire.attach(own, method="none") as left, gradwire.attach(hooked, method="none", timeout_s=77) as handle:
             for step in range(4):
-                for ddp in (plain, hooked):
+                for ddp in (plain, own, hooked):
                     backward(ddp, step)
-                assert same(gradients(plain), gradients(hooked)), f"step {step}, gradient_as_bucket_view={view}"
+                for ddp in (own, hooked):
+                    assert same(gradients(plain), gradients(ddp)), f"step {step}, gradient_as_bucket_view={view}"
+            assert left.stats()["reducer"] == "ddp" and handle.stats()["reducer"] == "gradwire"
+
+
+@law
+def what_ddp_reduces_by_itself_is_counted_as_ddp_counts_it():
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        plain, own, hooked = (make_ddp(make_model(dtype=dtype)) for _ in range(3))
+        with gradwire.attach(own, "none") as left, gradwire.attach(hooked, "none", timeout_s=77) as handle:
+            own(batch(0, dtype=dtype))  # without a backward pass
+            for step in range(3):
+                for ddp in (plain, own, hooked):
+                    backward(ddp, step, dtype)
+            assert same(gradients(plain), gradients(own)), f"{dtype}"
+            mine, theirs, n = left.stats(), handle.stats(), dist.get_world_size()
+            sent = 3 * 2 * (n - 1) / n * sum(p.nbytes for p in own.parameters())
+            assert abs(mine["bytes"] - sent) <= 3 * len(mine["buckets"]), f"{dtype}: {mine['bytes']} bytes, expected {sent}"
+            assert mine["dense_bytes"] == mine["bytes"] and abs(mine["dense_bytes"] - theirs["dense_bytes"]) <= 3 * len(mine["buckets"])
+            assert mine["pushes"] == theirs["pushes"] and mine["encode_ms"] == 0 and mine["wire_ms"] != mine["wire_ms"]
+            state = left.state_dict()
+            assert state["step"] == 3 and not state["ranks"][str(dist.get_rank())]
+            handle.load_state_dict({**state, "step": 7})
+            left.load_state_dict({**state, "step": 9})
+            for ddp in (own, hooked):
+                backward(ddp, 3, dtype)
+            assert (left.state_dict()["step"], handle.state_dict()["step"]) == (10, 8)
 
 
 @law
@@ -222,7 +248,7 @@ def ranks_with_other_memory_formats_are_refused_by_the_parameters_name():
     ddp = make_ddp(filters())
     if dist.get_rank() == 1:
         ddp.module.to(memory_format=torch.channels_last)
-    with gradwire.attach(ddp, "none"):
+    with gradwire.attach(ddp, "none", timeout_s=77):
         ddp(1.0).backward()  # the first buckets are of the format that the ranks had when the DDP was made
         ddp.zero_grad()
         raises(RuntimeError, ["rank 1", "memory format of weights.0", "row by row", "channels last"], lambda: ddp(1.0).backward())
@@ -297,7 +323,7 @@ def parameters_may_be_frozen_and_unfrozen_after_ddp_and_after_attach():
     plain, hooked = (make_ddp(Game().to(DEVICE), find_unused_parameters=True) for _ in range(2))
     for ddp in (plain, hooked):
         ddp.module.freeze_all_but(ddp.module.generator)  # as it is when it is attached
-    with gradwire.attach(hooked, "none"):
+    with gradwire.attach(hooked, "none", timeout_s=77):
         for step in range(7):
             for ddp in (plain, hooked):
                 play(ddp, step)
@@ -416,7 +442,7 @@ def subgroups_exchange_among_themselves():
     everyone = dist.new_group(list(range(dist.get_world_size())))
     for group in (everyone, groups[dist.get_rank()]):
         plain, hooked = make_ddp(process_group=group), make_ddp(process_group=group)
-        with gradwire.attach(hooked, "none"), gradwire.attach(make_ddp(process_group=group), "ef", "sign"):
+        with gradwire.attach(hooked, "none", timeout_s=77), gradwire.attach(make_ddp(process_group=group), "ef", "sign"):
             for step in range(3):
                 for ddp in (plain, hooked):
                     backward(ddp, step)

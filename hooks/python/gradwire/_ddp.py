@@ -89,15 +89,21 @@ class CommState:
 
         bytes (frames and payloads handed to the transport), frame_bytes, dense_bytes (what a ring all-reduce of the same
         gradients would have sent), ratio, pushes (buckets exchanged), encode_ms and decode_ms (of the exchange's thread),
-        wire_ms (waits for peers, summed over buckets that may wait together), residual_norm (as it is now). Waits for the
-        buckets under way.
+        wire_ms (waits for peers, summed over buckets that may wait together), residual_norm (as it is now), reducer. Waits for
+        the buckets under way.
+
+        reducer is "gradwire", or "ddp" where DDP's own all-reduce does all that was asked for (`attach`). Then bytes and pushes
+        are what DDP's counters say that a ring sends, and wire_ms is NaN, since nobody measures it.
         """
+        own = not self._hook.reduces()
         buckets = self._hook.totals()
         total = {key: sum(bucket[key] for bucket in buckets.values()) for key in _SUMMED}
         total["residual_norm"] = sum(bucket["residual_norm"] ** 2 for bucket in buckets.values()) ** 0.5
         for entry in (*buckets.values(), total):
             entry["ratio"] = entry["bytes"] / entry["dense_bytes"] if entry["dense_bytes"] else 0.0
-        return {**total, "buckets": buckets}
+            if own:
+                entry["wire_ms"] = float("nan")
+        return {**total, "reducer": "ddp" if own else "gradwire", "buckets": buckets}
 
     def state_dict(self) -> dict[str, Any]:
         """This rank's memory: step, what it belongs to, and by parameter name the vectors of its links, as copies (1-D, float32 or
@@ -172,7 +178,8 @@ def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "
     Args:
         ddp: all ranks of its process group call this alike, before the first backward; the wrapper that torch.compile or
             Lightning's Fabric has put around one will do.
-        method: a method of `python -m gradwire`, e.g. "ef" (error feedback), "ef21", "diana", "none" (dense).
+        method: a method of `python -m gradwire`, e.g. "ef" (error feedback), "ef21", "diana", "none" (dense: DDP's own
+            all-reduce stays as it is, with its group's time-out, unless timeout_s or anything else is asked for).
         compressor: an operator such as "sign", "topk:1%", "qsgd:7"; "auto" is the method's usual one.
         down: link of the way back from the owners of the pieces, "raw", "ef" or "dore"; None: the method's.
         topology: "auto", "allgather", "sharded" or "allreduce".
