@@ -3,6 +3,7 @@
 
 #include "compress/operator.h"
 #include "compress/spec.h"
+#include "kernels/codes.h"
 #include "kernels/kernels.h"
 
 namespace gradwire {
@@ -11,7 +12,7 @@ namespace {
 struct Half {
   static constexpr uint16_t kExponentBits = 0x7c00;
   static constexpr const char* kName = "fp16";
-  static constexpr int kTop = 15;            // the largest magnitude of a piece is brought to [2^14, 2^15)
+  static constexpr int kTop = 15;            // the largest magnitude of a block is brought to [2^14, 2^15)
   static constexpr double kError = 0x1p-21;  // (2^-11)^2, twice for the double rounding and the denormal end
   template <typename T>
   static constexpr auto kCast = kernels::CastToHalf<T>;
@@ -30,9 +31,9 @@ struct Bfloat {
   static constexpr auto kAdd = kernels::AddBfloats<T>;
 };
 
-/// A 16-bit cast to nearest even, after each piece was multiplied by the power of two that brings its largest magnitude
-/// to the upper end of the format: gradients of any size neither overflow nor vanish, so delta holds for all input.
-/// Payload: int32 exponent, then 16 bits an element.
+/// A 16-bit cast to nearest even, after each block of 1,024 elements was multiplied by the power of two that brings its
+/// largest magnitude to the upper end of the format: gradients of any size neither overflow nor vanish, so delta holds
+/// for all input. Payload: int32 exponent of each block, then 16 bits an element.
 template <typename Format>
 class Cast final : public Operator<Cast<Format>> {
  public:
@@ -40,30 +41,33 @@ class Cast final : public Operator<Cast<Format>> {
   bool unbiased() const override { return false; }  // rounds to nearest
   std::optional<double> omega(const Piece&) const override { return std::nullopt; }
   std::optional<double> delta(const Piece&) const override { return 1 - Format::kError; }
-  size_t Bytes(const Piece& piece, Dtype) const override { return piece.numel ? kHeader + 2 * piece.numel : 0; }
+  size_t Bytes(const Piece& piece, Dtype) const override { return HeaderBytes(piece.numel) + 2 * piece.numel; }
 
   template <typename T>
   void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    if (u.empty()) return;
-    const int32_t exponent = Exponent<T>(u);
-    StoreAt(out, 0, exponent);
-    Format::template kCast<T>(u, exponent, out.data() + kHeader);
+    kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
+      const std::span<T> block = u.subspan(first, n);
+      const int32_t exponent = Exponent<T>(block);
+      StoreAt(out, first / kernels::CodeSpace::kBlock, exponent);
+      Format::template kCast<T>(block, exponent, out.data() + HeaderBytes(u.size()) + 2 * first);
+    });
   }
 
   template <typename T>
   void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    if (out.empty()) return;
-    const int32_t exponent = LoadAt<int32_t>(payload, 0);
-    if (exponent < -1100 || exponent > 1100)  // beyond the exponents of finite doubles
-      throw PayloadError(spec() + " payload with exponent " + std::to_string(exponent) + ", expected -1100..1100");
-    const std::byte* codes = payload.data() + kHeader;
-    if (kernels::AnyCodeHas<T>(codes, out.size(), Format::kExponentBits))
-      throw PayloadError(spec() + " payload with a non-finite element");
-    Format::template kAdd<T>(codes, exponent, weight, out);
+    kernels::ForBlocks(out.size(), [&](size_t first, size_t n) {
+      const int32_t exponent = LoadAt<int32_t>(payload, first / kernels::CodeSpace::kBlock);
+      if (exponent < -1100 || exponent > 1100)  // beyond the exponents of finite doubles
+        throw PayloadError(spec() + " payload with exponent " + std::to_string(exponent) + ", expected -1100..1100");
+      const std::byte* codes = payload.data() + HeaderBytes(out.size()) + 2 * first;
+      if (kernels::AnyCodeHas<T>(codes, n, Format::kExponentBits))
+        throw PayloadError(spec() + " payload with a non-finite element");
+      Format::template kAdd<T>(codes, exponent, weight, out.subspan(first, n));
+    });
   }
 
  private:
-  static constexpr size_t kHeader = sizeof(int32_t);
+  static constexpr size_t HeaderBytes(size_t numel) { return kernels::BlocksOf(numel) * sizeof(int32_t); }
 
   template <typename T>
   static int32_t Exponent(std::span<const T> u) {

@@ -56,43 +56,52 @@ struct BinaryLevels {
 /// The body of operators that round each element at random to one of 2s + 1 levels, plus or minus a share of a norm, so
 /// that its mean is kept: to T's rounding, FORMAT.md says how exactly. The norm is at least the largest magnitude; one
 /// beyond T is replaced by T's largest number.
-/// Payload: the norm (T), then a code an element: s + l, or s - l where it is negative, packed (kernels/codes.h).
+/// Each block of 1,024 elements has a norm of its own: the variance is then that of vectors of 1,024 elements, whatever
+/// the size of the piece, and a block is taken while it lies in the first-level cache. Payload: the norms of the blocks
+/// (T), then a code an element: s + l, or s - l where it is negative, packed (kernels/codes.h).
 template <typename Shape>
 class Dither {
  public:
   explicit Dither(uint32_t s) : shape_{s}, space_(2 * s + 1) {}
 
   size_t Bytes(const Piece& piece, Dtype dtype) const {
-    return piece.numel ? SizeOf(dtype) + space_.bytes(piece.numel) : 0;
+    return kernels::BlocksOf(piece.numel) * SizeOf(dtype) + space_.bytes(piece.numel);
+  }
+  /// Elements that share a norm, of a piece of so many: what omega is a function of.
+  static double Dimension(const Piece& piece) {
+    return static_cast<double>(std::clamp<size_t>(piece.numel, 1, kernels::CodeSpace::kBlock));
   }
 
-  template <typename T>
-  void Compress(const Site& site, T norm, std::span<T> u, std::span<std::byte> out) const {
-    if (u.empty()) return;
-    StoreAt(out, 0, norm);
-    const kernels::Levels<T> levels = shape_.template Of<T>(norm);
+  /// norm_of(elements of a block).
+  template <typename T, typename NormOf>
+  void Compress(const Site& site, NormOf&& norm_of, std::span<T> u, std::span<std::byte> out) const {
     const Draws draws = DrawsOf(site);
+    std::byte* packed = out.data() + kernels::BlocksOf(u.size()) * sizeof(T);
     kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
+      const std::span<T> block = u.subspan(first, n);
+      const T norm = norm_of(block);
+      StoreAt(out, first / kernels::CodeSpace::kBlock, norm);
       std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
-      Shape::template kRound<T>(draws, first, levels, u.subspan(first, n), codes.data());
-      space_.template Pack<T>(u.size(), first, std::span(codes).first(n), out.data() + sizeof(T));
+      Shape::template kRound<T>(draws, first, shape_.template Of<T>(norm), block, codes.data());
+      space_.template Pack<T>(u.size(), first, std::span(codes).first(n), packed);
     });
   }
 
   template <typename T>
   void Add(std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    if (out.empty()) return;
-    const T norm = LoadAt<T>(payload, 0);
-    if (!(norm >= 0 && norm <= std::numeric_limits<T>::max()))
-      throw PayloadError("payload whose norm is " + std::to_string(norm) + ", expected finite and not negative");
-    const kernels::Levels<T> levels = shape_.template Of<T>(norm);
+    const std::byte* packed = payload.data() + kernels::BlocksOf(out.size()) * sizeof(T);
     kernels::ForBlocks(out.size(), [&](size_t first, size_t n) {
+      const size_t block = first / kernels::CodeSpace::kBlock;
+      const T norm = LoadAt<T>(payload, block);
+      if (!(norm >= 0 && norm <= std::numeric_limits<T>::max()))
+        throw PayloadError("payload whose norm of block " + std::to_string(block) + " is " + std::to_string(norm) +
+                           ", expected finite and not negative");
       std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
-      space_.template Unpack<T>(out.size(), first, payload.data() + sizeof(T), std::span(codes).first(n));
+      space_.template Unpack<T>(out.size(), first, packed, std::span(codes).first(n));
       if (const uint32_t code = kernels::LargestCode<T>(codes.data(), n); code >= space_.symbols)
         throw PayloadError("payload with code " + std::to_string(code) + ", expected below " +
                            std::to_string(space_.symbols));
-      Shape::template kAdd<T>(codes.data(), levels, weight, out.subspan(first, n));
+      Shape::template kAdd<T>(codes.data(), shape_.template Of<T>(norm), weight, out.subspan(first, n));
     });
   }
 

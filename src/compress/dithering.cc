@@ -11,9 +11,9 @@ using kernels::Norm;
 /// random to one of its two neighbours among 0, 1/s, ..., 1. QSGD is p = 2 (Alistarh et al., NeurIPS 2017), TernGrad
 /// p = inf with s = 1 (Wen et al., NeurIPS 2017).
 ///
-/// omega. With r = ||x||_p, y_j = s |x_j| / r and f_j = frac(y_j) the error is exactly (r/s)^2 sum f_j (1 - f_j).
-/// (a) f (1 - f) <= y (1 - y/s) for y in [0, s]: with y = k + f the difference is k - k^2/s - 2kf/s + f^2 (1 - 1/s),
-/// whose
+/// omega, of the d <= 1,024 elements that share a norm: of several such blocks it is that of the longest. With r =
+/// ||x||_p, y_j = s |x_j| / r and f_j = frac(y_j) the error is exactly (r/s)^2 sum f_j (1 - f_j). (a) f (1 - f) <= y (1
+/// - y/s) for y in [0, s]: with y = k + f the difference is k - k^2/s - 2kf/s + f^2 (1 - 1/s), whose
 ///     minimum over f, at f = k/(s - 1), is k (1 - k/(s - 1)) >= 0. So the error is at most (r ||x||_1 - ||x||^2) / s:
 ///     the exact error of one level, divided by s. Its supremum over x is d - 1, sqrt(d) - 1 and (sqrt(d) - 1) / 2 for
 ///     p = 1, 2 and inf, attained for s = 1.
@@ -26,7 +26,7 @@ class Dithering final : public Operator<Dithering> {
   std::string spec() const override { return spec_; }
   bool unbiased() const override { return !clip_; }
   std::optional<double> omega(const Piece& piece) const override {
-    return clip_ ? std::nullopt : std::optional(Omega(static_cast<double>(std::max<size_t>(piece.numel, 1))));
+    return clip_ ? std::nullopt : std::optional(Omega(body_.Dimension(piece)));
   }
   std::optional<double> delta(const Piece& piece) const override {
     return clip_ ? std::nullopt : ContractionOf(*omega(piece));
@@ -35,9 +35,8 @@ class Dithering final : public Operator<Dithering> {
 
   template <typename T>
   void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    T norm = kernels::NormOf<T>(u, norm_);
-    if (clip_) norm = std::min(norm, ClipAt<T>(u));
-    body_.Compress(site, norm, u, out);
+    body_.template Compress<T>(
+        site, [&](std::span<const T> block) { return NormOf(block); }, u, out);
   }
 
   template <typename T>
@@ -53,13 +52,17 @@ class Dithering final : public Operator<Dithering> {
     return std::min(one_level / s, (norm_ == Norm::kL1 ? d : 1) * d / (4 * s * s));
   }
 
-  /// 2.5 standard deviations. About zero, where the paper's are about the mean: a constant piece is then not all cut
+  /// 2.5 standard deviations. About zero, where the paper's are about the mean: a constant block is then not all cut
   /// off.
   template <typename T>
-  static T ClipAt(std::span<const T> u) {
-    const kernels::ScaledNorm norm = kernels::NormScaled(u, Norm::kL2);
-    const double at = 2.5 * (norm.value / std::sqrt(static_cast<double>(u.size()))) / norm.scale;
-    return static_cast<T>(std::min(at, static_cast<double>(std::numeric_limits<T>::max())));
+  static T ClipAt(std::span<const T> block) {
+    return T(2.5) * (kernels::NormOf<T>(block, Norm::kL2) / std::sqrt(static_cast<T>(block.size())));
+  }
+
+  template <typename T>
+  T NormOf(std::span<const T> block) const {
+    const T norm = kernels::NormOf<T>(block, norm_);
+    return clip_ ? std::min(norm, ClipAt(block)) : norm;
   }
 
   std::string spec_;

@@ -66,9 +66,9 @@ class NaturalDithering final : public Operator<NaturalDithering> {
     return "natural_dithering:" + std::string(NameOf(norm_)) + ":" + std::to_string(s_);
   }
   bool unbiased() const override { return true; }
-  /// The paper's bound: 1/8 + c min(1, c) with c = d^(1/min(p, 2)) / 2^(s-1).
+  /// The paper's bound: 1/8 + c min(1, c) with c = d^(1/min(p, 2)) / 2^(s-1), of the d elements that share a norm.
   std::optional<double> omega(const Piece& piece) const override {
-    const double d = static_cast<double>(piece.numel), root = norm_ == Norm::kL1 ? d : std::sqrt(d);
+    const double d = body_.Dimension(piece), root = norm_ == Norm::kL1 ? d : std::sqrt(d);
     const double c = std::ldexp(root, 1 - static_cast<int>(s_));
     return 0.125 + c * std::min(1.0, c);
   }
@@ -77,7 +77,8 @@ class NaturalDithering final : public Operator<NaturalDithering> {
 
   template <typename T>
   void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    body_.Compress(site, kernels::NormOf<T>(u, norm_), u, out);
+    body_.template Compress<T>(
+        site, [&](std::span<const T> block) { return kernels::NormOf<T>(block, norm_); }, u, out);
   }
 
   template <typename T>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "compress/sparse.h"
 #include "compress/spec.h"
@@ -34,7 +35,7 @@ class NuRand1 final : public SparseOperator<NuRand1> {
   void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
     if (u.empty()) return;
     const size_t at = Draw<T>(StreamOf(site), u);
-    const T norm = kernels::NormOf<T>(u, Norm::kL1), value = u[at] < 0 ? -norm : norm;
+    const T norm = RoundedNorm<T>(u), value = u[at] < 0 ? -norm : norm;
     const auto position = static_cast<uint32_t>(at);
     WriteSparse<T>({&value, 1}, {&position, 1}, u.size(), out);
     u[at] -= value;
@@ -46,6 +47,14 @@ class NuRand1 final : public SparseOperator<NuRand1> {
   }
 
  private:
+  /// The norm that the draw goes by, at most T's largest finite number, and never below the largest magnitude.
+  template <typename T>
+  static T RoundedNorm(std::span<const T> u) {
+    const kernels::ScaledNorm norm = kernels::NormScaled(u, Norm::kL1);
+    const double limit = static_cast<double>(std::numeric_limits<T>::max());
+    return std::max(static_cast<T>(std::min(norm.value / norm.scale, limit)), kernels::MaxMagnitude(u));
+  }
+
   /// Goes along the sums of blocks, then along the magnitudes of one, until they pass a uniform share of the whole.
   /// Where rounding leaves a rest, the last block, and in it the last element, that is not zero.
   template <typename T>

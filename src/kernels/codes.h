@@ -11,10 +11,10 @@
 
 namespace gradwire::kernels {
 
-/// Packed codes of n elements: `symbols` different ones, 2 to 65,536 (FORMAT.md, "Packed codes"). Blocks of 1,024 are
-/// packed by themselves, so that they can be taken in any order: three symbols lie in base 3, five to a byte; others
-/// take bit_width(symbols - 1) bits each, of more than eight the lower eight first, for all elements. T is the type
-/// whose table of kernels is asked; codes are the same.
+/// Packed codes of n elements: `symbols` different ones, 2 to 65,536 (FORMAT.md, "Packed codes"). Blocks of 1,024 can
+/// be taken in any order: three symbols lie in base 3, five to a byte; others take bit_width(symbols - 1) bits each,
+/// cut into fields of 8, 4, 2 and 1 bits, those of one kind side by side for all elements. T is the type whose table of
+/// kernels is asked; codes are the same.
 class CodeSpace {
  public:
   static constexpr size_t kBlock = 1024;
@@ -23,35 +23,54 @@ class CodeSpace {
       : symbols(symbols), width_(static_cast<unsigned>(std::bit_width(symbols - 1))) {}
 
   constexpr size_t bytes(size_t n) const {
-    return ternary() ? n / kBlock * TernaryBytes(kBlock) + TernaryBytes(n % kBlock) : (n * width_ + 7) / 8;
+    if (ternary()) return n / kBlock * TernaryBytes(kBlock) + TernaryBytes(n % kBlock);
+    size_t sum = 0;
+    ForFields([&](unsigned width, unsigned) { sum += FieldBytes(n, width); });
+    return sum;
   }
 
   /// Codes of the elements from `first` on, a multiple of kBlock: of a block or what is left. `out`: bytes(n) of them.
   template <typename T = float>
   void Pack(size_t n, size_t first, std::span<const uint16_t> codes, std::byte* out) const {
     if (ternary()) return PackTernary<T>(codes.data(), codes.size(), out + first / kBlock * TernaryBytes(kBlock));
-    PackBits<T>(codes.data(), codes.size(), lower(), 0, out + first / 8 * lower());
-    if (upper()) PackBits<T>(codes.data(), codes.size(), upper(), 8, out + n + first / 8 * upper());
+    ForFields([&](unsigned width, unsigned shift) {
+      PackBits<T>(codes.data(), codes.size(), width, shift, out + FieldBytes(first, width));
+      out += FieldBytes(n, width);
+    });
   }
 
   /// Reads what Pack wrote. Bytes from a peer may hold numbers that are no codes: they come out as `symbols` or more.
   template <typename T = float>
   void Unpack(size_t n, size_t first, const std::byte* in, std::span<uint16_t> codes) const {
     if (ternary()) return UnpackTernary<T>(in + first / kBlock * TernaryBytes(kBlock), codes.size(), codes.data());
-    UnpackBits<T>(in + first / 8 * lower(), codes.size(), lower(), 0, codes.data());
-    if (upper()) UnpackBits<T>(in + n + first / 8 * upper(), codes.size(), upper(), 8, codes.data());
+    ForFields([&](unsigned width, unsigned shift) {
+      UnpackBits<T>(in + FieldBytes(first, width), codes.size(), width, shift, codes.data());
+      in += FieldBytes(n, width);
+    });
   }
 
   const uint32_t symbols;
 
  private:
   static constexpr size_t TernaryBytes(size_t n) { return (n + 4) / 5; }
+  static constexpr size_t FieldBytes(size_t n, unsigned width) { return (n * width + 7) / 8; }
   constexpr bool ternary() const { return symbols == 3; }
-  constexpr unsigned lower() const { return std::min(width_, 8u); }
-  constexpr unsigned upper() const { return width_ - lower(); }
+
+  /// Calls take(width, first bit of the code) for the fields in their order.
+  template <typename Take>
+  constexpr void ForFields(Take&& take) const {
+    for (unsigned shift = 0; shift < width_;) {
+      const unsigned width = std::min(std::bit_floor(width_ - shift), 8u);
+      take(width, shift);
+      shift += width;
+    }
+  }
 
   unsigned width_;
 };
+
+/// Blocks of n elements.
+constexpr size_t BlocksOf(size_t n) { return (n + CodeSpace::kBlock - 1) / CodeSpace::kBlock; }
 
 /// Calls take(first, elements of the block) for the blocks of n elements.
 template <typename Take>

@@ -22,6 +22,8 @@
 
 namespace gradwire::kernels {
 
+enum class Norm { kL1, kL2, kMax };
+
 /// Where random rounding may round to, and the factors that find it without a division an element.
 template <typename T>
 struct Levels {

@@ -3,16 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <span>
 
 #include "kernels/kernels.h"
 
 namespace gradwire::kernels {
 
-enum class Norm { kL1, kL2, kMax };
-
-/// A norm as value / scale, where scale is a power of two: no finite vector over- or underflows it.
+/// A norm in double, as value / scale, where scale is a power of two: no finite vector over- or underflows it.
 struct ScaledNorm {
   double value, scale;
 };
@@ -24,14 +21,6 @@ ScaledNorm NormScaled(std::span<const T> u, Norm norm) {
   const double scale = std::ldexp(1.0, std::clamp(-std::ilogb(largest), -1022, 1022));
   if (norm == Norm::kL1) return {SumOfMagnitudes(u, scale), scale};
   return {std::sqrt(SumOfSquares(u, scale)), scale};
-}
-
-/// A norm rounded to T; the largest finite T where it is beyond. Never below the largest magnitude.
-template <typename T>
-T NormOf(std::span<const T> u, Norm norm) {
-  const ScaledNorm scaled = NormScaled(u, norm);
-  const double limit = static_cast<double>(std::numeric_limits<T>::max());
-  return std::max(static_cast<T>(std::min(scaled.value / scaled.scale, limit)), MaxMagnitude(u));
 }
 
 }  // namespace gradwire::kernels

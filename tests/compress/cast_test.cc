@@ -13,7 +13,7 @@ namespace {
 
 using namespace testing;
 
-/// A format: the largest magnitude of a piece is brought below 2^top; relative error of elements that stay normal.
+/// A format: the largest magnitude of a block is brought below 2^top; relative error of elements that stay normal.
 struct Format {
   const char* spec;
   int top;
@@ -93,9 +93,10 @@ TEST_P(Cast, LargestFiniteNumberStaysFinite) {  // to nearest would be 2^128, or
   ExpectFiniteAtTheEdge<double>([&](const auto& x) { return Sent(x); }, GetParam().error);
 }
 
-TEST_P(Cast, CostsTwoBytesAnElementAndAnExponent) {
+TEST_P(Cast, CostsTwoBytesAnElementAndAnExponentABlock) {
   EXPECT_EQ(cast_->Bytes(Piece::Whole(1000), Dtype::kF32), 4u + 2000);
   EXPECT_EQ(cast_->Bytes(Piece::Whole(1000), Dtype::kF64), 4u + 2000);
+  EXPECT_EQ(cast_->Bytes(Piece::Whole(1025), Dtype::kF64), 8u + 2050);
   EXPECT_EQ(cast_->Bytes(Piece::Whole(0), Dtype::kF32), 0u);
 }
 

@@ -52,8 +52,9 @@ std::vector<std::byte> Bytes(const std::vector<int>& values) {
 }
 
 TEST(Codes, LieWhereTheFormatSays) {
-  EXPECT_EQ(Pack(CodeSpace(16), {1, 2, 15}), Bytes({0x21, 0x0f}));
-  EXPECT_EQ(Pack(CodeSpace(8), {1, 2, 7}), Bytes({1 + 2 * 8 + 64 * 3, 1}));
+  EXPECT_EQ(Pack(CodeSpace(16), {1, 2, 15}), Bytes({0xf1, 0x02}));  // bytes j: codes j and 2 + j
+  EXPECT_EQ(Pack(CodeSpace(8), {1, 2, 7, 4, 5}),
+            Bytes({1 + 4 * 3 + 16 * 1, 2 + 4 * 0, 0b11100}));  // lower two bits, j, 2 + j, 4 + j; then third bits
   EXPECT_EQ(Pack(CodeSpace(512), {0x1ff, 1, 0x102}), Bytes({0xff, 1, 2, 0b101}));  // lower bytes, then ninth bits
   EXPECT_EQ(Pack(CodeSpace(3), {1, 2, 0, 0, 2, 1}),
             Bytes({1 + 3 * 0 + 9 * 2, 2 + 3 * 0 + 9 * 1}));  // digits k: 2 k + j

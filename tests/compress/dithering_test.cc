@@ -84,6 +84,7 @@ TEST(Dithering, CostsTheBitsOfItsCodesAndANorm) {
   EXPECT_EQ(bytes("qsgd:8"), 4u + 625);  // 17 codes: 5 bits
   EXPECT_EQ(bytes("terngrad"), 4u + 200);
   EXPECT_EQ(bytes("natural_dithering:2:7"), 4u + 500);
+  EXPECT_EQ(ParseCompressor("qsgd:7")->Bytes(Piece::Whole(1025), Dtype::kF32), 8u + 513);  // a norm a block
 }
 
 TEST(Dithering, LargestElementIsExactInTheMaximumNorm) {

@@ -39,6 +39,7 @@ using kernels::Bits;
 using kernels::Candidates;
 using kernels::Kept;
 using kernels::Levels;
+using kernels::Norm;
 using kernels::Signs;
 using kernels::Source;
 using kernels::Threshold;

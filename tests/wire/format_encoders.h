@@ -4,6 +4,8 @@
 // Encoders of the operators that round at random, written from src/wire/FORMAT.md alone: what they write must be the
 // product's payloads, byte for byte.
 
+#include <limits>
+
 #include "wire/format_operators.h"
 
 namespace gradwire::format {
@@ -22,17 +24,22 @@ S Sum(const std::vector<S>& terms) {
   return sums.empty() ? S(0) : sums.size() == 1 ? sums[0] : Sum(sums);
 }
 
-/// The P-norm in binary64, for elements of ordinary size.
+/// The P-norm.
 template <typename T>
-double NormOf(const std::vector<T>& u, const std::string& p) {
-  std::vector<double> terms;
-  double largest = 0;
+T NormOf(const std::vector<T>& u, const std::string& p) {
+  T m = 0;
+  for (const T x : u) m = std::max(m, std::abs(x));
+  if (m == 0 || p == "inf") return m;
+  const int far = sizeof(T) == 4 ? 40 : 400, last = sizeof(T) == 4 ? 126 : 1022;
+  const bool ordinary = m >= std::ldexp(T(1), -far) && m <= std::ldexp(T(1), far);
+  const T c = ordinary ? 1 : std::ldexp(T(1), -std::clamp(std::ilogb(m), -last, last));
+  std::vector<T> terms;
   for (const T x : u) {
-    const double magnitude = std::abs(static_cast<double>(x));
-    terms.push_back(p == "2" ? magnitude * magnitude : magnitude);
-    largest = std::max(largest, magnitude);
+    const T y = c * std::abs(x);
+    terms.push_back(p == "2" ? y * y : y);
   }
-  return p == "inf" ? largest : p == "1" ? Sum(terms) : std::sqrt(Sum(terms));
+  const T r = (p == "1" ? Sum(terms) : std::sqrt(Sum(terms))) / c;
+  return std::max(std::isinf(r) ? std::numeric_limits<T>::max() : r, m);
 }
 
 template <typename V>
@@ -41,14 +48,17 @@ void Write(Message& message, V value) {
   message.insert(message.end(), bytes, bytes + sizeof(V));
 }
 
-inline void WriteFields(Message& message, const std::vector<uint32_t>& codes, size_t width, size_t shift = 0) {
-  const size_t begin = message.size();
-  message.resize(begin + (codes.size() * width + 7) / 8);
-  for (size_t i = 0; i < codes.size(); ++i)
-    for (size_t bit = 0; bit < width; ++bit) {
-      const size_t place = i * width + bit;
-      message[begin + place / 8] |= static_cast<unsigned char>((codes[i] >> (shift + bit) & 1) << place % 8);
-    }
+/// `width` bits of each code from bit `lowest` on.
+inline void WriteFields(Message& message, const std::vector<uint32_t>& codes, size_t width, size_t lowest = 0) {
+  const size_t begin = message.size(), n = codes.size(), group = 128 / width;
+  message.resize(begin + (n * width + 7) / 8);
+  for (size_t i = 0; i < n; ++i) {
+    const size_t first = i / group * group, J = (std::min(group, n - first) * width + 7) / 8;
+    const size_t byte = width == 1 ? i / 8 : first * width / 8 + (i - first) % J;
+    const size_t bit = width == 1 ? i % 8 : (i - first) / J * width;
+    const uint32_t field = codes[i] >> lowest & ((1u << width) - 1);
+    message[begin + byte] = static_cast<unsigned char>(message[begin + byte] | field << bit);
+  }
 }
 
 inline void WriteCodes(Message& message, const std::vector<uint32_t>& codes, uint32_t symbols) {
@@ -65,8 +75,10 @@ inline void WriteCodes(Message& message, const std::vector<uint32_t>& codes, uin
   }
   size_t width = 0;
   while (uint32_t{1} << width < symbols) ++width;
-  WriteFields(message, codes, std::min<size_t>(width, 8));
-  if (width > 8) WriteFields(message, codes, width - 8, 8);
+  for (size_t lowest = 0, field = 8; lowest < width; lowest += field) {
+    while (field > width - lowest) field /= 2;
+    WriteFields(message, codes, field, lowest);
+  }
 }
 
 /// floor(2^bits share), share in [0, 1].
@@ -80,13 +92,18 @@ Message EncodeDithering(const std::vector<T>& u, const Coded& coded) {
   const int s = Levels(coded);
   const bool powers = coded.op() == "natural_dithering", clip = coded.has("clip");
   const std::string p = coded.op() == "qsgd" ? "2" : coded.op() == "terngrad" ? "inf" : coded.option(1);
-  T r = static_cast<T>(NormOf(u, p));
-  for (const T x : u) r = std::max(r, std::abs(x));
-  if (clip) r = std::min(r, static_cast<T>(2.5 * (NormOf(u, "2") / std::sqrt(static_cast<double>(u.size())))));
-  const T c = Nearer(r), q = r == 0 ? T(0) : powers ? 1 / (c * r) : 1 / Unit(r, s);
   const Coins coins(coded.site);
   std::vector<uint32_t> codes;
+  Message message;
+  T r = 0, c = 0, q = 0;
   for (size_t i = 0; i < u.size(); ++i) {
+    if (i % 1024 == 0) {
+      const std::vector<T> block(u.begin() + i, u.begin() + std::min(i + 1024, u.size()));
+      r = NormOf(block, p);
+      if (clip) r = std::min(r, T(2.5) * (NormOf(block, "2") / std::sqrt(static_cast<T>(block.size()))));
+      c = Nearer(r), q = r == 0 ? T(0) : powers ? 1 / (c * r) : 1 / Unit(r, s);
+      Write(message, r);
+    }
     const T y = std::min(c * std::abs(u[i]) * q, powers ? T(1) : static_cast<T>(s));
     int level = static_cast<int>(y);
     T share = y - static_cast<T>(level);
@@ -97,9 +114,6 @@ Message EncodeDithering(const std::vector<T>& u, const Coded& coded) {
     level += coins.Draw(i, sizeof(T)) < Threshold(share, 8 * sizeof(T));
     codes.push_back(static_cast<uint32_t>(u[i] < 0 ? s - level : s + level));
   }
-  Message message;
-  if (u.empty()) return message;
-  Write(message, r);
   WriteCodes(message, codes, static_cast<uint32_t>(2 * s + 1));
   return message;
 }
@@ -129,8 +143,7 @@ template <typename T>
 Message EncodeStochasticSign(const std::vector<T>& u, const Coded& coded) {
   Message message;
   if (u.empty()) return message;
-  T r = static_cast<T>(NormOf(u, "2"));
-  for (const T x : u) r = std::max(r, std::abs(x));
+  const T r = NormOf(u, "2");
   coded.has("norm") ? Write(message, r) : Write(message, static_cast<uint8_t>(r > 0));
   const T c = Nearer(r), q = r == 0 ? T(0) : 1 / (c * r);
   const Coins coins(coded.site);

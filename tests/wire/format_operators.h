@@ -110,11 +110,13 @@ size_t Identity(const Message& message, size_t at, std::vector<T>& values) {
 
 template <typename T>
 size_t Cast(const Message& message, size_t at, double (*value_of)(uint16_t), std::vector<T>& values) {
-  const int32_t e = Read<int32_t>(message, at);
-  Require(e >= -1100 && e <= 1100, "an impossible exponent");
-  for (size_t i = 0; i < values.size(); ++i)
-    values[i] = static_cast<T>(std::ldexp(value_of(Read<uint16_t>(message, at + 4 + 2 * i)), -e));
-  return at + 4 + 2 * values.size();
+  const size_t codes = at + (values.size() + 1023) / 1024 * 4;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int32_t e = Read<int32_t>(message, at + i / 1024 * 4);
+    Require(e >= -1100 && e <= 1100, "an impossible exponent");
+    values[i] = static_cast<T>(std::ldexp(value_of(Read<uint16_t>(message, codes + 2 * i)), -e));
+  }
+  return codes + 2 * values.size();
 }
 
 template <typename T>
@@ -216,11 +218,13 @@ inline uint32_t Digit(const Message& message, size_t at, size_t m, size_t i) {
   return byte % 3;
 }
 
-/// Code i of `width` bits each.
-inline uint32_t Field(const Message& message, size_t at, size_t i, size_t width) {
-  uint32_t code = 0;
-  for (size_t bit = 0; bit < width; ++bit) code |= uint32_t{Bit(message, at, i * width + bit)} << bit;
-  return code;
+/// Field i of n of `width` bits each.
+inline uint32_t Field(const Message& message, size_t at, size_t n, size_t i, size_t width) {
+  if (width == 8) return Read<uint8_t>(message, at + i);
+  if (width == 1) return Bit(message, at, i);
+  const size_t group = 128 / width, first = i / group * group, J = (std::min(group, n - first) * width + 7) / 8;
+  return Read<uint8_t>(message, at + first * width / 8 + (i - first) % J) >> (i - first) / J * width &
+         ((1u << width) - 1);
 }
 
 /// n packed codes of `symbols` different ones.
@@ -236,10 +240,11 @@ inline std::vector<uint32_t> Codes(const Message& message, size_t& at, size_t n,
   }
   size_t width = 0;
   while (uint32_t{1} << width < symbols) ++width;
-  for (size_t i = 0; i < n; ++i)
-    codes[i] = width <= 8 ? Field(message, at, i, width)
-                          : Read<uint8_t>(message, at + i) | Field(message, at + n, i, width - 8) << 8;
-  at += (n * width + 7) / 8;
+  for (size_t lowest = 0, field = 8; lowest < width; lowest += field) {
+    while (field > width - lowest) field /= 2;
+    for (size_t i = 0; i < n; ++i) codes[i] |= Field(message, at, n, i, field) << lowest;
+    at += (n * field + 7) / 8;
+  }
   return codes;
 }
 
@@ -271,13 +276,13 @@ T LevelValue(const Coded& coded, T norm, int level) {
 
 template <typename T>
 size_t Dithering(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
-  if (values.empty()) return at;
   const int s = Levels(coded);
-  const T norm = Read<T>(message, at);
-  Require(norm >= 0 && std::isfinite(norm), "an impossible norm");
-  at += sizeof(T);
+  const size_t norms = at;
+  at += (values.size() + 1023) / 1024 * sizeof(T);
   const std::vector<uint32_t> codes = Codes(message, at, values.size(), static_cast<uint32_t>(2 * s + 1));
   for (size_t i = 0; i < values.size(); ++i) {
+    const T norm = Read<T>(message, norms + i / 1024 * sizeof(T));
+    Require(norm >= 0 && std::isfinite(norm), "an impossible norm");
     const int signed_level = static_cast<int>(codes[i]) - s, level = std::abs(signed_level);
     Require(level <= s, "an impossible level");
     const T magnitude = LevelValue(coded, norm, level);
@@ -329,7 +334,7 @@ inline std::pair<std::string, std::string> Arguments(const std::string& spec) {
 
 /// omega of the operators that the tests put into unscale().
 inline double Omega(const Coded& coded) {
-  const double d = static_cast<double>(coded.numel()), s = coded.op() == "qsgd" ? Levels(coded) : 0;
+  const double d = std::min(static_cast<double>(coded.numel()), 1024.0), s = coded.op() == "qsgd" ? Levels(coded) : 0;
   Require(s > 0, "omega");
   return std::min((std::sqrt(d) - 1) / s, d / (4 * s * s));
 }

@@ -35,53 +35,50 @@ void UnpackTernary(const std::byte* in, size_t n, uint16_t* codes) {
   TakeDigit<3>(digits, n, bytes, codes), TakeDigit<4>(digits, n, bytes, codes);
 }
 
-/// The first `n` of eight codes, as `width` bits each.
-inline void PackEight(const uint16_t* codes, size_t n, unsigned width, unsigned shift, uint8_t* out) {
-  const uint64_t mask = (uint64_t{1} << width) - 1;
-  uint64_t held = 0;
-  for (size_t j = 0; j < n; ++j) held |= (uint64_t{codes[j]} >> shift & mask) << (j * width);
-  std::memcpy(out, &held, (n * width + 7) / 8);  // little-endian, as the format
-}
+/// Elements whose fields of `width` bits share 16 bytes.
+constexpr size_t FieldGroup(unsigned width) { return 128 / width; }
 
+/// Fields of one bit lie as signs do, those of a byte as they are; of four or two bits a group of m is cut in equal
+/// runs, so that vectors take them as they lie: byte j has the fields j, J + j, ... with J = ceil(m width / 8).
 template <typename T>
 void PackBits(const uint16_t* codes, size_t n, unsigned width, unsigned shift, std::byte* out) {
   auto* bytes = reinterpret_cast<uint8_t*>(out);
+  const unsigned mask = (1u << width) - 1;
   if (width == 8) {
     for (size_t i = 0; i < n; ++i) bytes[i] = static_cast<uint8_t>(codes[i] >> shift);
     return;
   }
-  if (width == 4) {
-    for (size_t b = 0; b < n / 2; ++b)
-      bytes[b] = static_cast<uint8_t>((codes[2 * b] >> shift & 15) | (codes[2 * b + 1] >> shift & 15) << 4);
-    if (n % 2) bytes[n / 2] = static_cast<uint8_t>(codes[n - 1] >> shift & 15);
+  std::memset(bytes, 0, (n * width + 7) / 8);
+  if (width == 1) {
+    for (size_t i = 0; i < n; ++i) bytes[i / 8] |= static_cast<uint8_t>((codes[i] >> shift & 1u) << i % 8);
     return;
   }
-  for (size_t i = 0; i < n; i += 8)
-    PackEight(codes + i, std::min<size_t>(8, n - i), width, shift, bytes + i / 8 * width);
-}
-
-inline void UnpackEight(const uint8_t* in, size_t n, unsigned width, unsigned shift, uint16_t* codes) {
-  uint64_t held = 0;
-  std::memcpy(&held, in, (n * width + 7) / 8);
-  const uint64_t mask = (uint64_t{1} << width) - 1;
-  for (size_t j = 0; j < n; ++j)
-    codes[j] = static_cast<uint16_t>((shift ? codes[j] : 0) | (held >> (j * width) & mask) << shift);
+  for (size_t first = 0; first < n; first += FieldGroup(width)) {
+    const size_t m = std::min(FieldGroup(width), n - first), run = (m * width + 7) / 8;
+    for (size_t i = 0; i < m; ++i)
+      bytes[first * width / 8 + i % run] |= static_cast<uint8_t>((codes[first + i] >> shift & mask) << i / run * width);
+  }
 }
 
 template <typename T>
 void UnpackBits(const std::byte* in, size_t n, unsigned width, unsigned shift, uint16_t* codes) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(in);
-  if (width == 8 && shift == 0) {
-    for (size_t i = 0; i < n; ++i) codes[i] = bytes[i];
+  const unsigned mask = (1u << width) - 1;
+  const auto put = [&](size_t i, unsigned field) {
+    codes[i] = static_cast<uint16_t>((shift ? codes[i] : 0u) | field << shift);
+  };
+  if (width == 8) {
+    for (size_t i = 0; i < n; ++i) put(i, bytes[i]);
     return;
   }
-  if (width == 4 && shift == 0) {
-    for (size_t b = 0; b < n / 2; ++b) codes[2 * b] = bytes[b] & 15, codes[2 * b + 1] = bytes[b] >> 4;
-    if (n % 2) codes[n - 1] = bytes[n / 2] & 15;
+  if (width == 1) {
+    for (size_t i = 0; i < n; ++i) put(i, bytes[i / 8] >> i % 8 & 1u);
     return;
   }
-  for (size_t i = 0; i < n; i += 8)
-    UnpackEight(bytes + i / 8 * width, std::min<size_t>(8, n - i), width, shift, codes + i);
+  for (size_t first = 0; first < n; first += FieldGroup(width)) {
+    const size_t m = std::min(FieldGroup(width), n - first), run = (m * width + 7) / 8;
+    for (size_t i = 0; i < m; ++i) put(first + i, bytes[first * width / 8 + i % run] >> i / run * width & mask);
+  }
 }
 
 template <typename T>

@@ -5,9 +5,10 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <span>
 
-#include "kernels/bits.h"
+#include "kernels/kernels.h"
 
 namespace gradwire::kernels::scalar {
 
@@ -62,6 +63,29 @@ template <typename S, typename Term>
 S Sum(size_t n, Term&& term) {
   static_assert(kSumBlock == 1024);
   return SumOfBlocks<S, 3>(0, n, term);
+}
+
+/// The power of two by which elements are multiplied so that neither their squares nor sums of these leave T: 1 for
+/// elements of ordinary size.
+template <typename T>
+T NormScale(T largest) {
+  constexpr T kLarge = sizeof(T) == 4 ? T(0x1p40) : T(0x1p400);
+  constexpr int kLimit = std::numeric_limits<T>::max_exponent - 2;
+  if (largest >= 1 / kLarge && largest <= kLarge) return 1;
+  return std::ldexp(T{1}, std::clamp(-std::ilogb(largest), -kLimit, kLimit));
+}
+
+template <typename T>
+T NormOf(std::span<const T> u, Norm norm) {
+  const T largest = MaxMagnitude(u);
+  if (norm == Norm::kMax || largest == 0) return largest;
+  const T scale = NormScale(largest);
+  const T sum = Sum<T>(u.size(), [&](size_t i) {
+    const T x = std::abs(u[i]) * scale;
+    return norm == Norm::kL1 ? x : x * x;
+  });
+  const T value = (norm == Norm::kL1 ? sum : std::sqrt(sum)) / scale;
+  return std::max(std::min(value, std::numeric_limits<T>::max()), largest);
 }
 
 template <typename T>
