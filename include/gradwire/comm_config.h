@@ -31,6 +31,7 @@ struct CommConfig {
   bool compress_1d = false;            ///< whether 1-D parameters (biases, norms) are compressed as well
   int64_t start_iter = 0;              ///< the first start_iter steps are dense
   double bucket_cap_mb = 25;           ///< DDP's bucket size, MiB
+  std::string threads = "auto";        ///< that encode and decode: auto, or a number; changes no bit
   double timeout_s = 300;              ///< seconds that any wait for a peer may take
 };
 

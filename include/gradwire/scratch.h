@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace gradwire {
@@ -31,6 +32,14 @@ class Scratch {
   template <typename T>
   std::span<T> Take(size_t n) {
     return {reinterpret_cast<T*>(TakeBytes(n * sizeof(T))), n};
+  }
+  /// The same with values in them: T{}.
+  template <typename T>
+  std::span<T> Make(size_t n) {
+    static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= 64);
+    const std::span<T> made = Take<T>(n);
+    std::uninitialized_value_construct(made.begin(), made.end());
+    return made;
   }
 
  private:

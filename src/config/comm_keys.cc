@@ -69,6 +69,9 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
           "whether 1-D parameters (biases, norms) are compressed as well"),
       Row("comm.start_iter", &C::start_iter, AtLeast(0), "the first steps, so many, are dense"),
       Row("comm.bucket_cap_mb", &C::bucket_cap_mb, Between(0.001, 65536), "DDP's bucket size, MiB"),
+      Row("comm.threads", &C::threads, NotEmpty{},
+          "threads that encode and decode, 1 to 256, shared by all exchanges of a process; any number gives the same "
+          "bits; auto: the cores that a rank of this host may use, less one, 1 to 4"),
       Row("comm.timeout_s", &C::timeout_s, Between(0.001, 1e6),
           "seconds that any wait for another rank may take before the run stops with an error"),
   };

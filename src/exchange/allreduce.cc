@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/thread_pool.h"
 #include "base/timer.h"
 #include "exchange/core.h"
 #include "kernels/kernels.h"
@@ -41,15 +42,17 @@ class DenseAllReduce final : public BucketExchange<T> {
 template <typename T>
 class LinearAllReduce final : public BucketExchange<T> {
  public:
-  explicit LinearAllReduce(const BucketJob<T>& job) : job_(job), plan_(job.Plan(/*dense=*/false)) {}
+  explicit LinearAllReduce(const BucketJob<T>& job) : job_(job), plan_(job.Plan(/*dense=*/false)) {
+    for (const PlannedPiece& planned : pieces()) begins_.push_back(begins_.back() + planned.bytes / sizeof(T));
+    sums_.resize(begins_.back() + 1);
+  }
 
   std::optional<uint64_t> Start() override {
     {
       const Timer timer(job_.stats.encode_s);
       const bool finite = kernels::AllFinite<T>(job_.bucket.values);
-      for (const PlannedPiece& planned : plan_->up[0].pieces)
-        Encode(planned, finite ? job_.Values(planned) : std::span<T>{});
-      sums_.push_back(finite ? T{0} : std::numeric_limits<T>::quiet_NaN());
+      Share([&](size_t i, Lane& lane) { Encode(i, lane, finite ? job_.Values(pieces()[i]) : std::span<T>{}); });
+      sums_.back() = finite ? T{0} : std::numeric_limits<T>::quiet_NaN();
     }
     const Timer timer(job_.stats.wire_s);
     const Ticket ticket = job_.core.collective.StartAllReduce(std::span<T>(sums_));
@@ -59,8 +62,7 @@ class LinearAllReduce final : public BucketExchange<T> {
 
   std::optional<uint64_t> Resume() override {
     const Timer timer(job_.stats.decode_s);
-    size_t at = 0;
-    for (const PlannedPiece& planned : plan_->up[0].pieces) at += Decode(planned, at);
+    Share([this](size_t i, Lane& lane) { Decode(i, lane); });
     if (sums_.back() != 0)
       std::ranges::fill(job_.bucket.values, std::numeric_limits<T>::quiet_NaN());
     else
@@ -69,6 +71,14 @@ class LinearAllReduce final : public BucketExchange<T> {
   }
 
  private:
+  const std::vector<PlannedPiece>& pieces() const { return plan_->up[0].pieces; }
+  template <typename Act>
+  void Share(const Act& act) const {
+    ThreadPool::OfProcess().Share(pieces().size(), job_.channel.parts.threads, job_.core.lane, act);
+  }
+  std::span<T> SumOf(size_t piece) {
+    return std::span(sums_).subspan(begins_[piece], begins_[piece + 1] - begins_[piece]);
+  }
   const Compressor& CompressorOf(const PlannedPiece& planned) const {
     return planned.dense ? Identity() : *job_.channel.parts.compressor;
   }
@@ -76,25 +86,24 @@ class LinearAllReduce final : public BucketExchange<T> {
     return job_.channel.Up(false, job_.core.lane).SiteOf(job_.round, planned.parameter, planned.piece);
   }
 
-  void Encode(const PlannedPiece& planned, std::span<const T> v) {
-    const size_t at = sums_.size();
-    sums_.resize(at + planned.bytes / sizeof(T));
-    CompressorOf(planned).Encode(SiteOf(planned), job_.core.lane, v, T{1}, std::span<const T>{}, std::span<T>{},
-                                 std::as_writable_bytes(std::span(sums_).subspan(at)));
+  void Encode(size_t piece, Lane& lane, std::span<const T> v) {
+    const PlannedPiece& planned = pieces()[piece];
+    CompressorOf(planned).Encode(SiteOf(planned), lane, v, T{1}, std::span<const T>{}, std::span<T>{},
+                                 std::as_writable_bytes(SumOf(piece)));
   }
 
-  size_t Decode(const PlannedPiece& planned, size_t at) {
-    const size_t count = planned.bytes / sizeof(T);
-    const Payload sum{std::as_bytes(std::span<const T>(sums_).subspan(at, count)), 0};
+  void Decode(size_t piece, Lane& lane) {
+    const PlannedPiece& planned = pieces()[piece];
+    const Payload sum{std::as_bytes(SumOf(piece)), 0};
     const T weight = static_cast<T>(1.0 / job_.ranks());
-    CompressorOf(planned).Decode(SiteOf(planned), job_.core.lane, {&sum, 1}, std::span<const T>(&weight, 1),
-                                 Into::kWrite, job_.Values(planned));
-    return count;
+    CompressorOf(planned).Decode(SiteOf(planned), lane, {&sum, 1}, std::span<const T>(&weight, 1), Into::kWrite,
+                                 job_.Values(planned));
   }
 
   const BucketJob<T> job_;
   const std::shared_ptr<const BucketPlan> plan_;
-  std::vector<T> sums_;  // payloads, then 0, or NaN from a rank whose bucket was poisoned
+  std::vector<size_t> begins_ = {0};  // of the pieces' payloads in sums_
+  std::vector<T> sums_;               // payloads, then 0, or NaN from a rank whose bucket was poisoned
 };
 
 }  // namespace

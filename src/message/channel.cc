@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/philox.h"
+#include "base/thread_pool.h"
 
 namespace gradwire {
 
@@ -27,6 +28,7 @@ Channel<T>::Channel(std::vector<Parameter> of, ExchangeParts made_of, uint32_t r
       down_state(parameters),
       up_memory_(state, KeptUp()),
       down_memory_(down_state, KeptDown()) {
+  ThreadPool::OfProcess().Grow(parts.threads);
   MakeMemory();
 }
 
@@ -78,6 +80,7 @@ MessageContext<T> Channel<T>::Up(bool dense, Lane& lane, Purpose purpose) const 
           .parameters = parameters,
           .seed = parts.seed,
           .lane = lane,
+          .threads = parts.threads,
           .link = parts.link,
           .compressor = *parts.compressor,
           .shift_link = parts.learner ? &parts.learning : nullptr,
@@ -97,6 +100,7 @@ MessageContext<T> Channel<T>::Down(Lane& lane) const {
           .parameters = parameters,
           .seed = parts.seed,
           .lane = lane,
+          .threads = parts.threads,
           .link = parts.down,
           .compressor = *parts.down_compressor,
           .purpose = Purpose::kDown,

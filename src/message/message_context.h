@@ -18,7 +18,8 @@ struct MessageContext {
   uint32_t ranks;  ///< that the coins and draws of a round are for
   const std::vector<Parameter>& parameters;
   uint64_t seed;  ///< of the operators' random bits
-  Lane& lane;
+  Lane& lane;          ///< of the caller's thread
+  size_t threads = 1;  ///< that pieces are shared over: the result is the same for any number
 
   const Link& link;
   const Compressor& compressor;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A message is made in three strokes: where each payload goes (planned, at most), the pieces in any order, and last,
-// where payloads came out smaller than planned, the table of their sizes and a packing without gaps. A piece takes one
-// of six ways, by what its gradient, its parameter and the round are: absent, zeros, dense, or through the link alone,
-// or with a payload that moves a learned shift, sent before or after the link's.
+// where payloads came out smaller than planned, the table of their sizes and a packing without gaps. Threads share the
+// pieces: what comes of one is its own. A piece takes one of six ways, by what its gradient, its parameter and the
+// round are: absent, zeros, dense, or through the link alone, or with a payload that moves a learned shift, sent before
+// or after the link's.
 #include "message/pack.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 
 #include <xxhash.h>
 
+#include "base/thread_pool.h"
 #include "gradwire/error.h"
 #include "kernels/kernels.h"
 #include "wire/wire.h"
@@ -21,15 +23,21 @@ template <typename T>
 class Packer {
  public:
   Packer(const MessageContext<T>& context, const MessagePlan& plan, const Round& round)
-      : context_(context), plan_(plan), round_(round), is_absent_(IsAbsent()) {
-    for (const PlannedPiece& planned : plan.pieces) {
-      Done& done = done_.emplace_back();
-      if (!planned.dense) done.memory = context.memory.Of(planned.parameter, planned.piece);
-    }
+      : context_(context),
+        plan_(plan),
+        round_(round),
+        scope_(context.lane.scratch),
+        done_(context.lane.scratch.template Make<Done>(plan.pieces.size())),
+        is_absent_(IsAbsent()) {
+    for (size_t i = 0; i < done_.size(); ++i)  // here, since LinkHandles are for one thread
+      if (const PlannedPiece& planned = plan.pieces[i]; !planned.dense)
+        done_[i].memory = context.memory.Of(planned.parameter, planned.piece);
   }
 
   Packed Run(std::span<const T> values, std::span<std::byte> message, std::span<const size_t> order) {
-    for (size_t i = 0; i < plan_.pieces.size(); ++i) PackPiece(order.empty() ? i : order[i], values, message);
+    ThreadPool::OfProcess().Share(plan_.pieces.size(), context_.threads, context_.lane, [&](size_t i, Lane& lane) {
+      PackPiece(order.empty() ? i : order[i], lane, values, message);
+    });
     Packed packed{plan_.variable ? Tighten(message) : Pad(message)};
     for (const Done& done : done_) {
       packed.poisoned |= done.poisoned;
@@ -45,8 +53,9 @@ class Packer {
     size_t bytes = 0, shift_bytes = 0;
     bool poisoned = false, has_sent = false;
   };
-  /// A piece under work.
+  /// A piece under work, by whoever has this lane.
   struct Job {
+    Lane& lane;
     const PlannedPiece& planned;
     const Site site;
     std::span<const T> v;
@@ -54,9 +63,10 @@ class Packer {
     Done& done;
   };
 
-  void PackPiece(size_t index, std::span<const T> values, std::span<std::byte> message) {
+  void PackPiece(size_t index, Lane& lane, std::span<const T> values, std::span<std::byte> message) const {
     const PlannedPiece& planned = plan_.pieces[index];
-    const Job job{planned,
+    const Job job{lane,
+                  planned,
                   context_.SiteOf(round_, planned.parameter, planned.piece),
                   values.subspan(planned.values, planned.piece.numel),
                   message.subspan(planned.payload, planned.bytes),
@@ -102,7 +112,7 @@ class Packer {
   void SendPiece(const Job& job, std::span<const T> v) const {
     job.done.has_sent = true;
     Note(job, job.done.bytes,
-         Send<T>(context_.link, context_.compressor, job.site, context_.lane, job.done.memory,
+         Send<T>(context_.link, context_.compressor, job.site, job.lane, job.done.memory,
                  round_.LrOf(job.planned.parameter), v, job.out));
   }
 
@@ -113,7 +123,7 @@ class Packer {
 
   void Zeros(const Job& job) const {
     const auto send = [&](const Link& link, const Compressor& compressor, std::span<std::byte> room) {
-      return SendZeros<T>(link, compressor, job.site, context_.lane, room);
+      return SendZeros<T>(link, compressor, job.site, job.lane, room);
     };
     const bool dense = context_.dense || job.planned.dense;
     job.done.bytes = send(dense ? FindLink("raw") : context_.link, dense ? Identity() : context_.compressor, job.out);
@@ -131,7 +141,7 @@ class Packer {
   void Dense(const Job& job) const {
     const bool by_link = !job.planned.dense;
     const auto send = [&](const Link& link) {
-      Note(job, job.done.bytes, SendDense(link, job.site, context_.lane, job.done.memory, job.v, job.out));
+      Note(job, job.done.bytes, SendDense(link, job.site, job.lane, job.done.memory, job.v, job.out));
     };
     send(by_link ? context_.link : FindLink("raw"));
     if (by_link && context_.shift_compressor) send(*context_.shift_link);
@@ -140,8 +150,8 @@ class Packer {
   /// v - h + mean h through the link, v - h to the shift (EC-DIANA: Gorbunov et al. 2020, arXiv 2010.12292, algorithm
   /// 2).
   void SendWithShift(const Job& job) const {
-    const Scratch::Scope scope(context_.lane.scratch);
-    const std::span<T> unknown = context_.lane.scratch.template Take<T>(job.v.size());
+    const Scratch::Scope scope(job.lane.scratch);
+    const std::span<T> unknown = job.lane.scratch.template Take<T>(job.v.size());
     kernels::Subtract<T>(job.v, job.done.memory.h, unknown);
     kernels::Add<T>(job.done.memory.mean_h, unknown);
     SendPiece(job, unknown);
@@ -159,7 +169,7 @@ class Packer {
     Site site = job.site;
     site.purpose = Purpose::kLearn;  // with random bits of its own: the two payloads must be independent
     Note(job, job.done.shift_bytes,
-         Send<T>(*context_.shift_link, *context_.shift_compressor, site, context_.lane, job.done.memory,
+         Send<T>(*context_.shift_link, *context_.shift_compressor, site, job.lane, job.done.memory,
                  round_.LrOf(job.planned.parameter), job.v, job.shift_out));
   }
 
@@ -196,8 +206,9 @@ class Packer {
   const MessageContext<T>& context_;
   const MessagePlan& plan_;
   const Round& round_;
-  std::vector<Done> done_;  // by piece
-  const bool is_absent_;    // this rank, from the round
+  const Scratch::Scope scope_;
+  const std::span<Done> done_;  // by piece
+  const bool is_absent_;        // this rank, from the round
 };
 
 }  // namespace
@@ -210,10 +221,12 @@ const Compressor& Identity() {
 template <typename T>
 uint32_t RatesOf(const MessageContext<T>& context, const MessagePlan& plan, const Round& round) {
   if (!context.link.step_inside || context.dense) return 0;
-  std::vector<float> rates;
+  const Scratch::Scope scope(context.lane.scratch);
+  const std::span<float> rates = context.lane.scratch.template Take<float>(plan.pieces.size());
+  size_t count = 0;
   for (const PlannedPiece& planned : plan.pieces)
-    if (!planned.dense) rates.push_back(static_cast<float>(round.LrOf(planned.parameter)));
-  return std::max(uint32_t{1}, static_cast<uint32_t>(XXH3_64bits(rates.data(), rates.size() * sizeof(float))));
+    if (!planned.dense) rates[count++] = static_cast<float>(round.LrOf(planned.parameter));
+  return std::max(uint32_t{1}, static_cast<uint32_t>(XXH3_64bits(rates.data(), count * sizeof(float))));
 }
 
 template <typename T>

@@ -178,6 +178,7 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   parts.compress_1d = config.compress_1d;
   parts.start_iter = static_cast<uint64_t>(config.start_iter);
   parts.seed = seed;
+  SetThreads(config, parts);
   return parts;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pieces of a message can be made in any order, by as many threads as there are: neither the message nor the memory
-// tells which. Every method with every operator.
+// The pieces of a message can be made in any order, by any number of threads: neither the message nor the memory tells
+// which. Every method with every operator.
 #include <algorithm>
 #include <numeric>
 
@@ -57,10 +57,18 @@ TEST_P(PackOrder, AnyGivesTheSameMessageAndMemory) {
     ExchangeParts parts = MakeParts(c.Config(), /*seed=*/5);
     parts.down_compressor = nullptr, parts.zeros_keep_memory = true, parts.min_compress_numel = 60;
     Sender forwards(parts), backwards(parts);
-    for (uint64_t step = 0; step < 3; ++step)
-      ASSERT_EQ(forwards.Message({step, 0.25}, false), backwards.Message({step, 0.25}, true)) << c << ", step " << step;
-    const auto memory = SaveVectors(forwards.channel), other = SaveVectors(backwards.channel);
-    for (size_t i = 0; i < memory.size(); ++i) ASSERT_EQ(memory[i].values, other[i].values) << c << memory[i].name;
+    parts.threads = 3;
+    Sender shared(parts);
+    for (uint64_t step = 0; step < 3; ++step) {
+      const std::vector<std::byte> message = forwards.Message({step, 0.25}, false);
+      ASSERT_EQ(message, backwards.Message({step, 0.25}, true)) << c << ", step " << step;
+      ASSERT_EQ(message, shared.Message({step, 0.25}, false)) << c << ", step " << step << " on 3 threads";
+    }
+    const auto memory = SaveVectors(forwards.channel);
+    for (const Sender* other : {&backwards, &shared}) {
+      const auto theirs = SaveVectors(other->channel);
+      for (size_t i = 0; i < memory.size(); ++i) ASSERT_EQ(memory[i].values, theirs[i].values) << c << memory[i].name;
+    }
   }
 }
 

@@ -2,6 +2,10 @@
 // Every row of the methods' table works, and a configuration that cannot work is refused by the name of its key.
 #include "gradwire/method.h"
 
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <set>
@@ -111,9 +115,27 @@ TEST(Methods, OtherKeysAreCheckedByName) {
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.min_compress_numel = -1; }), StartsWith("comm.min_compress_numel: -1"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.start_iter = -5; }), StartsWith("comm.start_iter: -5"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.bucket_cap_mb = 0; }), StartsWith("comm.bucket_cap_mb: 0"));
+  for (const char* threads : {"0", "-1", "257", "two", "1.5", "99999999999"})
+    EXPECT_THAT(RefusalOf([&](CommConfig& c) { c.threads = threads; }),
+                AllOf(StartsWith("comm.threads: '"), HasSubstr("expected auto or a whole number from 1 to 256")));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.timeout_s = -1; }), StartsWith("comm.timeout_s: -1"));
   EXPECT_THAT(RefusalOf([](CommConfig& c) { c.timeout_s = std::numeric_limits<double>::quiet_NaN(); }),
               StartsWith("comm.timeout_s: nan"));
+}
+
+/// As many as leave each rank of this host a core for its gradients, but no more than four.
+TEST(Methods, ThreadsAreWhatIsLeftOfTheCores) {
+  cpu_set_t cores;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(cores), &cores), 0);
+  const auto usual = [] { return MakeParts(CommConfig{}, 0).threads; };
+  unsetenv("LOCAL_WORLD_SIZE");  // threads as ranks, or processes that somebody else started
+  EXPECT_EQ(usual(), 1u);
+  for (int ranks = 1; ranks < 20; ++ranks) {
+    setenv("LOCAL_WORLD_SIZE", std::to_string(ranks).c_str(), 1);
+    EXPECT_EQ(usual(), static_cast<size_t>(std::min(4, std::max(1, CPU_COUNT(&cores) / ranks - 1))));
+  }
+  unsetenv("LOCAL_WORLD_SIZE");
+  EXPECT_EQ(MakeParts({.threads = "7"}, 0).threads, 7u);
 }
 
 TEST(Methods, PartsCarryTheSettings) {

@@ -28,11 +28,12 @@ VALUES = {
     "comm.participation": ["nice:50%"], "comm.min_compress_numel": ["5000"], "comm.bucket_cap_mb": ["0.01"], "comm.down": ["raw"],
     "async.down": ["natural"], "async.speeds": ["[2]"], "lr_scheduler.milestones": ["[0.5]"], "local.gradient_p": ["[0.5]"],
     "checkpoint.keep_last": ["1"], "model.num_classes": ["11"], "objective.data": ["lr"], "train.slow_factor": ["2"],
+    "comm.threads": ["3"],
 }  # fmt: skip
 # Read, and of no consequence to the numbers of this run: where and how fast it runs; the only worker there is; pieces that no tensor
 # of the model is larger than.
 MAY_CHANGE_NOTHING = {"run.output_dir", "comm.timeout_s", "checkpoint.resume", "checkpoint.every_minutes", "train.slow_rank", "async.assign",
-                      "async.max_staleness", "async.server", "comm.piece"}  # fmt: skip
+                      "async.max_staleness", "async.server", "comm.piece", "comm.threads"}  # fmt: skip
 
 
 def keys():

@@ -21,13 +21,14 @@ struct MayDiffer {
   std::string_view reason;
 };
 
-constexpr std::array<MayDiffer, 11> kMayDiffer = {{
+constexpr std::array<MayDiffer, 12> kMayDiffer = {{
     {"run.output_dir", true, "where a rank writes"},
     {"run.nproc", true, "how many ranks the launcher starts: WORLD_SIZE is what counts"},
     {"run.launch", true, "how they are started"},
     {"data.root", true, "hosts have folders of their own: what is in them is compared"},
     {"model.init", true, "a file on rank 0's host, whose weights all ranks get"},
     {"train.slow_", true, "makes a rank slow, and changes no number"},
+    {"comm.threads", true, "how many cores a rank has to encode with: the bits are the same"},
     {"comm.timeout_s", true, "how patient a rank is"},
     {"train.epochs", false, "how long the run is: it may get longer"},
     {"train.steps", false, "how long the run is"},

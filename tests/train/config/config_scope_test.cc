@@ -135,6 +135,7 @@ bool MayChangeNothing(std::string_view key) {
   static const std::set<std::string_view> keys = {"run.output_dir",
                                                   "run.launch",
                                                   "run.seed",
+                                                  "comm.threads",
                                                   "comm.timeout_s",
                                                   "checkpoint.resume",
                                                   "checkpoint.keep_last",
