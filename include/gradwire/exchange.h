@@ -19,6 +19,12 @@ struct ExchangeCore;
 template <typename T>
 class BucketExchange;
 
+/// What a bucket under way waits for: an operation of the collective, and whose it is.
+struct BucketWait {
+  uint64_t operation, step;
+  uint32_t channel, bucket;
+};
+
 /// Turns each bucket into the mean over the ranks: link -> compressor -> frame -> collective -> decode -> mean, in that
 /// order. The only place that names the whole arrow. T is float or double.
 ///
@@ -58,10 +64,7 @@ class Exchange {
   void Finish(Id id);
 
   /// Finish in steps, for whoever has others wait: while there is a Pending wait, Await it and Advance.
-  struct Wait {
-    uint64_t operation, step;
-    uint32_t channel, bucket;
-  };
+  using Wait = BucketWait;
   /// What the bucket waits for; none: it is finished.
   std::optional<Wait> Pending(Id id) const;
   /// Returns the seconds that it took. Any thread, beside one that uses the exchange. Throws PeerError.

@@ -17,12 +17,12 @@ namespace gradwire {
 class Waiters;
 
 /// Runs an exchange on a thread of its own, so that buckets cross the wire while the caller computes the next ones.
-/// Buckets are started in the order of Push, as soon as they are there: other threads wait for the peers, and a bucket
-/// goes on when what it waits for has come. So buckets are on the wire together, and a step costs a latency (or two,
-/// where there is a way back), not one for each bucket. Those of another step of their channel wait until all of this
-/// step are finished; those of other channels do not. No more than kUnderWay are under way together, each of which
-/// keeps a thread waiting. That cannot block: of the buckets that some rank has not finished, the first one is started
-/// by every rank, since all start them in one order.
+/// Buckets are started in the order of Push, as soon as they are there: other threads wait for the peers, one for each
+/// stage of a bucket (Waiters), and a bucket goes on when what it waits for has come. So buckets are on the wire
+/// together, and a step costs a latency (or two, where there is a way back), not one for each bucket. Those of another
+/// step of their channel wait until all of this step are finished; those of other channels do not. No more than
+/// kUnderWay are under way together, which bounds the memory of their messages. That cannot block: of the buckets that
+/// some rank has not finished, the first one is started by every rank, since all start them in one order.
 ///
 /// Push may be called by one thread at a time, any thread. `done` runs on the exchange thread, and is destroyed there
 /// right after, under no lock: what it owns may wait for whoever is in Push, such as for Python's interpreter lock.
@@ -69,6 +69,7 @@ class ExchangeThread : public BucketSink<T> {
   void Begin(Job job);
   void Resume(const Arrival& arrival);
   void AwaitOrAnswer(Id id);
+  void Await(Id id, const BucketWait& wait);  // a thread of waiters_
   void Fail(std::exception_ptr failure);
 
   Exchange<T>& exchange_;
@@ -80,6 +81,7 @@ class ExchangeThread : public BucketSink<T> {
   struct Answer {
     Done done;
     uint32_t channel;
+    size_t stage = 0;  // waits so far
   };
   struct Channel {
     uint64_t step = 0;  // of those under way

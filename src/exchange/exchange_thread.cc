@@ -2,8 +2,8 @@
 // Push and Inspect put jobs into a queue. The thread (Run) takes them out in order, as soon as MayBegin allows, and
 // starts the bucket. What the bucket then waits for is waited for on a thread of Waiters, whose end comes back as an
 // Arrival; the thread resumes the bucket, which waits once more or is answered (AwaitOrAnswer). So this thread waits
-// for no peer, and buckets may end in any order. The first failure ends all waits, and answers every bucket, also later
-// ones (Fail).
+// for no peer. Starting goes before resuming: what is on the wire early, comes early. The first failure ends all waits,
+// and answers every bucket, also later ones (Fail).
 #include "gradwire/exchange_thread.h"
 
 #include <future>
@@ -18,7 +18,7 @@ namespace gradwire {
 template <typename T>
 ExchangeThread<T>::ExchangeThread(Exchange<T>& exchange)
     : exchange_(exchange),
-      waiters_(std::make_unique<Waiters>(kUnderWay)),
+      waiters_(std::make_unique<Waiters>([this](const Waiters::Item& item) { Await(item.id, item.wait); })),
       thread_(StartThread("that exchanges gradients", [this] { Run(); })) {}
 
 template <typename T>
@@ -137,19 +137,22 @@ void ExchangeThread<T>::AwaitOrAnswer(Id id) {
     const Answer answer = Take(id);
     return answer.done(nullptr);
   }
-  waiters_->Do([this, id, wait = *wait] {
-    Arrival arrival{id, 0, nullptr};
-    try {
-      arrival.waited_s = exchange_.Await(wait);
-    } catch (...) {
-      arrival.failure = std::current_exception();
-    }
-    {
-      const std::lock_guard lock(mutex_);
-      arrivals_.push_back(std::move(arrival));
-    }
-    wake_.notify_one();
-  });
+  waiters_->Do(under_way_.at(id).stage++, {id, *wait});
+}
+
+template <typename T>
+void ExchangeThread<T>::Await(Id id, const BucketWait& wait) {
+  Arrival arrival{id, 0, nullptr};
+  try {
+    arrival.waited_s = exchange_.Await(wait);
+  } catch (...) {
+    arrival.failure = std::current_exception();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    arrivals_.push_back(std::move(arrival));
+  }
+  wake_.notify_one();
 }
 
 template <typename T>

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exchange/waiters.h"
 
-#include <utility>
-
 #include "base/start_thread.h"
 
 namespace gradwire {
 
-void Waiters::Do(std::function<void()> wait) {
+void Waiters::Do(size_t stage, const Item& item) {
+  while (stages_.size() <= stage) {
+    auto made = std::make_unique<Stage>(&memory_);
+    made->thread = StartThread("that waits for other ranks", [this, of = made.get()] { Run(*of); });
+    stages_.push_back(std::move(made));
+  }
   const std::lock_guard lock(mutex_);
-  // One that is neither idle nor waits is about to be idle: `most` of them are enough.
-  if (queue_.size() >= idle_ && threads_.size() < most_)
-    threads_.push_back(StartThread("that waits for other ranks", [this] { Run(); }));
-  queue_.push_back(std::move(wait));
-  wake_.notify_one();
+  stages_[stage]->queue.push_back(item);
+  stages_[stage]->wake.notify_one();
 }
 
 void Waiters::Join() {
@@ -21,22 +21,20 @@ void Waiters::Join() {
     const std::lock_guard lock(mutex_);
     joined_ = true;
   }
-  wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  for (const auto& stage : stages_) stage->wake.notify_one();
+  for (const auto& stage : stages_) stage->thread.join();
+  stages_.clear();
 }
 
-void Waiters::Run() {
+void Waiters::Run(Stage& stage) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    ++idle_;
-    wake_.wait(lock, [this] { return joined_ || !queue_.empty(); });
-    --idle_;
-    if (queue_.empty()) return;
-    const std::function<void()> wait = std::move(queue_.front());
-    queue_.pop_front();
+    stage.wake.wait(lock, [&] { return joined_ || !stage.queue.empty(); });
+    if (stage.queue.empty()) return;
+    const Item item = stage.queue.front();
+    stage.queue.pop_front();
     lock.unlock();
-    wait();
+    wait_(item);
     lock.lock();
   }
 }

@@ -2,10 +2,12 @@
 // The exchange's thread: the same results as without it, several buckets under way, and every bucket answered once.
 #include "gradwire/exchange_thread.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <latch>
@@ -20,6 +22,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/philox.h"
 #include "exchange/waiters.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
@@ -46,17 +49,21 @@ testing::Buckets<float> MakeBuckets(int rank, uint64_t step) {
   return buckets;
 }
 
-TEST(Waiters, NoneWaitsBehindAnother) {
-  std::promise<void> second;
+TEST(Waiters, AStageKeepsItsOrderAndHoldsBackNoOther) {
+  std::promise<void> second_stage;
   std::atomic<bool> came = false;
-  Waiters waiters(2);
-  for (int round = 0; round < 2; ++round)
-    waiters.Do([&, round] {
-      if (round == 0) came = second.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready;
-      if (round == 1) second.set_value();
-    });
+  std::vector<uint64_t> first_stage;
+  Waiters waiters([&](const Waiters::Item& item) {
+    if (item.id == 100) return second_stage.set_value();
+    first_stage.push_back(item.id);
+    if (item.id == 0) came = second_stage.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  });
+  for (uint64_t id = 0; id < 50; ++id) waiters.Do(0, {id, {}});
+  waiters.Do(1, {100, {}});
   waiters.Join();
   EXPECT_TRUE(came);
+  ASSERT_EQ(first_stage.size(), 50u);
+  EXPECT_TRUE(std::ranges::is_sorted(first_stage));
 }
 
 /// Everything that rank 0 gets in five steps, through a sink of this type.
@@ -181,10 +188,22 @@ class CountingCollective final : public WatchedCollective {
   std::atomic<int> waits_{0}, most_{0};
 };
 
-TEST(ExchangeThread, SoManyBucketsAreUnderWayTogetherAndNoMore) {
+/// How its buckets travel, and in how many stages: one for each way, and one more where sizes vary.
+struct Way {
+  testing::Combination way;
+  int stages;
+};
+
+const std::vector<Way> kWays = {{{"ef", "sign"}, 1},
+                                {{"doublesqueeze", "sign"}, 2},
+                                {{"dcgd", "threshold:0.5", "allgather"}, 2},
+                                {{"dcgd", "threshold:0.5", "sharded", "raw"}, 4}};
+
+TEST(ExchangeThread, SoManyBucketsAreUnderWayTogetherAndAThreadWaitsForEachOfTheirStages) {
   constexpr auto kWindow = ExchangeThread<float>::kUnderWay;
-  const std::vector<Parameter> parameters(3 * kWindow, Parameter{"p", {4}});
-  for (const testing::Combination& way : {testing::Combination{"ef", "sign"}, {"doublesqueeze", "sign"}}) {
+  const std::vector<Parameter> parameters(3 * kWindow, Parameter{"p", {2000}});
+  for (const auto& [way, stages] : kWays) {
+    const bool varies = stages != 1 && way.method != "doublesqueeze";  // two operations to start with
     std::latch started(kWorkers);
     testing::RunRanks(kWorkers, [&](Collective& collective) {
       CountingCollective counting(collective);
@@ -198,17 +217,81 @@ TEST(ExchangeThread, SoManyBucketsAreUnderWayTogetherAndNoMore) {
       };
       if (collective.rank() == 0) {  // its peer says nothing before it has started as many as it may
         push();
-        counting.WaitUntilStarted(kWindow);
+        counting.WaitUntilStarted(kWindow * (varies ? 2 : 1));
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        EXPECT_EQ(counting.started(), kWindow);
+        EXPECT_EQ(counting.started(), kWindow * (varies ? 2 : 1));
       }
       started.arrive_and_wait();
       if (collective.rank() != 0) push();
       thread.Close();
       EXPECT_EQ(done, parameters.size());
-      EXPECT_LE(counting.most(), static_cast<int>(kWindow));
+      EXPECT_LE(counting.most(), stages);
     });
   }
+}
+
+/// The threads of this process.
+size_t Threads() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+TEST(ExchangeThread, HasAsManyThreadsForManyBucketsAsForOne) {
+  const std::vector<Parameter> parameters(160, Parameter{"p", {2000}});
+  for (const auto& [way, stages] : kWays)
+    testing::RunRanks(1, [&, stages = stages, &way = way](Collective& collective) {
+      Exchange<float> exchange(collective, parameters, MakeParts(way.Config(), /*seed=*/1));
+      const size_t before = Threads();
+      ExchangeThread<float> thread(exchange);
+      testing::Buckets<float> buckets(parameters, testing::OneEach(parameters));
+      for (uint64_t step = 0; step < 2; ++step) buckets.Exchange(thread, step);
+      EXPECT_LE(Threads(), before + 1 + static_cast<size_t>(stages)) << way;
+    });
+}
+
+/// A bucket of four stages, and behind it one that rank 0 starts at once, and rank 1 not before the first is finished.
+TEST(ExchangeThread, ABucketIsFinishedThoughAnotherRankHasNotStartedTheNext) {
+  const ExchangeParts parts = MakeParts(kWays[3].way.Config(), /*seed=*/1);
+  testing::RunRanks(
+      kWorkers,
+      [&](Collective& collective) {
+        Exchange<float> exchange(collective, kParameters, parts);
+        ExchangeThread<float> thread(exchange);
+        auto buckets = MakeBuckets(collective.rank(), 0);
+        const auto push = [&](size_t i) {
+          thread.Push(0, buckets.At(i), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+        };
+        push(0);
+        if (collective.rank() == 1) thread.Inspect([](Exchange<float>&) {});
+        push(2);
+        thread.Close();
+      },
+      std::chrono::seconds(10));
+}
+
+/// Channels whose buckets have other numbers of stages, ranks that come late, and a look now and then at one of them.
+TEST(ExchangeThread, BucketsOfAnyNumberOfStagesEndInAnyOrderOfEvents) {
+  constexpr uint64_t kSteps = 30;
+  testing::RunRanks(3, [&](Collective& collective) {
+    Exchange<float> exchange(collective, kParameters, MakeParts(kWays[0].way.Config(), /*seed=*/1));
+    for (uint32_t channel = 1; channel < kWays.size(); ++channel)
+      exchange.Open(channel, kParameters, MakeParts(kWays[channel].way.Config(), /*seed=*/1));
+    std::vector<testing::Buckets<float>> buckets;
+    for (size_t i = 0; i < kSteps * kWays.size(); ++i) buckets.push_back(MakeBuckets(collective.rank(), i));
+    ExchangeThread<float> thread(exchange);
+    Philox mine(1, Purpose::kSynthetic, static_cast<uint64_t>(collective.rank()));
+    std::atomic<size_t> done = 0;
+    for (uint64_t step = 0; step < kSteps; ++step)
+      for (uint32_t channel = 0; channel < kWays.size(); ++channel)
+        for (size_t i = 0; i < 3; ++i) {
+          if (mine.Below(8) == 0) std::this_thread::sleep_for(std::chrono::microseconds(mine.Below(3000)));
+          if (mine.Below(50) == 0) thread.Inspect([](Exchange<float>&) {});
+          thread.Push(Round(step).In(channel), buckets[step * kWays.size() + channel].At(i),
+                      [&](std::exception_ptr failure) { done += failure == nullptr; });
+        }
+    thread.Close();
+    EXPECT_EQ(done, kSteps * kWays.size() * 3);
+  });
 }
 
 /// While it lives, no thread can be started: each would want more memory than there are addresses.
