@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,12 +23,19 @@ struct Incoming {
   std::span<std::byte> bytes;
 };
 
-/// A started operation. `bytes_sent`: what this rank hands to the transport for it. `what`: it is for, where whoever
-/// waits for it knows that: "step 12, bucket 3".
+/// A bucket of a round, for messages to people.
+struct BucketPlace {
+  uint64_t step = 0;
+  uint32_t channel = 0, bucket = 0;
+  std::string text() const;  ///< "step 12, bucket 3"
+};
+
+/// A started operation. `bytes_sent`: what this rank hands to the transport for it. `place`: what it is for, where
+/// whoever waits for it knows that.
 struct Ticket {
   uint64_t id = 0;
   uint64_t bytes_sent = 0;
-  std::string what = {};
+  std::optional<BucketPlace> place = {};
 };
 
 /// Moves bytes between the ranks of one job. All ranks start the same operations, in the same order unless reserved.

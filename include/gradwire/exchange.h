@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <vector>
 
@@ -21,8 +22,8 @@ class BucketExchange;
 
 /// What a bucket under way waits for: an operation of the collective, and whose it is.
 struct BucketWait {
-  uint64_t operation, step;
-  uint32_t channel, bucket;
+  uint64_t operation = 0;
+  BucketPlace place;
 };
 
 /// Turns each bucket into the mean over the ranks: link -> compressor -> frame -> collective -> decode -> mean, in that
@@ -107,7 +108,7 @@ class Exchange {
   void Note(Id id, const std::optional<uint64_t>& operation);
 
   Id next_ = 0;
-  std::map<Id, UnderWay> under_way_;
+  std::pmr::map<Id, UnderWay> under_way_;
 };
 
 }  // namespace gradwire

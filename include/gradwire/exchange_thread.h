@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
 #include <thread>
 
@@ -75,9 +76,10 @@ class ExchangeThread : public BucketSink<T> {
   Exchange<T>& exchange_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Job> queue_;         // guarded by mutex_
-  std::deque<Arrival> arrivals_;  // guarded by mutex_
-  bool closed_ = false;           // guarded by mutex_
+  std::pmr::unsynchronized_pool_resource queues_memory_;  // guarded by mutex_, as are the next three
+  std::pmr::deque<Job> queue_{&queues_memory_};
+  std::pmr::deque<Arrival> arrivals_{&queues_memory_};
+  bool closed_ = false;
   struct Answer {
     Done done;
     uint32_t channel;
@@ -88,9 +90,10 @@ class ExchangeThread : public BucketSink<T> {
     size_t under_way = 0;
   };
   Answer Take(Id id);
-  std::map<Id, Answer> under_way_;        // exchange thread only
-  std::map<uint32_t, Channel> channels_;  // exchange thread only
-  std::exception_ptr failure_;            // exchange thread only
+  std::pmr::unsynchronized_pool_resource memory_;  // exchange thread only, as are the next three
+  std::pmr::map<Id, Answer> under_way_{&memory_};
+  std::map<uint32_t, Channel> channels_;
+  std::exception_ptr failure_;
   std::unique_ptr<Waiters> waiters_;
   std::thread thread_;  // last: it uses all of the above
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,8 @@ struct Participation {
   /// The weight of each worker's message in the mean: n/r times how often it was drawn, whose expectation is 1, so that
   /// the mean stays unbiased. 0: it sends nothing.
   std::vector<double> Weights(uint64_t seed, uint64_t step, size_t workers) const;
+  /// The same into `weights`, a number for each worker, with as much room in `order`.
+  void Draw(uint64_t seed, uint64_t step, std::span<double> weights, std::span<size_t> order) const;
   /// "all", "iid:40%".
   std::string text() const;
 };

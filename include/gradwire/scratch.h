@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -68,16 +69,21 @@ struct Buffer {
   explicit operator bool() const { return memory != nullptr; }
 };
 
-/// Keeps the buffers of messages for the next ones of the same size. Not thread-safe.
+/// Keeps the buffers of messages for the next ones of the same size, and the memory of what says where they go. Not
+/// thread-safe.
 class BufferPool {
  public:
+  BufferPool() : free_(&lists_) {}
   /// Its contents are undefined.
   Buffer Take(size_t size);
   void GiveBack(Buffer buffer);
   void Clear() { free_.clear(); }
+  /// For lists that come and go with messages: what they give back, the next ones take.
+  std::pmr::memory_resource& lists() { return lists_; }
 
  private:
-  std::multimap<size_t, Buffer> free_;  // by size
+  std::pmr::unsynchronized_pool_resource lists_;
+  std::pmr::multimap<size_t, Buffer> free_;  // by size
 };
 
 /// What an operator, and who packs messages, may use while it runs. One per thread.

@@ -85,7 +85,7 @@ class C10dCollective final : public Collective {
 
   void Finish(const Ticket& ticket) override {
     connection_.Await();
-    for (const Pending& part : Parts(ticket.id)) Await(part, ticket.what);
+    for (const Pending& part : Parts(ticket.id)) Await(part, ticket.place);
     const std::lock_guard lock(mutex_);
     pending_.erase(ticket.id);
   }
@@ -230,8 +230,8 @@ class C10dCollective final : public Collective {
 
   /// The watch ends waits that last too long: where Gloo does, it closes all connections, and who was to blame cannot
   /// be told any more.
-  void Await(const Pending& part, const std::string& what) {
-    const Waiting waiting(*this, part.peer, what);
+  void Await(const Pending& part, const std::optional<BucketPlace>& place) {
+    const Waiting waiting(*this, part.peer, place);
     try {
       part.peer < 0 ? AwaitSum(part) : void(part.work->wait(kForever));
       CheckOpen();  // an aborted wait ends like one that is over
@@ -254,10 +254,10 @@ class C10dCollective final : public Collective {
   }
 
   struct Waiting {
-    Waiting(C10dCollective& collective, int peer, const std::string& what) : collective(collective) {
+    Waiting(C10dCollective& collective, int peer, const std::optional<BucketPlace>& of) : collective(collective) {
       collective.watch_.Enter();
       const std::lock_guard lock(collective.mutex_);
-      place = collective.awaited_.emplace(peer, what);
+      place = collective.awaited_.emplace(peer, of);
     }
     ~Waiting() {
       collective.watch_.Leave();
@@ -265,7 +265,7 @@ class C10dCollective final : public Collective {
       collective.awaited_.erase(place);
     }
     C10dCollective& collective;
-    std::multimap<int, std::string>::iterator place;
+    std::multimap<int, std::optional<BucketPlace>>::iterator place;
   };
 
   /// On the watch's thread. A rank may wait for one that has failed and is still there, or waits itself: so waits also
@@ -288,9 +288,9 @@ class C10dCollective final : public Collective {
     const std::lock_guard lock(mutex_);
     std::set<int> ranks;
     std::string what = name_;
-    for (const auto& [peer, purpose] : awaited_) {
+    for (const auto& [peer, place] : awaited_) {
       if (peer >= 0) ranks.insert(peer);
-      if (!purpose.empty()) what = purpose;
+      if (place) what = place->text();
     }
     const bool is_sum = awaited_.contains(-1);  // which does not say who is missing
     return (is_sum ? "the other ranks" : roll_call_->Names({ranks.begin(), ranks.end()})) + " (" + what + ")";
@@ -324,8 +324,9 @@ class C10dCollective final : public Collective {
   std::atomic<bool> is_over_ = false;
   std::mutex mutex_;
   std::map<uint64_t, std::vector<Pending>> pending_;  // guarded by mutex_
-  std::multimap<int, std::string> awaited_;           // by peer, -1 for sums, what waits are for; guarded by mutex_
-  std::optional<PeerError> verdict_;                  // why it is over; guarded by mutex_
+  std::multimap<int, std::optional<BucketPlace>>
+      awaited_;                       // by peer, -1 for sums, what waits are for; guarded by mutex_
+  std::optional<PeerError> verdict_;  // why it is over; guarded by mutex_
   std::mutex culprit_mutex_;
   std::vector<Pending> probes_;  // guarded by culprit_mutex_
   Notice notice_;                // the watch's thread only

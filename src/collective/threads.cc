@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "collective/group.h"
 #include "gradwire/error.h"
 
@@ -193,6 +194,10 @@ class ThreadCollective final : public Collective {
 };
 
 }  // namespace
+
+std::string BucketPlace::text() const {
+  return fmt::format("step {}, bucket {}{}", step, bucket, InChannel(channel));
+}
 
 std::vector<std::unique_ptr<Collective>> MakeThreadCollectives(int size, std::chrono::milliseconds timeout) {
   const auto hub = std::make_shared<Hub>(size, timeout);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "base/timer.h"
 #include "exchange/core.h"
@@ -22,18 +21,16 @@ class AllGather final : public BucketExchange<T> {
         messages_(job.core.collective, job.core.lane.buffers, job.stats, job.FrameNames(0)) {}
 
   std::optional<uint64_t> Start() override {
-    std::vector<int> all(static_cast<size_t>(job_.ranks()));
-    std::iota(all.begin(), all.end(), 0);
     const MessagePlan& plan = plan_->up[0];
     const uint32_t rates = RatesOf(context_, plan, job_.round);
-    for (const int rank : all) messages_.Expect(rank, plan, rates);
+    for (int rank = 0; rank < job_.ranks(); ++rank) messages_.Expect(rank, plan, rates);
     Buffer message = messages_.TakeBuffer(plan);
     Packed packed;
     {
       const Timer timer(job_.stats.encode_s);
       packed = Pack<T>(context_, plan, job_.round, job_.bucket.values, message.bytes());
     }
-    messages_.Post(plan, all, std::move(message), packed);
+    messages_.Post(plan, MessageExchange::kAll, std::move(message), packed);
     return messages_.Start();
   }
 
@@ -62,11 +59,11 @@ class AllGather final : public BucketExchange<T> {
 }  // namespace
 
 template <typename T>
-std::unique_ptr<BucketExchange<T>> MakeAllGather(const BucketJob<T>& job) {
-  return std::make_unique<AllGather<T>>(job);
+BucketExchangePtr<T> MakeAllGather(const BucketJob<T>& job) {
+  return MakeExchange<AllGather<T>>(job);
 }
 
-template std::unique_ptr<BucketExchange<float>> MakeAllGather(const BucketJob<float>&);
-template std::unique_ptr<BucketExchange<double>> MakeAllGather(const BucketJob<double>&);
+template BucketExchangePtr<float> MakeAllGather(const BucketJob<float>&);
+template BucketExchangePtr<double> MakeAllGather(const BucketJob<double>&);
 
 }  // namespace gradwire

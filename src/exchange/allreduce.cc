@@ -42,9 +42,15 @@ class DenseAllReduce final : public BucketExchange<T> {
 template <typename T>
 class LinearAllReduce final : public BucketExchange<T> {
  public:
-  explicit LinearAllReduce(const BucketJob<T>& job) : job_(job), plan_(job.Plan(/*dense=*/false)) {
-    for (const PlannedPiece& planned : pieces()) begins_.push_back(begins_.back() + planned.bytes / sizeof(T));
-    sums_.resize(begins_.back() + 1);
+  explicit LinearAllReduce(const BucketJob<T>& job)
+      : job_(job), plan_(job.Plan(/*dense=*/false)), begins_(&job.core.lane.buffers.lists()) {
+    size_t begin = 0;
+    for (const PlannedPiece& planned : pieces()) {
+      begins_.push_back(begin);
+      begin += planned.bytes / sizeof(T);
+    }
+    buffer_ = job.core.lane.buffers.Take((begin + 1) * sizeof(T));
+    sums_ = {reinterpret_cast<T*>(buffer_.memory.get()), begin + 1};
   }
 
   std::optional<uint64_t> Start() override {
@@ -55,7 +61,7 @@ class LinearAllReduce final : public BucketExchange<T> {
       sums_.back() = finite ? T{0} : std::numeric_limits<T>::quiet_NaN();
     }
     const Timer timer(job_.stats.wire_s);
-    const Ticket ticket = job_.core.collective.StartAllReduce(std::span<T>(sums_));
+    const Ticket ticket = job_.core.collective.StartAllReduce(sums_);
     job_.stats.payload_bytes += ticket.bytes_sent;
     return ticket.id;
   }
@@ -67,6 +73,7 @@ class LinearAllReduce final : public BucketExchange<T> {
       std::ranges::fill(job_.bucket.values, std::numeric_limits<T>::quiet_NaN());
     else
       OwnerStep(job_.channel.parts.prox, job_.round, job_.bucket);
+    job_.core.lane.buffers.GiveBack(std::move(buffer_));
     return std::nullopt;
   }
 
@@ -76,9 +83,7 @@ class LinearAllReduce final : public BucketExchange<T> {
   void Share(const Act& act) const {
     ThreadPool::OfProcess().Share(pieces().size(), job_.channel.parts.threads, job_.core.lane, act);
   }
-  std::span<T> SumOf(size_t piece) {
-    return std::span(sums_).subspan(begins_[piece], begins_[piece + 1] - begins_[piece]);
-  }
+  std::span<T> SumOf(size_t piece) const { return sums_.subspan(begins_[piece], pieces()[piece].bytes / sizeof(T)); }
   const Compressor& CompressorOf(const PlannedPiece& planned) const {
     return planned.dense ? Identity() : *job_.channel.parts.compressor;
   }
@@ -102,26 +107,27 @@ class LinearAllReduce final : public BucketExchange<T> {
 
   const BucketJob<T> job_;
   const std::shared_ptr<const BucketPlan> plan_;
-  std::vector<size_t> begins_ = {0};  // of the pieces' payloads in sums_
-  std::vector<T> sums_;               // payloads, then 0, or NaN from a rank whose bucket was poisoned
+  std::pmr::vector<size_t> begins_;  // of the pieces' payloads in sums_
+  Buffer buffer_;
+  std::span<T> sums_;  // payloads, then 0, or NaN from a rank whose bucket was poisoned
 };
 
 }  // namespace
 
 template <typename T>
-std::unique_ptr<BucketExchange<T>> MakeDenseAllReduce(const BucketJob<T>& job) {
-  return std::make_unique<DenseAllReduce<T>>(job);
+BucketExchangePtr<T> MakeDenseAllReduce(const BucketJob<T>& job) {
+  return MakeExchange<DenseAllReduce<T>>(job);
 }
 
 template <typename T>
-std::unique_ptr<BucketExchange<T>> MakeAllReduce(const BucketJob<T>& job) {
+BucketExchangePtr<T> MakeAllReduce(const BucketJob<T>& job) {
   if (job.channel.parts.compressor->is_identity()) return MakeDenseAllReduce(job);
-  return std::make_unique<LinearAllReduce<T>>(job);
+  return MakeExchange<LinearAllReduce<T>>(job);
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                                        \
-  template std::unique_ptr<BucketExchange<T>> MakeDenseAllReduce(const BucketJob<T>&); \
-  template std::unique_ptr<BucketExchange<T>> MakeAllReduce(const BucketJob<T>&);
+#define GRADWIRE_INSTANTIATE(T)                                          \
+  template BucketExchangePtr<T> MakeDenseAllReduce(const BucketJob<T>&); \
+  template BucketExchangePtr<T> MakeAllReduce(const BucketJob<T>&);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)
 #undef GRADWIRE_INSTANTIATE

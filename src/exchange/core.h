@@ -68,16 +68,22 @@ class BucketExchange {
   virtual std::optional<uint64_t> Resume() = 0;
 };
 
+/// In the memory that the one before it has left (BufferPool::lists).
+template <typename Derived, typename T>
+BucketExchangePtr<T> MakeExchange(const BucketJob<T>& job) {
+  return std::allocate_shared<Derived>(std::pmr::polymorphic_allocator<Derived>(&job.core.lane.buffers.lists()), job);
+}
+
 // One function per topology, for its row in topologies.cc.
 template <typename T>
-std::unique_ptr<BucketExchange<T>> MakeAllGather(const BucketJob<T>& job);
+BucketExchangePtr<T> MakeAllGather(const BucketJob<T>& job);
 template <typename T>
-std::unique_ptr<BucketExchange<T>> MakeSharded(const BucketJob<T>& job);
+BucketExchangePtr<T> MakeSharded(const BucketJob<T>& job);
 template <typename T>
-std::unique_ptr<BucketExchange<T>> MakeAllReduce(const BucketJob<T>& job);
+BucketExchangePtr<T> MakeAllReduce(const BucketJob<T>& job);
 /// Dense whatever the operator: for the first start_iter steps.
 template <typename T>
-std::unique_ptr<BucketExchange<T>> MakeDenseAllReduce(const BucketJob<T>& job);
+BucketExchangePtr<T> MakeDenseAllReduce(const BucketJob<T>& job);
 
 /// The regularised step instead of the plain one: g <- (x - prox_{lr R}(x - lr g)) / lr, element by element, and 0
 /// where lr is no step; nothing without a regulariser. Throws Error where there is one and no point.

@@ -69,7 +69,7 @@ std::vector<ElementOrder> OrdersOf(const std::vector<Parameter>& parameters) {
 }
 
 template <typename T>
-std::unique_ptr<BucketExchange<T>> Make(const BucketJob<T>& job) {
+BucketExchangePtr<T> Make(const BucketJob<T>& job) {
   if (job.round.step < job.channel.parts.start_iter) return MakeDenseAllReduce(job);
   const Topology& topology = *job.core.topologies.at(job.round.channel);
   if constexpr (sizeof(T) == sizeof(float))
@@ -82,13 +82,13 @@ std::unique_ptr<BucketExchange<T>> Make(const BucketJob<T>& job) {
 
 template <typename T>
 struct Exchange<T>::UnderWay {
-  std::unique_ptr<BucketExchange<T>> exchange;
+  BucketExchangePtr<T> exchange;
   Wait wait;
 };
 
 template <typename T>
 Exchange<T>::Exchange(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts)
-    : core_(std::make_unique<ExchangeCore<T>>(collective)) {
+    : core_(std::make_unique<ExchangeCore<T>>(collective)), under_way_(&core_->lane.buffers.lists()) {
   Open(0, std::move(parameters), std::move(parts));
 }
 
@@ -125,7 +125,7 @@ typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>&
   Channel<T>& channel = core_->In(round.channel);
   channel.BeginStep(round.step);
   const BucketJob<T> job{*core_, channel, core_->stats[bucket.index], round, bucket};
-  UnderWay made{Make(job), {0, round.step, round.channel, bucket.index}};
+  UnderWay made{Make(job), {0, {round.step, round.channel, bucket.index}}};
   const Id id = next_++;  // of its own also where Start throws: the bucket then stays, and no later one takes its place
   Note(id, under_way_.emplace(id, std::move(made)).first->second.exchange->Start());
   return id;
@@ -162,12 +162,11 @@ std::optional<typename Exchange<T>::Wait> Exchange<T>::Pending(Id id) const {
 template <typename T>
 double Exchange<T>::Await(const Wait& wait) {
   double seconds = 0;
-  const std::string place = fmt::format("step {}, bucket {}{}", wait.step, wait.bucket, InChannel(wait.channel));
   try {
     const Timer timer(seconds);
-    core_->collective.Finish({wait.operation, 0, place});
+    core_->collective.Finish({wait.operation, 0, wait.place});
   } catch (const PeerError& error) {
-    throw PeerError(error.rank(), fmt::format("{}: {}", place, error.what()));
+    throw PeerError(error.rank(), fmt::format("{}: {}", wait.place.text(), error.what()));
   }
   return seconds;
 }
@@ -175,7 +174,7 @@ double Exchange<T>::Await(const Wait& wait) {
 template <typename T>
 void Exchange<T>::Advance(Id id, double waited_s) {
   UnderWay& under_way = Find(id);
-  core_->stats[under_way.wait.bucket].wire_s += waited_s;
+  core_->stats[under_way.wait.place.bucket].wire_s += waited_s;
   Note(id, under_way.exchange->Resume());  // where it throws, the bucket stays
 }
 

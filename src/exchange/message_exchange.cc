@@ -21,23 +21,33 @@ MessageExchange::MessageExchange(Collective& collective, BufferPool& buffers, Ex
       stats_(stats),
       names_(names),
       id_(collective.Reserve()),
-      lengths_id_(collective.Reserve()) {}
+      lengths_id_(collective.Reserve()),
+      out_(&buffers.lists()),
+      in_(&buffers.lists()) {}
 
 MessageExchange::~MessageExchange() {
   if (is_under_way_) return;
   for (Message& message : out_) buffers_.GiveBack(std::move(message.buffer));
-  for (auto& [sender, message] : in_) buffers_.GiveBack(std::move(message.buffer));
+  for (Message& message : in_) buffers_.GiveBack(std::move(message.buffer));
 }
 
-void MessageExchange::Post(const MessagePlan& plan, std::vector<int> peers, Buffer message, const Packed& packed) {
+/// Calls act(rank) for each other rank that gets the message.
+template <typename Act>
+void MessageExchange::ForPeers(const Message& message, const Act& act) const {
+  for (int peer = 0; peer < collective_.size(); ++peer)
+    if (peer != collective_.rank() && (message.peer == kAll || message.peer == peer)) act(peer);
+}
+
+void MessageExchange::Post(const MessagePlan& plan, int peer, Buffer message, const Packed& packed) {
   if (message.device != Device::kHost) throw Error("messages travel from the host's memory only");
-  out_.push_back({&plan, std::move(peers), std::move(message), packed.bytes, packed.rates});
+  out_.push_back({&plan, peer, std::move(message), packed.bytes, packed.rates});
   poisoned |= packed.poisoned;
 }
 
 void MessageExchange::Expect(int sender, const MessagePlan& plan, uint32_t rates) {
-  Message& message = in_[sender];
+  Message& message = in_.emplace_back();
   message.plan = &plan;
+  message.peer = sender;
   message.rates = rates;
   if (sender == collective_.rank()) return;
   message.buffer = TakeBuffer(plan);
@@ -53,14 +63,12 @@ Frame MessageExchange::FrameOf(uint32_t sender, const Message& message) const {
 }
 
 uint64_t MessageExchange::Start() {
-  const int rank = collective_.rank();
-  std::vector<Outgoing> outgoing;
-  for (Message& message : out_) {
-    Frame frame = FrameOf(static_cast<uint32_t>(rank), message);
+  std::pmr::vector<Outgoing> outgoing(&buffers_.lists());
+  for (const Message& message : out_) {
+    Frame frame = FrameOf(static_cast<uint32_t>(collective_.rank()), message);
     if (poisoned) frame.flags |= Frame::kPoisoned;
     Seal(frame, message.bytes());
-    for (const int peer : message.peers)
-      if (peer != rank) outgoing.push_back({peer, message.bytes()});
+    ForPeers(message, [&](int peer) { outgoing.push_back({peer, message.bytes()}); });
   }
   const Timer timer(stats_.wire_s);
   is_under_way_ = true;
@@ -73,27 +81,27 @@ uint64_t MessageExchange::Start() {
 
 /// Where messages vary in size, their lengths travel beside them: a receiver posts its buffer by the length.
 bool MessageExchange::StartLengths() {
-  std::vector<Outgoing> outgoing;
-  std::vector<Incoming> incoming;
-  const int rank = collective_.rank();
+  std::pmr::vector<Outgoing> outgoing(&buffers_.lists());
+  std::pmr::vector<Incoming> incoming(&buffers_.lists());
   for (Message& message : out_)
-    for (const int peer : message.peers)
-      if (peer != rank && message.plan->variable) outgoing.push_back({peer, AsBytes(message.length)});
-  for (auto& [sender, message] : in_)
-    if (message.buffer && message.plan->variable) incoming.push_back({sender, AsBytes(message.length)});
+    if (message.plan->variable)
+      ForPeers(message, [&](int peer) { outgoing.push_back({peer, AsBytes(message.length)}); });
+  for (Message& message : in_)
+    if (message.buffer && message.plan->variable) incoming.push_back({message.peer, AsBytes(message.length)});
   if (outgoing.empty() && incoming.empty()) return false;
   stats_.frame_bytes += collective_.Start(lengths_id_, outgoing, incoming).bytes_sent;
   return true;
 }
 
-std::vector<Incoming> MessageExchange::ReceiveBuffers(bool variable) {
-  std::vector<Incoming> incoming;
-  for (auto& [sender, message] : in_) {
+std::pmr::vector<Incoming> MessageExchange::ReceiveBuffers(bool variable) {
+  std::pmr::vector<Incoming> incoming(&buffers_.lists());
+  for (const Message& message : in_) {
     if (!message.buffer || message.plan->variable != variable) continue;
     if (message.length > message.plan->bytes || message.length < sizeof(Frame))
-      throw PeerError(sender, fmt::format("rank {} announced a message of {} bytes for bucket {}, expected {} to {}",
-                                          sender, message.length, names_.bucket, sizeof(Frame), message.plan->bytes));
-    incoming.push_back({sender, message.bytes()});
+      throw PeerError(message.peer,
+                      fmt::format("rank {} announced a message of {} bytes for bucket {}, expected {} to {}",
+                                  message.peer, message.length, names_.bucket, sizeof(Frame), message.plan->bytes));
+    incoming.push_back({message.peer, message.bytes()});
   }
   return incoming;
 }
@@ -115,24 +123,24 @@ void MessageExchange::CheckFrames() {
   // A rank whose gradients are all unused may have joined (DDP's join) and follow no schedule any more: its rates are
   // not compared, as what it receives is not used.
   const bool is_idle = std::ranges::all_of(out_, [](const Message& message) { return message.rates == 0; });
-  for (const auto& [sender, message] : in_) {
-    const Frame expected = FrameOf(static_cast<uint32_t>(sender), message);
-    const Frame frame = Open(Read(sender).message, expected, is_idle && message.rates != 0);
+  for (const Message& message : in_) {
+    const Frame expected = FrameOf(static_cast<uint32_t>(message.peer), message);
+    const Frame frame = Open(Read(message).message, expected, is_idle && message.rates != 0);
     is_any_poisoned_ |= (frame.flags & Frame::kPoisoned) != 0;
   }
 }
 
-std::vector<From> MessageExchange::ReadAll() const {
-  std::vector<From> messages;
-  for (const auto& [sender, message] : in_) messages.push_back(Read(sender));
+std::pmr::vector<From> MessageExchange::ReadAll() const {
+  std::pmr::vector<From> messages(&buffers_.lists());
+  for (const Message& message : in_) messages.push_back(Read(message));
   return messages;
 }
 
-From MessageExchange::Read(int sender) const {
-  const Message& message = in_.at(sender);
-  if (message.buffer) return {message.bytes(), static_cast<uint32_t>(sender)};
+From MessageExchange::Read(const Message& message) const {
+  const auto sender = static_cast<uint32_t>(message.peer);
+  if (message.buffer) return {message.bytes(), sender};
   for (const Message& own : out_)
-    if (std::ranges::count(own.peers, sender)) return {own.bytes(), static_cast<uint32_t>(sender)};
+    if (own.peer == kAll || own.peer == message.peer) return {own.bytes(), sender};
   throw Error("MessageExchange: a message to this rank itself was expected and not posted");
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <vector>
@@ -29,9 +29,10 @@ class MessageExchange {
 
   /// Room for a message of that plan.
   Buffer TakeBuffer(const MessagePlan& plan) { return buffers_.Take(plan.bytes); }
-  /// What Pack has made of such a buffer goes to these ranks, perhaps this one among them. `plan` must stay.
-  void Post(const MessagePlan& plan, std::vector<int> peers, Buffer message, const Packed& packed);
-  /// A message will come from this rank. `rates`: see RatesOf; 0 says nothing of them. `plan` must stay.
+  /// What Pack has made of such a buffer goes to this rank, perhaps to itself, or to all (kAll). `plan` must stay.
+  void Post(const MessagePlan& plan, int peer, Buffer message, const Packed& packed);
+  /// A message will come from this rank, called in the order of ranks. `rates`: see RatesOf; 0 says nothing of them.
+  /// `plan` must stay.
   void Expect(int sender, const MessagePlan& plan, uint32_t rates);
 
   /// Frames the messages, all of them poisoned where one is, and hands them to the transport. Returns the operation
@@ -41,27 +42,30 @@ class MessageExchange {
   /// to be waited for. Throws PeerError.
   std::optional<uint64_t> Resume();
   /// The messages that are there, by sender.
-  std::vector<From> ReadAll() const;
+  std::pmr::vector<From> ReadAll() const;
   bool is_any_poisoned() const { return is_any_poisoned_; }
 
+  static constexpr int kAll = -1;
   bool poisoned = false;  ///< set before Start: flags what this rank sends
 
  private:
   struct Message {
     const MessagePlan* plan = nullptr;
-    std::vector<int> peers = {};
-    Buffer buffer = {};
+    int peer = kAll;      ///< who gets it, or sent it
+    Buffer buffer = {};   ///< none where this rank sent it to itself
     uint64_t length = 0;  ///< of the message; what arrives in the round of lengths where it varies
     uint32_t rates = 0;
     std::span<std::byte> bytes() const { return {buffer.memory.get(), length}; }
   };
 
   Frame FrameOf(uint32_t sender, const Message& message) const;
-  From Read(int sender) const;
+  From Read(const Message& message) const;
+  template <typename Act>
+  void ForPeers(const Message& message, const Act& act) const;
   /// Whether there is one.
   bool StartLengths();
   /// Where messages are to come in whose lengths are (not) fixed beforehand.
-  std::vector<Incoming> ReceiveBuffers(bool variable);
+  std::pmr::vector<Incoming> ReceiveBuffers(bool variable);
   void CheckFrames();
 
   Collective& collective_;
@@ -69,8 +73,7 @@ class MessageExchange {
   ExchangeStats& stats_;
   const Frame names_;
   const uint64_t id_, lengths_id_;
-  std::vector<Message> out_;
-  std::map<int, Message> in_;  // by sender; this rank's own has no memory here
+  std::pmr::vector<Message> out_, in_;  // in_: by sender
   bool waits_for_lengths_ = false, is_under_way_ = false, is_any_poisoned_ = false;
 };
 

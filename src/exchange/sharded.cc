@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "base/timer.h"
 #include "exchange/core.h"
@@ -28,7 +27,7 @@ class Sharded final : public BucketExchange<T> {
     const uint32_t rates = RatesOf(up_context_, Own(plan_->up), job_.round);
     for (int rank = 0; rank < job_.ranks(); ++rank) up_.Expect(rank, Own(plan_->up), rates);
     for (int owner = 0; owner < job_.ranks(); ++owner)
-      PackAndPost(up_, up_context_, plan_->up[static_cast<size_t>(owner)], {owner});
+      PackAndPost(up_, up_context_, plan_->up[static_cast<size_t>(owner)], owner);
     return up_.Start();
   }
 
@@ -51,15 +50,14 @@ class Sharded final : public BucketExchange<T> {
     return plans[static_cast<size_t>(job_.rank())];
   }
 
-  void PackAndPost(MessageExchange& messages, const MessageContext<T>& context, const MessagePlan& plan,
-                   std::vector<int> peers) {
+  void PackAndPost(MessageExchange& messages, const MessageContext<T>& context, const MessagePlan& plan, int peer) {
     Buffer message = messages.TakeBuffer(plan);
     Packed packed;
     {
       const Timer timer(job_.stats.encode_s);
       packed = Pack<T>(context, plan, job_.round, job_.bucket.values, message.bytes());
     }
-    messages.Post(plan, std::move(peers), std::move(message), packed);
+    messages.Post(plan, peer, std::move(message), packed);
   }
 
   std::span<const T> PointOf(const PlannedPiece& planned) const {
@@ -83,13 +81,11 @@ class Sharded final : public BucketExchange<T> {
   }
 
   uint64_t Spread() {
-    std::vector<int> all(static_cast<size_t>(job_.ranks()));
-    std::iota(all.begin(), all.end(), 0);
-    for (const int owner : all) {
+    for (int owner = 0; owner < job_.ranks(); ++owner) {
       const MessagePlan& plan = plan_->down[static_cast<size_t>(owner)];
       down_.Expect(owner, plan, RatesOf(down_context_, plan, job_.round));
     }
-    PackAndPost(down_, down_context_, Own(plan_->down), all);
+    PackAndPost(down_, down_context_, Own(plan_->down), MessageExchange::kAll);
     return down_.Start();
   }
 
@@ -114,11 +110,11 @@ class Sharded final : public BucketExchange<T> {
 }  // namespace
 
 template <typename T>
-std::unique_ptr<BucketExchange<T>> MakeSharded(const BucketJob<T>& job) {
-  return std::make_unique<Sharded<T>>(job);
+BucketExchangePtr<T> MakeSharded(const BucketJob<T>& job) {
+  return MakeExchange<Sharded<T>>(job);
 }
 
-template std::unique_ptr<BucketExchange<float>> MakeSharded(const BucketJob<float>&);
-template std::unique_ptr<BucketExchange<double>> MakeSharded(const BucketJob<double>&);
+template BucketExchangePtr<float> MakeSharded(const BucketJob<float>&);
+template BucketExchangePtr<double> MakeSharded(const BucketJob<double>&);
 
 }  // namespace gradwire

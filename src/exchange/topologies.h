@@ -15,6 +15,8 @@ template <typename T>
 struct BucketJob;
 template <typename T>
 class BucketExchange;
+template <typename T>
+using BucketExchangePtr = std::shared_ptr<BucketExchange<T>>;
 
 /// How the messages of a bucket travel, and what of it the rest of the house must know. A topology is a row of the list
 /// below and a BucketExchange.
@@ -28,8 +30,8 @@ struct Topology {
   bool one_mean = true;  ///< every rank gets the same vector
   /// Bytes that `rank` of `ranks` sends for a bucket, frames included, in a step that is not dense.
   uint64_t (*sent_bytes)(const BucketPlan& plan, const Participation& participation, int ranks, int rank);
-  std::unique_ptr<BucketExchange<float>> (*make_f32)(const BucketJob<float>&);
-  std::unique_ptr<BucketExchange<double>> (*make_f64)(const BucketJob<double>&);
+  BucketExchangePtr<float> (*make_f32)(const BucketJob<float>&);
+  BucketExchangePtr<double> (*make_f64)(const BucketJob<double>&);
 };
 
 const std::vector<Topology>& Topologies();

@@ -17,7 +17,7 @@ struct MessageContext {
   uint32_t rank;   ///< of this one, as a sender
   uint32_t ranks;  ///< that the coins and draws of a round are for
   const std::vector<Parameter>& parameters;
-  uint64_t seed;  ///< of the operators' random bits
+  uint64_t seed;       ///< of the operators' random bits
   Lane& lane;          ///< of the caller's thread
   size_t threads = 1;  ///< that pieces are shared over: the result is the same for any number
 
@@ -31,6 +31,14 @@ struct MessageContext {
   const Participation* participation = nullptr;  ///< who sends; null: all do
   bool votes = false;                            ///< ExchangeParts::votes
   bool zeros_keep_memory = false;                ///< ExchangeParts::zeros_keep_memory
+
+  /// How much each rank's message counts in a round (Participation::Weights), in the lane's scratch; empty: all alike.
+  std::span<const double> SharesOf(const Round& round) const {
+    if (participation == nullptr) return {};
+    const std::span<double> shares = lane.scratch.template Take<double>(ranks);
+    participation->Draw(seed, round.draw(), shares, lane.scratch.template Take<size_t>(ranks));
+    return shares;
+  }
 
   Site SiteOf(const Round& round, uint32_t parameter, const Piece& piece) const {
     return {seed, purpose, rank, round.draw(), parameter, piece};

@@ -100,8 +100,8 @@ class Packer {
   }
 
   bool IsAbsent() const {
-    return context_.participation &&
-           context_.participation->Weights(context_.seed, round_.draw(), context_.ranks).at(context_.rank) == 0;
+    const std::span<const double> shares = context_.SharesOf(round_);
+    return !shares.empty() && shares[context_.rank] == 0;
   }
 
   bool IsUnused(std::span<const T> v) const {

@@ -24,12 +24,17 @@ size_t Participation::CountOf(size_t workers) const {
 }
 
 std::vector<double> Participation::Weights(uint64_t seed, uint64_t step, size_t workers) const {
-  if (is_all()) return std::vector<double>(workers, 1.0);
-  const size_t r = CountOf(workers);
+  std::vector<double> weights(workers, 1.0);
+  std::vector<size_t> order(workers);
+  if (!is_all()) Draw(seed, step, weights, order);
+  return weights;
+}
+
+void Participation::Draw(uint64_t seed, uint64_t step, std::span<double> weights, std::span<size_t> order) const {
+  const size_t workers = weights.size(), r = CountOf(workers);
   const double weight = static_cast<double>(workers) / static_cast<double>(r);
   Philox random(seed, Purpose::kParticipation, 0, step);
-  std::vector<double> weights(workers);
-  std::vector<size_t> order(workers);
+  std::ranges::fill(weights, 0.0);
   std::iota(order.begin(), order.end(), size_t{0});
   for (size_t i = 0; i < r; ++i) {
     const size_t first = kind == Kind::kNice ? i : 0;  // the first i of `order` are drawn already
@@ -37,7 +42,6 @@ std::vector<double> Participation::Weights(uint64_t seed, uint64_t step, size_t 
     weights[order[drawn]] += weight;
     if (kind == Kind::kNice) std::swap(order[i], order[drawn]);
   }
-  return weights;
 }
 
 std::string Participation::text() const {

@@ -65,9 +65,8 @@ class Unpacker {
         scope_(context.lane.scratch),
         each_(plan.payloads()),
         payloads_(context.lane.scratch.template Make<Bytes>(messages.size() * each_)),
-        jobs_(context.lane.scratch.template Make<Job>(plan.pieces.size())) {
-    if (context.participation) shares_ = context.participation->Weights(context.seed, round.draw(), messages.size());
-  }
+        jobs_(context.lane.scratch.template Make<Job>(plan.pieces.size())),
+        shares_(context.SharesOf(round)) {}
 
   void Run(uint32_t bucket, std::span<T> values) {
     if (values.size_bytes() >= kStreamsFrom && !context_.votes && !context_.link.shifts()) into_ = Into::kStream;
@@ -139,7 +138,7 @@ class Unpacker {
     for (size_t i = 0; i < messages_.size(); ++i) {
       const Bytes bytes = payloads_[i * each_ + payload];
       const uint32_t sender = messages_[i].sender;
-      const double share = all_send || shares_.empty() ? 1 : shares_.at(sender);
+      const double share = all_send || shares_.empty() ? 1 : shares_[sender];
       if (share == 0 && !bytes.empty())
         throw PeerError(static_cast<int>(sender),
                         fmt::format("rank {} was not drawn and sent {} bytes, expected none", sender, bytes.size()));
@@ -162,11 +161,11 @@ class Unpacker {
   const Round& round_;
   const std::span<const From> messages_;
   const Scratch::Scope scope_;
-  const size_t each_;                // payloads in a message
-  const std::span<Bytes> payloads_;  // by message, then in its order
-  const std::span<Job> jobs_;        // by piece
-  std::vector<double> shares_;       // of the senders, by rank; empty: 1 each
-  Into into_ = Into::kWrite;         // kStream: what comes out is a mean that is not read here
+  const size_t each_;                     // payloads in a message
+  const std::span<Bytes> payloads_;       // by message, then in its order
+  const std::span<Job> jobs_;             // by piece
+  const std::span<const double> shares_;  // of the senders, by rank; empty: 1 each
+  Into into_ = Into::kWrite;              // kStream: what comes out is a mean that is not read here
 };
 
 }  // namespace

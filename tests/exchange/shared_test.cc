@@ -25,8 +25,8 @@ namespace gradwire {
 namespace {
 
 constexpr int kWorkers = 3;
-const std::vector<Parameter> kParameters = {{"a", {40, 50}},   {"b", {3, 400}}, {"bias", {40}},
-                                            {"c", {66000, 1}}, {"d", {45, 45}}, {"e", {60, 30}}};
+const std::vector<Parameter> kParameters = {{"a", {40, 50}},  {"b", {3, 400}}, {"bias", {40}},
+                                            {"c", {5000, 1}}, {"d", {45, 45}}, {"e", {60, 30}}};
 
 /// What each rank has after three steps: results and memory, one behind another.
 using Seen = std::vector<std::vector<float>>;
