@@ -72,6 +72,8 @@ class Exchange {
   double Await(const Wait& wait);
   /// Goes on with the bucket after its wait, without waiting.
   void Advance(Id id, double waited_s);
+  /// Bytes of the messages of all buckets under way.
+  size_t BytesUnderWay() const;
   /// Ends all waits, those to come too, with an Error. Any thread.
   void Cancel();
 

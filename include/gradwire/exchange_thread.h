@@ -22,8 +22,9 @@ class Waiters;
 /// stage of a bucket (Waiters), and a bucket goes on when what it waits for has come. So buckets are on the wire
 /// together, and a step costs a latency (or two, where there is a way back), not one for each bucket. Those of another
 /// step of their channel wait until all of this step are finished; those of other channels do not. No more than
-/// kUnderWay are under way together, which bounds the memory of their messages. That cannot block: of the buckets that
-/// some rank has not finished, the first one is started by every rank, since all start them in one order.
+/// kUnderWay are under way together, and from the third on no more than whose messages take kMessageBytes, or twice the
+/// largest bucket. That cannot block: of the buckets that some rank has not finished, the first one is started by every
+/// rank, since all start them in one order.
 ///
 /// Push may be called by one thread at a time, any thread. `done` runs on the exchange thread, and is destroyed there
 /// right after, under no lock: what it owns may wait for whoever is in Push, such as for Python's interpreter lock.
@@ -33,6 +34,7 @@ template <typename T>
 class ExchangeThread : public BucketSink<T> {
  public:
   static constexpr size_t kUnderWay = 64;
+  static constexpr size_t kMessageBytes = size_t{50} << 20;  ///< twice a bucket of DDP's usual size
 
   /// `exchange` must outlive this; it belongs to the thread until Close. Throws Error where no thread can be started.
   explicit ExchangeThread(Exchange<T>& exchange);
@@ -67,6 +69,7 @@ class ExchangeThread : public BucketSink<T> {
   void Enqueue(Job job);
   void Run();
   bool MayBegin() const;  // under the lock
+  bool HasRoomFor(const Bucket<T>& bucket) const;
   void Begin(Job job);
   void Resume(const Arrival& arrival);
   void AwaitOrAnswer(Id id);
@@ -93,6 +96,7 @@ class ExchangeThread : public BucketSink<T> {
   std::pmr::unsynchronized_pool_resource memory_;  // exchange thread only, as are the next three
   std::pmr::map<Id, Answer> under_way_{&memory_};
   std::map<uint32_t, Channel> channels_;
+  size_t largest_bucket_ = 0, largest_messages_ = 0;  // bytes of a bucket so far
   std::exception_ptr failure_;
   std::unique_ptr<Waiters> waiters_;
   std::thread thread_;  // last: it uses all of the above

@@ -69,8 +69,8 @@ struct Buffer {
   explicit operator bool() const { return memory != nullptr; }
 };
 
-/// Keeps the buffers of messages for the next ones of the same size, and the memory of what says where they go. Not
-/// thread-safe.
+/// Keeps the buffers of messages for the next ones of about the same size, and the memory of what says where they go.
+/// Not thread-safe.
 class BufferPool {
  public:
   BufferPool() : free_(&lists_) {}
@@ -78,12 +78,15 @@ class BufferPool {
   Buffer Take(size_t size);
   void GiveBack(Buffer buffer);
   void Clear() { free_.clear(); }
+  /// Bytes of the buffers that were taken and not given back.
+  size_t taken() const { return taken_; }
   /// For lists that come and go with messages: what they give back, the next ones take.
   std::pmr::memory_resource& lists() { return lists_; }
 
  private:
   std::pmr::unsynchronized_pool_resource lists_;
-  std::pmr::multimap<size_t, Buffer> free_;  // by size
+  std::pmr::multimap<size_t, Buffer> free_;  // by room
+  size_t taken_ = 0;
 };
 
 /// What an operator, and who packs messages, may use while it runs. One per thread.

@@ -2,6 +2,7 @@
 #include "gradwire/scratch.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 namespace gradwire {
@@ -11,6 +12,13 @@ constexpr size_t kAlignment = 64;
 constexpr size_t kSmallestChunk = 1 << 20;
 
 size_t RoundUp(size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
+
+/// At most an eighth more than `size`, so that buckets of about the same size share buffers; the same for all sizes
+/// between two rooms.
+size_t RoomFor(size_t size) {
+  const size_t step = std::max(kAlignment, std::bit_floor(size) / 8);
+  return (size + step - 1) / step * step;
+}
 
 }  // namespace
 
@@ -34,14 +42,22 @@ std::byte* Scratch::TakeBytes(size_t n) {
 }
 
 Buffer BufferPool::Take(size_t size) {
-  const auto found = free_.extract(size);
-  if (!found.empty()) return std::move(found.mapped());
-  return {std::make_unique_for_overwrite<std::byte[]>(size), size};
+  taken_ += size;
+  const size_t room = RoomFor(size);
+  if (const auto found = free_.find(room); found != free_.end()) {
+    Buffer buffer = std::move(found->second);
+    free_.erase(found);
+    buffer.size = size;
+    return buffer;
+  }
+  return {std::make_unique_for_overwrite<std::byte[]>(room), size};
 }
 
 void BufferPool::GiveBack(Buffer buffer) {
-  const size_t size = buffer.size;
-  if (buffer) free_.emplace(size, std::move(buffer));
+  if (!buffer) return;
+  taken_ -= buffer.size;
+  const size_t room = RoomFor(buffer.size);
+  free_.emplace(room, std::move(buffer));
 }
 
 }  // namespace gradwire

@@ -179,6 +179,11 @@ void Exchange<T>::Advance(Id id, double waited_s) {
 }
 
 template <typename T>
+size_t Exchange<T>::BytesUnderWay() const {
+  return core_->lane.buffers.taken();
+}
+
+template <typename T>
 void Exchange<T>::Cancel() {
   core_->collective.Cancel();
 }

@@ -6,6 +6,7 @@
 // and answers every bucket, also later ones (Fail).
 #include "gradwire/exchange_thread.h"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -74,9 +75,16 @@ bool ExchangeThread<T>::MayBegin() const {
   if (queue_.empty()) return false;
   const Job& next = queue_.front();
   if (under_way_.empty()) return true;
-  if (next.visit || under_way_.size() >= kUnderWay) return false;
+  if (next.visit || under_way_.size() >= kUnderWay || !HasRoomFor(next.bucket)) return false;
   const auto channel = channels_.find(next.round.channel);
   return channel == channels_.end() || channel->second.under_way == 0 || channel->second.step == next.round.step;
+}
+
+/// Two buckets may always be under way: one is encoded while the other is on the wire.
+template <typename T>
+bool ExchangeThread<T>::HasRoomFor(const Bucket<T>& bucket) const {
+  const size_t most = std::max(kMessageBytes, 2 * std::max(largest_bucket_, bucket.values.size_bytes()));
+  return under_way_.size() < 2 || exchange_.BytesUnderWay() + largest_messages_ <= most;
 }
 
 template <typename T>
@@ -107,7 +115,10 @@ void ExchangeThread<T>::Begin(Job job) {
   if (job.visit) return job.visit();
   if (failure_) return job.done(failure_);
   try {
+    const size_t before = exchange_.BytesUnderWay();
     const Id id = exchange_.Start(job.round, job.bucket);
+    largest_bucket_ = std::max(largest_bucket_, job.bucket.values.size_bytes());
+    largest_messages_ = std::max(largest_messages_, exchange_.BytesUnderWay() - before);
     Channel& channel = channels_[job.round.channel];
     channel.step = job.round.step, ++channel.under_way;
     under_way_.emplace(id, Answer{std::exchange(job.done, nullptr), job.round.channel});

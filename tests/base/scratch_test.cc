@@ -74,5 +74,24 @@ TEST(Scratch, AnInnerFrameLeavesTheOuterOnesMemory) {
   EXPECT_TRUE(after.intact());
 }
 
+TEST(BufferPool, BuffersOfAboutTheSameSizeAreShared) {
+  BufferPool pool;
+  for (size_t size = 1; size < 100000; size += size / 7 + 1) {
+    pool.Clear();
+    Buffer buffer = pool.Take(size);
+    EXPECT_EQ(buffer.bytes().size(), size);
+    EXPECT_EQ(pool.taken(), size);
+    const std::byte* const memory = buffer.memory.get();
+    const size_t other = size + size / 16;
+    pool.GiveBack(std::move(buffer));
+    EXPECT_EQ(pool.taken(), 0u);
+    const Buffer again = pool.Take(size);
+    EXPECT_EQ(again.memory.get(), memory);
+    const Buffer beside = pool.Take(other);
+    std::ranges::fill(beside.bytes(), std::byte{1});  // whole, as a sanitizer sees
+    EXPECT_EQ(pool.taken(), size + other);
+  }
+}
+
 }  // namespace
 }  // namespace gradwire

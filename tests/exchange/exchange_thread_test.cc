@@ -230,6 +230,35 @@ TEST(ExchangeThread, SoManyBucketsAreUnderWayTogetherAndAThreadWaitsForEachOfThe
   }
 }
 
+/// Messages of twice the bucket's bytes: only two may be under way, though far fewer than the window.
+TEST(ExchangeThread, LargeMessagesAreUnderWayInTurn) {
+  const std::vector<Parameter> parameters(5, Parameter{"p", {4 << 20}});
+  const ExchangeParts parts =
+      MakeParts({.method = "dcgd", .compressor = "identity", .topology = "allgather"}, /*seed=*/1);
+  std::latch started(kWorkers);
+  testing::RunRanks(kWorkers, [&](Collective& collective) {
+    WatchedCollective watched(collective);
+    Exchange<float> exchange(watched, parameters, parts);
+    ExchangeThread<float> thread(exchange);
+    testing::Buckets<float> buckets(parameters, testing::OneEach(parameters));
+    std::atomic<size_t> done{0};
+    const auto push = [&] {
+      for (size_t i = 0; i < buckets.size(); ++i)
+        thread.Push(0, buckets.At(i), [&](std::exception_ptr failure) { done += failure == nullptr; });
+    };
+    if (collective.rank() == 0) {  // its peer says nothing before it has started as many as it may
+      push();
+      watched.WaitUntilStarted(2);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      EXPECT_EQ(watched.started(), 2u);
+    }
+    started.arrive_and_wait();
+    if (collective.rank() != 0) push();
+    thread.Close();
+    EXPECT_EQ(done, parameters.size());
+  });
+}
+
 /// The threads of this process.
 size_t Threads() {
   const std::filesystem::directory_iterator tasks("/proc/self/task");

@@ -117,7 +117,7 @@ class CommState:
         """Replaces the memory by that of a `state_dict`: training goes on with the same bits.
 
         With another world size `state` must hold all old ranks (`merge_state_dicts`); every rank then starts from the mean
-        of their memory. These may differ as well: timeout_s, start_iter, grad_scaler, DDP's buckets, the model's memory
+        of their memory. These may differ as well: threads, timeout_s, start_iter, grad_scaler, DDP's buckets, the model's memory
         format, and wrappers that change names (torch.compile, checkpoint_wrapper, DistributedDataParallel). With topology
         sharded the pieces of a large parameter have owners, and its memory format must be that of the save: choose it
         before the model becomes a DDP.
