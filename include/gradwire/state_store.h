@@ -2,16 +2,37 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <map>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gradwire/parameter.h"
 
 namespace gradwire {
+
+/// Allocates zeros as the system hands them out: pages that nobody writes take no memory, such as those of pieces that
+/// other ranks own. For numbers.
+template <typename T>
+struct ZeroPages {
+  using value_type = T;
+  T* allocate(size_t n) {
+    if (void* const memory = std::calloc(n, sizeof(T))) return static_cast<T*>(memory);
+    throw std::bad_alloc();
+  }
+  void deallocate(T* memory, size_t) { std::free(memory); }
+  void construct(T*) {}  // it is 0 already
+  template <typename U>
+  void construct(T* place, U&& value) {
+    *place = std::forward<U>(value);
+  }
+  bool operator==(const ZeroPages&) const { return true; }
+};
 
 /// The memory of a rank's links: named vectors, each as long as its parameter, keyed by parameter id and never by
 /// bucket. An element belongs to the parameter's element of the same indices: a vector lies in the order that the
@@ -54,13 +75,15 @@ class StateStore {
   double SquaredNorm(std::string_view name) const;
 
  private:
+  using Values = std::vector<T, ZeroPages<T>>;
+
   struct Memory {
     bool exists = false;
-    std::vector<T> now, before;
+    Values now, before;
     uint64_t mark = 0;  // that `before` belongs to
   };
 
-  void Rearrange(uint32_t parameter, const ElementOrder& to, std::vector<T>& values) const;
+  void Rearrange(uint32_t parameter, const ElementOrder& to, Values& values) const;
 
   const Memory* Find(uint32_t parameter, std::string_view name) const;  // null: there is none
 

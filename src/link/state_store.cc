@@ -21,7 +21,7 @@ std::span<T> StateStore<T>::Vector(uint32_t parameter, Handle handle) {
   auto& vectors = vectors_.at(parameter);
   if (handle >= vectors.size()) vectors.resize(handles_.size());
   Memory& memory = vectors.at(handle);
-  if (!memory.exists) memory = {true, std::vector<T>((*parameters_)[parameter].numel()), {}, 0};
+  if (!memory.exists) memory = {true, Values((*parameters_)[parameter].numel()), {}, 0};
   if (memory.mark != mark_) {
     memory.before = memory.now;
     memory.mark = mark_;
@@ -42,23 +42,25 @@ template <typename T>
 void StateStore<T>::SetOrder(uint32_t parameter, const ElementOrder& order) {
   if (orders_.at(parameter) == order) return;
   for (Memory& memory : vectors_[parameter])
-    for (std::vector<T>* values : {&memory.now, &memory.before}) Rearrange(parameter, order, *values);
+    for (Values* values : {&memory.now, &memory.before}) Rearrange(parameter, order, *values);
   orders_[parameter] = order;
 }
 
 template <typename T>
-void StateStore<T>::Rearrange(uint32_t parameter, const ElementOrder& to, std::vector<T>& values) const {
+void StateStore<T>::Rearrange(uint32_t parameter, const ElementOrder& to, Values& values) const {
   if (values.empty()) return;  // the vector was not used since Mark: there is no copy of it
-  std::vector<T> rearranged(values.size());
+  Values rearranged(values.size());
   gradwire::Rearrange<T>((*parameters_)[parameter].shape, orders_[parameter], values, to, rearranged);
   values.swap(rearranged);
 }
 
 template <typename T>
 std::vector<T> StateStore<T>::Read(uint32_t parameter, std::string_view name) const {
-  std::vector<T> values = Find(parameter, name)->now;
-  if (!orders_[parameter].empty()) Rearrange(parameter, {}, values);
-  return values;
+  const Values& now = Find(parameter, name)->now;
+  if (orders_[parameter].empty()) return {now.begin(), now.end()};
+  std::vector<T> rows(now.size());
+  gradwire::Rearrange<T>((*parameters_)[parameter].shape, orders_[parameter], now, {}, rows);
+  return rows;
 }
 
 template <typename T>
