@@ -73,7 +73,7 @@ struct Buffer {
 /// Not thread-safe.
 class BufferPool {
  public:
-  BufferPool() : free_(&lists_) {}
+  BufferPool();
   /// Its contents are undefined.
   Buffer Take(size_t size);
   void GiveBack(Buffer buffer);

@@ -41,6 +41,10 @@ std::byte* Scratch::TakeBytes(size_t n) {
   return taken;
 }
 
+// Lists of more than the default's 4 KiB are those of some hundred ranks or pieces.
+BufferPool::BufferPool()
+    : lists_({.max_blocks_per_chunk = 0, .largest_required_pool_block = 1 << 16}), free_(&lists_) {}
+
 Buffer BufferPool::Take(size_t size) {
   taken_ += size;
   const size_t room = RoomFor(size);

@@ -72,9 +72,10 @@ void ThreadPool::Help() {
   Lane lane;
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return ends_ || Wanting() != nullptr; });
+    Job* found = nullptr;  // looked up once: the last thing of a job may be taken at any time
+    wake_.wait(lock, [&] { return ends_ || (found = Wanting()) != nullptr; });
     if (ends_) return;
-    Job& job = *Wanting();
+    Job& job = *found;
     --job.wanted, ++job.helpers;
     lock.unlock();
     Work(job, lane);

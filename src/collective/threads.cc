@@ -195,9 +195,7 @@ class ThreadCollective final : public Collective {
 
 }  // namespace
 
-std::string BucketPlace::text() const {
-  return fmt::format("step {}, bucket {}{}", step, bucket, InChannel(channel));
-}
+std::string BucketPlace::text() const { return fmt::format("step {}, bucket {}{}", step, bucket, InChannel(channel)); }
 
 std::vector<std::unique_ptr<Collective>> MakeThreadCollectives(int size, std::chrono::milliseconds timeout) {
   const auto hub = std::make_shared<Hub>(size, timeout);

@@ -35,7 +35,7 @@ void OperatorTrial::EncodeTo(size_t worker, std::span<const float> v, std::span<
     const std::span<float> rest = of_piece(residual);
     message.bytes[i] =
         compressor_
-            ->Encode(site, lane_, of_piece(v), 1.0f, rest, rest,
+            ->Encode(site, *lane_, of_piece(v), 1.0f, rest, rest,
                      memory.subspan(places_[i] * sizeof(Line), compressor_->Bytes(site.piece, Dtype::kF32)))
             .bytes;
   }
@@ -48,7 +48,7 @@ void OperatorTrial::Decode(size_t count, std::span<float> out) {
     for (size_t worker = 0; worker < count; ++worker) payloads_[worker] = PieceOf(worker, i);
     const Piece& piece = sites_[i].piece;
     sites_[i].step = step_;
-    compressor_->Decode(sites_[i], lane_, payloads_, weights_, Into::kStream, out.subspan(piece.begin, piece.numel));
+    compressor_->Decode(sites_[i], *lane_, payloads_, weights_, Into::kStream, out.subspan(piece.begin, piece.numel));
   }
 }
 

@@ -27,7 +27,7 @@ class OperatorTrial {
   /// The same with error feedback: of v + residual, which becomes what is left out of it. In place.
   void EncodeWithFeedback(size_t worker, std::span<const float> v, std::span<float> residual);
   /// Forgets what the operator may keep between two encodes, so that the next one is as a first step's.
-  void Forget() { lane_ = Lane(); }
+  void Forget() { lane_ = std::make_unique<Lane>(); }
   /// out = the mean of the first `count` workers' payloads, which must have been encoded.
   void Decode(size_t count, std::span<float> out);
 
@@ -54,7 +54,7 @@ class OperatorTrial {
   std::vector<float> weights_;
   std::vector<Payload> payloads_;
   uint64_t step_ = 0;
-  Lane lane_;
+  std::unique_ptr<Lane> lane_ = std::make_unique<Lane>();
 };
 
 }  // namespace gradwire

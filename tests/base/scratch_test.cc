@@ -85,11 +85,12 @@ TEST(BufferPool, BuffersOfAboutTheSameSizeAreShared) {
     const size_t other = size + size / 16;
     pool.GiveBack(std::move(buffer));
     EXPECT_EQ(pool.taken(), 0u);
-    const Buffer again = pool.Take(size);
+    Buffer again = pool.Take(size);
     EXPECT_EQ(again.memory.get(), memory);
-    const Buffer beside = pool.Take(other);
+    Buffer beside = pool.Take(other);
     std::ranges::fill(beside.bytes(), std::byte{1});  // whole, as a sanitizer sees
     EXPECT_EQ(pool.taken(), size + other);
+    pool.GiveBack(std::move(again)), pool.GiveBack(std::move(beside));
   }
 }
 

@@ -232,7 +232,7 @@ TEST(ExchangeThread, SoManyBucketsAreUnderWayTogetherAndAThreadWaitsForEachOfThe
 
 /// Messages of twice the bucket's bytes: only two may be under way, though far fewer than the window.
 TEST(ExchangeThread, LargeMessagesAreUnderWayInTurn) {
-  const std::vector<Parameter> parameters(5, Parameter{"p", {4 << 20}});
+  const std::vector<Parameter> parameters(3, Parameter{"p", {4 << 20}});
   const ExchangeParts parts =
       MakeParts({.method = "dcgd", .compressor = "identity", .topology = "allgather"}, /*seed=*/1);
   std::latch started(kWorkers);

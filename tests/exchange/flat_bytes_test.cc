@@ -15,7 +15,7 @@ namespace gradwire {
 namespace {
 
 constexpr size_t kPieces = 192;  // a multiple of all numbers of ranks below, so that all own alike
-const std::vector<Parameter> kParameters(kPieces, Parameter{"p", {1100}});
+const std::vector<Parameter> kParameters(kPieces, Parameter{"p", {110, 10}});
 
 /// Adds up what comes in.
 class ReceivingCollective final : public testing::ForwardingCollective {
@@ -35,7 +35,7 @@ TEST_P(FlatBytes, ForTwoToSixtyFourRanks) {
   const Piece piece = PieceOf(kParameters[0], parts.piece, 0);
   const size_t up = AlignPayload(parts.compressor->Bytes(piece, Dtype::kF32));
   const size_t back = AlignPayload(parts.down_compressor->Bytes(piece, Dtype::kF32));
-  for (const size_t n : {2, 3, 4, 8, 16, 32, 64})
+  for (const size_t n : {2, 3, 8, 64})
     testing::RunRanks(static_cast<int>(n), [&](Collective& collective) {
       ReceivingCollective receiving(collective);
       Exchange<float> exchange(receiving, kParameters, parts);

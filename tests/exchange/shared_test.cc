@@ -31,7 +31,7 @@ const std::vector<Parameter> kParameters = {{"a", {40, 50}},  {"b", {3, 400}}, {
 /// What each rank has after three steps: results and memory, one behind another.
 using Seen = std::vector<std::vector<float>>;
 
-Seen Run(const ExchangeParts& parts, bool shared) {
+Seen WhatRanksSee(const ExchangeParts& parts, bool shared) {
   Seen seen(kWorkers);
   testing::RunRanks(kWorkers, [&](Collective& collective) {
     std::vector<float>& mine = seen[static_cast<size_t>(collective.rank())];
@@ -60,7 +60,7 @@ TEST_P(Shared, AnyNumberOfThreadsGivesTheSameBits) {
   for (const testing::Combination& c : testing::EveryCombination(GetParam())) {
     ExchangeParts parts = MakeParts(c.Config(), /*seed=*/5);
     parts.zeros_keep_memory = true, parts.min_compress_numel = 60;
-    ASSERT_EQ(Run(parts, false), Run(parts, true)) << c << " " << c.topology << " " << c.down;
+    ASSERT_EQ(WhatRanksSee(parts, false), WhatRanksSee(parts, true)) << c << " " << c.topology << " " << c.down;
   }
 }
 

@@ -75,6 +75,7 @@ Words ValuesOf(const Key& key) {
       {"comm.down_compressor", {"topk:3"}},
       {"comm.participation", {"nice:40%"}},
       {"comm.zeta", {"1000"}},
+      {"comm.threads", {"3"}},
       {"async.down", {"randk:3"}},
       {"async.speeds", {"[2, 9]"}},
       {"comm.topology", {"sharded", "allreduce"}},
