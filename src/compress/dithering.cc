@@ -9,7 +9,8 @@ using kernels::Norm;
 
 /// Random dithering (p-norm quantisation; Mishchenko et al. 2019, arXiv 1901.09269): |x_j| / ||x||_p is rounded at
 /// random to one of its two neighbours among 0, 1/s, ..., 1. QSGD is p = 2 (Alistarh et al., NeurIPS 2017), TernGrad
-/// p = inf with s = 1 (Wen et al., NeurIPS 2017).
+/// p = inf with s = 1 (Wen et al., NeurIPS 2017), whose clipping is at 2.5 standard deviations: here about zero, where
+/// the paper's are about the mean, so that a constant block is not all cut off.
 ///
 /// omega, of the d <= 1,024 elements that share a norm: of several such blocks it is that of the longest. With r =
 /// ||x||_p, y_j = s |x_j| / r and f_j = frac(y_j) the error is exactly (r/s)^2 sum f_j (1 - f_j). (a) f (1 - f) <= y (1
@@ -18,58 +19,29 @@ using kernels::Norm;
 ///     the exact error of one level, divided by s. Its supremum over x is d - 1, sqrt(d) - 1 and (sqrt(d) - 1) / 2 for
 ///     p = 1, 2 and inf, attained for s = 1.
 /// (b) f (1 - f) <= 1/4: the error is at most (r / ||x||)^2 d / (4 s^2), and (r / ||x||)^2 <= d for p = 1, else <= 1.
-class Dithering final : public Operator<Dithering> {
+class Dithering final : public Dither<Dithering> {
  public:
   Dithering(std::string spec, Norm norm, uint32_t s, bool clip = false)
-      : spec_(std::move(spec)), norm_(norm), s_(s), clip_(clip), body_(s) {}
+      : Dither({.norm = norm, .count = s, .clip = clip}), spec_(std::move(spec)) {}
 
   std::string spec() const override { return spec_; }
-  bool unbiased() const override { return !clip_; }
+  bool unbiased() const override { return !how().clip; }
   std::optional<double> omega(const Piece& piece) const override {
-    return clip_ ? std::nullopt : std::optional(Omega(body_.Dimension(piece)));
+    return how().clip ? std::nullopt : std::optional(Omega(Dimension(piece)));
   }
   std::optional<double> delta(const Piece& piece) const override {
-    return clip_ ? std::nullopt : ContractionOf(*omega(piece));
-  }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override { return body_.Bytes(piece, dtype); }
-
-  template <typename T>
-  void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    body_.template Compress<T>(
-        site, [&](std::span<const T> block) { return NormOf(block); }, u, out);
-  }
-
-  template <typename T>
-  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    body_.Add(payload, weight, out);
+    return how().clip ? std::nullopt : ContractionOf(*omega(piece));
   }
 
  private:
   double Omega(double d) const {
-    const double s = s_, one_level = norm_ == Norm::kL1   ? d - 1
-                                     : norm_ == Norm::kL2 ? std::sqrt(d) - 1
-                                                          : (std::sqrt(d) - 1) / 2;
-    return std::min(one_level / s, (norm_ == Norm::kL1 ? d : 1) * d / (4 * s * s));
-  }
-
-  /// 2.5 standard deviations. About zero, where the paper's are about the mean: a constant block is then not all cut
-  /// off.
-  template <typename T>
-  static T ClipAt(std::span<const T> block) {
-    return T(2.5) * (kernels::NormOf<T>(block, Norm::kL2) / std::sqrt(static_cast<T>(block.size())));
-  }
-
-  template <typename T>
-  T NormOf(std::span<const T> block) const {
-    const T norm = kernels::NormOf<T>(block, norm_);
-    return clip_ ? std::min(norm, ClipAt(block)) : norm;
+    const double s = how().count, one_level = how().norm == Norm::kL1   ? d - 1
+                                              : how().norm == Norm::kL2 ? std::sqrt(d) - 1
+                                                                        : (std::sqrt(d) - 1) / 2;
+    return std::min(one_level / s, (how().norm == Norm::kL1 ? d : 1) * d / (4 * s * s));
   }
 
   std::string spec_;
-  Norm norm_;
-  uint32_t s_;
-  bool clip_;
-  Dither<UniformLevels> body_;
 };
 
 /// Up to 2^15 - 1, so that a code fits 16 bits.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/scalar/natural.h"
 #include "compress/dither.h"
 #include "compress/spec.h"
 
@@ -23,73 +24,40 @@ class Natural final : public Operator<Natural> {
   std::optional<double> omega(const Piece&) const override { return 0.125; }
   std::optional<double> delta(const Piece&) const override { return 0.875; }
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return dtype == Dtype::kF32 ? Space<float>().bytes(piece.numel) : Space<double>().bytes(piece.numel);
+    return dtype == Dtype::kF32 ? kernels::scalar::NaturalSpace<float>().bytes(piece.numel)
+                                : kernels::scalar::NaturalSpace<double>().bytes(piece.numel);
   }
 
   template <typename T>
-  void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    const kernels::CodeSpace space = Space<T>();
-    const Draws draws = DrawsOf(site);
-    kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
-      std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
-      kernels::RoundToPowers<T>(draws, first, u.subspan(first, n), codes.data());
-      space.Pack<T>(u.size(), first, std::span(codes).first(n), out.data());
-    });
+  EncodeResult EncodeSource(const Site& site, Lane&, const kernels::Source<T>& source, std::span<std::byte> out) const {
+    return {out.size(), kernels::EncodeNatural<T>(source, DrawsOf(site), out.data())};
   }
 
   template <typename T>
-  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    const kernels::CodeSpace space = Space<T>();
-    constexpr auto kExponent = static_cast<uint16_t>(kernels::Bits<T>::kInfinity >> kernels::Bits<T>::kMantissa);
-    kernels::ForBlocks(out.size(), [&](size_t first, size_t n) {
-      std::array<uint16_t, kernels::CodeSpace::kBlock> codes;
-      space.Unpack<T>(out.size(), first, payload.data(), std::span(codes).first(n));
-      if (kernels::AnyCodeHas<T>(std::as_bytes(std::span(codes)).data(), n, kExponent))
-        throw PayloadError("natural payload with an infinite element among the 1,024 from " + std::to_string(first));
-      kernels::AddPowers<T>(codes.data(), weight, out.subspan(first, n));
-    });
-  }
-
- private:
-  template <typename T>
-  static constexpr kernels::CodeSpace Space() {
-    return kernels::CodeSpace(1u << (8 * sizeof(T) - kernels::Bits<T>::kMantissa));
+  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, Into into,
+                std::span<T> out) const {
+    SumCoded<T>(
+        site, lane, payloads, weights, [](std::span<const std::byte>) {}, " payload with an infinite element",
+        [&](std::span<const kernels::Coded<T>> all) { return kernels::SumNatural<T>(all, into, out); });
   }
 };
 
 /// Natural dithering (Horvath et al. 2022, as above): as dithering, with levels 2^-(s-1), ..., 1/2, 1 of ||x||_p.
-class NaturalDithering final : public Operator<NaturalDithering> {
+class NaturalDithering final : public Dither<NaturalDithering> {
  public:
-  NaturalDithering(Norm norm, uint32_t s) : norm_(norm), s_(s), body_(s) {}
+  NaturalDithering(Norm norm, uint32_t s) : Dither({.norm = norm, .count = s, .powers = true}) {}
 
   std::string spec() const override {
-    return "natural_dithering:" + std::string(NameOf(norm_)) + ":" + std::to_string(s_);
+    return "natural_dithering:" + std::string(NameOf(how().norm)) + ":" + std::to_string(how().count);
   }
   bool unbiased() const override { return true; }
   /// The paper's bound: 1/8 + c min(1, c) with c = d^(1/min(p, 2)) / 2^(s-1), of the d elements that share a norm.
   std::optional<double> omega(const Piece& piece) const override {
-    const double d = body_.Dimension(piece), root = norm_ == Norm::kL1 ? d : std::sqrt(d);
-    const double c = std::ldexp(root, 1 - static_cast<int>(s_));
+    const double d = Dimension(piece), root = how().norm == Norm::kL1 ? d : std::sqrt(d);
+    const double c = std::ldexp(root, 1 - static_cast<int>(how().count));
     return 0.125 + c * std::min(1.0, c);
   }
   std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override { return body_.Bytes(piece, dtype); }
-
-  template <typename T>
-  void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    body_.template Compress<T>(
-        site, [&](std::span<const T> block) { return kernels::NormOf<T>(block, norm_); }, u, out);
-  }
-
-  template <typename T>
-  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    body_.Add(payload, weight, out);
-  }
-
- private:
-  Norm norm_;
-  uint32_t s_;
-  Dither<BinaryLevels> body_;
 };
 
 }  // namespace

@@ -105,7 +105,7 @@ class NuRandK final : public SparseOperator<NuRandK> {
     Probabilities<T>(u, K(site.piece), p);
     size_t k = 0;
     kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
-      std::array<typename kernels::Bits<T>::Word, kernels::CodeSpace::kBlock> draws;
+      std::array<typename kernels::Bits<T>::Word, kernels::kBlock> draws;
       kernels::DrawWords<T>(DrawsOf(site), first, std::span(draws).first(n));
       for (size_t i = 0; i < n; ++i)
         if (Share(draws[i]) < p[first + i]) kept[k++] = static_cast<uint32_t>(first + i);

@@ -95,6 +95,21 @@ class Operator : public Compressor {
     }
   }
 
+  /// Sums payloads by a kernel: sum(all) returns the place of the first one that is wrong, or how many there are.
+  /// check(bytes) looks at each payload before, and throws PayloadError. `wrong` is what one is, behind its spec.
+  template <typename T, typename Check, typename Sum>
+  void SumCoded(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights,
+                Check&& check, const char* wrong, Sum&& sum) const {
+    const Scratch::Scope scope(lane.scratch);
+    const std::span<kernels::Coded<T>> all = lane.scratch.Take<kernels::Coded<T>>(payloads.size());
+    ForEachOf<T>(site, payloads, [&](const Site&, size_t r) {
+      check(payloads[r].bytes);
+      all[r] = {payloads[r].bytes.data(), weights[r]};
+    });
+    if (const size_t found = sum(all); found < all.size())
+      ForEachOf<T>(site, payloads.subspan(found, 1), [&](const Site&, size_t) { throw PayloadError(spec() + wrong); });
+  }
+
  private:
   const Derived& self() const { return static_cast<const Derived&>(*this); }
 

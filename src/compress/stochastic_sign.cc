@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <limits>
 
-#include "compress/dither.h"
+#include "compress/operator.h"
 #include "compress/spec.h"
-#include "kernels/norm.h"
+#include "compress/stream.h"
 
 namespace gradwire {
 namespace {
@@ -28,35 +29,51 @@ class StochasticSign final : public Operator<StochasticSign> {
     return piece.numel ? (norm_ ? SizeOf(dtype) : 1) + (piece.numel + 7) / 8 : 0;
   }
 
+  /// The norm is of the whole piece: two sweeps, the second out of the second-level cache.
   template <typename T>
-  void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    if (u.empty()) return;
+  EncodeResult EncodeSource(const Site& site, Lane& lane, kernels::Source<T> source, std::span<std::byte> out) const {
+    if (source.n == 0) return {0, true};
+    const std::span<T> left = source.left;
+    if (left.empty()) source.left = lane.scratch.Take<T>(source.n);
+    const bool finite = kernels::AddChecked(source);
+    const std::span<const T> u = source.left;
     const T norm = kernels::NormOf<T>(u, kernels::Norm::kL2), factor = norm_ ? norm : T(norm > 0);
     if (norm_)
       StoreAt(out, 0, factor);
     else
       StoreAt(out, 0, static_cast<uint8_t>(factor));
-    if (norm == 0) return std::fill(Bits<T>(out.data()), Bits<T>(out.data()) + (u.size() + 7) / 8, uint8_t{0});
-    const kernels::Levels<T> levels = BinaryLevels{1}.Of(norm);
-    const Draws draws = DrawsOf(site);
-    kernels::ForBlocks(u.size(), [&](size_t first, size_t n) {
-      kernels::TossSigns<T>(draws, first, levels, factor, u.subspan(first, n), Bits<T>(out.data()) + first / 8);
-    });
+    if (norm == 0)
+      std::fill_n(Bits<T>(out.data()), (u.size() + 7) / 8, uint8_t{0});
+    else
+      kernels::TossSigns<T>(DrawsOf(site), norm, factor, u, left, Bits<T>(out.data()));
+    return {out.size(), finite};
   }
 
   template <typename T>
-  void Add(const Site&, Lane&, std::span<const std::byte> payload, T weight, std::span<T> out) const {
-    if (out.empty()) return;
-    const T factor = norm_ ? LoadAt<T>(payload, 0) : static_cast<T>(LoadAt<uint8_t>(payload, 0));
-    if (!(factor >= 0 && factor <= (norm_ ? std::numeric_limits<T>::max() : T{1})))
-      throw PayloadError(spec() + " payload whose factor is " + std::to_string(factor) + ", expected " +
-                         (norm_ ? "finite and not negative" : "0 or 1"));
-    const kernels::Signs<T> signs = {reinterpret_cast<const std::byte*>(&factor), /*one_scale=*/true,
-                                     Bits<T>(payload.data()), weight};
-    kernels::SumSigns<T>({&signs, 1}, Into::kAdd, out);
+  void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, Into into,
+                std::span<T> out) const {
+    const Scratch::Scope scope(lane.scratch);
+    const std::span<T> factors = lane.scratch.Take<T>(payloads.size());
+    const std::span<kernels::Signs<T>> all = lane.scratch.Take<kernels::Signs<T>>(payloads.size());
+    ForEachOf<T>(site, payloads, [&](const Site&, size_t r) {
+      if (out.empty()) return;
+      const std::span<const std::byte> payload = payloads[r].bytes;
+      factors[r] = norm_ ? LoadAt<T>(payload, 0) : static_cast<T>(LoadAt<uint8_t>(payload, 0));
+      CheckFactor(factors[r]);
+      all[r] = {reinterpret_cast<const std::byte*>(&factors[r]), /*one_scale=*/true, Bits<T>(payload.data()),
+                weights[r]};
+    });
+    if (!out.empty()) kernels::SumSigns<T>(all, into, out);
   }
 
  private:
+  template <typename T>
+  void CheckFactor(T factor) const {
+    if (!(factor >= 0 && factor <= (norm_ ? std::numeric_limits<T>::max() : T{1})))
+      throw PayloadError(spec() + " payload whose factor is " + std::to_string(factor) + ", expected " +
+                         (norm_ ? "finite and not negative" : "0 or 1"));
+  }
+
   /// Where the bits begin.
   template <typename T, typename Byte>
   auto Bits(Byte* payload) const {

@@ -13,6 +13,7 @@
 #include "gradwire/into.h"
 #include "kernels/bits.h"
 #include "kernels/candidates.h"
+#include "kernels/coded.h"
 #include "kernels/kept.h"
 #include "kernels/source.h"
 
@@ -21,8 +22,6 @@
 // GRADWIRE_FORCE_ISA can name one.
 
 namespace gradwire::kernels {
-
-enum class Norm { kL1, kL2, kMax };
 
 /// Where random rounding may round to, and the factors that find it without a division an element.
 template <typename T>

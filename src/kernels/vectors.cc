@@ -19,10 +19,15 @@
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 #include "kernels/vector/add-inl.h"
+#include "kernels/vector/cast-inl.h"
+#include "kernels/vector/dither-inl.h"
+#include "kernels/vector/dither-sum-inl.h"
 #include "kernels/vector/kept-inl.h"
+#include "kernels/vector/natural-inl.h"
 #include "kernels/vector/positions-inl.h"
 #include "kernels/vector/sign-inl.h"
 #include "kernels/vector/topk-inl.h"
+#include "kernels/vector/toss-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradwire::kernels::HWY_NAMESPACE {
@@ -37,6 +42,20 @@ namespace compiled {
 #undef GRADWIRE_KERNEL
 }  // namespace compiled
 
+/// Of floats; of doubles they are the specification.
+constexpr void PutRounding(Table<float>& table) {
+  table.EncodeHalves = EncodeHalves;
+  table.EncodeBfloats = EncodeBfloats;
+  table.SumHalves = SumHalves;
+  table.SumBfloats = SumBfloats;
+  table.EncodeDithered = EncodeDithered;
+  table.SumDithered = SumDithered;
+  table.EncodeNatural = EncodeNatural;
+  table.SumNatural = SumNatural;
+  table.TossSigns = TossSigns;
+}
+constexpr void PutRounding(Table<double>&) {}
+
 template <typename T>
 constexpr Table<T> Forms() {
   Table<T> table = {
@@ -48,6 +67,7 @@ constexpr Table<T> Forms() {
   PutKept(table);
   PutPositions(table);
   PutSign(table);
+  PutRounding(table);
   PutTopK(table);
   return table;
 }

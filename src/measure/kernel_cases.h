@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "compress/dither.h"
+#include "base/draws.h"
 #include "kernels/kernels.h"
 
 namespace gradwire::testing {
@@ -32,8 +32,7 @@ class Operands {
         vectors_(3 * stride()),
         words_(n_),
         positions_(n_),
-        bytes_(n_ * sizeof(T) + 64),
-        codes_(n_) {
+        bytes_(n_ * sizeof(T) + 64) {
     for (size_t i = 0; i < n_; ++i) {
       u()[i] = values[i];
       v()[i] = values[n_ - 1 - i];
@@ -54,19 +53,10 @@ class Operands {
   /// The values of u at first.
   std::span<std::byte> bytes() { return std::span(bytes_).subspan(1, n_ * sizeof(T)); }
   uint8_t* octets() { return reinterpret_cast<uint8_t*>(bytes().data()); }
-  /// Makes of them codes of 16 bits that are finite numbers in either format.
-  void MakeFiniteCodes() {
-    for (size_t i = 0; i < n_; ++i) bytes()[2 * i + 1] &= std::byte{0xbb};
-  }
   /// The largest |u| at first.
   T largest() const { return largest_; }
   /// Of scales of blocks, in front of bits.
   size_t scale_bytes() const { return (n_ + kernels::kBlock - 1) / kernels::kBlock * sizeof(T); }
-  /// As many codes, of 0 at first.
-  uint16_t* codes() { return codes_.data(); }
-  void MakeCodes(uint32_t below) {
-    for (size_t i = 0; i < n_; ++i) codes_[i] = static_cast<uint16_t>(octets()[i] * 131u % below);
-  }
   /// Keeps what a kernel returned.
   template <typename R>
   void Keep(const R& result) {
@@ -79,7 +69,7 @@ class Operands {
       return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(a[0])) == 0);
     };
     return same(vectors_, other.vectors_) && same(words_, other.words_) && same(positions_, other.positions_) &&
-           same(bytes_, other.bytes_) && same(codes_, other.codes_) && same(results_, other.results_);
+           same(bytes_, other.bytes_) && same(results_, other.results_);
   }
 
  private:
@@ -91,7 +81,6 @@ class Operands {
   std::vector<Word> words_;
   std::vector<uint32_t> positions_;
   std::vector<std::byte> bytes_;
-  std::vector<uint16_t> codes_;
   std::vector<std::byte> results_;
   T largest_ = 0;
 };
@@ -108,20 +97,6 @@ struct KernelCase {
   }
 };
 
-/// The exponent that brings the largest magnitude to [2^(top - 1), 2^top).
-template <typename T>
-int ExponentFor(Operands<T>& o, int top) {
-  int exponent = 0;
-  std::frexp(o.largest(), &exponent);
-  return o.largest() == 0 ? 0 : top - exponent;
-}
-
-/// Of the largest magnitude as the norm.
-template <typename T, typename Shape>
-kernels::Levels<T> LevelsFor(Operands<T>& o, Shape shape) {
-  return shape.Of(o.largest());
-}
-
 /// For kernels that take blocks of 1,024: call(first, n) of each.
 template <typename T, typename Call>
 void EachBlock(Operands<T>& o, Call&& call) {
@@ -130,72 +105,102 @@ void EachBlock(Operands<T>& o, Call&& call) {
 
 inline constexpr Draws kDraws = {{1, 2}, {3, 4, 5}};
 
-/// Kernels that round at random.
-template <typename T>
-std::vector<KernelCase<T>> RoundingCases() {
-  using Table = kernels::Table<T>;
-  using With = Operands<T>;
-  constexpr T kThird = T(1) / 3;
-  const auto codes_below = [](uint32_t below) { return [below](With& o) { o.MakeCodes(below); }; };
-  return {
-      {"Dither",
-       [](const Table& t, With& o) {
-         const auto levels = LevelsFor(o, UniformLevels{7});
-         EachBlock(o, [&](size_t at, size_t n) { t.Dither(kDraws, at, levels, o.u().subspan(at, n), o.codes() + at); });
-       }},
-      {"DitherToPowers",
-       [](const Table& t, With& o) {
-         const auto levels = LevelsFor(o, BinaryLevels{7});
-         EachBlock(o, [&](size_t at, size_t n) {
-           t.DitherToPowers(kDraws, at, levels, o.u().subspan(at, n), o.codes() + at);
-         });
-       }},
-      {"AddLevels",
-       [=](const Table& t, With& o) { t.AddLevels(o.codes(), LevelsFor(o, UniformLevels{127}), kThird, o.v()); }, 0,
-       codes_below(255)},
-      {"AddBinaryLevels",
-       [=](const Table& t, With& o) { t.AddBinaryLevels(o.codes(), LevelsFor(o, BinaryLevels{7}), kThird, o.v()); }, 0,
-       codes_below(15)},
-      {"TossSigns",
-       [=](const Table& t, With& o) {
-         const auto levels = LevelsFor(o, BinaryLevels{1});
-         EachBlock(o, [&](size_t at, size_t n) {
-           t.TossSigns(kDraws, at, levels, kThird, o.u().subspan(at, n), o.octets() + at / 8);
-         });
-       }},
-      {"RoundToPowers",
-       [](const Table& t, With& o) {
-         EachBlock(o, [&](size_t at, size_t n) { t.RoundToPowers(kDraws, at, o.u().subspan(at, n), o.codes() + at); });
-       }},
-      {"AddPowers", [=](const Table& t, With& o) { t.AddPowers(o.codes(), kThird, o.u()); }, 0, codes_below(255)},
-      {"DrawWords",
-       [](const Table& t, With& o) {
-         EachBlock(o, [&](size_t at, size_t n) { t.DrawWords(kDraws, at, o.words().subspan(at, n)); });
-       }},
-      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(), o.n(), 8, 0, o.bytes().data()); }, 0,
-       codes_below(255)},
-      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(), o.n(), 4, 0, o.bytes().data()); }, 0,
-       codes_below(15)},
-      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(), o.n(), 2, 4, o.bytes().data()); }, 0,
-       codes_below(63)},
-      {"PackBits", [](const Table& t, With& o) { t.PackBits(o.codes(), o.n(), 1, 8, o.bytes().data()); }, 0,
-       codes_below(511)},
-      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 8, 0, o.codes()); }},
-      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 4, 0, o.codes()); }},
-      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 2, 0, o.codes()); }},
-      {"UnpackBits", [](const Table& t, With& o) { t.UnpackBits(o.bytes().data(), o.n(), 4, 8, o.codes()); }, 0,
-       codes_below(255)},
-      {"PackTernary", [](const Table& t, With& o) { t.PackTernary(o.codes(), o.n(), o.bytes().data()); }, 0,
-       codes_below(3)},
-      {"UnpackTernary", [](const Table& t, With& o) { t.UnpackTernary(o.bytes().data(), o.n(), o.codes()); }},
-      {"LargestCode", [](const Table& t, With& o) { o.Keep(t.LargestCode(o.codes(), o.n())); }, 0, codes_below(32767)},
-  };
-}
-
 /// v / 3 + residual; what is left goes where the residual is, or to w.
 template <typename T>
 kernels::Source<T> SourceOf(Operands<T>& o, std::span<const T> v, std::span<T> residual) {
   return {o.n(), v, T(1) / 3, residual, residual.empty() ? o.w() : residual};
+}
+
+/// Cases of an encoder that takes a whole source, encode(table, source, payload), and of its sum, sum(table, all, into,
+/// out), which reads what the specification wrote.
+template <typename T, typename Encode, typename Sum>
+void AddFused(std::vector<KernelCase<T>>& cases, std::string_view encoder, std::string_view decoder, Encode encode,
+              Sum sum) {
+  using Table = kernels::Table<T>;
+  using With = Operands<T>;
+  const auto payload = [=](With& o) {
+    const std::vector<T> values(o.u().begin(), o.u().end());
+    encode(kernels::Isas().back()->table<T>(), kernels::Source<T>{o.n(), values, T{1}, {}, {}}, o.bytes().data());
+  };
+  const auto coded = [](With& o, T weight) { return kernels::Coded<T>{o.bytes().data(), weight}; };
+  cases.push_back(
+      {encoder, [=](const Table& t, With& o) { o.Keep(encode(t, SourceOf<T>(o, o.cu(), o.v()), o.bytes().data())); }});
+  cases.push_back({encoder, [=](const Table& t, With& o) {
+                     o.Keep(encode(t, kernels::Source<T>{o.n(), o.cu(), T(1) / 3, {}, {}}, o.bytes().data()));
+                   }});
+  cases.push_back({decoder,
+                   [=](const Table& t, With& o) {
+                     const auto one = coded(o, T(1) / 3), other = coded(o, T(-0.5));
+                     o.Keep(sum(t, std::array{one, other, one}, Into::kAdd, o.u()));
+                     o.Keep(sum(t, std::vector<kernels::Coded<T>>(70, other), Into::kWrite, o.v()));
+                     o.Keep(sum(t, std::array{other}, Into::kStream, o.w()));
+                     o.Keep(sum(t, std::span<const kernels::Coded<T>>(), Into::kWrite, o.u()));
+                   },
+                   0, payload});
+}
+
+/// What is wrong in the second of two payloads is found; the sum then means nothing.
+template <typename T, typename Sum>
+KernelCase<T> WrongCode(std::string_view decoder, Sum sum) {
+  return {decoder, [=](const kernels::Table<T>& t, Operands<T>& o) {
+            const std::vector<std::byte> zeros(o.bytes().size() + 64), wrong(zeros.size(), std::byte{0x7f});
+            const std::array all = {kernels::Coded<T>{zeros.data(), T{1}}, kernels::Coded<T>{wrong.data(), T{1}}};
+            o.Keep(sum(t, all, Into::kWrite, o.u()));
+            std::fill(o.u().begin(), o.u().end(), T{0});
+          }};
+}
+
+template <typename T>
+void AddDithered(std::vector<KernelCase<T>>& cases, const kernels::Dithering& how) {
+  using Table = kernels::Table<T>;
+  AddFused<T>(
+      cases, "EncodeDithered", "SumDithered",
+      [=](const Table& t, const kernels::Source<T>& source, std::byte* payload) {
+        return t.EncodeDithered(source, how, kDraws, payload);
+      },
+      [=](const Table& t, std::span<const kernels::Coded<T>> all, Into into, std::span<T> out) {
+        return t.SumDithered(all, how, into, out);
+      });
+}
+
+/// Kernels that round, to 16 bits or at random.
+template <typename T>
+std::vector<KernelCase<T>> RoundingCases() {
+  using Table = kernels::Table<T>;
+  using With = Operands<T>;
+  using From = kernels::Source<T>;
+  using All = std::span<const kernels::Coded<T>>;
+  using kernels::Norm;
+  std::vector<KernelCase<T>> cases;
+  for (const uint32_t count : {1, 3, 7, 12, 127, 300}) AddDithered<T>(cases, {.norm = Norm::kL2, .count = count});
+  AddDithered<T>(cases, {.norm = Norm::kL1, .count = 7});
+  AddDithered<T>(cases, {.norm = Norm::kMax, .count = 127});
+  AddDithered<T>(cases, {.norm = Norm::kMax, .count = 1, .clip = true});
+  AddDithered<T>(cases, {.norm = Norm::kL2, .count = 7, .powers = true});
+  AddFused<T>(
+      cases, "EncodeNatural", "SumNatural",
+      [](const Table& t, const From& source, std::byte* payload) { return t.EncodeNatural(source, kDraws, payload); },
+      [](const Table& t, All all, Into into, std::span<T> out) { return t.SumNatural(all, into, out); });
+  AddFused<T>(
+      cases, "EncodeHalves", "SumHalves",
+      [](const Table& t, const From& source, std::byte* payload) { return t.EncodeHalves(source, payload); },
+      [](const Table& t, All all, Into into, std::span<T> out) { return t.SumHalves(all, into, out); });
+  AddFused<T>(
+      cases, "EncodeBfloats", "SumBfloats",
+      [](const Table& t, const From& source, std::byte* payload) { return t.EncodeBfloats(source, payload); },
+      [](const Table& t, All all, Into into, std::span<T> out) { return t.SumBfloats(all, into, out); });
+  cases.push_back(WrongCode<T>("SumDithered", [](const Table& t, All all, Into into, std::span<T> out) {
+    return t.SumDithered(all, {.norm = Norm::kL2, .count = 7}, into, out);
+  }));
+  cases.push_back({"TossSigns", [](const Table& t, With& o) {
+                     const T norm = t.NormOf(o.u(), Norm::kL2);
+                     if (norm > 0) t.TossSigns(kDraws, norm, T(1) / 3, o.cu(), o.v(), o.octets());
+                     if (norm > 0) t.TossSigns(kDraws, norm, T(1) / 3, o.cu(), {}, o.octets() + o.n() / 2);
+                   }});
+  cases.push_back({"DrawWords", [](const Table& t, With& o) {
+                     EachBlock(o, [&](size_t at, size_t n) { t.DrawWords(kDraws, at, o.words().subspan(at, n)); });
+                   }});
+  return cases;
 }
 
 /// Candidates of a source, with room for all of its elements.
@@ -293,7 +298,6 @@ std::vector<KernelCase<T>> KernelCases() {
   using Table = kernels::Table<T>;
   using With = Operands<T>;
   constexpr T kThird = T(1) / 3;
-  const auto finite = [](With& o) { o.MakeFiniteCodes(); };
   std::vector<KernelCase<T>> cases = {
       {"AddChecked", [](const Table& t, With& o) { o.Keep(t.AddChecked(SourceOf(o, o.cu(), o.v()))); }},
       {"AddChecked", [](const Table& t, With& o) { o.Keep(t.AddChecked(SourceOf(o, o.cu(), {}))); }},
@@ -342,13 +346,6 @@ std::vector<KernelCase<T>> KernelCases() {
          t.SumSigns(std::array{signs, signs}, Into::kStream, o.u());
        },
        1},
-      {"CastToHalf", [](const Table& t, With& o) { t.CastToHalf(o.u(), ExponentFor(o, 15), o.bytes().data()); }},
-      {"CastToBfloat", [](const Table& t, With& o) { t.CastToBfloat(o.u(), ExponentFor(o, 1), o.bytes().data()); }},
-      {"AddHalves", [=](const Table& t, With& o) { t.AddHalves(o.bytes().data(), 3, kThird, o.u()); }, 0, finite},
-      {"AddHalves", [=](const Table& t, With& o) { t.AddHalves(o.bytes().data(), 130, kThird, o.u()); }, 0, finite},
-      {"AddBfloats", [=](const Table& t, With& o) { t.AddBfloats(o.bytes().data(), 3, kThird, o.u()); }, 0, finite},
-      {"AnyCodeHas", [](const Table& t, With& o) { o.Keep(t.AnyCodeHas(o.bytes().data(), o.n(), 0x7c00)); }},
-      {"AnyCodeHas", [](const Table& t, With& o) { o.Keep(t.AnyCodeHas(o.bytes().data(), o.n(), 0x7c00)); }, 0, finite},
   };
   for (const auto& more : {RoundingCases<T>(), LargestCases<T>()}) cases.insert(cases.end(), more.begin(), more.end());
   return cases;

@@ -37,8 +37,9 @@ namespace counting {
   }
 using kernels::Bits;
 using kernels::Candidates;
+using kernels::Coded;
+using kernels::Dithering;
 using kernels::Kept;
-using kernels::Levels;
 using kernels::Norm;
 using kernels::Signs;
 using kernels::Source;

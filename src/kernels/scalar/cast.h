@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <type_traits>
 
 #include "base/half.h"
+#include "kernels/codes.h"
+#include "kernels/kernels.h"
+#include "kernels/scalar/add.h"
+#include "kernels/scalar/norm.h"
 
 namespace gradwire::kernels::scalar {
 
@@ -36,11 +42,15 @@ inline float FromHalfSelect(uint16_t half) {
 }
 
 struct Half {
+  static constexpr uint16_t kExponentBits = 0x7c00;
+  static constexpr int kTop = 15;
   static uint16_t Code(float x) { return ToHalfSelect(x); }
   static float Value(uint16_t code) { return FromHalfSelect(code); }
 };
 
 struct Bfloat {
+  static constexpr uint16_t kExponentBits = 0x7f80;
+  static constexpr int kTop = 1;
   static uint16_t Code(float x) { return ToBfloat(x); }
   static float Value(uint16_t code) { return FromBfloat(code); }
 };
@@ -104,29 +114,80 @@ void AddCodes(const std::byte* codes, int exponent, T weight, std::span<T> out) 
   for (size_t i = 0; i < out.size(); ++i) out[i] += weight * ValueOf<T, Format>(LoadCode(codes, i), down);
 }
 
-template <typename T>
-void CastToHalf(std::span<T> u, int exponent, std::byte* codes) {
-  Cast<Half>(u, exponent, codes);
+// A payload: the exponents of its blocks, int32, then the codes.
+
+/// Exponents of payloads are in -kExponentLimit .. kExponentLimit: beyond those of finite doubles.
+inline constexpr int32_t kExponentLimit = 1100;
+
+inline std::byte* CodesOf(std::byte* payload, size_t n) { return payload + BlocksOf(n) * sizeof(int32_t); }
+inline const std::byte* CodesOf(const std::byte* payload, size_t n) { return payload + BlocksOf(n) * sizeof(int32_t); }
+
+/// What brings the largest magnitude of a block to [2^(top - 1), 2^top).
+template <typename Format, typename T>
+int32_t ExponentFor(T largest) {
+  if (largest == 0 || !(largest <= std::numeric_limits<T>::max())) return 0;
+  int exponent = 0;
+  std::frexp(largest, &exponent);  // largest = m 2^exponent, m in [1/2, 1)
+  return Format::kTop - exponent;
 }
-template <typename T>
-void CastToBfloat(std::span<T> u, int exponent, std::byte* codes) {
-  Cast<Bfloat>(u, exponent, codes);
+
+/// Elements from `first` on, a block or what is left, of a piece of n.
+template <typename Format, typename T>
+void CastBlock(size_t n, size_t first, std::span<T> u, std::byte* payload) {
+  const int32_t exponent = ExponentFor<Format>(MaxMagnitude<T>(u));
+  std::memcpy(payload + first / kBlock * sizeof(exponent), &exponent, sizeof(exponent));
+  Cast<Format>(u, exponent, CodesOf(payload, n) + 2 * first);
 }
-template <typename T>
-void AddHalves(const std::byte* codes, int exponent, T weight, std::span<T> out) {
-  AddCodes<Half>(codes, exponent, weight, out);
+
+template <typename Format, typename T>
+bool CastSource(const Source<T>& source, std::byte* payload) {
+  return ForBlocksOf<T>(source, [&](size_t first, std::span<T> u) { CastBlock<Format>(source.n, first, u, payload); });
 }
-template <typename T>
-void AddBfloats(const std::byte* codes, int exponent, T weight, std::span<T> out) {
-  AddCodes<Bfloat>(codes, exponent, weight, out);
+
+template <typename Format>
+bool AllFiniteCodes(const std::byte* codes, size_t count) {
+  uint16_t any = 0;
+  for (size_t i = 0; i < count; ++i)
+    any |= static_cast<uint16_t>((LoadCode(codes, i) & Format::kExponentBits) == Format::kExponentBits);
+  return any == 0;
+}
+
+/// As SumHalves, of the block `part` from `first` on of n elements.
+template <typename Format, typename T>
+size_t SumCastBlock(std::span<const Coded<T>> all, Into into, size_t n, size_t first, std::span<T> part) {
+  if (into != Into::kAdd) std::fill(part.begin(), part.end(), T{0});
+  for (size_t r = 0; r < all.size(); ++r) {
+    const std::byte* codes = CodesOf(all[r].bytes, n) + 2 * first;
+    if (!AllFiniteCodes<Format>(codes, part.size())) return r;
+    AddCodes<Format>(codes, ValueAt<int32_t>(all[r].bytes, first / kBlock), all[r].weight, part);
+  }
+  return all.size();
+}
+
+template <typename Format, typename T>
+size_t SumCasts(std::span<const Coded<T>> all, Into into, std::span<T> out) {
+  size_t wrong = all.size();
+  ForBlocks(out.size(), [&](size_t first, size_t n) {
+    wrong = std::min(wrong, SumCastBlock<Format>(all, into, out.size(), first, out.subspan(first, n)));
+  });
+  return wrong;
 }
 
 template <typename T>
-bool AnyCodeHas(const std::byte* codes, size_t count, uint16_t exponent_bits) {
-  uint16_t any = 0;
-  for (size_t i = 0; i < count; ++i)
-    any |= static_cast<uint16_t>((LoadCode(codes, i) & exponent_bits) == exponent_bits);
-  return any != 0;
+bool EncodeHalves(const Source<T>& source, std::byte* payload) {
+  return CastSource<Half>(source, payload);
+}
+template <typename T>
+bool EncodeBfloats(const Source<T>& source, std::byte* payload) {
+  return CastSource<Bfloat>(source, payload);
+}
+template <typename T>
+size_t SumHalves(std::span<const Coded<T>> all, Into into, std::span<T> out) {
+  return SumCasts<Half>(all, into, out);
+}
+template <typename T>
+size_t SumBfloats(std::span<const Coded<T>> all, Into into, std::span<T> out) {
+  return SumCasts<Bfloat>(all, into, out);
 }
 
 }  // namespace gradwire::kernels::scalar

@@ -5,55 +5,21 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 
+#include "kernels/codes.h"
 #include "kernels/kernels.h"
-#include "kernels/scalar/codes.h"
+#include "kernels/scalar/add.h"
 #include "kernels/scalar/draw.h"
+#include "kernels/scalar/levels.h"
+#include "kernels/scalar/norm.h"
 
 namespace gradwire::kernels::scalar {
 
-// Random rounding, up to kDrawBlock elements at once. First where each element stands between two levels, then the
-// toss, then what is left: three loops over a block that lies in the first-level cache, each without a branch.
-
-/// |x| in units between levels, at most `most`.
-template <typename T>
-T Height(T x, const Levels<T>& levels, T most) {
-  const T y = std::abs(x) * levels.scale * levels.per_unit;
-  return y < most ? y : most;
-}
-
-/// A share in [0, 1) as a threshold of draws.
-template <typename T>
-typename Bits<T>::Word ThresholdOf(T share) {
-  constexpr T kAll = sizeof(T) == 4 ? T(0x1p32) : T(0x1p64);
-  return static_cast<typename Bits<T>::Word>(share * kAll);
-}
-
-/// What +-level stands for.
-template <typename T>
-T LevelValue(int32_t level, const Levels<T>& levels) {
-  return static_cast<T>(level) * levels.unit * levels.back;
-}
-
-/// 2^(level - count), by its bits.
-template <typename T>
-T BinaryFraction(int32_t level, uint32_t count) {
-  using Word = typename Bits<T>::Word;
-  constexpr Word kOne = std::bit_cast<Word>(T{1}) >> Bits<T>::kMantissa;
-  const Word exponent = kOne + static_cast<Word>(level) - static_cast<Word>(count);
-  return std::bit_cast<T>(static_cast<Word>(exponent << Bits<T>::kMantissa));
-}
-
-/// The same of binary levels, whose unit is the norm.
-template <typename T>
-T BinaryLevelValue(int32_t level, const Levels<T>& levels) {
-  using Word = typename Bits<T>::Word;
-  const T value = levels.unit * BinaryFraction<T>(std::abs(level), levels.count);
-  const Word taken = Word{0} - Word{level != 0}, sign = Word{level < 0} << (8 * sizeof(T) - 1);
-  return std::bit_cast<T>((std::bit_cast<Word>(value) & taken) | sign);
-}
+// Random rounding of a block. First where each element stands between two levels, then the toss, then what is left:
+// three loops over a block that lies in the first-level cache, each without a branch.
 
 template <typename T, typename Value>
 void Leave(const Levels<T>& levels, std::span<T> u, const uint16_t* low, const uint16_t* up, uint16_t* codes,
@@ -67,7 +33,7 @@ void Leave(const Levels<T>& levels, std::span<T> u, const uint16_t* low, const u
 }
 
 template <typename T>
-void Dither(const Draws& draws, size_t first, const Levels<T>& levels, std::span<T> u, uint16_t* codes) {
+void DitherEvenly(const Draws& draws, size_t first, const Levels<T>& levels, std::span<T> u, uint16_t* codes) {
   typename Bits<T>::Word threshold[kDrawBlock];
   uint16_t low[kDrawBlock], up[kDrawBlock];
   for (size_t i = 0; i < u.size(); ++i) {
@@ -104,65 +70,68 @@ void DitherToPowers(const Draws& draws, size_t first, const Levels<T>& levels, s
 }
 
 template <typename T>
-void AddLevels(const uint16_t* codes, const Levels<T>& levels, T weight, std::span<T> out) {
+T NormOfBlock(const Dithering& how, std::span<const T> u) {
+  const T norm = scalar::NormOf(u, how.norm);
+  if (!how.clip) return norm;
+  return std::min(norm, T(2.5) * (scalar::NormOf(u, Norm::kL2) / std::sqrt(static_cast<T>(u.size()))));
+}
+
+/// Where codes begin in a payload of n elements.
+template <typename T, typename Byte>
+Byte* PackedOf(Byte* payload, size_t n) {
+  return payload + BlocksOf(n) * sizeof(T);
+}
+
+inline CodeSpace SpaceOf(const Dithering& how) { return CodeSpace(2 * how.count + 1); }
+
+/// The elements u from `first` on, a block or what is left, of a piece of n.
+template <typename T>
+void DitherBlock(const Dithering& how, const Draws& draws, size_t n, size_t first, std::span<T> u, std::byte* payload) {
+  const T norm = NormOfBlock<T>(how, u);
+  std::memcpy(payload + first / kBlock * sizeof(T), &norm, sizeof(T));
+  const Levels<T> levels = LevelsOf(how, norm);
+  uint16_t codes[kBlock];
+  how.powers ? DitherToPowers(draws, first, levels, u, codes) : DitherEvenly(draws, first, levels, u, codes);
+  SpaceOf(how).Pack(n, first, {codes, u.size()}, PackedOf<T>(payload, n));
+}
+
+template <typename T>
+bool EncodeDithered(const Source<T>& source, const Dithering& how, const Draws& draws, std::byte* payload) {
+  return ForBlocksOf<T>(source,
+                        [&](size_t first, std::span<T> u) { DitherBlock(how, draws, source.n, first, u, payload); });
+}
+
+template <typename T>
+void AddLevels(const Dithering& how, const Levels<T>& levels, const uint16_t* codes, T weight, std::span<T> out) {
   const auto count = static_cast<int32_t>(levels.count);
-  for (size_t i = 0; i < out.size(); ++i) out[i] += weight * LevelValue(codes[i] - count, levels);
+  if (how.powers)
+    for (size_t i = 0; i < out.size(); ++i) out[i] += weight * BinaryLevelValue(codes[i] - count, levels);
+  else
+    for (size_t i = 0; i < out.size(); ++i) out[i] += weight * LevelValue(codes[i] - count, levels);
 }
 
+/// As SumDithered, of the block `part` from `first` on of n elements.
 template <typename T>
-void AddBinaryLevels(const uint16_t* codes, const Levels<T>& levels, T weight, std::span<T> out) {
-  const auto count = static_cast<int32_t>(levels.count);
-  for (size_t i = 0; i < out.size(); ++i) out[i] += weight * BinaryLevelValue(codes[i] - count, levels);
-}
-
-template <typename T>
-void TossSigns(const Draws& draws, size_t first, const Levels<T>& levels, T factor, std::span<T> u, uint8_t* bits) {
-  using Word = typename Bits<T>::Word;
-  constexpr int kTop = 8 * sizeof(T) - 1;
-  constexpr T kHalf = sizeof(T) == 4 ? T(0x1p31) : T(0x1p63);
-  Word threshold[kDrawBlock];
-  uint16_t turned[kDrawBlock];
-  const T one = static_cast<T>(levels.count);  // no constant, for which compilers would branch
-  for (size_t i = 0; i < u.size(); ++i)
-    threshold[i] = (Word{1} << kTop) - static_cast<Word>(Height(u[i], levels, one) * kHalf);
-  TossBlock<T>(draws, first, u.size(), threshold, turned);
-  for (size_t i = 0; i < u.size(); ++i) {
-    turned[i] = static_cast<uint16_t>(turned[i] != (u[i] < 0));  // now: negative
-    u[i] -= turned[i] ? -factor : factor;
+size_t SumDitheredBlock(std::span<const Coded<T>> all, const Dithering& how, Into into, size_t n, size_t first,
+                        std::span<T> part) {
+  const CodeSpace space = SpaceOf(how);
+  if (into != Into::kAdd) std::fill(part.begin(), part.end(), T{0});
+  for (size_t r = 0; r < all.size(); ++r) {
+    uint16_t codes[kBlock];
+    space.Unpack(n, first, PackedOf<T>(all[r].bytes, n), {codes, part.size()});
+    if (LargestCode(codes, part.size()) >= space.symbols) return r;
+    AddLevels(how, LevelsOf(how, ValueAt<T>(all[r].bytes, first / kBlock)), codes, all[r].weight, part);
   }
-  PackBits<T>(turned, u.size(), 1, 0, reinterpret_cast<std::byte*>(bits));
-}
-
-/// The number whose sign and exponent bits are the code's.
-template <typename T>
-T PowerValue(uint16_t code) {
-  using Word = typename Bits<T>::Word;
-  return std::bit_cast<T>(static_cast<Word>(static_cast<Word>(code) << Bits<T>::kMantissa));
+  return all.size();
 }
 
 template <typename T>
-void RoundToPowers(const Draws& draws, size_t first, std::span<T> u, uint16_t* codes) {
-  using Word = typename Bits<T>::Word;
-  constexpr int kMantissa = Bits<T>::kMantissa, kSpare = 8 * sizeof(T) - kMantissa;
-  constexpr auto kLargest = static_cast<uint32_t>((Bits<T>::kInfinity >> kMantissa) - 1);
-  constexpr uint32_t kNegative = kLargest + 2;
-  Word threshold[kDrawBlock];
-  uint16_t up[kDrawBlock];
-  for (size_t i = 0; i < u.size(); ++i) threshold[i] = static_cast<Word>(std::bit_cast<Word>(u[i]) << kSpare);
-  TossBlock<T>(draws, first, u.size(), threshold, up);
-  for (size_t i = 0; i < u.size(); ++i) {
-    const uint32_t raised = static_cast<uint32_t>(MagnitudeBits(u[i]) >> kMantissa) + up[i];
-    const uint32_t exponent = raised < kLargest ? raised : kLargest;
-    const auto sign = static_cast<uint32_t>(std::bit_cast<Word>(u[i]) >> (8 * sizeof(T) - 1));
-    const auto code = static_cast<uint16_t>((exponent | sign * kNegative) & (0 - uint32_t{exponent != 0}));
-    codes[i] = code;
-    u[i] -= PowerValue<T>(code);
-  }
-}
-
-template <typename T>
-void AddPowers(const uint16_t* codes, T weight, std::span<T> out) {
-  for (size_t i = 0; i < out.size(); ++i) out[i] += weight * PowerValue<T>(codes[i]);
+size_t SumDithered(std::span<const Coded<T>> all, const Dithering& how, Into into, std::span<T> out) {
+  size_t wrong = all.size();
+  ForBlocks(out.size(), [&](size_t first, size_t n) {
+    wrong = std::min(wrong, SumDitheredBlock(all, how, into, out.size(), first, out.subspan(first, n)));
+  });
+  return wrong;
 }
 
 }  // namespace gradwire::kernels::scalar

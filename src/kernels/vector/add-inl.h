@@ -94,6 +94,13 @@ class Block {
   HWY_INLINE void StoreTail(size_t i, const Row<T>& left) const {
     if (left_ != nullptr) StorePart(left, left_ + i, n_ - i);
   }
+  /// All of u where what is left of it goes, or to `scratch`: for a specification, which takes it there.
+  HWY_INLINE std::span<T> Write(T* scratch) const {
+    T* const u = left_ != nullptr ? left_ : scratch;
+    for (size_t i = 0; i < whole(); i += kRow) StoreRow(Load(i), u + i);
+    if (whole() < n_) StorePart(LoadTail(whole()), u + whole(), n_ - whole());
+    return {u, n_};
+  }
   /// Asks for the next block's row (kernels::FetchesAhead).
   HWY_INLINE void Fetch(size_t i) const {
     if (!fetches_) return;
