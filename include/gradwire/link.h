@@ -72,6 +72,9 @@ template <typename T>
 class LinkHandles {
  public:
   LinkHandles(StateStore<T>& store, const std::vector<LinkVector>& kept);
+  /// What receivers hold is in a store of its own: `kept_there` of it.
+  LinkHandles(StateStore<T>& store, const std::vector<LinkVector>& kept, StateStore<T>& receivers,
+              const std::vector<LinkVector>& kept_there);
   /// The vectors of a piece. Not for several threads: the store may have to copy what was there before
   /// (StateStore::Mark).
   LinkMemory<T> Of(uint32_t parameter, const Piece& piece) const;
@@ -79,7 +82,7 @@ class LinkHandles {
  private:
   using Handle = typename StateStore<T>::Handle;
 
-  StateStore<T>& store_;
+  StateStore<T>&store_, &receivers_;
   std::optional<Handle> e_, h_, y_, mean_h_;
 };
 

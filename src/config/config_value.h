@@ -76,6 +76,7 @@ inline TypeName NameOf(double) { return {"number", "a number"}; }
 inline TypeName NameOf(const std::string&) { return {"text", "text"}; }
 inline TypeName NameOf(const std::vector<double>&) { return {"list of numbers", "a list of numbers"}; }
 inline TypeName NameOf(std::optional<double>) { return {"number or auto", "a number"}; }
+inline TypeName NameOf(std::optional<int64_t>) { return {"integer or auto", "an integer"}; }
 inline TypeName NameOf(std::optional<bool>) { return {"boolean or auto", "true or false"}; }
 inline TypeName NameOf(std::integral auto) { return {"integer", "an integer"}; }
 

@@ -2,8 +2,6 @@
 #include "driver/model_round.h"
 
 #include <algorithm>
-#include <future>
-#include <memory>
 #include <string>
 
 #include "base/philox.h"
@@ -27,31 +25,46 @@ std::vector<uint32_t> ChannelsOf(const LocalConfig& config) {
 }
 
 template <typename T>
+ModelRounds<T>::ModelRounds(Workers<T>& workers, const LocalConfig& config, uint64_t seed, uint32_t first,
+                            std::function<void()> restart)
+    : ModelRounds(nullptr, &workers, config, seed, first, std::move(restart)) {}
+
+template <typename T>
 ModelRounds<T>::ModelRounds(Objective<T>& objective, BucketSink<T>& sink, const LocalConfig& config, uint64_t seed,
                             uint32_t worker, size_t bucket_bytes, std::function<void()> restart)
-    : objective_(objective),
-      sink_(sink),
+    : ModelRounds(std::make_unique<OneWorker<T>>(objective, sink, bucket_bytes), nullptr, config, seed, worker,
+                  std::move(restart)) {}
+
+template <typename T>
+ModelRounds<T>::ModelRounds(std::unique_ptr<Workers<T>> own, Workers<T>* workers, const LocalConfig& config,
+                            uint64_t seed, uint32_t first, std::function<void()> restart)
+    : own_(std::move(own)),
+      workers_(own_ ? *own_ : *workers),
       config_(config),
       seed_(seed),
-      worker_(worker),
-      bucket_bytes_(bucket_bytes),
+      first_(first),
       restart_(std::move(restart)),
-      offsets_{0} {
-  for (const Parameter& parameter : objective.parameters()) offsets_.push_back(offsets_.back() + parameter.numel());
+      offsets_{0},
+      deltas_(workers_.size()),
+      states_(workers_.size()) {
+  for (const Parameter& parameter : workers_[0].parameters()) offsets_.push_back(offsets_.back() + parameter.numel());
 }
 
 template <typename T>
 bool ModelRounds<T>::Step(const Round& round) {
   const bool is_gradient_round = round.step < static_cast<uint64_t>(config_.start_iter) || config_.is_synchronous();
   if (is_gradient_round) {
-    GradientRound(objective_, sink_, round);
+    workers_.Gradients(round);
+    workers_.ForEach([&](size_t worker) { workers_[worker].Step(round.lr); });
     return true;
   }
-  if (Begin() && config_.shift == "anchor") MoveAnchor(round, Own());
+  if (Begin() && config_.shift == "anchor") MoveAnchor(round, Points());
   const bool moves =
       config_.anchor_p > 0 && Philox(seed_, Purpose::kSample, kEveryone, round.step).Uniform() < config_.anchor_p;
-  const std::vector<T> before = moves ? Own() : std::vector<T>{};
-  if (!rests_) LocalStep(round);
+  const Vectors before = moves ? Points() : Vectors{};
+  workers_.ForEach([&](size_t worker) {
+    if (!states_[worker].rests) LocalStep(round, worker);
+  });
   const bool agrees = IsDue(round.step);
   if (agrees) Agree(round);
   // The anchor of the next step, since this one may have moved its own already.
@@ -60,20 +73,23 @@ bool ModelRounds<T>::Step(const Round& round) {
 }
 
 template <typename T>
-void ModelRounds<T>::LocalStep(const Round& round) {
+void ModelRounds<T>::LocalStep(const Round& round, size_t worker) {
   KeepSink<T> local;
-  objective_.Gradient(round, local);
-  if (!shift_.empty()) {
-    const double q = config_.gradient_p[worker_ % config_.gradient_p.size()];
+  Objective<T>& objective = workers_[worker];
+  objective.Gradient(round, local);
+  auto& [shift, rests] = states_[worker];
+  if (!shift.empty()) {
+    const uint32_t rank = first_ + static_cast<uint32_t>(worker);
+    const double q = config_.gradient_p[rank % config_.gradient_p.size()];
     // With h_i all that a step would move along, the point rests, and so does h_i, until the workers agree.
-    rests_ = config_.shift == "skip" && Philox(seed_, Purpose::kRest, worker_, round.step).Uniform() >= q;
-    if (rests_) objective_.AddDecay();
-    T* h = shift_.data();
-    for (const std::span<T> g : objective_.gradient())
-      for (T& value : g) rests_ ? (*h++ = value) : (value -= *h++);
-    if (rests_) return;
+    rests = config_.shift == "skip" && Philox(seed_, Purpose::kRest, rank, round.step).Uniform() >= q;
+    if (rests) objective.AddDecay();
+    T* h = shift.data();
+    for (const std::span<T> g : objective.gradient())
+      for (T& value : g) rests ? (*h++ = value) : (value -= *h++);
+    if (rests) return;
   }
-  objective_.Step(round.lr);
+  objective.Step(round.lr);
 }
 
 template <typename T>
@@ -88,12 +104,11 @@ bool ModelRounds<T>::Begin() {
   if (has_begun_) return false;
   has_begun_ = true;
   if (restart_ && config_.start_iter > 0) restart_();
-  agreed_.resize(offsets_.back());
-  delta_.resize(offsets_.back());
-  if (config_.shift != "none") shift_.assign(offsets_.back(), T{0});
+  for (std::vector<T>& delta : deltas_) delta.resize(offsets_.back());
+  for (Worker& state : states_)
+    if (config_.shift != "none") state.shift.assign(offsets_.back(), T{0});
   if (config_.outer_momentum != 0) momentum_.assign(offsets_.back(), T{0});
-  T* next = agreed_.data();
-  for (const std::span<T> x : objective_.parameter_values()) next = std::ranges::copy(x, next).out;
+  agreed_ = PointOf(0);
   return true;
 }
 
@@ -102,93 +117,96 @@ void ModelRounds<T>::Agree(const Round& round) {
   if (!has_begun_) return;  // the workers have never parted
   const T ahead = static_cast<T>(round.lr / config_.probability());
   const bool skips = config_.shift == "skip" && !IsNoStep<T>(ahead);  // a step of length 0 tells the shifts nothing
-  const std::vector<std::span<T>> point = objective_.parameter_values();
-  for (size_t p = 0; p < point.size(); ++p)
-    for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at)
-      delta_[at] = agreed_[at] - point[p][i] + (skips ? ahead * shift_[at] : T{0});
-  Exchange(round.In(kDifferences), delta_);
+  workers_.ForEach([&](size_t worker) {
+    const std::vector<std::span<T>> point = workers_[worker].parameter_values();
+    for (size_t p = 0; p < point.size(); ++p)
+      for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at)
+        deltas_[worker][at] = agreed_[at] - point[p][i] + (skips ? ahead * states_[worker].shift[at] : T{0});
+  });
+  Exchange(round.In(kDifferences));
   MoveAgreed();
-  for (size_t p = 0; p < point.size(); ++p)
-    for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at) {
-      if (skips) shift_[at] += (agreed_[at] - point[p][i]) / ahead;
-      point[p][i] = agreed_[at];
-    }
-  rests_ = false;
+  workers_.ForEach([&](size_t worker) {
+    const std::vector<std::span<T>> point = workers_[worker].parameter_values();
+    for (size_t p = 0; p < point.size(); ++p)
+      for (size_t i = 0, at = offsets_[p]; i < point[p].size(); ++i, ++at) {
+        if (skips) states_[worker].shift[at] += (agreed_[at] - point[p][i]) / ahead;
+        point[p][i] = agreed_[at];
+      }
+    states_[worker].rests = false;
+  });
   if (config_.shift == "learn") Learn(round);
 }
 
 /// The shift is the gradient at the agreed model, of a sample of its own.
 template <typename T>
 void ModelRounds<T>::Learn(const Round& round) {
-  KeepSink<T> local;
-  objective_.Gradient(round.In(kShifts), local);
+  workers_.ForEach([&](size_t worker) {
+    KeepSink<T> local;
+    workers_[worker].Gradient(round.In(kShifts), local);
+  });
   TakeShift(round.In(kShifts));
 }
 
-/// This worker's point, all parameters one behind another.
+/// A worker's point, all parameters one behind another.
 template <typename T>
-std::vector<T> ModelRounds<T>::Own() {
-  std::vector<T> own;
-  for (const std::span<T> x : objective_.parameter_values()) own.insert(own.end(), x.begin(), x.end());
-  return own;
+std::vector<T> ModelRounds<T>::PointOf(size_t worker) const {
+  std::vector<T> point;
+  for (const std::span<T> x : workers_[worker].parameter_values()) point.insert(point.end(), x.begin(), x.end());
+  return point;
+}
+
+template <typename T>
+typename ModelRounds<T>::Vectors ModelRounds<T>::Points() const {
+  Vectors points;
+  for (size_t worker = 0; worker < workers_.size(); ++worker) points.push_back(PointOf(worker));
+  return points;
 }
 
 /// The anchor moves to the mean of the workers' `points`; they stay where they are; the shift is the gradient there.
 template <typename T>
-void ModelRounds<T>::MoveAnchor(const Round& round, const std::vector<T>& points) {
-  const std::vector<T> own = Own();
-  const std::vector<std::span<T>> point = objective_.parameter_values();
-  for (size_t i = 0; i < own.size(); ++i) delta_[i] = agreed_[i] - points[i];
-  Exchange(round.In(kAnchors), delta_);
-  for (size_t p = 0; p < point.size(); ++p)
-    for (size_t i = 0; i < point[p].size(); ++i) point[p][i] = agreed_[offsets_[p] + i] - delta_[offsets_[p] + i];
-  objective_.MoveAnchor();
-  for (size_t p = 0; p < point.size(); ++p) std::copy_n(own.data() + offsets_[p], point[p].size(), point[p].begin());
+void ModelRounds<T>::MoveAnchor(const Round& round, const Vectors& points) {
+  for (size_t worker = 0; worker < points.size(); ++worker)
+    for (size_t i = 0; i < agreed_.size(); ++i) deltas_[worker][i] = agreed_[i] - points[worker][i];
+  Exchange(round.In(kAnchors));
+  workers_.ForEach([&](size_t worker) {
+    const std::vector<T> own = PointOf(worker);
+    const std::vector<std::span<T>> point = workers_[worker].parameter_values();
+    for (size_t p = 0; p < point.size(); ++p)
+      for (size_t i = 0; i < point[p].size(); ++i)
+        point[p][i] = agreed_[offsets_[p] + i] - deltas_[worker][offsets_[p] + i];
+    workers_[worker].MoveAnchor();
+    for (size_t p = 0; p < point.size(); ++p) std::copy_n(own.data() + offsets_[p], point[p].size(), point[p].begin());
+  });
   TakeShift(round.In(kAnchorGradients));
 }
 
-/// shift_ = what the objective has left, less the workers' mean.
+/// A worker's shift is what its objective has left, less the workers' mean.
 template <typename T>
 void ModelRounds<T>::TakeShift(const Round& round) {
-  T* h = shift_.data();
-  for (const std::span<T> g : objective_.gradient()) h = std::ranges::copy(g, h).out;
-  delta_ = shift_;
-  Exchange(round, delta_);
-  for (size_t i = 0; i < shift_.size(); ++i) shift_[i] -= delta_[i];
+  for (size_t worker = 0; worker < workers_.size(); ++worker) {
+    T* h = states_[worker].shift.data();
+    for (const std::span<T> g : workers_[worker].gradient()) h = std::ranges::copy(g, h).out;
+    deltas_[worker] = states_[worker].shift;
+  }
+  Exchange(round);
+  for (size_t worker = 0; worker < workers_.size(); ++worker)
+    for (size_t i = 0; i < agreed_.size(); ++i) states_[worker].shift[i] -= deltas_[worker][i];
 }
 
 template <typename T>
-void ModelRounds<T>::Exchange(const Round& round, std::vector<T>& vector) {
-  const Round plain = Round(round.step).In(round.channel);  // no link has the step size inside here
-  std::vector<std::vector<Segment>> layout;
-  size_t filled = bucket_bytes_;
-  for (uint32_t p = 0; p + 1 < offsets_.size(); ++p) {
-    if (filled >= bucket_bytes_) layout.emplace_back(), filled = 0;
-    layout.back().push_back({p, filled / sizeof(T), offsets_[p + 1] - offsets_[p]});
-    filled += layout.back().back().numel * sizeof(T);
-  }
-  std::vector<std::future<void>> done;
-  for (uint32_t b = 0; b < layout.size(); ++b) {
-    const Segment &first = layout[b].front(), &last = layout[b].back();
-    const auto promise = std::make_shared<std::promise<void>>();
-    done.push_back(promise->get_future());
-    const std::span<T> values(vector.data() + offsets_[first.parameter], last.offset + last.numel);
-    sink_.Push(plain, {b, layout[b], values}, [promise](std::exception_ptr failure) {
-      failure ? promise->set_exception(failure) : promise->set_value();
-    });
-  }
-  for (std::future<void>& bucket : done) bucket.wait();  // all, before an exception takes their memory away
-  for (std::future<void>& bucket : done) bucket.get();
+void ModelRounds<T>::Exchange(const Round& round) {
+  workers_.Exchange(Round(round.step).In(round.channel), deltas_);  // no link has the step size inside here
 }
 
 template <typename T>
 void ModelRounds<T>::MoveAgreed() {
   const T lr = static_cast<T>(config_.outer_lr), mu = static_cast<T>(config_.outer_momentum);
   for (size_t i = 0; i < agreed_.size(); ++i) {
-    T step = delta_[i];
+    const T mean = deltas_[0][i];
+    T step = mean;
     if (!momentum_.empty()) {
-      momentum_[i] = mu * momentum_[i] + delta_[i];
-      step = config_.outer_nesterov ? delta_[i] + mu * momentum_[i] : momentum_[i];
+      momentum_[i] = mu * momentum_[i] + mean;
+      step = config_.outer_nesterov ? mean + mu * momentum_[i] : momentum_[i];
     }
     agreed_[i] -= lr * step;
   }
@@ -204,7 +222,12 @@ std::vector<std::span<const T>> ModelRounds<T>::agreed() const {
 }
 
 template <typename T>
-void ModelRounds<T>::Load(Memory memory) {
+typename ModelRounds<T>::Memory ModelRounds<T>::Save(size_t worker) const {
+  return {agreed_, momentum_, states_[worker].shift, states_[worker].rests};
+}
+
+template <typename T>
+void ModelRounds<T>::Load(Memory memory, size_t worker) {
   const size_t numel = memory.agreed.empty() ? 0 : offsets_.back();
   const size_t of_momentum = config_.outer_momentum != 0 ? numel : 0;
   if (config_.shift != "none" && memory.shift.empty()) memory.shift.assign(numel, T{0});
@@ -218,9 +241,8 @@ void ModelRounds<T>::Load(Memory memory) {
   has_begun_ = numel > 0;
   agreed_ = std::move(memory.agreed);
   momentum_ = std::move(memory.momentum);
-  shift_ = std::move(memory.shift);
-  rests_ = memory.rests;
-  delta_.resize(numel);
+  states_[worker] = {std::move(memory.shift), memory.rests};
+  deltas_[worker].resize(numel);
 }
 
 template class ModelRounds<float>;

@@ -3,11 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "driver/objective.h"
+#include "driver/workers.h"
 
 namespace gradwire {
 
@@ -41,7 +42,7 @@ struct LocalConfig {
 /// an anchor, are exchanged beside the models.
 std::vector<uint32_t> ChannelsOf(const LocalConfig& config);
 
-/// Driver T2, the model round. Each worker steps from the model agreed last, y, along its own gradients. At an
+/// Driver T2, the model round, of those workers that this process drives. Each worker steps from the model agreed last, y, along its own gradients. At an
 /// agreement the differences y - x_i go through the exchange, with its links, operators and topology, and
 ///     m <- mu m + mean(y - x_i);   y <- y - eta (m, or with Nesterov mean + mu m);   x_i <- y.
 /// Local SGD is eta = 1, mu = 0 (Gorbunov, Hanzely, Richtarik, AISTATS 2021, arXiv 2011.02828, algorithms 27-31);
@@ -61,8 +62,11 @@ std::vector<uint32_t> ChannelsOf(const LocalConfig& config);
 template <typename T>
 class ModelRounds {
  public:
-  /// `seed`: of the coin, the same on all ranks. Differences go in buckets of about `bucket_bytes`.
-  /// `worker`: this one, for the coins that are its own.
+  /// `seed`: of the coin, the same on all ranks. `first`: the rank of the first worker, behind which the others' are,
+  /// for the coins that are its own. `workers` outlive this.
+  ModelRounds(Workers<T>& workers, const LocalConfig& config, uint64_t seed, uint32_t first,
+              std::function<void()> restart = {});
+  /// One worker; see OneWorker.
   ModelRounds(Objective<T>& objective, BucketSink<T>& sink, const LocalConfig& config, uint64_t seed, uint32_t worker,
               size_t bucket_bytes = size_t{25} << 20, std::function<void()> restart = {});
 
@@ -87,34 +91,44 @@ class ModelRounds {
       archive(agreed, momentum, shift, rests);
     }
   };
-  Memory Save() const { return {agreed_, momentum_, shift_, rests_}; }
-  /// Goes on as the rounds that Save was called on would have. Throws Error where the memory is of another model, or
-  /// was saved with another kind of outer optimizer.
-  void Load(Memory memory);
+  Memory Save(size_t worker = 0) const;
+  /// Goes on as the rounds that Save was called on would have, once for each worker. Throws Error where the memory is
+  /// of another model, or was saved with another kind of outer optimizer.
+  void Load(Memory memory, size_t worker = 0);
 
  private:
   bool IsDue(uint64_t step) const;
   bool Begin();
-  void LocalStep(const Round& round);
+  using Vectors = std::vector<std::vector<T>>;  // by worker
+
+  /// What one worker has for itself.
+  struct Worker {
+    std::vector<T> shift;  // what is subtracted from gradients; empty without one
+    bool rests = false;    // no more gradients until the next agreement
+  };
+
+  ModelRounds(std::unique_ptr<Workers<T>> own, Workers<T>* workers, const LocalConfig& config, uint64_t seed,
+              uint32_t first, std::function<void()> restart);
+  void LocalStep(const Round& round, size_t worker);
   void Learn(const Round& round);
-  void MoveAnchor(const Round& round, const std::vector<T>& points);
-  std::vector<T> Own();
+  void MoveAnchor(const Round& round, const Vectors& points);
+  std::vector<T> PointOf(size_t worker) const;
+  Vectors Points() const;
   void TakeShift(const Round& round);
-  void Exchange(const Round& round, std::vector<T>& vector);
+  void Exchange(const Round& round);
   void MoveAgreed();
 
-  Objective<T>& objective_;
-  BucketSink<T>& sink_;
+  const std::unique_ptr<Workers<T>> own_;  // those that were made here
+  Workers<T>& workers_;
   const LocalConfig config_;
   const uint64_t seed_;
-  const uint32_t worker_;
-  const size_t bucket_bytes_;
+  const uint32_t first_;
   const std::function<void()> restart_;
   bool has_begun_ = false;
-  std::vector<size_t> offsets_;               // where each parameter begins in the vectors below; the end
-  std::vector<T> agreed_, momentum_, delta_;  // momentum_ is empty without one
-  std::vector<T> shift_;                      // what is subtracted from gradients; empty without one
-  bool rests_ = false;                        // no more gradients until the next agreement
+  std::vector<size_t> offsets_;       // where each parameter begins in the vectors below; the end
+  std::vector<T> agreed_, momentum_;  // momentum_ is empty without one
+  Vectors deltas_;                    // what workers send, and after an exchange the mean
+  std::vector<Worker> states_;        // by worker
 };
 
 }  // namespace gradwire

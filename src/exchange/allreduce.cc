@@ -5,6 +5,7 @@
 #include "base/thread_pool.h"
 #include "base/timer.h"
 #include "exchange/core.h"
+#include "exchange/joint_job.h"
 #include "kernels/kernels.h"
 
 namespace gradwire {
@@ -37,6 +38,30 @@ class DenseAllReduce final : public BucketExchange<T> {
   const BucketJob<T> job_;
 };
 
+template <typename T>
+const Compressor& CompressorOf(const Channel<T>& channel, const PlannedPiece& planned) {
+  return planned.dense ? Identity() : *channel.parts.compressor;
+}
+
+/// `v`: the piece, or nothing for zeros.
+template <typename T>
+void EncodeLinear(const Channel<T>& channel, const Round& round, const PlannedPiece& planned, Lane& lane,
+                  std::span<const T> v, std::span<T> payload) {
+  const Site site = channel.Up(false, lane).SiteOf(round, planned.parameter, planned.piece);
+  CompressorOf(channel, planned)
+      .Encode(site, lane, v, T{1}, std::span<const T>{}, std::span<T>{}, std::as_writable_bytes(payload));
+}
+
+template <typename T>
+void DecodeLinear(const Channel<T>& channel, const Round& round, const PlannedPiece& planned, Lane& lane,
+                  std::span<const T> sum, std::span<T> mean) {
+  const Site site = channel.Up(false, lane).SiteOf(round, planned.parameter, planned.piece);
+  const Payload payload{std::as_bytes(sum), 0};
+  const T weight = static_cast<T>(1.0 / channel.ranks);
+  CompressorOf(channel, planned)
+      .Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), Into::kWrite, mean);
+}
+
 /// What linear operators send is an array of T: the payloads of all ranks are summed on the way, one after another in a
 /// single vector, and decoded once. A bucket with a non-finite element is sent as zeros, with a NaN at the end.
 template <typename T>
@@ -57,7 +82,10 @@ class LinearAllReduce final : public BucketExchange<T> {
     {
       const Timer timer(job_.stats.encode_s);
       const bool finite = kernels::AllFinite<T>(job_.bucket.values);
-      Share([&](size_t i, Lane& lane) { Encode(i, lane, finite ? job_.Values(pieces()[i]) : std::span<T>{}); });
+      Share([&](size_t i, Lane& lane) {
+        EncodeLinear<T>(job_.channel, job_.round, pieces()[i], lane,
+                        finite ? job_.Values(pieces()[i]) : std::span<T>{}, SumOf(i));
+      });
       sums_.back() = finite ? T{0} : std::numeric_limits<T>::quiet_NaN();
     }
     const Timer timer(job_.stats.wire_s);
@@ -68,7 +96,9 @@ class LinearAllReduce final : public BucketExchange<T> {
 
   std::optional<uint64_t> Resume() override {
     const Timer timer(job_.stats.decode_s);
-    Share([this](size_t i, Lane& lane) { Decode(i, lane); });
+    Share([this](size_t i, Lane& lane) {
+      DecodeLinear<T>(job_.channel, job_.round, pieces()[i], lane, SumOf(i), job_.Values(pieces()[i]));
+    });
     if (sums_.back() != 0)
       std::ranges::fill(job_.bucket.values, std::numeric_limits<T>::quiet_NaN());
     else
@@ -84,27 +114,6 @@ class LinearAllReduce final : public BucketExchange<T> {
     ThreadPool::OfProcess().Share(pieces().size(), job_.channel.parts.threads, job_.core.lane, act);
   }
   std::span<T> SumOf(size_t piece) const { return sums_.subspan(begins_[piece], pieces()[piece].bytes / sizeof(T)); }
-  const Compressor& CompressorOf(const PlannedPiece& planned) const {
-    return planned.dense ? Identity() : *job_.channel.parts.compressor;
-  }
-  Site SiteOf(const PlannedPiece& planned) const {
-    return job_.channel.Up(false, job_.core.lane).SiteOf(job_.round, planned.parameter, planned.piece);
-  }
-
-  void Encode(size_t piece, Lane& lane, std::span<const T> v) {
-    const PlannedPiece& planned = pieces()[piece];
-    CompressorOf(planned).Encode(SiteOf(planned), lane, v, T{1}, std::span<const T>{}, std::span<T>{},
-                                 std::as_writable_bytes(SumOf(piece)));
-  }
-
-  void Decode(size_t piece, Lane& lane) {
-    const PlannedPiece& planned = pieces()[piece];
-    const Payload sum{std::as_bytes(SumOf(piece)), 0};
-    const T weight = static_cast<T>(1.0 / job_.ranks());
-    CompressorOf(planned).Decode(SiteOf(planned), lane, {&sum, 1}, std::span<const T>(&weight, 1), Into::kWrite,
-                                 job_.Values(planned));
-  }
-
   const BucketJob<T> job_;
   const std::shared_ptr<const BucketPlan> plan_;
   std::pmr::vector<size_t> begins_;  // of the pieces' payloads in sums_
@@ -112,7 +121,62 @@ class LinearAllReduce final : public BucketExchange<T> {
   std::span<T> sums_;  // payloads, then 0, or NaN from a rank whose bucket was poisoned
 };
 
+/// What each rank sends, added in rank order, as a sum over all ranks does.
+template <typename T>
+void AddHere(const JointJob<T>& job, size_t rank, std::span<const T> values, std::span<T> sum) {
+  if (rank == 0)
+    std::ranges::copy(values, sum.begin());
+  else
+    kernels::Add<T>(values, sum);
+  job.stats[rank].payload_bytes += values.size_bytes() * (job.ranks() - 1);
+}
+
 }  // namespace
+
+template <typename T>
+void DenseAllReduceHere(const JointJob<T>& job) {
+  const T scale = static_cast<T>(1.0 / static_cast<double>(job.ranks()));
+  job.ForRanks([&](size_t rank, Lane&) { kernels::Scale(scale, job.buckets[rank].values); });
+  for (size_t rank = 0; rank < job.ranks(); ++rank) AddHere<T>(job, rank, job.buckets[rank].values, job.mean);
+  OwnerStep(job.channel.receivers.parts.prox, job.round, job.Result());
+}
+
+template <typename T>
+void AllReduceHere(const JointJob<T>& job) {
+  const Channel<T>& receivers = job.channel.receivers;
+  if (receivers.parts.compressor->is_identity()) return DenseAllReduceHere(job);
+  const auto plan = job.Plan(/*dense=*/false);
+  const auto for_pieces = [&](const auto& act) {  // with the place of each payload
+    size_t at = 0;
+    for (const PlannedPiece& planned : plan->up[0].pieces) {
+      act(planned, at, planned.bytes / sizeof(T));
+      at += planned.bytes / sizeof(T);
+    }
+    return at;
+  };
+  const size_t end = for_pieces([](const PlannedPiece&, size_t, size_t) {});
+  std::vector<std::vector<T>> sent(job.ranks(), std::vector<T>(end + 1));
+  job.ForRanks([&](size_t rank, Lane& lane) {
+    const std::span<const T> values = job.buckets[rank].values;
+    const bool finite = kernels::AllFinite(values);
+    for_pieces([&](const PlannedPiece& planned, size_t at, size_t count) {
+      EncodeLinear<T>(job.channel.senders[rank], job.round, planned, lane,
+                      finite ? values.subspan(planned.values, planned.piece.numel) : std::span<const T>{},
+                      std::span(sent[rank]).subspan(at, count));
+    });
+    sent[rank].back() = finite ? T{0} : std::numeric_limits<T>::quiet_NaN();
+  });
+  std::vector<T> sums(end + 1);
+  for (size_t rank = 0; rank < job.ranks(); ++rank) AddHere<T>(job, rank, sent[rank], sums);
+  for_pieces([&](const PlannedPiece& planned, size_t at, size_t count) {
+    DecodeLinear<T>(receivers, job.round, planned, job.lane, std::span(sums).subspan(at, count),
+                    job.mean.subspan(planned.values, planned.piece.numel));
+  });
+  if (sums.back() != 0)
+    std::ranges::fill(job.mean, std::numeric_limits<T>::quiet_NaN());
+  else
+    OwnerStep(receivers.parts.prox, job.round, job.Result());
+}
 
 template <typename T>
 BucketExchangePtr<T> MakeDenseAllReduce(const BucketJob<T>& job) {
@@ -127,7 +191,9 @@ BucketExchangePtr<T> MakeAllReduce(const BucketJob<T>& job) {
 
 #define GRADWIRE_INSTANTIATE(T)                                          \
   template BucketExchangePtr<T> MakeDenseAllReduce(const BucketJob<T>&); \
-  template BucketExchangePtr<T> MakeAllReduce(const BucketJob<T>&);
+  template BucketExchangePtr<T> MakeAllReduce(const BucketJob<T>&);      \
+  template void DenseAllReduceHere(const JointJob<T>&);                  \
+  template void AllReduceHere(const JointJob<T>&);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)
 #undef GRADWIRE_INSTANTIATE

@@ -85,6 +85,9 @@ BucketExchangePtr<T> MakeAllReduce(const BucketJob<T>& job);
 template <typename T>
 BucketExchangePtr<T> MakeDenseAllReduce(const BucketJob<T>& job);
 
+/// Throws ConfigError where the operators cannot work on these parameters.
+void CheckParts(const ExchangeParts& parts, const std::vector<Parameter>& parameters);
+
 /// The regularised step instead of the plain one: g <- (x - prox_{lr R}(x - lr g)) / lr, element by element, and 0
 /// where lr is no step; nothing without a regulariser. Throws Error where there is one and no point.
 template <typename T>

@@ -80,6 +80,11 @@ BucketExchangePtr<T> Make(const BucketJob<T>& job) {
 
 }  // namespace
 
+void CheckParts(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
+  CheckModelScope(parts, parameters);
+  CheckMatrices(parts, parameters, OrdersOf(parameters));
+}
+
 template <typename T>
 struct Exchange<T>::UnderWay {
   BucketExchangePtr<T> exchange;
@@ -100,8 +105,7 @@ void Exchange<T>::Open(uint32_t channel, std::vector<Parameter> parameters, Exch
   if (channel >= kChannels || core_->channels.contains(channel))
     throw Error(fmt::format("exchange: channel {} cannot be opened; expected one below {} that is not open", channel,
                             kChannels));
-  CheckModelScope(parts, parameters);
-  CheckMatrices(parts, parameters, OrdersOf(parameters));
+  CheckParts(parts, parameters);
   Collective& collective = core_->collective;
   const std::string settings = Settings(parts, parameters, kDtypeOf<T>);
   const uint64_t token = Agree(collective, channel == 0 ? settings : fmt::format("channel: {}\n{}", channel, settings));
@@ -249,10 +253,7 @@ void Exchange<T>::Arrange(const std::vector<ElementOrder>& orders) {
 
 template <typename T>
 void Exchange<T>::GoOnAt(uint64_t step) {
-  for (const auto& [number, channel] : core_->channels) {
-    channel->opening.reset();
-    if (step > channel->parts.start_iter) channel->opening = channel->parts.start_iter;
-  }
+  for (const auto& [number, channel] : core_->channels) channel->GoOnAt(step);
 }
 
 template <typename T>

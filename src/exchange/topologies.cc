@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "exchange/core.h"
+#include "exchange/joint_job.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
@@ -46,19 +47,25 @@ const std::vector<Topology>& Topologies() {
        .summary = "every rank sends its message to every other one and averages all: (n-1) c",
        .sent_bytes = AllGatherBytes,
        .make_f32 = MakeAllGather<float>,
-       .make_f64 = MakeAllGather<double>},
+       .make_f64 = MakeAllGather<double>,
+       .here_f32 = AllGatherHere<float>,
+       .here_f64 = AllGatherHere<double>},
       {.name = "sharded",
        .summary = "every rank is the server of the pieces it owns: (n-1)/n (c + c')",
        .has_owners = true,
        .sent_bytes = ShardedBytes,
        .make_f32 = MakeSharded<float>,
-       .make_f64 = MakeSharded<double>},
+       .make_f64 = MakeSharded<double>,
+       .here_f32 = ShardedHere<float>,
+       .here_f64 = ShardedHere<double>},
       {.name = "allreduce",
        .summary = "dense or linear messages, summed on the way: 2(n-1)/n x 4d for dense ones",
        .sums = true,
        .sent_bytes = RingBytes,
        .make_f32 = MakeAllReduce<float>,
-       .make_f64 = MakeAllReduce<double>},
+       .make_f64 = MakeAllReduce<double>,
+       .here_f32 = AllReduceHere<float>,
+       .here_f64 = AllReduceHere<double>},
   };
   return topologies;
 }

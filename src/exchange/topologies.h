@@ -17,6 +17,8 @@ template <typename T>
 class BucketExchange;
 template <typename T>
 using BucketExchangePtr = std::shared_ptr<BucketExchange<T>>;
+template <typename T>
+struct JointJob;
 
 /// How the messages of a bucket travel, and what of it the rest of the house must know. A topology is a row of the list
 /// below and a BucketExchange.
@@ -32,6 +34,9 @@ struct Topology {
   uint64_t (*sent_bytes)(const BucketPlan& plan, const Participation& participation, int ranks, int rank);
   BucketExchangePtr<float> (*make_f32)(const BucketJob<float>&);
   BucketExchangePtr<double> (*make_f64)(const BucketJob<double>&);
+  /// The same for all ranks at once, where they are in one process.
+  void (*here_f32)(const JointJob<float>&);
+  void (*here_f64)(const JointJob<double>&);
 };
 
 const std::vector<Topology>& Topologies();

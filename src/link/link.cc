@@ -104,21 +104,29 @@ const LinkVector& FindLinkVector(std::string_view name) {
 }
 
 template <typename T>
-LinkHandles<T>::LinkHandles(StateStore<T>& store, const std::vector<LinkVector>& kept) : store_(store) {
-  const auto handle = [&](std::string_view name) -> std::optional<Handle> {
-    for (const LinkVector& vector : kept)
-      if (vector.name == name) return store.HandleOf(name);
+LinkHandles<T>::LinkHandles(StateStore<T>& store, const std::vector<LinkVector>& kept)
+    : LinkHandles(store, kept, store, kept) {}
+
+template <typename T>
+LinkHandles<T>::LinkHandles(StateStore<T>& store, const std::vector<LinkVector>& kept, StateStore<T>& receivers,
+                            const std::vector<LinkVector>& kept_there)
+    : store_(store), receivers_(receivers) {
+  const auto handle = [](StateStore<T>& in, const std::vector<LinkVector>& there,
+                         std::string_view name) -> std::optional<Handle> {
+    for (const LinkVector& vector : there)
+      if (vector.name == name) return in.HandleOf(name);
     return std::nullopt;
   };
-  e_ = handle("e"), h_ = handle("h"), y_ = handle("y"), mean_h_ = handle("mean h");
+  e_ = handle(store, kept, "e"), h_ = handle(store, kept, "h"), y_ = handle(store, kept, "y");
+  mean_h_ = handle(receivers, kept_there, "mean h");
 }
 
 template <typename T>
 LinkMemory<T> LinkHandles<T>::Of(uint32_t parameter, const Piece& piece) const {
-  const auto span = [&](const std::optional<Handle>& handle) {
-    return handle ? store_.Vector(parameter, *handle).subspan(piece.begin, piece.numel) : std::span<T>{};
+  const auto span = [&](StateStore<T>& store, const std::optional<Handle>& handle) {
+    return handle ? store.Vector(parameter, *handle).subspan(piece.begin, piece.numel) : std::span<T>{};
   };
-  return {span(e_), span(h_), span(y_), span(mean_h_)};
+  return {span(store_, e_), span(store_, h_), span(store_, y_), span(receivers_, mean_h_)};
 }
 
 std::vector<LinkVector> Link::memory() const {

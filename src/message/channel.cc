@@ -18,7 +18,21 @@ double RefreshProbability(const ExchangeParts& parts, const std::vector<Paramete
 }
 
 template <typename T>
-Channel<T>::Channel(std::vector<Parameter> of, ExchangeParts made_of, uint32_t rank, uint32_t ranks, int owners)
+Channel<T>::Channel(std::vector<Parameter> parameters, ExchangeParts parts, uint32_t rank, uint32_t ranks, int owners)
+    : Channel(Keeps::kAll, std::move(parameters), std::move(parts), rank, ranks, owners, this) {}
+
+template <typename T>
+Channel<T>::Channel(Receivers, std::vector<Parameter> parameters, ExchangeParts parts, uint32_t ranks, int owners)
+    : Channel(Keeps::kOfReceivers, std::move(parameters), std::move(parts), /*rank=*/0, ranks, owners, this) {}
+
+template <typename T>
+Channel<T>::Channel(uint32_t rank, Channel& receivers)
+    : Channel(Keeps::kOfSenders, receivers.parameters, receivers.parts, rank, receivers.ranks, receivers.owners,
+              &receivers) {}
+
+template <typename T>
+Channel<T>::Channel(Keeps keeps, std::vector<Parameter> of, ExchangeParts made_of, uint32_t rank, uint32_t ranks,
+                    int owners, Channel* receivers)
     : parameters(std::move(of)),
       parts(std::move(made_of)),
       rank(rank),
@@ -26,7 +40,8 @@ Channel<T>::Channel(std::vector<Parameter> of, ExchangeParts made_of, uint32_t r
       owners(owners),
       state(parameters),
       down_state(parameters),
-      up_memory_(state, KeptUp()),
+      keeps_(keeps),
+      up_memory_(state, KeptUp(), receivers->state, receivers->KeptUp()),
       down_memory_(down_state, KeptDown()) {
   ThreadPool::OfProcess().Grow(parts.threads);
   MakeMemory();
@@ -35,15 +50,18 @@ Channel<T>::Channel(std::vector<Parameter> of, ExchangeParts made_of, uint32_t r
 template <typename T>
 std::vector<LinkVector> Channel<T>::KeptUp() const {
   std::vector<LinkVector> kept = parts.link.memory();
-  if (!parts.learner) return kept;
-  for (const LinkVector& vector : parts.learning.memory())
+  const std::vector<LinkVector> learned = parts.learner ? parts.learning.memory() : std::vector<LinkVector>{};
+  for (const LinkVector& vector : learned)
     if (std::ranges::find(kept, vector.name, &LinkVector::name) == kept.end()) kept.push_back(vector);
+  std::erase_if(kept, [this](const LinkVector& vector) {
+    return keeps_ == (vector.holder == Holder::kSender ? Keeps::kOfReceivers : Keeps::kOfSenders);
+  });
   return kept;
 }
 
 template <typename T>
 std::vector<LinkVector> Channel<T>::KeptDown() const {
-  return parts.down_compressor ? parts.down.memory() : std::vector<LinkVector>{};
+  return parts.down_compressor && keeps_ != Keeps::kOfSenders ? parts.down.memory() : std::vector<LinkVector>{};
 }
 
 template <typename T>
@@ -123,6 +141,12 @@ void Channel<T>::UndoIfPoisoned() {
 }
 
 template <typename T>
+void Channel<T>::GoOnAt(uint64_t step) {
+  opening.reset();
+  if (step > parts.start_iter) opening = parts.start_iter;
+}
+
+template <typename T>
 void Channel<T>::BeginStep(uint64_t next) {
   if (next == step_) return;
   UndoIfPoisoned();
@@ -136,6 +160,7 @@ void Channel<T>::BeginStep(uint64_t next) {
 
 template <typename T>
 void Channel<T>::KeepOwned(uint32_t parameter, std::span<T> values) const {
+  if (keeps_ == Keeps::kOfReceivers) return;  // those of all owners
   for (size_t i = 0; i < PieceCount(values.size(), parts.piece); ++i) {
     const Piece piece = PieceAt(values.size(), parts.piece, i);
     if (OwnerOf(parameter, piece, owners) != rank) std::ranges::fill(values.subspan(piece.begin, piece.numel), T{0});

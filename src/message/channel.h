@@ -24,6 +24,12 @@ class Channel {
  public:
   /// This rank is `rank` of `ranks`. `owners`: the ranks that serve pieces, all or none (PlanNeeds::owners).
   Channel(std::vector<Parameter> parameters, ExchangeParts parts, uint32_t rank, uint32_t ranks, int owners);
+  /// For ranks that are all in this process, what receivers hold is the same on all of them, or lies with the owners:
+  /// one channel has it for all, with the memory of the way back.
+  struct Receivers {};
+  Channel(Receivers, std::vector<Parameter> parameters, ExchangeParts parts, uint32_t ranks, int owners);
+  /// The rest of one of those ranks: what it keeps as a sender. `receivers` outlives this.
+  Channel(uint32_t rank, Channel& receivers);
   Channel(const Channel&) = delete;  // stores point to parameters
 
   const std::vector<Parameter> parameters;
@@ -50,6 +56,8 @@ class Channel {
   /// Takes back what a poisoned step did to the memory, where it shall be undone. Between two steps only.
   void UndoIfPoisoned();
   void BeginStep(uint64_t next);
+  /// The step that comes next, after memory was loaded (Exchange::GoOnAt).
+  void GoOnAt(uint64_t step);
 
   /// Whether a vector lies, piece by piece, with the owners of the pieces, and is zero elsewhere.
   bool LiesWithOwners(bool down, Holder holder) const { return owners > 0 && (holder == Holder::kReceiver) != down; }
@@ -62,11 +70,15 @@ class Channel {
   uint64_t plans_made() const { return plans_made_; }
 
  private:
+  enum class Keeps { kAll, kOfReceivers, kOfSenders };
+  Channel(Keeps keeps, std::vector<Parameter> parameters, ExchangeParts parts, uint32_t rank, uint32_t ranks,
+          int owners, Channel* receivers);
   /// All vectors that are kept, as zeros: what there is to save does not depend on the step.
   void MakeMemory();
   std::vector<LinkVector> KeptUp() const;
   std::vector<LinkVector> KeptDown() const;
 
+  const Keeps keeps_;
   const LinkHandles<T> up_memory_, down_memory_;
   std::map<std::pair<uint32_t, bool>, std::shared_ptr<const BucketPlan>> plans_;  // by bucket and whether dense
   uint64_t plans_made_ = 0;

@@ -29,15 +29,16 @@ struct MessageContext {
   const LinkHandles<T>& memory;
   bool dense = false;                            ///< a dense round
   const Participation* participation = nullptr;  ///< who sends; null: all do
+  std::span<const double> shares = {};           ///< what it gives in this round, where that is known; else drawn
   bool votes = false;                            ///< ExchangeParts::votes
   bool zeros_keep_memory = false;                ///< ExchangeParts::zeros_keep_memory
 
   /// How much each rank's message counts in a round (Participation::Weights), in the lane's scratch; empty: all alike.
   std::span<const double> SharesOf(const Round& round) const {
-    if (participation == nullptr) return {};
-    const std::span<double> shares = lane.scratch.template Take<double>(ranks);
-    participation->Draw(seed, round.draw(), shares, lane.scratch.template Take<size_t>(ranks));
-    return shares;
+    if (participation == nullptr || !shares.empty()) return shares;
+    const std::span<double> drawn = lane.scratch.template Take<double>(ranks);
+    participation->Draw(seed, round.draw(), drawn, lane.scratch.template Take<size_t>(ranks));
+    return drawn;
   }
 
   Site SiteOf(const Round& round, uint32_t parameter, const Piece& piece) const {

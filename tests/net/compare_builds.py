@@ -40,6 +40,14 @@ RUNS = {
     "convex processes": [*CONVEX, "comm.method=ef21", "comm.compressor=topk:1", "run.launch=processes"],
     "convex delayed": [*CONVEX, "comm.method=ef", "comm.compressor=topk:1", "train.delay=2"],
     "convex local": [*CONVEX, "train.mode=local", "local.sync_every=4", "comm.method=ef", "comm.compressor=topk:1"],
+    "convex sharded": [*CONVEX, "comm.method=dore", "comm.compressor=randk:1"],
+    "convex votes": [*CONVEX, "comm.method=signsgd_mv", "comm.compressor=sign:plain"],
+    "convex some": [*CONVEX, "comm.method=dcgd", "comm.compressor=randk:1", "comm.participation=nice:40%"],
+    "convex learner": [*CONVEX, "comm.method=ec_diana", "comm.compressor=topk:1", "comm.start_iter=3"],
+    "convex dense": [*CONVEX, "comm.method=none", "comm.compressor=identity"],
+    "convex shift": [*CONVEX, "train.mode=local", "local.random=0.3", "local.shift=skip", "comm.method=none", "comm.compressor=identity"],
+    "convex anchor": [*CONVEX, "train.mode=local", "local.random=0.3", "local.shift=anchor", "local.anchor_p=0.3", "objective.estimator=anchored",
+                      "comm.method=ef21", "comm.compressor=topk:1"],
     "convex async": ["configs/convex/async.yaml", "train.steps=60", "log.every_steps=10"],
 }
 

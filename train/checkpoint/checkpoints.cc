@@ -11,12 +11,12 @@
 
 namespace gradwire::train {
 
-Checkpoints::Checkpoints(const Config& config, Collective& metrics_collective, Notes& notes)
-    : config_(config), metrics_collective_(metrics_collective), plan_(notes) {
+Checkpoints::Checkpoints(const Config& config, const Ranks& ranks, Notes& notes)
+    : config_(config), ranks_(ranks), plan_(notes) {
   if (!is_on()) return;
-  resume_point_ = ChooseResumePoint(config, metrics_collective);
+  resume_point_ = ChooseResumePoint(config, ranks);
   if (resume_point_.save) own_.begin = resume_point_.save->step;
-  job_ = DrawJob(metrics_collective);
+  job_ = DrawJob(ranks);
 }
 
 std::optional<int64_t> Checkpoints::OwnStep() const {
@@ -40,29 +40,30 @@ Checkpoints::Due Checkpoints::After(const StepEnd& end) {
   if (due.signal != 0) return due;
   if (end.signal != 0)
     plan_.Propose(end.signal);
-  else if (metrics_collective_.rank() == 0 && !due.save && IsTime())
+  else if (ranks_.has_first() && !due.save && IsTime())
     plan_.Propose(0);
   return due;
 }
 
-std::string Checkpoints::Write(uint64_t step, Snapshot& file) {
+std::string Checkpoints::Write(uint64_t step, const std::function<void(Snapshot&, size_t)>& fill) {
   const std::string saves = SavesFolder(config_), folder = StepFolder(saves, step);
-  PutLabel(file, {job_, step, metrics_collective_.rank(), metrics_collective_.size(), SettingsText(config_)});
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed)
     throw Error(folder + ": cannot be made (" + failed.message() + "); check run.output_dir, its permissions and room");
-  file.Write(RankFile(folder, metrics_collective_.rank()));
+  for (size_t place = 0; place < ranks_.own().size(); ++place) {
+    const int rank = ranks_.own()[place];
+    Snapshot file;
+    fill(file, place);
+    PutLabel(file, {job_, step, rank, ranks_.size(), SettingsText(config_)});
+    file.Write(RankFile(folder, rank));
+  }
   FlushFolder(saves);
   FlushFolder(config_.run.output_dir);
-  const auto wait_for_all = [&] {
-    double one = 1;
-    metrics_collective_.Finish(metrics_collective_.StartAllReduce(std::span<double>(&one, 1)));
-  };
-  wait_for_all();  // all files are there
+  ranks_.Meet();  // all files are there
   own_.written.insert(step);
-  Prune(saves, own_, config_.checkpoint.keep_last, metrics_collective_.rank());
-  wait_for_all();  // in local mode others may begin the next save at once, whose folder would look like a stranger's
+  Prune(saves, own_, config_.checkpoint.keep_last, ranks_.own().front());
+  ranks_.Meet();  // in local mode others may begin the next save at once, whose folder would look like a stranger's
   saved_at_ = Clock::now();
   return folder;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 
 #include "train/checkpoint/resume.h"
@@ -10,13 +11,13 @@
 
 namespace gradwire::train {
 
-/// When a rank saves, where to, and what it begins from. All ranks call it alike; the trainer fills in the contents.
-/// The methods are for the rank's own thread.
+/// When ranks save, where to, and what they begin from. All call it alike; the trainer fills in the contents. The
+/// methods are for the ranks' own thread.
 class Checkpoints {
  public:
-  /// Decides with the other ranks what to begin from; throws what ChooseResumePoint throws. `metrics_collective`: this
-  /// rank's, for use between two exchanges. All arguments outlive this.
-  Checkpoints(const Config& config, Collective& metrics_collective, Notes& notes);
+  /// Decides with the other ranks what to begin from; throws what ChooseResumePoint throws. `ranks`: with a collective
+  /// for use between two exchanges, such as the metrics'. All arguments outlive this.
+  Checkpoints(const Config& config, const Ranks& ranks, Notes& notes);
 
   ResumePoint& resume_point() { return resume_point_; }
   /// The step of the save that this run goes on from, where it is in its own folder: what was written up to there
@@ -37,9 +38,9 @@ class Checkpoints {
   /// What all ranks do after a step. Throws PeerError where the notes are lost.
   Due After(const StepEnd& end);
 
-  /// Writes this rank's file, waits until all ranks have written theirs, and removes old saves. Returns the folder.
-  /// Throws Error where it cannot be written.
-  std::string Write(uint64_t step, Snapshot& file);
+  /// Writes a file for each of this thread's ranks, filled by `fill(file, place of the rank among them)`, waits until
+  /// all ranks have written theirs, and removes old saves. Returns the folder. Throws Error where it cannot be written.
+  std::string Write(uint64_t step, const std::function<void(Snapshot& file, size_t place)>& fill);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -47,7 +48,7 @@ class Checkpoints {
   bool IsTime() const;
 
   const Config& config_;
-  Collective& metrics_collective_;
+  const Ranks ranks_;
   SavePlan plan_;
   ResumePoint resume_point_;
   OwnSaves own_;

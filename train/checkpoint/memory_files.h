@@ -17,14 +17,14 @@ using MemoryVector = SavedVector<float>;
 void PutMemory(Snapshot& file, Exchange<float>& exchange);
 
 /// Which links have opened, in an entry of its own.
-template <typename T>
-void PutOpenings(Snapshot& file, Exchange<T>& exchange) {
+template <typename AnyExchange>
+void PutOpenings(Snapshot& file, AnyExchange& exchange) {
   PutState(file, "openings", OpeningsOf(exchange));
 }
 
 /// After the memory was loaded. A save of before has no such entry: its links opened with their first step.
-template <typename T>
-void LoadOpenings(const train::Save& save, Exchange<T>& exchange) {
+template <typename AnyExchange>
+void LoadOpenings(const train::Save& save, AnyExchange& exchange) {
   if (!save.files[0].Has("openings")) return exchange.GoOnAt(save.step);
   std::map<uint32_t, uint64_t> openings;
   GetState(save.files[0], "openings", openings);

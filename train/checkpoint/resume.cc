@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <random>
 #include <set>
 #include <sstream>
@@ -77,10 +78,10 @@ struct Verdict {
   Save save;
 };
 
-/// What this rank says of a save, which it has then read.
-std::string Describe(const std::string& folder, const std::string& settings, const Collective& collective, Save& save) {
+/// What a rank says of a save, which it has then read.
+std::string Describe(const std::string& folder, const std::string& settings, int rank, int size, Save& save) {
   try {
-    save = ReadSave(folder, collective.rank(), collective.size());
+    save = ReadSave(folder, rank, size);
     save.step = LabelOf(save.files[0]).step;
     return std::string(kGood) + CheckedLabel(save, settings);
   } catch (const ConfigError& error) {
@@ -107,17 +108,26 @@ std::string DamageIn(const std::vector<std::string>& all) {
   return "";
 }
 
-Verdict Judge(const std::string& folder, const std::string& settings, Collective& collective) {
+Verdict Judge(const std::string& folder, const std::string& settings, const Ranks& ranks) {
   Verdict verdict;
-  const std::string mine = Describe(folder, settings, collective, verdict.save);
-  verdict.damage = DamageIn(collective.GatherText(mine));
+  std::vector<std::string> mine;
+  for (const int rank : ranks.own()) {
+    Save save;
+    // Of another world the first rank has read all files.
+    mine.push_back(verdict.save.other_world ? mine[0] : Describe(folder, settings, rank, ranks.size(), save));
+    if (mine.size() == 1)
+      verdict.save = std::move(save);
+    else
+      std::ranges::move(save.files, std::back_inserter(verdict.save.files));
+  }
+  verdict.damage = DamageIn(ranks.Gather(mine));
   return verdict;
 }
 
 /// All ranks' steps: ranks may have disks of their own.
-std::set<uint64_t> AllSteps(const std::string& saves, Collective& collective) {
+std::set<uint64_t> AllSteps(const std::string& saves, const Ranks& ranks) {
   std::set<uint64_t> steps;
-  for (const std::string& said : collective.GatherText(fmt::format("{}", fmt::join(StepsIn(saves), " ")))) {
+  for (const std::string& said : ranks.Gather({fmt::format("{}", fmt::join(StepsIn(saves), " "))})) {
     std::istringstream words(said);
     for (uint64_t step; words >> step;) steps.insert(step);
   }
@@ -135,11 +145,11 @@ void RefuseToMix(const Config& config, const std::set<uint64_t>& steps, uint64_t
 }
 
 ResumePoint FromNewest(const std::string& saves, const std::set<uint64_t>& steps, const std::string& settings,
-                       Collective& collective) {
+                       const Ranks& ranks) {
   ResumePoint point;
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     const std::string folder = StepFolder(saves, *step);
-    Verdict verdict = Judge(folder, settings, collective);
+    Verdict verdict = Judge(folder, settings, ranks);
     if (verdict.damage.empty() && verdict.save.step != *step)
       verdict.damage = fmt::format("its files are of step {}", verdict.save.step);
     if (verdict.damage.empty()) {
@@ -153,8 +163,8 @@ ResumePoint FromNewest(const std::string& saves, const std::set<uint64_t>& steps
   return point;
 }
 
-ResumePoint FromFolder(const Config& config, const std::set<uint64_t>& steps, Collective& collective) {
-  Verdict verdict = Judge(config.checkpoint.resume, SettingsText(config), collective);
+ResumePoint FromFolder(const Config& config, const std::set<uint64_t>& steps, const Ranks& ranks) {
+  Verdict verdict = Judge(config.checkpoint.resume, SettingsText(config), ranks);
   if (!verdict.damage.empty())
     throw ErrorAt(config, "checkpoint.resume",
                   fmt::format("found {}, expected never, auto or the folder of a save that all ranks can read, such as "
@@ -177,17 +187,17 @@ void PutLabel(Snapshot& file, const SaveLabel& label) {
   file.Put("settings", std::span<const char>(label.settings));
 }
 
-uint64_t DrawJob(Collective& collective) {
+uint64_t DrawJob(const Ranks& ranks) {
   std::random_device device;
   const uint64_t mine = static_cast<uint64_t>(device()) << 32 | device();
-  return std::stoull(collective.GatherText(std::to_string(mine))[0]);
+  return std::stoull(ranks.Gather({std::to_string(mine)})[0]);
 }
 
-ResumePoint ChooseResumePoint(const Config& config, Collective& collective) {
+ResumePoint ChooseResumePoint(const Config& config, const Ranks& ranks) {
   const std::string saves = SavesFolder(config);
-  const std::set<uint64_t> steps = AllSteps(saves, collective);
-  if (config.checkpoint.resume == "auto") return FromNewest(saves, steps, SettingsText(config), collective);
-  if (config.checkpoint.resume != "never") return FromFolder(config, steps, collective);
+  const std::set<uint64_t> steps = AllSteps(saves, ranks);
+  if (config.checkpoint.resume == "auto") return FromNewest(saves, steps, SettingsText(config), ranks);
+  if (config.checkpoint.resume != "never") return FromFolder(config, steps, ranks);
   RefuseToMix(config, steps, 0);
   return {};
 }

@@ -21,6 +21,7 @@ struct RunConfig {
   std::string output_dir;  // LoadConfig fills in runs/<config name>
   int nproc = 2;
   std::string launch = "processes";
+  std::optional<int64_t> threads;
   std::string join;  // HOST:PORT of a running asynchronous job, by --join; no key
 };
 
@@ -152,6 +153,9 @@ Override ParseOverride(const std::string& word);
 /// The file's settings over the defaults, the overrides over both, checked each and together. An empty file is fine.
 /// Throws ConfigError that says where, which key, what was found and what was expected.
 Config LoadConfig(const std::string& file, const std::vector<Override>& overrides);
+
+/// run.threads; where it is auto, the cores that this process may run on.
+size_t ThreadsOf(const Config& config);
 
 /// The section comm as the objective has it: the point of a convex one is one small parameter, which is always
 /// compressed.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sched.h>
+
 #include <algorithm>
 #include <functional>
 
@@ -204,6 +206,12 @@ void CheckMode(const Config& config) {
 }
 
 }  // namespace
+
+size_t ThreadsOf(const Config& config) {
+  if (config.run.threads) return static_cast<size_t>(*config.run.threads);
+  cpu_set_t cores;
+  return sched_getaffinity(0, sizeof(cores), &cores) == 0 ? static_cast<size_t>(CPU_COUNT(&cores)) : 1;
+}
 
 CommConfig CommOf(const Config& config) {
   CommConfig comm = config.comm;

@@ -74,6 +74,9 @@ std::vector<Key> RunKeys() {
           "rank processes that the program starts on this machine; under torchrun, WORLD_SIZE decides instead"),
       Row("run.launch", &Config::run, &R::launch, OneOf{{"processes", "threads"}},
           "threads: all ranks in one process, for objectives other than network"),
+      Row("run.threads", &Config::run, &R::threads, OrAuto{Between(1, 256)},
+          "threads that do the work of all ranks of one process; any number gives the same numbers; auto: the cores "
+          "that the process may run on"),
   };
   keys[1].default_text = "runs/<config name>";
   return keys;

@@ -100,6 +100,8 @@ const std::vector<Scope>& Scopes() {
        }},
       {{"async.speeds"},
        [](const Config& c) { return c.async.delay == "none" ? Because(c, "async.delay") : std::string(); }},
+      {{"run.threads"},
+       [](const Config& c) { return c.run.launch == "threads" ? IfServer(c) : Because(c, "run.launch"); }},
       {{"comm.bucket_cap_mb", "comm.start_iter"}, IfServer},
       {{"comm.topology"}, IfServer, {"allgather"}},
       {{"checkpoint.keep_last"},

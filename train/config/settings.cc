@@ -21,10 +21,11 @@ struct MayDiffer {
   std::string_view reason;
 };
 
-constexpr std::array<MayDiffer, 12> kMayDiffer = {{
+constexpr std::array<MayDiffer, 13> kMayDiffer = {{
     {"run.output_dir", true, "where a rank writes"},
     {"run.nproc", true, "how many ranks the launcher starts: WORLD_SIZE is what counts"},
     {"run.launch", true, "how they are started"},
+    {"run.threads", true, "who does the work: any number of threads gives the same numbers"},
     {"data.root", true, "hosts have folders of their own: what is in them is compared"},
     {"model.init", true, "a file on rank 0's host, whose weights all ranks get"},
     {"train.slow_", true, "makes a rank slow, and changes no number"},

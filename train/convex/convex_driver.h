@@ -32,13 +32,13 @@ struct ConvexContext {
   const ConvexSetup& setup;
   const ConvexParts& parts;
   const double lr;  ///< optimizer.lr, by theory where it says so
-  Collective& collective;
+  Collective* collective = nullptr;  ///< of the ranks; null: all workers are this process's
 };
 
 /// The driver that train.mode asks for.
 std::unique_ptr<ConvexDriver> MakeConvexDriver(const ConvexContext& context);
 
-/// Rounds of gradients, also delayed ones, and of models. A rank is a worker.
+/// Rounds of gradients, also delayed ones, and of models. A rank is a worker: this one, or all.
 std::unique_ptr<ConvexDriver> MakeConvexRounds(const ConvexContext& context);
 /// A server and its run.nproc workers on a simulated clock, in the thread of one rank.
 std::unique_ptr<ConvexDriver> MakeConvexServer(const ConvexContext& context);

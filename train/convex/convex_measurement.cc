@@ -11,16 +11,10 @@ namespace {
 
 constexpr const char* kProblem = "problem";
 
-/// Tells problems apart, such as two states of one file.
-struct ProblemLabel {
-  uint64_t workers = 0, dimension = 0, samples = 0;
-  double value = 0;  ///< f at a point where every unknown counts
-
-  bool Fits(const ProblemLabel& other) const {
-    return dimension == other.dimension && samples == other.samples &&
-           std::abs(value - other.value) <= 1e-9 * std::abs(value);  // other machines round otherwise
-  }
-};
+bool Fit(const ProblemLabel& a, const ProblemLabel& b) {
+  return a.dimension == b.dimension && a.samples == b.samples &&
+         std::abs(a.value - b.value) <= 1e-9 * std::abs(a.value);  // other machines round otherwise
+}
 
 ProblemLabel LabelOf(const Problem& problem) {
   std::vector<double> x = problem.start;
@@ -35,7 +29,7 @@ void CheckProblem(const Config& config, const Save& save, const Problem& problem
   if (saved.workers != mine.workers)
     throw ErrorAt(config, "run.nproc",
                   fmt::format("found {} workers, expected {}, as in {}", mine.workers, saved.workers, save.folder));
-  if (!saved.Fits(mine))
+  if (!Fit(saved, mine))
     throw ErrorAt(
         config, "objective.data",
         fmt::format("{} was saved of another problem, with {} unknowns and {} samples, value {:.17g}; this one "
@@ -86,7 +80,10 @@ double ConvexMeasurement::GradientNorm(std::span<const double> x) const {
   return std::sqrt(square);
 }
 
-void ConvexMeasurement::Save(Snapshot& file) { file.PutValue(kProblem, LabelOf(*context_.setup.problem)); }
+void ConvexMeasurement::Save(Snapshot& file) {
+  if (!label_) label_ = LabelOf(*context_.setup.problem);  // takes a pass over the data, and files may be many
+  file.PutValue(kProblem, *label_);
+}
 
 void ConvexMeasurement::Check(const train::Save& save) {
   if (save.other_world)

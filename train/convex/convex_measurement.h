@@ -6,6 +6,12 @@
 
 namespace gradwire::train {
 
+/// Tells problems apart, such as two states of one file.
+struct ProblemLabel {
+  uint64_t workers = 0, dimension = 0, samples = 0;
+  double value = 0;  ///< f at a point where every unknown counts
+};
+
 /// The distance to the solution, and what it took to come so near. A save's label tells problems apart.
 class ConvexMeasurement final : public Measurement {
  public:
@@ -28,6 +34,7 @@ class ConvexMeasurement final : public Measurement {
   const ConvexContext context_;
   ConvexDriver& driver_;
   const bool is_heard_;
+  std::optional<ProblemLabel> label_;
 };
 
 }  // namespace gradwire::train

@@ -1,86 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <deque>
 
 #include <fmt/format.h>
 
 #include "driver/delayed.h"
 #include "driver/model_round.h"
 #include "estimate/convex_worker.h"
-#include "exchange/saved_memory.h"
-#include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "train/checkpoint/archive.h"
-#include "train/checkpoint/memory_files.h"
 #include "train/config/modes.h"
 #include "train/convex/convex_driver.h"
+#include "train/convex/convex_exchange.h"
 #include "train/report/clock.h"
 
 namespace gradwire::train {
 namespace {
 
-constexpr size_t kOneBucket = ~size_t{0};
+/// One worker with what it steps by.
+struct OneOfMany {
+  OneOfMany(const ConvexContext& context, uint32_t rank)
+      : worker(context.setup.problem, rank, Placed(context.config,
+                                                   [&] {
+                                                     return MakeEstimator(context.parts.estimator, context.setup.problem,
+                                                                          rank, context.config.run.seed);
+                                                   })),
+        delayed(worker, context.config.train.delay) {}
+
+  ConvexWorker worker;
+  Delayed<double> delayed;
+  ExchangeStats before = {};  // of the save that the run went on from
+};
 
 class ConvexRounds final : public ConvexDriver {
  public:
   explicit ConvexRounds(const ConvexContext& context)
       : context_(context),
-        rank_(static_cast<uint32_t>(context.collective.rank())),
-        worker_(context.setup.problem, rank_, Placed(context.config, [&] { return OwnEstimator(); })),
-        exchange_(context.collective, worker_.parameters(), context.parts.exchange),
-        sink_(exchange_),
-        delayed_(worker_, context.config.train.delay),
-        rounds_(delayed_, sink_, LocalOf(context.config), context.config.run.seed, rank_, kOneBucket,
-                [this] { exchange_.ForgetMemory(); }),
-        agreed_(worker_.x()) {
-    for (const uint32_t channel : ChannelsOf(LocalOf(context.config))) exchange_.Open(channel);
-  }
+        own_(MakeOwn()),
+        exchange_(MakeConvexExchange(context, Objectives())),
+        rounds_(exchange_->workers(), LocalOf(context.config), context.config.run.seed, FirstRank(),
+                [this] { exchange_->ForgetMemory(); }),
+        agreed_(own_[0].worker.x()) {}
 
   bool Step(const Round& round) override {
     const double begin = Now();
     const bool agreed = rounds_.Step(round);
-    if (agreed) agreed_ = worker_.x();
+    if (agreed) agreed_ = own_[0].worker.x();
     wall_s_ += Now() - begin;
     return agreed;
   }
 
   bool is_finite() const override {
-    return std::ranges::all_of(worker_.x(), [](double v) { return std::isfinite(v); });
+    return std::ranges::all_of(own_, [](const OneOfMany& one) {
+      return std::ranges::all_of(one.worker.x(), [](double v) { return std::isfinite(v); });
+    });
   }
 
-  void Save(Snapshot& file) override {
-    PutState(file, kConvexState, *this);
-    PutOpenings(file, exchange_);
+  void Save(Snapshot& file) override { SaveOf(0, file); }
+  void SaveOf(size_t place, Snapshot& file) override {
+    PutState(file, kConvexState, RankState{*this, place});
+    exchange_->SaveOpenings(file);
   }
   void Load(const train::Save& save) override {
-    GetState(save.files[0], kConvexState, *this);
-    LoadOpenings(save, exchange_);
-  }
-
-  template <typename Archive>
-  void serialize(Archive& archive) {
-    auto rounds = rounds_.Save();
-    auto memory = SaveMemory(exchange_);
-    ExchangeStats stats = Stats();
-    archive(worker_, delayed_, rounds, memory, stats, agreed_, wall_s_);
-    if constexpr (Archive::is_loading::value) {
-      rounds_.Load(std::move(rounds));
-      LoadMemory(exchange_, memory);
-      before_ = stats;
+    std::vector<ConvexMemory> memory(own_.size());
+    for (size_t place = 0; place < own_.size(); ++place) {
+      RankState state{*this, place};
+      GetState(save.files.at(place), kConvexState, state);
+      memory[place] = std::move(state.memory);
     }
+    exchange_->Load(std::move(memory));
+    exchange_->LoadOpenings(save);
   }
 
   std::span<const double> agreed() const override { return agreed_; }
 
   void Describe(ConvexState& state) override {
-    const ExchangeStats stats = Stats();
-    double sent = 8 * static_cast<double>(stats.bytes_sent());
-    Collective& collective = context_.collective;
-    collective.Finish(collective.StartAllReduce(std::span(&sent, 1)));
+    double sent = 0;
+    for (size_t place = 0; place < own_.size(); ++place) sent += 8 * static_cast<double>(Stats(place).bytes_sent());
+    const ExchangeStats first = Stats(0);
     state.wall_s = wall_s_;
-    state.bits_up = 8 * stats.bytes_sent(), state.bits_payload = 8 * stats.payload_bytes;
-    state.bits_down = sent / collective.size();
-    state.passes = worker_.passes();
+    state.bits_up = 8 * first.bytes_sent(), state.bits_payload = 8 * first.payload_bytes;
+    state.bits_down = exchange_->Sum(sent) / AllRanks();
+    state.passes = own_[0].worker.passes();
   }
 
   int64_t steps_per_epoch() const override { return StepsPerEpoch(context_.parts.estimator, *context_.setup.problem); }
@@ -102,13 +104,45 @@ class ConvexRounds final : public ConvexDriver {
   }
 
  private:
-  std::unique_ptr<Estimator> OwnEstimator() const {
-    return MakeEstimator(context_.parts.estimator, context_.setup.problem, rank_, context_.config.run.seed);
+  /// What a save has of one worker.
+  struct RankState {
+    ConvexRounds& of;
+    size_t place;
+    ConvexMemory memory = {};  ///< loaded
+
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      OneOfMany& own = of.own_[place];
+      auto rounds = of.rounds_.Save(place);
+      memory = of.exchange_->Save(place);
+      ExchangeStats stats = of.Stats(place);
+      archive(own.worker, own.delayed, rounds, memory, stats, of.agreed_, of.wall_s_);
+      if constexpr (Archive::is_loading::value) {
+        of.rounds_.Load(std::move(rounds), place);
+        own.before = stats;
+      }
+    }
+  };
+
+  uint32_t AllRanks() const { return static_cast<uint32_t>(context_.setup.problem->workers.size()); }
+  uint32_t FirstRank() const {
+    return context_.collective != nullptr ? static_cast<uint32_t>(context_.collective->rank()) : 0;
+  }
+  std::deque<OneOfMany> MakeOwn() const {
+    std::deque<OneOfMany> own;
+    const uint32_t count = context_.collective != nullptr ? 1 : AllRanks();
+    for (uint32_t i = 0; i < count; ++i) own.emplace_back(context_, FirstRank() + i);
+    return own;
+  }
+  std::vector<Objective<double>*> Objectives() {
+    std::vector<Objective<double>*> objectives;
+    for (OneOfMany& one : own_) objectives.push_back(&one.delayed);
+    return objectives;
   }
 
-  ExchangeStats Stats() const {
-    ExchangeStats stats = before_;
-    return stats += exchange_.stats();
+  ExchangeStats Stats(size_t place) const {
+    ExchangeStats stats = own_[place].before;
+    return stats += exchange_->stats(place);
   }
 
   /// Those that are not what the method says by itself.
@@ -118,15 +152,11 @@ class ConvexRounds final : public ConvexDriver {
   }
 
   const ConvexContext context_;
-  const uint32_t rank_;
-  ConvexWorker worker_;
-  Exchange<double> exchange_;
-  DirectSink<double> sink_;
-  Delayed<double> delayed_;
+  std::deque<OneOfMany> own_;  // a worker, or all
+  const std::unique_ptr<ConvexExchange> exchange_;
   ModelRounds<double> rounds_;
   std::vector<double> agreed_;
-  double wall_s_ = 0;     // of all steps
-  ExchangeStats before_;  // of the save that the run went on from
+  double wall_s_ = 0;  // of all steps
 };
 
 }  // namespace

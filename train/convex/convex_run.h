@@ -19,8 +19,7 @@ namespace gradwire::train {
 int RunConvexRank(const Config& config, const ConvexSetup& setup, Collective& collective, Notes& notes,
                   const StopSignal* stop);
 
-/// Runs run.nproc workers in this process: each as a thread, or all of a server's on its simulated clock. Throws the
-/// first rank's error that is not about a peer.
+/// Runs run.nproc workers in this process: all of them by run.threads threads, or a server's on its simulated clock.
 int RunConvexThreads(const Config& config);
 
 /// What notes the signals that end the run with a save; null where nothing is saved.

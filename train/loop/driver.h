@@ -27,6 +27,11 @@ class Driver {
   /// The model, and all else that later steps depend on but for their number: data, random bits and step sizes are
   /// functions of it.
   virtual void Save(Snapshot& file) = 0;
+  /// Of a driver that stands for several ranks: the file of that one of them, from 0.
+  virtual void SaveOf(size_t place, Snapshot& file) {
+    static_cast<void>(place);
+    Save(file);
+  }
   /// Throws Error where the save is of another model.
   virtual void Load(const train::Save& save) = 0;
 };

@@ -90,10 +90,11 @@ int RunLoop::SaveDue(bool is_point) {
 
 void RunLoop::Save(int signal) {
   const double begin = Now();
-  Snapshot file;
-  parts_.driver.Save(file);
-  parts_.measurement.Save(file);
-  const std::string folder = parts_.checkpoints.Write(static_cast<uint64_t>(at_.step), file);
+  const std::string folder =
+      parts_.checkpoints.Write(static_cast<uint64_t>(at_.step), [this](Snapshot& file, size_t place) {
+        parts_.driver.SaveOf(place, file);
+        parts_.measurement.Save(file);
+      });
   parts_.report.Log(SavedText(at_.step, folder));
   if (signal != 0) parts_.report.Log(StoppedText(signal, at_.step, at_.total_steps));
   parts_.measurement.Skip(Now() - begin);

@@ -89,6 +89,7 @@ Words ValuesOf(const Key& key) {
       {"run.output_dir", {"elsewhere"}},
       {"objective.star_shift", {"true", "false"}},
       {"run.nproc", {"4"}},
+      {"run.threads", {"3"}},
       {"train.slow_rank", {"1"}},
       {"train.mode", {"sync", "local"}},
   };
@@ -135,6 +136,7 @@ std::string Traces(const Words& words) {
 bool MayChangeNothing(std::string_view key) {
   static const std::set<std::string_view> keys = {"run.output_dir",
                                                   "run.launch",
+                                                  "run.threads",
                                                   "run.seed",
                                                   "comm.threads",
                                                   "comm.timeout_s",

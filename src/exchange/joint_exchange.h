@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "gradwire/bucket.h"
+#include "gradwire/exchange_parts.h"
+#include "gradwire/round.h"
+#include "gradwire/scratch.h"
+
+namespace gradwire {
+
+template <typename T>
+struct JointChannel;
+
+/// The exchange of ranks that are all in this process, many convex workers among them: links, operators, topologies,
+/// random bits and bytes are those of an Exchange of each, and so is every bit of what is delivered and remembered.
+/// What all of them would decode alike is decoded once, and what receivers hold is kept once: time and memory are
+/// linear in their number. T is float or double.
+///
+/// Poisoned steps are not undone (ExchangeParts::poison_undoes_step), and parameters lie in the order of their
+/// indices: both are for networks. Threads: one at a time.
+template <typename T>
+class JointExchange {
+ public:
+  /// `threads`: that pack messages, this one among them. Throws ConfigError where the parts do not fit, Error where
+  /// they are not for it.
+  JointExchange(uint32_t ranks, size_t threads, std::vector<Parameter> parameters, ExchangeParts parts);
+  ~JointExchange();
+  JointExchange(const JointExchange&) = delete;
+  JointExchange& operator=(const JointExchange&) = delete;
+
+  /// As Exchange::Open.
+  void Open(uint32_t channel);
+
+  /// One bucket of each rank, by rank, all of the same index and segments: each becomes the mean.
+  void Exchange(const Round& round, std::span<const Bucket<T>> buckets);
+
+  /// act(rank) once for each rank, by several threads.
+  void ForRanks(const std::function<void(size_t rank)>& act);
+
+  uint32_t ranks() const { return ranks_; }
+  /// What a rank of so many would have sent; times are not measured.
+  const ExchangeStats& stats(size_t rank) const { return stats_.at(rank); }
+  /// As those of Exchange.
+  void ForgetMemory();
+  void GoOnAt(uint64_t step);
+  /// For the functions of joint_memory.h.
+  std::map<uint32_t, std::unique_ptr<JointChannel<T>>>& channels() { return channels_; }
+
+ private:
+  const uint32_t ranks_;
+  const size_t threads_;
+  Lane lane_;
+  std::vector<ExchangeStats> stats_;  // by rank
+  std::map<uint32_t, std::unique_ptr<JointChannel<T>>> channels_;
+  std::vector<T> mean_;
+};
+
+}  // namespace gradwire
