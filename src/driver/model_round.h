@@ -42,8 +42,9 @@ struct LocalConfig {
 /// an anchor, are exchanged beside the models.
 std::vector<uint32_t> ChannelsOf(const LocalConfig& config);
 
-/// Driver T2, the model round, of those workers that this process drives. Each worker steps from the model agreed last, y, along its own gradients. At an
-/// agreement the differences y - x_i go through the exchange, with its links, operators and topology, and
+/// Driver T2, the model round, of those workers that this process drives. Each worker steps from the model agreed last,
+/// y, along its own gradients. At an agreement the differences y - x_i go through the exchange, with its links,
+/// operators and topology, and
 ///     m <- mu m + mean(y - x_i);   y <- y - eta (m, or with Nesterov mean + mu m);   x_i <- y.
 /// Local SGD is eta = 1, mu = 0 (Gorbunov, Hanzely, Richtarik, AISTATS 2021, arXiv 2011.02828, algorithms 27-31);
 /// post-local SGD begins later (Lin et al., ICLR 2020, arXiv 1808.07217); DiLoCo has mu = 0.9, Nesterov (Douillard et

@@ -58,8 +58,7 @@ void DecodeLinear(const Channel<T>& channel, const Round& round, const PlannedPi
   const Site site = channel.Up(false, lane).SiteOf(round, planned.parameter, planned.piece);
   const Payload payload{std::as_bytes(sum), 0};
   const T weight = static_cast<T>(1.0 / channel.ranks);
-  CompressorOf(channel, planned)
-      .Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), Into::kWrite, mean);
+  CompressorOf(channel, planned).Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), Into::kWrite, mean);
 }
 
 /// What linear operators send is an array of T: the payloads of all ranks are summed on the way, one after another in a
@@ -83,8 +82,8 @@ class LinearAllReduce final : public BucketExchange<T> {
       const Timer timer(job_.stats.encode_s);
       const bool finite = kernels::AllFinite<T>(job_.bucket.values);
       Share([&](size_t i, Lane& lane) {
-        EncodeLinear<T>(job_.channel, job_.round, pieces()[i], lane,
-                        finite ? job_.Values(pieces()[i]) : std::span<T>{}, SumOf(i));
+        EncodeLinear<T>(job_.channel, job_.round, pieces()[i], lane, finite ? job_.Values(pieces()[i]) : std::span<T>{},
+                        SumOf(i));
       });
       sums_.back() = finite ? T{0} : std::numeric_limits<T>::quiet_NaN();
     }

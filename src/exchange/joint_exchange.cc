@@ -41,9 +41,10 @@ JointExchange<T>::JointExchange(uint32_t ranks, size_t threads, std::vector<Para
   if (parts.poison_undoes_step) throw Error("exchange of ranks in one process: poisoned steps are not undone");
   for (const Parameter& parameter : parameters)
     if (!parameter.order.empty())
-      throw Error(fmt::format("exchange of ranks in one process: parameter {} has an order of its own, {}; expected "
-                              "contiguous ones",
-                              parameter.name, TextOf(parameter.order)));
+      throw Error(
+          fmt::format("exchange of ranks in one process: parameter {} has an order of its own, {}; expected "
+                      "contiguous ones",
+                      parameter.name, TextOf(parameter.order)));
   ThreadPool::OfProcess().Grow(threads);
   channels_[0] = std::make_unique<JointChannel<T>>(std::move(parameters), std::move(parts), ranks);
 }

@@ -92,8 +92,7 @@ void AllGatherHere(const JointJob<T>& job) {
   const bool dense = receivers.IsDense(job.round);
   const auto plan = job.Plan(dense);
   const JointMessages<T> messages(job, plan->up[0], dense);
-  for (size_t rank = 0; rank < job.ranks(); ++rank)
-    job.Count(rank, plan->up[0], messages.bytes(rank), job.ranks() - 1);
+  for (size_t rank = 0; rank < job.ranks(); ++rank) job.Count(rank, plan->up[0], messages.bytes(rank), job.ranks() - 1);
   Unpack<T>(receivers.Up(dense, job.lane), plan->up[0], job.index(), job.round, messages.ReadAll(), job.mean);
   if (messages.is_any_poisoned())
     Poison(job.mean);

@@ -79,8 +79,8 @@ class JointMessages {
   std::vector<Packed> packed_;  // by rank
 };
 
-// One function per topology, for its row in topologies.cc: the result is what its BucketExchange gives on each rank, bit
-// for bit, and the bytes are those that each rank would hand to its transport.
+// One function per topology, for its row in topologies.cc: the result is what its BucketExchange gives on each rank,
+// bit for bit, and the bytes are those that each rank would hand to its transport.
 template <typename T>
 void AllGatherHere(const JointJob<T>& job);
 template <typename T>

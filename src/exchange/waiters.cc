@@ -6,12 +6,12 @@
 namespace gradwire {
 
 void Waiters::Do(size_t stage, const Item& item) {
+  const std::lock_guard lock(mutex_);
   while (stages_.size() <= stage) {
     auto made = std::make_unique<Stage>(&memory_);
     made->thread = StartThread("that waits for other ranks", [this, of = made.get()] { Run(*of); });
     stages_.push_back(std::move(made));
   }
-  const std::lock_guard lock(mutex_);
   stages_[stage]->queue.push_back(item);
   stages_[stage]->wake.notify_one();
 }

@@ -149,7 +149,8 @@ void ExpectAlike(const Trial& trial) {
     for (size_t i = 0; i < a.memory.size(); ++i) {
       const SavedVector<T>&x = a.memory[i], &y = b.memory[i];
       ASSERT_EQ(std::tie(x.channel, x.down, x.parameter, x.name), std::tie(y.channel, y.down, y.parameter, y.name));
-      ASSERT_TRUE(SameBits(x.values, y.values)) << x.name << (x.down ? " of the way back" : "") << " of " << x.parameter;
+      ASSERT_TRUE(SameBits(x.values, y.values))
+          << x.name << (x.down ? " of the way back" : "") << " of " << x.parameter;
     }
     ASSERT_EQ(a.stats.frame_bytes, b.stats.frame_bytes);
     ASSERT_EQ(a.stats.payload_bytes, b.stats.payload_bytes);

@@ -82,7 +82,8 @@ def test_ctrl_c_takes_the_hosts_away(door, hosts):
             assert time.monotonic() < end and process.poll() is None
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(30) == 128 + signal.SIGINT
+        # A rank of Python that is still importing ends with a traceback of its own.
+        assert process.wait(30) in (128 + signal.SIGINT, *([1] if "python" in str(door[0]) else []))
     finally:
         process.kill()
         process.communicate()
@@ -109,7 +110,7 @@ def test_a_rank_that_dies_ends_the_run_and_the_hosts(hosts):
             time.sleep(0.05)
         time.sleep(2)
         os.kill(int(ranks_of(process)[1]), signal.SIGKILL)
-        said = process.communicate(timeout=120)[1]
+        said = process.communicate(timeout=400)[1]  # where ranks still meet, a death is a silence of the time-out, 300 s
         assert process.returncode == 128 + signal.SIGKILL and "rank 1 was killed by SIGKILL" in said
     finally:
         process.kill()

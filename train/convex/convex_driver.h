@@ -31,7 +31,7 @@ struct ConvexContext {
   const Config& config;
   const ConvexSetup& setup;
   const ConvexParts& parts;
-  const double lr;  ///< optimizer.lr, by theory where it says so
+  const double lr;                   ///< optimizer.lr, by theory where it says so
   Collective* collective = nullptr;  ///< of the ranks; null: all workers are this process's
 };
 

@@ -21,11 +21,12 @@ namespace {
 /// One worker with what it steps by.
 struct OneOfMany {
   OneOfMany(const ConvexContext& context, uint32_t rank)
-      : worker(context.setup.problem, rank, Placed(context.config,
-                                                   [&] {
-                                                     return MakeEstimator(context.parts.estimator, context.setup.problem,
-                                                                          rank, context.config.run.seed);
-                                                   })),
+      : worker(context.setup.problem, rank,
+               Placed(context.config,
+                      [&] {
+                        return MakeEstimator(context.parts.estimator, context.setup.problem, rank,
+                                             context.config.run.seed);
+                      })),
         delayed(worker, context.config.train.delay) {}
 
   ConvexWorker worker;

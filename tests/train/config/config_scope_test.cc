@@ -134,20 +134,12 @@ std::string Traces(const Words& words) {
 /// saves stay; a seed where nothing is random; what is dense where all is; shifts that add up to zero; and those whose
 /// other value is what happens in any case.
 bool MayChangeNothing(std::string_view key) {
-  static const std::set<std::string_view> keys = {"run.output_dir",
-                                                  "run.launch",
-                                                  "run.threads",
-                                                  "run.seed",
-                                                  "comm.threads",
-                                                  "comm.timeout_s",
-                                                  "checkpoint.resume",
-                                                  "checkpoint.keep_last",
-                                                  "checkpoint.every_minutes",
-                                                  "optimizer.nesterov",
-                                                  "comm.compress_1d",
-                                                  "comm.piece",
-                                                  "comm.start_iter",
-                                                  "objective.star_shift"};
+  static const std::set<std::string_view> keys = {
+      "run.output_dir",     "run.launch",           "run.threads",
+      "run.seed",           "comm.threads",         "comm.timeout_s",
+      "checkpoint.resume",  "checkpoint.keep_last", "checkpoint.every_minutes",
+      "optimizer.nesterov", "comm.compress_1d",     "comm.piece",
+      "comm.start_iter",    "objective.star_shift"};
   return keys.contains(key);
 }
 

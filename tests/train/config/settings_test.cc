@@ -20,9 +20,9 @@ bool Has(const std::string& text, std::string_view key) {
 
 TEST(Settings, RanksShareAllButWhatIsEachOnesOwn) {
   const std::string text = RankSettingsText({});
-  const std::set<std::string_view> own = {"run.output_dir",    "run.nproc",    "run.launch",      "run.threads",
-                                          "data.root",         "model.init",   "train.slow_rank",
-                                          "train.slow_factor", "comm.threads", "comm.timeout_s"};
+  const std::set<std::string_view> own = {"run.output_dir", "run.nproc",     "run.launch",      "run.threads",
+                                          "data.root",      "model.init",    "train.slow_rank", "train.slow_factor",
+                                          "comm.threads",   "comm.timeout_s"};
   for (const Key& key : Keys()) EXPECT_EQ(Has(text, key.name), !own.contains(key.name)) << key.name;
 }
 
