@@ -102,7 +102,7 @@ ConfigValue AnotherValue(const Key& key) {
     const ConfigValue small = ConfigValue::Plain("0.12345");
     return key.read(small, scratch) ? small : ConfigValue::Plain("1.2345");
   }
-  if (key.type == "integer") return ConfigValue::Plain("7");
+  if (key.type.starts_with("integer")) return ConfigValue::Plain("7");
   if (key.is_list) return {ConfigValue::Kind::kList, "", {ConfigValue::Plain("0.5"), ConfigValue::Plain("0.75")}};
   const size_t last = key.range.rfind(' ');  // "one of a, b, c"
   return ConfigValue::Plain(key.range.starts_with("one of ") ? key.range.substr(last + 1) : "elsewhere");
@@ -134,7 +134,8 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.objective.star_shift = false;
   config.data.root = DataConfig{}.root;  // the synthetic images have none
   config.run.launch = "processes";
-  config.async = {};  // train.mode is local
+  config.run.threads = RunConfig{}.threads;  // of launch threads
+  config.async = {};                         // train.mode is local
   config.train.delay = 0;
   config.lr_scheduler.shift = 0;  // of inverse
   config.local.shift = "none";    // comm.method has a memory
