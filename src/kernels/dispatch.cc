@@ -52,12 +52,12 @@ const Isa& IsaFor(std::string_view forced) {
   return **found;
 }
 
-bool FetchesAhead() {
+Fetching FetchingOf(bool has_residual) {
 #if defined(__x86_64__)
   static const bool is_intel = __builtin_cpu_is("intel");
-  return is_intel;
+  return is_intel ? Fetching::kAll : has_residual ? Fetching::kGradient : Fetching::kNothing;
 #else
-  return false;
+  return Fetching::kNothing;
 #endif
 }
 

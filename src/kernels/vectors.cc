@@ -52,7 +52,7 @@ constexpr void PutRounding(Table<float>& table) {
   table.SumDithered = SumDithered;
   table.EncodeNatural = EncodeNatural;
   table.SumNatural = SumNatural;
-  table.TossSigns = TossSigns;
+  table.EncodeTossed = EncodeTossed;
 }
 constexpr void PutRounding(Table<double>&) {}
 

@@ -176,7 +176,8 @@ std::vector<KernelCase<T>> RoundingCases() {
   AddDithered<T>(cases, {.norm = Norm::kL1, .count = 7});
   AddDithered<T>(cases, {.norm = Norm::kMax, .count = 127});
   AddDithered<T>(cases, {.norm = Norm::kMax, .count = 1, .clip = true});
-  AddDithered<T>(cases, {.norm = Norm::kL2, .count = 7, .powers = true});
+  for (const uint32_t count : {1, 7, 70}) AddDithered<T>(cases, {.norm = Norm::kL2, .count = count, .powers = true});
+  AddDithered<T>(cases, {.norm = Norm::kMax, .count = 7, .powers = true});
   AddFused<T>(
       cases, "EncodeNatural", "SumNatural",
       [](const Table& t, const From& source, std::byte* payload) { return t.EncodeNatural(source, kDraws, payload); },
@@ -192,11 +193,16 @@ std::vector<KernelCase<T>> RoundingCases() {
   cases.push_back(WrongCode<T>("SumDithered", [](const Table& t, All all, Into into, std::span<T> out) {
     return t.SumDithered(all, {.norm = Norm::kL2, .count = 7}, into, out);
   }));
-  cases.push_back({"TossSigns", [](const Table& t, With& o) {
-                     const T norm = t.NormOf(o.u(), Norm::kL2);
-                     if (norm > 0) t.TossSigns(kDraws, norm, T(1) / 3, o.cu(), o.v(), o.octets());
-                     if (norm > 0) t.TossSigns(kDraws, norm, T(1) / 3, o.cu(), {}, o.octets() + o.n() / 2);
-                   }});
+  for (const bool unit : {false, true}) {
+    cases.push_back({"EncodeTossed", [=](const Table& t, With& o) {
+                       o.Keep(t.EncodeTossed(SourceOf<T>(o, o.cu(), o.v()), unit, kDraws, o.bytes().data(),
+                                             o.octets() + o.scale_bytes()));
+                     }});
+    cases.push_back({"EncodeTossed", [=](const Table& t, With& o) {
+                       const From source = {o.n(), o.cu(), T(1) / 3, {}, {}};
+                       o.Keep(t.EncodeTossed(source, unit, kDraws, o.bytes().data(), o.octets() + o.scale_bytes()));
+                     }});
+  }
   cases.push_back({"DrawWords", [](const Table& t, With& o) {
                      EachBlock(o, [&](size_t at, size_t n) { t.DrawWords(kDraws, at, o.words().subspan(at, n)); });
                    }});
@@ -317,8 +323,6 @@ std::vector<KernelCase<T>> KernelCases() {
       {"SumOfMagnitudes", [](const Table& t, With& o) { o.Keep(t.SumOfMagnitudes(o.u(), 0.25)); }},
       {"SumOfSquares", [](const Table& t, With& o) { o.Keep(t.SumOfSquares(o.u(), 0.25)); }},
       {"SquaredDistance", [](const Table& t, With& o) { o.Keep(t.SquaredDistance(o.u(), o.v())); }},
-      {"NormOf", [](const Table& t, With& o) { o.Keep(t.NormOf(o.u(), kernels::Norm::kL2)); }},
-      {"NormOf", [](const Table& t, With& o) { o.Keep(t.NormOf(o.u(), kernels::Norm::kL1)); }},
       {"MeanMagnitude", [](const Table& t, With& o) { o.Keep(t.MeanMagnitude(o.u())); }, 1},
       {"PackSigns", [](const Table& t, With& o) { t.PackSigns(o.u(), o.octets()); }},
       {"SubtractSigns", [=](const Table& t, With& o) { t.SubtractSigns(o.u(), kThird); }},

@@ -18,7 +18,7 @@ constexpr size_t AlignPayload(size_t bytes) {
 /// The frame before the payloads of a message. Little-endian; src/wire/FORMAT.md is the normative description.
 struct Frame {
   static constexpr uint32_t kMagic = 0x31525747;  // "GWR1" as bytes
-  static constexpr uint16_t kVersion = 3;
+  static constexpr uint16_t kVersion = 4;
   static constexpr uint16_t kPoisoned = 1;  ///< flag: the sender's bucket had a non-finite element
   static constexpr uint16_t kDown = 2;      ///< flag: an owner's result on its way back, not a worker's gradient
 

@@ -7,6 +7,7 @@
 
 #include "gradwire/error.h"
 #include "kernels/norm.h"
+#include "kernels/scalar/norm.h"
 #include "support/variance.h"
 
 namespace gradwire {
@@ -137,7 +138,7 @@ TYPED_TEST_SUITE(NormOfType, Elements);
 TYPED_TEST(NormOfType, NeitherOverflowsNorUnderflows) {
   using T = TypeParam;
   using Limits = std::numeric_limits<T>;
-  const auto norm = [](std::vector<T> x, kernels::Norm p) { return kernels::NormOf<T>(x, p); };
+  const auto norm = [](std::vector<T> x, kernels::Norm p) { return kernels::scalar::NormOf<T>(x, p); };
   EXPECT_EQ(norm({3, -4}, kernels::Norm::kL2), 5);
   EXPECT_EQ(norm({3, -4}, kernels::Norm::kL1), 7);
   EXPECT_EQ(norm({3, -4}, kernels::Norm::kMax), 4);

@@ -60,6 +60,18 @@ TYPED_TEST(StochasticSign, NormScaledHasSquaredNormDTimesThatOfX) {  // in every
                 400 * std::numeric_limits<TypeParam>::epsilon() * norm);
 }
 
+TYPED_TEST(StochasticSign, HasANormForEachBlock) {  // of 1,024 elements: one does not see how large others are
+  std::vector<TypeParam> x(2048, TypeParam(1)), zero(2048);
+  for (size_t i = 0; i < 1024; ++i) x[i] = TypeParam(1e6), zero[1024 + i] = TypeParam(2);
+  const std::vector<TypeParam> sent = Send("ssign:norm", x), half = Send("ssign", zero);
+  EXPECT_NEAR(std::abs(sent[0]), 32e6, 10);
+  EXPECT_NEAR(std::abs(sent[1500]), 32, 1e-5);
+  EXPECT_EQ(half[5], 0);
+  EXPECT_EQ(std::abs(half[1500]), 1);
+  EXPECT_EQ(ParseCompressor("ssign:norm")->omega(Piece::Whole(5000)), 1023);
+  EXPECT_EQ(ParseCompressor("ssign")->Bytes(Piece::Whole(5000), Dtype::kF64), 5u + 625);
+}
+
 TYPED_TEST(StochasticSign, VarianceIsExactlyOmega) {  // d - 1, for every x
   const std::vector<TypeParam> x = {TypeParam(0.4), TypeParam(-1.5), 3, TypeParam(0.25)};
   const Mean measured = MeasuredRatio("ssign:norm", x);

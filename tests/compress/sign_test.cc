@@ -24,12 +24,12 @@ std::vector<T> Sign(const std::vector<T>& x) {
   return Apply(*ParseCompressor("sign"), SiteOf(Piece::Whole(x.size())), x);
 }
 
-/// The scale of a block, straight from src/wire/FORMAT.md: 16 sums, element i into sum i mod 16, folded in halves.
+/// The scale of a block, straight from src/wire/FORMAT.md: 64 sums, element i into sum i mod 64, folded in halves.
 template <typename T>
 T Scale(const T* x, size_t n) {
-  T sums[16] = {};
-  for (size_t i = 0; i < n; ++i) sums[i % 16] += std::abs(x[i]);
-  for (const size_t half : {8, 4, 2, 1})
+  T sums[64] = {};
+  for (size_t i = 0; i < n; ++i) sums[i % 64] += std::abs(x[i]);
+  for (const size_t half : {32, 16, 8, 4, 2, 1})
     for (size_t j = 0; j < half; ++j) sums[j] += sums[j + half];
   return std::min(sums[0] / static_cast<T>(n), std::numeric_limits<T>::max());
 }
@@ -70,7 +70,7 @@ TYPED_TEST(SignOf, EveryBlockHasItsOwnScale) {
 }
 
 TYPED_TEST(SignOf, ScaleIsSummedInTheOrderOfTheFormat) {
-  for (const size_t n : {1, 15, 16, 17, 1000, 1024}) {
+  for (const size_t n : {1, 15, 16, 17, 63, 64, 65, 1000, 1024}) {
     const std::vector<TypeParam> x = Gaussian<TypeParam>(n, n);
     EXPECT_EQ(std::abs(Sign(x)[0]), Scale(x.data(), n)) << n;
   }

@@ -17,9 +17,9 @@ template <typename S>
 S Documented(const std::vector<S>& terms) {
   std::vector<S> sums;
   for (size_t first = 0; first < terms.size(); first += 1024) {
-    S lanes[16] = {};
-    for (size_t i = first; i < std::min<size_t>(first + 1024, terms.size()); ++i) lanes[(i - first) % 16] += terms[i];
-    for (const size_t half : {8, 4, 2, 1})
+    S lanes[64] = {};
+    for (size_t i = first; i < std::min<size_t>(first + 1024, terms.size()); ++i) lanes[(i - first) % 64] += terms[i];
+    for (const size_t half : {32, 16, 8, 4, 2, 1})
       for (size_t j = 0; j < half; ++j) lanes[j] += lanes[j + half];
     sums.push_back(lanes[0]);
   }

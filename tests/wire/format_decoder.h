@@ -114,7 +114,7 @@ std::vector<T> Bucket(const Message& message, const Settings& settings, const st
                       const std::vector<uint32_t>& bucket) {
   const uint64_t step = Read<uint64_t>(message, 16) + (uint64_t{Read<uint32_t>(message, 24)} << 40);  // of the bits
   const uint32_t sender = Read<uint32_t>(message, 32);
-  Require(Read<uint32_t>(message, 0) == 0x31525747 && Read<uint16_t>(message, 4) == 3, "magic or version");
+  Require(Read<uint32_t>(message, 0) == 0x31525747 && Read<uint16_t>(message, 4) == 4, "magic or version");
   Require(Read<uint16_t>(message, 6) <= 1 && Read<uint32_t>(message, 36) == 0, "flags or rates");
   Require(Read<uint64_t>(message, 40) == message.size() - 80, "size");
   Require(Read<uint64_t>(message, 64) == 0 && Read<uint64_t>(message, 72) == 0, "tag");

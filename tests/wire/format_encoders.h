@@ -15,9 +15,9 @@ template <typename S>
 S Sum(const std::vector<S>& terms) {
   std::vector<S> sums;
   for (size_t first = 0; first < terms.size(); first += 1024) {
-    S lanes[16] = {};
-    for (size_t j = 0; j < 1024 && first + j < terms.size(); ++j) lanes[j % 16] += terms[first + j];
-    for (size_t h = 8; h > 0; h /= 2)
+    S lanes[64] = {};
+    for (size_t j = 0; j < 1024 && first + j < terms.size(); ++j) lanes[j % 64] += terms[first + j];
+    for (size_t h = 32; h > 0; h /= 2)
       for (size_t j = 0; j < h; ++j) lanes[j] += lanes[j + h];
     sums.push_back(lanes[0]);
   }
@@ -87,6 +87,12 @@ uint64_t Threshold(T share, int bits) {
   return static_cast<uint64_t>(std::floor(std::ldexp(static_cast<long double>(share), bits)));
 }
 
+/// The second number below q if fl(norm q) > s.
+template <typename T>
+T Inverse(T norm, T q, int s) {
+  return norm * q > static_cast<T>(s) ? std::nextafter(std::nextafter(q, T(0)), T(0)) : q;
+}
+
 template <typename T>
 Message EncodeDithering(const std::vector<T>& u, const Coded& coded) {
   const int s = Levels(coded);
@@ -101,7 +107,7 @@ Message EncodeDithering(const std::vector<T>& u, const Coded& coded) {
       const std::vector<T> block(u.begin() + i, u.begin() + std::min(i + 1024, u.size()));
       r = NormOf(block, p);
       if (clip) r = std::min(r, T(2.5) * (NormOf(block, "2") / std::sqrt(static_cast<T>(block.size()))));
-      c = Nearer(r), q = r == 0 ? T(0) : powers ? 1 / (c * r) : 1 / Unit(r, s);
+      c = Nearer(r), q = r == 0 ? T(0) : powers ? 1 / (c * r) : Inverse(c * r, 1 / Unit(r, s), s);
       Write(message, r);
     }
     const T y = std::min(c * std::abs(u[i]) * q, powers ? T(1) : static_cast<T>(s));
@@ -111,7 +117,8 @@ Message EncodeDithering(const std::vector<T>& u, const Coded& coded) {
       level = y == 0 ? 0 : std::max(std::ilogb(y) + s, 0);
       share = level > 0 ? y / std::exp2(static_cast<T>(std::ilogb(y))) - 1 : std::exp2(static_cast<T>(s - 1)) * y;
     }
-    level += coins.Draw(i, sizeof(T)) < Threshold(share, 8 * sizeof(T));
+    const uint64_t draw = u[i] < 0 ? coins.Draw(i, sizeof(T)) : coins.Down(i, sizeof(T));
+    level += draw < Threshold(share, 8 * sizeof(T));
     codes.push_back(static_cast<uint32_t>(u[i] < 0 ? s - level : s + level));
   }
   WriteCodes(message, codes, static_cast<uint32_t>(2 * s + 1));
@@ -130,7 +137,7 @@ Message EncodeNatural(const std::vector<T>& u, const Coded& coded) {
     const Word lower = bits & ((Word{1} << kLower) - 1);
     auto code = static_cast<uint32_t>(bits >> kLower);
     const uint32_t exponents = (1u << (kWidth - 1)) - 1;
-    code += coins.Draw(i, sizeof(T)) < static_cast<uint64_t>(lower) << kWidth;
+    code += coins.Down(i, sizeof(T)) < static_cast<uint64_t>(lower) << kWidth;
     if ((code & exponents) == exponents) --code;
     codes.push_back((code & exponents) == 0 ? 0 : code);
   }
@@ -142,16 +149,19 @@ Message EncodeNatural(const std::vector<T>& u, const Coded& coded) {
 template <typename T>
 Message EncodeStochasticSign(const std::vector<T>& u, const Coded& coded) {
   Message message;
-  if (u.empty()) return message;
-  const T r = NormOf(u, "2");
-  coded.has("norm") ? Write(message, r) : Write(message, static_cast<uint8_t>(r > 0));
-  const T c = Nearer(r), q = r == 0 ? T(0) : 1 / (c * r);
   const Coins coins(coded.site);
   constexpr int kBits = 8 * sizeof(T) - 1;
   std::vector<uint32_t> bits;
+  T r = 0, c = 0, q = 0;
   for (size_t i = 0; i < u.size(); ++i) {
-    const uint64_t threshold = (uint64_t{1} << kBits) - Threshold(std::min(c * std::abs(u[i]) * q, T(1)), kBits);
-    bits.push_back(r > 0 && (u[i] < 0) != (coins.Draw(i, sizeof(T)) < threshold));
+    if (i % 1024 == 0) {
+      r = NormOf(std::vector<T>(u.begin() + i, u.begin() + std::min(i + 1024, u.size())), "2");
+      c = Nearer(r), q = r == 0 ? T(0) : Inverse(c * r, 1 / Unit(r, 1), 1);
+      coded.has("norm") ? Write(message, r) : Write(message, static_cast<uint8_t>(r > 0));
+    }
+    const uint64_t share = Threshold(std::min(c * std::abs(u[i]) * q, T(1)), kBits), half = uint64_t{1} << kBits;
+    const bool is_all = u[i] < 0 && share == half;  // 2 half: not a number of 64 bits
+    bits.push_back(is_all || coins.Draw(i, sizeof(T)) < (u[i] < 0 ? half + share : half - share));
   }
   WriteFields(message, bits, 1);
   return message;

@@ -130,20 +130,20 @@ size_t Sign(const Message& message, size_t at, size_t block, std::vector<T>& val
   return signs + (n + 7) / 8;
 }
 
-/// Plain and stochastic signs: a factor of the type Factor, then bits.
-template <typename Factor, typename T>
-size_t UnitSigns(const Message& message, size_t at, std::vector<T>& values) {
-  if (values.empty()) return at;
-  const Factor factor = Read<Factor>(message, at);
-  Require(sizeof(Factor) == 1 ? factor <= 1 : factor >= 0 && std::isfinite(factor), "an impossible factor");
-  at += sizeof(Factor);
-  for (size_t i = 0; i < values.size(); ++i)
-    values[i] = Read<uint8_t>(message, at + i / 8) >> (i % 8) & 1 ? -static_cast<T>(factor) : static_cast<T>(factor);
-  return at + (values.size() + 7) / 8;
-}
-
 inline bool Bit(const Message& message, size_t at, size_t bit) {
   return Read<uint8_t>(message, at + bit / 8) >> bit % 8 & 1;
+}
+
+/// Plain and stochastic signs: a factor of the type Factor for each block, then bits.
+template <typename Factor, typename T>
+size_t UnitSigns(const Message& message, size_t at, size_t block, std::vector<T>& values) {
+  const size_t signs = at + (values.size() + block - 1) / block * sizeof(Factor);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Factor factor = Read<Factor>(message, at + i / block * sizeof(Factor));
+    Require(sizeof(Factor) == 1 ? factor <= 1 : factor >= 0 && std::isfinite(factor), "an impossible factor");
+    values[i] = Bit(message, signs, i) ? -static_cast<T>(factor) : static_cast<T>(factor);
+  }
+  return signs + (values.size() + 7) / 8;
 }
 
 /// Positions of k elements among n, coded at byte `at`, which moves behind them.
@@ -183,7 +183,7 @@ size_t Sparse(const Message& message, size_t at, size_t k, std::vector<T>& value
 inline std::vector<size_t> Positions(const Coins& coins, size_t n, size_t k) {
   std::set<size_t> positions;
   // n L / 2^64 of a number of 64 bits, by its halves.
-  const uint64_t low = coins.Draw(0, 8) & 0xffffffff, high = coins.Draw(16, 8) & 0xffffffff;
+  const uint64_t low = coins.Draw(0, 8) & 0xffffffff, high = coins.Draw(1, 8) & 0xffffffff;
   const size_t shift = (high * n + (low * n >> 32)) >> 32;
   size_t begin = 0;
   for (size_t j = 0; j < k; ++j) {
@@ -396,10 +396,12 @@ std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded) {
     at = Cast(message, at, Binary16, values);
   else if (op == "bf16")
     at = Cast(message, at, UpperHalf, values);
-  else if (coded.spec == "sign:plain" || coded.spec == "ssign")
-    at = UnitSigns<uint8_t>(message, at, values);
+  else if (coded.spec == "sign:plain")
+    at = UnitSigns<uint8_t>(message, at, std::max<size_t>(values.size(), 1), values);
+  else if (coded.spec == "ssign")
+    at = UnitSigns<uint8_t>(message, at, 1024, values);
   else if (coded.spec == "ssign:norm")
-    at = UnitSigns<T>(message, at, values);
+    at = UnitSigns<T>(message, at, 1024, values);
   else if (op == "sign")
     at = Sign(message, at, coded.has("exact") ? std::max<size_t>(values.size(), 1) : 1024, values);
   else if (op == "topk")

@@ -56,14 +56,20 @@ class Coins {
 
   /// The draw of element i of the piece, for elements of 4 or 8 bytes.
   uint64_t Draw(size_t i, size_t element) const {
-    const auto half = [&](uint32_t from) -> uint64_t {
-      const size_t group = element == 4 ? 128 : 64, words = element == 4 ? 32 : 16;
-      Words counter = counter_;
-      counter[0] = static_cast<uint32_t>(16 * (i / group) + i % 16) + from;
-      const uint32_t word = Philox(counter, key0_, key1_, 7)[i % group / words];
-      return element == 8 ? word : i % 32 < 16 ? word & 0xffff : word >> 16;
-    };
-    return half(0) << 4 * element | half(0x80000000);
+    Words s = Block(static_cast<uint32_t>(i / 1024 * 16 + i % 16));
+    uint32_t word = 0;
+    for (size_t t = 0; t <= i % 1024 / (element == 4 ? 32 : 16); ++t) {
+      word = Rotated(s[0] + s[3], 7) + s[0];
+      const uint32_t shifted = s[1] << 9;
+      s[2] ^= s[0], s[3] ^= s[1], s[1] ^= s[2], s[0] ^= s[3], s[2] ^= shifted, s[3] = Rotated(s[3], 11);
+    }
+    const uint32_t lower = Block(0x80000000 + static_cast<uint32_t>(i / 4))[i % 4];
+    if (element == 8) return uint64_t{word} << 32 | lower;
+    return uint64_t{i % 32 < 16 ? word & 0xffff : word >> 16} << 16 | (lower & 0xffff);
+  }
+  /// Its complement.
+  uint64_t Down(size_t i, size_t element) const {
+    return (element == 4 ? 0xffffffff : ~uint64_t{0}) - Draw(i, element);
   }
 
   double Uniform() {
@@ -72,6 +78,13 @@ class Coins {
   }
 
  private:
+  static uint32_t Rotated(uint32_t x, int bits) { return x << bits | x >> (32 - bits); }
+  Words Block(uint32_t number) const {
+    Words counter = counter_;
+    counter[0] = number;
+    return Philox(counter, key0_, key1_, 7);
+  }
+
   static constexpr uint32_t kCompress = 0x9E3779B9, kMix = 0x85EBCA6B;
   uint32_t key0_, key1_;
   Words counter_, block_;

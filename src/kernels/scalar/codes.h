@@ -13,8 +13,9 @@ inline constexpr uint8_t kPowersOf3[] = {1, 3, 9, 27, 81, 243};
 /// Digits K of all bytes stand side by side: vectors take them as they lie. `bytes` is ceil(n / 5).
 template <int K>
 void TakeDigit(const uint8_t* in, size_t n, size_t bytes, uint16_t* codes) {
-  for (size_t j = 0; j + K * bytes < n && j < bytes; ++j)
-    codes[K * bytes + j] = in[j] < kPowersOf3[5] ? static_cast<uint16_t>(in[j] / kPowersOf3[K] % 3) : uint16_t{3};
+  const size_t begin = std::min(K * bytes, n), here = std::min(bytes, n - begin);  // counted: compilers make vectors
+  for (size_t j = 0; j < here; ++j)
+    codes[begin + j] = in[j] < kPowersOf3[5] ? static_cast<uint16_t>(in[j] / kPowersOf3[K] % 3) : uint16_t{3};
 }
 
 /// Codes 0 to 2, five to a byte.
@@ -22,9 +23,10 @@ inline void PackTernary(const uint16_t* codes, size_t n, std::byte* out) {
   auto* digits = reinterpret_cast<uint8_t*>(out);
   const size_t bytes = (n + 4) / 5;
   for (size_t j = 0; j < bytes; ++j) digits[j] = static_cast<uint8_t>(codes[j]);
-  for (size_t k = 1; k < 5; ++k)
-    for (size_t j = 0; j + k * bytes < n && j < bytes; ++j)
-      digits[j] = static_cast<uint8_t>(digits[j] + codes[k * bytes + j] * kPowersOf3[k]);
+  for (size_t k = 1; k < 5; ++k) {
+    const size_t begin = std::min(k * bytes, n), here = std::min(bytes, n - begin);
+    for (size_t j = 0; j < here; ++j) digits[j] = static_cast<uint8_t>(digits[j] + codes[begin + j] * kPowersOf3[k]);
+  }
 }
 
 /// Reads them; a byte that holds no five digits gives code 3.

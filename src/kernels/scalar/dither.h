@@ -32,6 +32,13 @@ void Leave(const Levels<T>& levels, std::span<T> u, const uint16_t* low, const u
   }
 }
 
+/// Elements that are not negative: so the code of an element, of any sign, is the sum of its height and its draw, cut.
+template <typename T>
+struct CountsDown {
+  std::span<const T> u;
+  bool operator()(size_t i) const { return !(u[i] < 0); }
+};
+
 template <typename T>
 void DitherEvenly(const Draws& draws, size_t first, const Levels<T>& levels, std::span<T> u, uint16_t* codes) {
   typename Bits<T>::Word threshold[kDrawBlock];
@@ -42,7 +49,7 @@ void DitherEvenly(const Draws& draws, size_t first, const Levels<T>& levels, std
     low[i] = static_cast<uint16_t>(below);
     threshold[i] = ThresholdOf(y - static_cast<T>(below));
   }
-  TossBlock<T>(draws, first, u.size(), threshold, up);
+  TossBlock<T>(draws, first, u.size(), threshold, CountsDown<T>{u}, up);
   Leave(levels, u, low, up, codes, LevelValue<T>);
 }
 
@@ -65,7 +72,7 @@ void DitherToPowers(const Draws& draws, size_t first, const Levels<T>& levels, s
     low[i] = static_cast<uint16_t>(level > 0 ? level : 0);
     threshold[i] = level > 0 ? of_mantissa : of_share;
   }
-  TossBlock<T>(draws, first, u.size(), threshold, up);
+  TossBlock<T>(draws, first, u.size(), threshold, CountsDown<T>{u}, up);
   Leave(levels, u, low, up, codes, BinaryLevelValue<T>);
 }
 

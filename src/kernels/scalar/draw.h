@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
 
 #include "base/draws.h"
 #include "kernels/bits.h"
@@ -15,16 +14,15 @@ namespace gradwire::kernels::scalar {
 /// Elements that a kernel with draws takes at once; it begins at a multiple of them.
 inline constexpr size_t kDrawBlock = 1024;
 
-/// A draw is a Word of uniform bits in two halves of kBits each. Half-words come from 16 blocks of Philox side by side,
-/// so that vectors of any width up to 16 lanes find them in place: no shuffles.
+/// A draw is a Word of uniform bits in two halves of kBits each. Upper halves come from 16 generators side by side, so
+/// that vectors of any width up to 16 lanes find them in place: no shuffles.
 template <typename T>
 struct Draw {
   using Word = typename Bits<T>::Word;
   static constexpr int kBits = 4 * sizeof(T);
+  static constexpr uint32_t kMask = static_cast<uint32_t>((uint64_t{1} << kBits) - 1);
   static constexpr size_t kLanes = 16;
-  static constexpr size_t kPerLane = 4 * 32 / kBits;     ///< half-words of a block
-  static constexpr size_t kGroup = kLanes * kPerLane;    ///< elements that 16 blocks serve
-  static constexpr uint32_t kLower = uint32_t{1} << 31;  ///< added to the block's number: lower halves
+  static constexpr size_t kGroup = kLanes * 32 / kBits;  ///< elements that one word of each lane serves
 };
 
 struct Counter {
@@ -47,61 +45,95 @@ inline Counter DrawnBlock(const Draws& draws, uint32_t block) {
   return c;
 }
 
-/// The halves of the elements of one group; `first_block` is 16 times its number, or that and kLower.
+/// Sixteen generators xoshiro128++ (Blackman and Vigna 2021), which passes BigCrush, each begun by a block of Philox: a
+/// step costs a third of Philox's, and a block of elements needs but 16 beginnings.
+class DrawLanes {
+ public:
+  static constexpr size_t kLanes = Draw<float>::kLanes;
+
+  /// Of the block of kDrawBlock elements that begins at `first`.
+  DrawLanes(const Draws& draws, size_t first) {
+    const auto number = static_cast<uint32_t>(first / kDrawBlock * kLanes);
+    for (uint32_t lane = 0; lane < kLanes; ++lane) {
+      const Counter c = DrawnBlock(draws, number + lane);
+      s0_[lane] = c.c0, s1_[lane] = c.c1, s2_[lane] = c.c2, s3_[lane] = c.c3;
+    }
+  }
+
+  /// The lanes' next words.
+  void Next(uint32_t* words) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const uint32_t s0 = s0_[lane], s1 = s1_[lane], s2 = s2_[lane] ^ s0, s3 = s3_[lane] ^ s1;
+      words[lane] = std::rotl(s0 + s3_[lane], 7) + s0;
+      s0_[lane] = s0 ^ s3, s1_[lane] = s1 ^ s2, s2_[lane] = s2 ^ s1 << 9, s3_[lane] = std::rotl(s3, 11);
+    }
+  }
+
+ private:
+  uint32_t s0_[kLanes], s1_[kLanes], s2_[kLanes], s3_[kLanes];
+};
+
+/// Upper halves of elements first .. first + n - 1; `first` is a multiple of kDrawBlock, n at most that; `halves` has
+/// room for all of the block.
 template <typename T>
-void DrawGroup(const Draws& draws, uint32_t first_block, uint32_t* halves) {
+void DrawHalves(const Draws& draws, size_t first, size_t n, uint32_t* halves) {
   constexpr size_t kLanes = Draw<T>::kLanes;
-  for (uint32_t lane = 0; lane < kLanes; ++lane) {
-    const Counter c = DrawnBlock(draws, first_block + lane);
-    const auto put = [&](size_t w, uint32_t word) {
-      if constexpr (Draw<T>::kBits == 16) {
-        halves[2 * kLanes * w + lane] = word & 0xffff;
-        halves[2 * kLanes * w + kLanes + lane] = word >> 16;
-      } else {
-        halves[kLanes * w + lane] = word;
-      }
-    };
-    put(0, c.c0), put(1, c.c1), put(2, c.c2), put(3, c.c3);
+  DrawLanes lanes(draws, first);
+  for (size_t i = 0; i < n; i += Draw<T>::kGroup) {
+    uint32_t words[kLanes];
+    lanes.Next(words);
+    for (size_t lane = 0; lane < kLanes; ++lane) halves[i + lane] = words[lane] & Draw<T>::kMask;
+    if constexpr (Draw<T>::kGroup > kLanes)
+      for (size_t lane = 0; lane < kLanes; ++lane) halves[i + kLanes + lane] = words[lane] >> 16;
   }
 }
 
-/// Halves of elements first .. first + n - 1, n up to kDrawBlock; `halves` has room for all of the block.
+/// Numbers of the blocks of Philox that lower halves come from, above those that lanes begin with.
+inline constexpr uint32_t kLowerBlocks = uint32_t{1} << 31;
+
+/// The lower half of element i's draw.
 template <typename T>
-void DrawHalves(const Draws& draws, size_t first, size_t n, uint32_t part, uint32_t* halves) {
-  const auto block = static_cast<uint32_t>(first / Draw<T>::kPerLane) + part;
-  for (size_t i = 0; i < n; i += Draw<T>::kGroup)
-    DrawGroup<T>(draws, block + static_cast<uint32_t>(i / Draw<T>::kPerLane), halves + i);
+uint32_t LowerHalf(const Draws& draws, size_t i) {
+  const Counter c = DrawnBlock(draws, kLowerBlocks + static_cast<uint32_t>(i / 4));
+  const uint32_t words[] = {c.c0, c.c1, c.c2, c.c3};
+  return words[i % 4] & Draw<T>::kMask;
 }
 
-/// happens[i]: whether the draw of element first + i is below threshold[i]. The upper half nearly always decides; lower
-/// ones are drawn for the block in which some element needs one.
+/// Whether element i's draw, whose upper half is known, is below a threshold; where it `counts_down`, whether its
+/// complement is: the upper half nearly always decides.
 template <typename T>
-void TossBlock(const Draws& draws, size_t first, size_t n, const typename Bits<T>::Word* threshold, uint16_t* happens) {
-  constexpr int kBits = Draw<T>::kBits;
+bool IsBelow(const Draws& draws, size_t i, uint32_t upper, bool counts_down, typename Bits<T>::Word threshold) {
+  const uint32_t turn = counts_down ? Draw<T>::kMask : 0;
+  const auto decides = static_cast<uint32_t>(threshold >> Draw<T>::kBits);
+  if ((upper ^ turn) != decides) return (upper ^ turn) < decides;
+  return (LowerHalf<T>(draws, i) ^ turn) < (threshold & Draw<T>::kMask);
+}
+
+/// happens[i]: IsBelow of element first + i. counts_down(i): its.
+template <typename T, typename CountsDown>
+void TossBlock(const Draws& draws, size_t first, size_t n, const typename Bits<T>::Word* threshold,
+               CountsDown&& counts_down, uint16_t* happens) {
   uint32_t upper[kDrawBlock];
-  DrawHalves<T>(draws, first, n, 0, upper);
+  DrawHalves<T>(draws, first, n, upper);
   uint32_t ties = 0;
   for (size_t i = 0; i < n; ++i) {
-    const auto decides = static_cast<uint32_t>(threshold[i] >> kBits);
-    happens[i] = upper[i] < decides;
-    ties |= static_cast<uint32_t>(upper[i] == decides);
+    const uint32_t half = upper[i] ^ (counts_down(i) ? Draw<T>::kMask : 0);
+    const auto decides = static_cast<uint32_t>(threshold[i] >> Draw<T>::kBits);
+    happens[i] = half < decides;
+    ties |= static_cast<uint32_t>(half == decides);
   }
   if (!ties) return;
-  uint32_t lower[kDrawBlock];
-  DrawHalves<T>(draws, first, n, Draw<T>::kLower, lower);
-  for (size_t i = 0; i < n; ++i)
-    if (upper[i] == threshold[i] >> kBits)
-      happens[i] = lower[i] < (threshold[i] & ((typename Bits<T>::Word{1} << kBits) - 1));
+  for (size_t i = 0; i < n; ++i) happens[i] = IsBelow<T>(draws, first + i, upper[i], counts_down(i), threshold[i]);
 }
 
 /// The draws of a block in full.
 template <typename T>
 void DrawWords(const Draws& draws, size_t first, std::span<typename Bits<T>::Word> words) {
-  uint32_t upper[kDrawBlock], lower[kDrawBlock];
-  DrawHalves<T>(draws, first, words.size(), 0, upper);
-  DrawHalves<T>(draws, first, words.size(), Draw<T>::kLower, lower);
+  uint32_t upper[kDrawBlock];
+  DrawHalves<T>(draws, first, words.size(), upper);
   for (size_t i = 0; i < words.size(); ++i)
-    words[i] = static_cast<typename Bits<T>::Word>(upper[i]) << Draw<T>::kBits | lower[i];
+    words[i] =
+        static_cast<typename Bits<T>::Word>(upper[i]) << Draw<T>::kBits | LowerHalf<T>(draws, first + i);
 }
 
 }  // namespace gradwire::kernels::scalar

@@ -16,13 +16,22 @@ T ScaleFor(T norm) {
   return norm < 1 / kFar ? kFar : norm > kFar ? 1 / kFar : T{1};
 }
 
-/// A norm near T's largest number could be rounded beyond it; the unit is then the next smaller one.
+/// The number so many before one above 0.
+template <typename T>
+T Before(T x, unsigned numbers) {
+  return std::bit_cast<T>(static_cast<typename Bits<T>::Word>(std::bit_cast<typename Bits<T>::Word>(x) - numbers));
+}
+
+/// A norm near T's largest number could be rounded beyond it; the unit is then the next smaller one. The inverse is such
+/// that no element up to the norm is above the highest level: rounded twice, it is at most two numbers too large.
 template <typename T>
 Levels<T> EvenLevels(uint32_t count, T norm) {
   const T scale = ScaleFor(norm), back = 1 / scale, most = static_cast<T>(count);
   T unit = norm * scale / most;
-  if (!std::isfinite(most * unit * back)) unit = std::nextafter(unit, T{0});
-  return {count, scale, unit, unit > 0 ? 1 / unit : T{0}, back};
+  if (!std::isfinite(most * unit * back)) unit = Before(unit, 1);
+  T per_unit = unit > 0 ? 1 / unit : T{0};
+  per_unit = Before(per_unit, norm * scale * per_unit > most ? 2 : 0);
+  return {count, scale, unit, per_unit, back};
 }
 
 /// 0, 2^-(count-1), ..., 1/2, 1 of a norm.

@@ -22,17 +22,17 @@ T MaxMagnitude(std::span<const T> u) {
 
 // Sums in the order of FORMAT.md, so that every instruction set, and any number of threads, gets the same bits.
 
-inline constexpr size_t kSumLanes = 16, kSumBlock = 1024;
+inline constexpr size_t kSumLanes = 64, kSumBlock = 1024;
 
-template <typename S>
-S Fold(std::array<S, kSumLanes> lanes) {
-  for (size_t width = kSumLanes / 2; width > 0; width /= 2)
+template <typename S, size_t kLanes>
+S Fold(std::array<S, kLanes> lanes) {
+  for (size_t width = kLanes / 2; width > 0; width /= 2)
     for (size_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
   return lanes[0];
 }
 
-/// Of terms first .. first + n - 1, n up to kSumBlock: lane j sums the block's terms j, j + 16, j + 32, ...; then the
-/// lanes are folded in halves.
+/// Of terms first .. first + n - 1, n up to kSumBlock: lane j sums the block's terms j, j + 64, j + 128, ...; then
+/// the lanes are folded in halves. (Fewer lanes would wait for their additions, longer than for the memory.)
 template <typename S, typename Term>
 S SumOfBlock(size_t first, size_t n, Term&& term) {
   std::array<S, kSumLanes> lanes{};

@@ -9,10 +9,9 @@
 
 namespace gradwire::kernels::scalar {
 
-/// Below n, nearly uniform (within n / 2^64 of it): from the words of the first block of the lower halves, which no
-/// stratum takes.
+/// Below n, nearly uniform (within n / 2^64 of it): from the first two lower halves, which no stratum takes.
 inline uint32_t DrawnStart(const Draws& draws, size_t n) {
-  const Counter c = DrawnBlock(draws, Draw<double>::kLower);
+  const Counter c = DrawnBlock(draws, kLowerBlocks);
   return static_cast<uint32_t>((uint64_t{c.c1} * n + (uint64_t{c.c0} * n >> 32)) >> 32);
 }
 
@@ -24,7 +23,7 @@ void DrawStrata(const Draws& draws, size_t n, size_t k, uint32_t* positions) {
   for (size_t first = 0; first < k; first += kDrawBlock) {
     const size_t some = std::min(kDrawBlock, k - first);
     uint32_t words[kDrawBlock];
-    DrawHalves<double>(draws, first, some, 0, words);
+    DrawHalves<double>(draws, first, some, words);
     for (size_t i = 0; i < some; ++i) {
       const auto j = static_cast<uint32_t>(first + i);
       const uint32_t one = j < longer ? 1 : 0;

@@ -7,10 +7,14 @@
 #define GRADWIRE_VECTOR_ADD_INL_H
 #endif
 
+#include <array>
+#include <type_traits>
+
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/kernels.h"
 #include "kernels/scalar/add.h"
+#include "kernels/scalar/norm.h"
 #include "kernels/vector/row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -35,34 +39,82 @@ class Finite {
   Row<T> any_;
 };
 
+template <size_t i>
+using Number = std::integral_constant<size_t, i>;
+
+/// s_j += s_(j + h) for h = half the lanes, a quarter, ..., 1; s_0.
+template <typename D>
+HWY_INLINE hn::TFromD<D> FoldLanes(D d, hn::Vec<D> lanes) {
+  if constexpr (hn::MaxLanes(d) * sizeof(hn::TFromD<D>) > 16) {
+    const hn::Half<D> half;
+    return FoldLanes(half, hn::Add(hn::LowerHalf(half, lanes), hn::UpperHalf(half, lanes)));
+  } else if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    return hn::GetLane(hn::Add(lanes, hn::Shuffle01(lanes)));
+  } else {
+    const auto two = hn::Add(lanes, hn::Shuffle1032(lanes));
+    return hn::GetLane(hn::Add(two, hn::Shuffle2301(two)));
+  }
+}
+
+/// A sum in the order of FORMAT.md, whose 64 lanes are four rows.
+template <typename T>
+class RowSum {
+ public:
+  HWY_INLINE RowSum() { rows_[0] = rows_[1] = rows_[2] = rows_[3] = ZeroRow<T>(); }
+  template <size_t row>
+  HWY_INLINE void Add(size_t k, Vec<T> terms) {
+    rows_[row].v[k] = hn::Add(rows_[row].v[k], terms);
+  }
+  HWY_INLINE T sum() const {
+    const Row<T> folded = Each<T>([&](size_t k) HWY_ATTR {
+      return hn::Add(hn::Add(rows_[0].v[k], rows_[2].v[k]), hn::Add(rows_[1].v[k], rows_[3].v[k]));
+    });
+    auto lanes = folded.v[0];  // of 16 lanes those 8 apart, then those 4 apart, ...
+    if constexpr (Row<T>::kVectors == 2) lanes = hn::Add(folded.v[0], folded.v[1]);
+    if constexpr (Row<T>::kVectors == 4)
+      lanes = hn::Add(hn::Add(folded.v[0], folded.v[2]), hn::Add(folded.v[1], folded.v[3]));
+    if constexpr (Row<T>::kVectors == 8)
+      lanes = hn::Add(hn::Add(hn::Add(folded.v[0], folded.v[4]), hn::Add(folded.v[2], folded.v[6])),
+                      hn::Add(hn::Add(folded.v[1], folded.v[5]), hn::Add(folded.v[3], folded.v[7])));
+    return FoldLanes(Tag<T>(), lanes);
+  }
+
+ private:
+  Row<T> rows_[4];
+};
+
 /// A block of a source: its elements of u are made from memory at each sweep, so that nothing is written before the
 /// block is known to be finite, and then once.
 template <typename T, bool kHasResidual>
 class Block {
  public:
-  /// `left`: where u - C(u) of this block goes; null: nowhere.
-  HWY_INLINE Block(const Source<T>& source, size_t first, T* left, bool fetches)
+  using Element = T;
+  /// It fetches the block that is `ahead` behind it.
+  HWY_INLINE Block(const Source<T>& source, size_t first, Fetching fetching, size_t ahead)
       : n_(HWY_MIN(kBlock, source.n - first)),
         v_(source.v.empty() ? kZeroBlock<T> : source.v.data() + first),
         factor_(source.scale),
         scale_(hn::Set(Tag<T>(), source.scale)),
         residual_(kHasResidual ? source.residual.data() + first : nullptr),
-        left_(left),
-        fetches_(fetches && !source.v.empty() && first + 2 * kBlock <= source.n) {}
+        left_(source.left.empty() ? nullptr : source.left.data() + first),
+        ahead_(ahead),
+        fetches_v_(fetching != Fetching::kNothing && !source.v.empty() && first + ahead + kBlock <= source.n),
+        fetches_residual_(fetching == Fetching::kAll && fetches_v_) {}
 
   HWY_INLINE size_t n() const { return n_; }
+  HWY_INLINE bool keeps() const { return left_ != nullptr; }
   HWY_INLINE size_t whole() const { return n_ / kRow * kRow; }
   /// Whether it is finite; else v counts as zero from here on.
   HWY_INLINE bool Check() {
     Finite<T> finite;
-    ForRows([&](const Row<T>& u) HWY_ATTR { finite.See(u); });
+    ForRows([&](auto, const Row<T>& u) HWY_ATTR { finite.See(u); });
     if (finite.all()) return true;
     DropV();
     return false;
   }
   HWY_INLINE void DropV() {
     v_ = kZeroBlock<T>;
-    fetches_ = false;
+    fetches_v_ = fetches_residual_ = false;
   }
 
   /// Row i / 16 of u; of the last one, which has fewer elements, LoadTail: the others are 0.
@@ -82,6 +134,7 @@ class Block {
       return scaled;
     });
   }
+  HWY_INLINE Row<T> LoadAny(size_t i) const { return i + kRow <= n_ ? Load(i) : LoadTail(i); }
   /// One element of it.
   HWY_INLINE T At(size_t i) const {
     const T scaled = factor_ * v_[i];
@@ -101,18 +154,24 @@ class Block {
     if (whole() < n_) StorePart(LoadTail(whole()), u + whole(), n_ - whole());
     return {u, n_};
   }
-  /// Asks for the next block's row (kernels::FetchesAhead).
+  /// Asks for a later block's row (kernels::FetchingOf).
   HWY_INLINE void Fetch(size_t i) const {
-    if (!fetches_) return;
-    hwy::Prefetch(v_ + kBlock + i);
-    if (kHasResidual) hwy::Prefetch(residual_ + kBlock + i);
+    if (fetches_v_) hwy::Prefetch(v_ + ahead_ + i);
+    if (kHasResidual && fetches_residual_) hwy::Prefetch(residual_ + ahead_ + i);
   }
 
-  /// see(u) of each row.
+  /// see(row number modulo 4, a constant, u) of each row.
   template <typename See>
   HWY_INLINE void ForRows(See&& see) const {
-    for (size_t i = 0; i < whole(); i += kRow) see(Load(i));
-    if (whole() < n_) see(LoadTail(whole()));
+    size_t i = 0;
+    for (; i + 4 * kRow <= n_; i += 4 * kRow) {
+      see(Number<0>(), Load(i)), see(Number<1>(), Load(i + kRow));
+      see(Number<2>(), Load(i + 2 * kRow)), see(Number<3>(), Load(i + 3 * kRow));
+    }
+    if (i < n_) see(Number<0>(), LoadAny(i));
+    if (i + kRow < n_) see(Number<1>(), LoadAny(i + kRow));
+    if (i + 2 * kRow < n_) see(Number<2>(), LoadAny(i + 2 * kRow));
+    if (i + 3 * kRow < n_) see(Number<3>(), LoadAny(i + 3 * kRow));
   }
   /// take(i, elements, u) of each row, which leaves in u what is left of it.
   template <typename Take>
@@ -130,59 +189,87 @@ class Block {
   }
 
  private:
-  const size_t n_;
+  size_t n_;
   const T* v_;
-  const T factor_;
-  const Vec<T> scale_;
-  const T* const residual_;
-  T* const left_;
-  bool fetches_;
+  T factor_;
+  Vec<T> scale_;
+  const T* residual_;
+  T* left_;
+  size_t ahead_;
+  bool fetches_v_, fetches_residual_;
 };
+
+/// One sweep over a block.
+template <typename Look, typename B>
+HWY_INLINE auto Sweep(const B& block) {
+  Look look;
+  block.ForRows([&](auto row, const auto& u) GRADWIRE_INLINED { look.See(row, u); });
+  return look.Seen();
+}
+
+/// Not inlined: it is rare. The block is copied: were its address given away, it would not live in registers.
+template <typename Look, typename B>
+HWY_NOINLINE auto SweepAgain(B block) {
+  return Sweep<Look>(block);
+}
+
+/// With v as zero where the block is not finite.
+template <typename Look, typename B>
+HWY_INLINE auto LookAt(B& block, bool& all_finite) {
+  const auto seen = Sweep<Look>(block);
+  if (HWY_LIKELY(seen.finite)) return seen;
+  all_finite = false;
+  block.DropV();
+  return SweepAgain<Look>(block);
+}
 
 template <typename T, bool kHasResidual, typename Encoder>
 HWY_INLINE bool EncodeBlocks(const Source<T>& source, Encoder& encoder) {
-  const bool fetches = FetchesAhead();
+  const Fetching fetching = FetchingOf(kHasResidual);
   bool all_finite = true;
   for (size_t first = 0; first < source.n; first += kBlock) {
-    Block<T, kHasResidual> block(source, first, source.left.empty() ? nullptr : source.left.data() + first, fetches);
-    Finite<T> finite;
-    encoder.Begin();
-    block.ForRows([&](const Row<T>& u) HWY_ATTR {
-      finite.See(u);
-      encoder.See(u);
-    });
-    if (!finite.all()) {
-      all_finite = false;
-      block.DropV();
-      encoder.Begin();
-      block.ForRows([&](const Row<T>& u) HWY_ATTR { encoder.See(u); });
-    }
-    encoder.End(first, block);
+    Block<T, kHasResidual> block(source, first, fetching, kBlock);
+    const auto seen = LookAt<typename Encoder::Look>(block, all_finite);
+    encoder.End(first, block, seen);
   }
   return all_finite;
 }
 
-/// Calls encoder.Begin(), See(u) for each row of a block, and End(first, block), for each block of a source. Returns
-/// whether all of u was finite.
+/// Encodes a source block by block. An Encoder::Look has See(row number modulo 4, u) for the rows of one, and Seen(),
+/// which says at least whether they were finite; End(first, block, seen) encodes it. Returns whether all of u was finite.
 template <typename T, typename Encoder>
 HWY_INLINE bool ForBlocksOf(const Source<T>& source, Encoder&& encoder) {
-  return source.residual.empty() ? EncodeBlocks<T, false>(source, encoder) : EncodeBlocks<T, true>(source, encoder);
+  using E = std::remove_reference_t<Encoder>;
+  return source.residual.empty() ? EncodeBlocks<T, false, E>(source, encoder)
+                                 : EncodeBlocks<T, true, E>(source, encoder);
 }
 
-class NoEncoder {
- public:
-  HWY_INLINE void Begin() {}
-  template <typename R>
-  HWY_INLINE void See(const R&) {}
+template <typename T>
+struct NoEncoder {
+  class Look {
+   public:
+    struct Result {
+      bool finite;
+    };
+    HWY_INLINE Look() {}  // written, as those of its members
+    template <size_t row>
+    HWY_INLINE void See(Number<row>, const Row<T>& u) {
+      finite_.See(u);
+    }
+    HWY_INLINE Result Seen() const { return {finite_.all()}; }
+
+   private:
+    Finite<T> finite_;
+  };
   template <typename B>
-  HWY_INLINE void End(size_t, const B& block) {
+  HWY_INLINE void End(size_t, const B& block, typename Look::Result) {
     block.TakeRows([](size_t, size_t, auto&) HWY_ATTR {});
   }
 };
 
 template <typename T>
 bool AddChecked(const Source<T>& source) {
-  return ForBlocksOf(source, NoEncoder());
+  return ForBlocksOf(source, NoEncoder<T>());
 }
 
 template <typename T>

@@ -43,13 +43,12 @@ HWY_INLINE Vec<float> FloatsOfCodes(hn::Vec<Shorts> codes) {
 template <typename Format>
 class CastEncoder {
  public:
+  using Look = NormRows<false, false>;
   HWY_INLINE CastEncoder(size_t n, std::byte* payload) : n_(n), payload_(payload) {}
 
-  HWY_INLINE void Begin() { norm_.Begin(); }
-  HWY_INLINE void See(const Row<float>& u) { norm_.See(u); }
   template <typename B>
-  HWY_INLINE void End(size_t first, const B& block) {
-    const int32_t exponent = scalar::ExponentFor<Format>(norm_.largest());
+  HWY_INLINE void End(size_t first, const B& block, const SeenNorm& seen) {
+    const int32_t exponent = scalar::ExponentFor<Format>(seen.largest);
     if (block.n() < kBlock || !scalar::ExactInFloat(exponent)) {
       float scratch[kBlock];
       return scalar::CastBlock<Format, float>(n_, first, block.Write(scratch), payload_);
@@ -69,7 +68,6 @@ class CastEncoder {
  private:
   const size_t n_;
   std::byte* payload_;
-  NormRows<false, false> norm_;
 };
 
 inline bool EncodeHalves(const Source<float>& source, std::byte* payload) {

@@ -33,6 +33,26 @@ HWY_INLINE Vec<int32_t> Truncated(Vec<float> v) {
 #endif
 }
 
+/// To the nearest, of such values.
+HWY_INLINE Vec<int32_t> Nearest(Vec<float> v) {
+#if HWY_TARGET == HWY_AVX3
+  return Vec<int32_t>{_mm512_cvtps_epi32(v.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return Vec<int32_t>{_mm256_cvtps_epi32(v.raw)};
+#else
+  return hn::NearestInt(v);
+#endif
+}
+
+/// Whether these bits are 0 in some lane.
+HWY_INLINE bool SomeZero(Vec<int32_t> v, int32_t bits) {
+#if HWY_TARGET == HWY_AVX3  // one instruction for two
+  return _mm512_testn_epi32_mask(v.raw, hn::Set(Ints(), bits).raw) != 0;
+#else
+  return !hn::AllFalse(Ints(), hn::Eq(hn::And(v, hn::Set(Ints(), bits)), hn::Zero(Ints())));
+#endif
+}
+
 /// The lower bytes, or 16 bits, of a row.
 template <typename Code>
 HWY_INLINE void StoreCodes(const Row<int32_t>& row, Code* to) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The draws of elements in vectors: Philox of seven rounds, 16 blocks side by side, where scalar/draw.h has them.
+// The draws of elements in vectors: 16 generators side by side, and Philox of seven rounds that begins them, where
+// scalar/draw.h has them.
 #if defined(GRADWIRE_VECTOR_DRAW_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADWIRE_VECTOR_DRAW_INL_H
 #undef GRADWIRE_VECTOR_DRAW_INL_H
@@ -13,12 +14,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradwire::kernels::HWY_NAMESPACE {
 
-/// Elements whose draws come from the same 16 blocks: eight rows of them.
-inline constexpr size_t kDrawGroup = scalar::Draw<float>::kGroup, kGroupRows = kDrawGroup / kRow;
-
 using Words = Tag<uint32_t>;
 
-/// Upper halves of the draws of float elements. Each block stands in the lower half of a 64-bit lane, where products
+/// Upper halves of the draws of float elements. Philox's blocks stand in the lower halves of 64-bit lanes, where products
 /// need no gathering: their upper halves move down, and what is left above is not looked at.
 class DrawRows {
  public:
@@ -32,34 +30,40 @@ class DrawRows {
     second0_ = hn::Set(d, static_cast<uint32_t>(p1) ^ Key0(draws, 1));
     second2_ = hn::Set(d, static_cast<uint32_t>(p0 >> 32) ^ Key1(draws, 1));
     second3_ = hn::Set(d, static_cast<uint32_t>(p0));
-    key0_2_ = hn::Set(d, Key0(draws, 2)), key1_2_ = hn::Set(d, Key1(draws, 2));
-    key0_3_ = hn::Set(d, Key0(draws, 3)), key1_3_ = hn::Set(d, Key1(draws, 3));
-    key0_4_ = hn::Set(d, Key0(draws, 4)), key1_4_ = hn::Set(d, Key1(draws, 4));
-    key0_5_ = hn::Set(d, Key0(draws, 5)), key1_5_ = hn::Set(d, Key1(draws, 5));
-    key0_6_ = hn::Set(d, Key0(draws, 6)), key1_6_ = hn::Set(d, Key1(draws, 6));
-  }
-
-  /// Of the group of elements that begins at `first`, a multiple of kDrawGroup: row i of it has its halves in Half(i).
-  HWY_INLINE void Draw(size_t first) {
-    constexpr Words d;
-    const auto block = static_cast<uint32_t>(first / kDrawGroup * kRow);
-    for (size_t k = 0; k < Row<uint32_t>::kVectors; ++k) {
-      const auto lanes = hn::Add(numbers_, hn::Set(d, block + static_cast<uint32_t>(k * Row<uint32_t>::kLanes)));
-      const Four even = Blocks(lanes), odd = Blocks(Upper(lanes));
-      words_[0].v[k] = Join(even.c0, odd.c0);
-      words_[1].v[k] = Join(even.c1, odd.c1);
-      words_[2].v[k] = Join(even.c2, odd.c2);
-      words_[3].v[k] = Join(even.c3, odd.c3);
+    for (uint32_t round = 2; round < kRounds; ++round) {
+      key0_[round] = Key0(draws, round);
+      key1_[round] = Key1(draws, round);
     }
   }
 
-  /// The k-th vector of row i's halves.
+  /// Of the block that begins at `first`, a multiple of kBlock.
+  HWY_INLINE void Begin(size_t first) {
+    constexpr Words d;
+    const auto number = static_cast<uint32_t>(first / kBlock * kRow);
+    for (size_t k = 0; k < Row<uint32_t>::kVectors; ++k) {
+      const auto lanes = hn::Add(numbers_, hn::Set(d, number + static_cast<uint32_t>(k * Row<uint32_t>::kLanes)));
+      const Four even = Blocks(lanes), odd = Blocks(Upper(lanes));
+      s0_.v[k] = Join(even.c0, odd.c0), s1_.v[k] = Join(even.c1, odd.c1);
+      s2_.v[k] = Join(even.c2, odd.c2), s3_.v[k] = Join(even.c3, odd.c3);
+    }
+  }
+
+  /// Goes on to the next two rows: the first of them has its halves in Half<0>(k), k-th vector, the second in Half<1>(k).
+  HWY_INLINE void Next() {
+    for (size_t k = 0; k < Row<uint32_t>::kVectors; ++k) {
+      const V s0 = s0_.v[k], s1 = s1_.v[k], s2 = hn::Xor(s2_.v[k], s0), s3 = hn::Xor(s3_.v[k], s1);
+      words_.v[k] = hn::Add(Rotated<7>(hn::Add(s0, s3_.v[k])), s0);
+      s0_.v[k] = hn::Xor(s0, s3), s1_.v[k] = hn::Xor(s1, s2);
+      s2_.v[k] = hn::Xor(s2, hn::ShiftLeft<9>(s1)), s3_.v[k] = Rotated<11>(s3);
+    }
+  }
   template <size_t i>
   HWY_INLINE Vec<uint32_t> Half(size_t k) const {
-    if constexpr (i % 2 == 0)
-      return hn::And(words_[i / 2].v[k], hn::Set(Words(), 0xffff));
+    static_assert(i < 2);
+    if constexpr (i == 0)
+      return hn::And(words_.v[k], hn::Set(Words(), 0xffff));
     else
-      return hn::ShiftRight<16>(words_[i / 2].v[k]);
+      return hn::ShiftRight<16>(words_.v[k]);
   }
 
  private:
@@ -69,7 +73,7 @@ class DrawRows {
     V c0, c1, c2, c3;
   };
 
-  static constexpr uint32_t kFactor0 = 0xD2511F53, kFactor1 = 0xCD9E8D57;
+  static constexpr uint32_t kFactor0 = 0xD2511F53, kFactor1 = 0xCD9E8D57, kRounds = 7;
 
   static HWY_INLINE uint32_t Key0(const Draws& draws, uint32_t round) { return draws.key[0] + round * 0x9E3779B9; }
   static HWY_INLINE uint32_t Key1(const Draws& draws, uint32_t round) { return draws.key[1] + round * 0xBB67AE85; }
@@ -84,9 +88,15 @@ class DrawRows {
     return hn::OddEven(hn::BitCast(Words(), hn::ShiftLeft<32>(hn::BitCast(Wide(), odd))), even);
   }
 
-  static HWY_INLINE Four Round(Four c, V key0, V key1) {
+  template <int kBits>
+  static HWY_INLINE V Rotated(V v) {
+    return hn::RotateRight<32 - kBits>(v);
+  }
+
+  HWY_INLINE Four Round(Four c, uint32_t round) const {
     const V p0 = Product(c.c0, kFactor0), p1 = Product(c.c2, kFactor1);
-    return {hn::Xor3(Upper(p1), c.c1, key0), p1, hn::Xor3(Upper(p0), c.c3, key1), p0};
+    return {hn::Xor3(Upper(p1), c.c1, hn::Set(Words(), key0_[round])), p1,
+            hn::Xor3(Upper(p0), c.c3, hn::Set(Words(), key1_[round])), p0};
   }
 
   /// Of the block numbers in the even lanes. They differ in one word only: the first two rounds have one product each.
@@ -94,27 +104,16 @@ class DrawRows {
     const V p0 = Product(block, kFactor0);
     const V p1 = Product(hn::Xor(Upper(p0), first_), kFactor1);
     Four c = {hn::Xor(Upper(p1), second0_), p1, hn::Xor(p0, second2_), second3_};
-    c = Round(c, key0_2_, key1_2_), c = Round(c, key0_3_, key1_3_), c = Round(c, key0_4_, key1_4_);
-    c = Round(c, key0_5_, key1_5_);
-    return Round(c, key0_6_, key1_6_);
+    for (uint32_t round = 2; round < kRounds; ++round) c = Round(c, round);
+    return c;
   }
 
   V numbers_;  ///< 0, 1, ...
-  // What is the same in all blocks, and the keys.
+  // What is the same in all blocks, and the keys of the later rounds.
   V first_, second0_, second2_, second3_;
-  V key0_2_, key1_2_, key0_3_, key1_3_, key0_4_, key1_4_, key0_5_, key1_5_, key0_6_, key1_6_;
-  Row<uint32_t> words_[4];
+  uint32_t key0_[kRounds], key1_[kRounds];
+  Row<uint32_t> s0_, s1_, s2_, s3_, words_;
 };
-
-/// The whole draw of element i of the piece.
-inline uint32_t WholeDraw(const Draws& draws, size_t i) {
-  const auto half = [&](uint32_t part) {
-    const scalar::Counter c = scalar::DrawnBlock(draws, static_cast<uint32_t>(i / kDrawGroup * kRow + i % kRow) + part);
-    const uint32_t words[] = {c.c0, c.c1, c.c2, c.c3}, word = words[i % kDrawGroup / (2 * kRow)];
-    return i % (2 * kRow) < kRow ? word & 0xffff : word >> 16;
-  };
-  return half(0) << 16 | half(scalar::Draw<float>::kLower);
-}
 
 }  // namespace gradwire::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

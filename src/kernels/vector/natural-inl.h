@@ -9,88 +9,97 @@
 #endif
 
 #include <cstring>
-#include <utility>
 
 #include "kernels/scalar/natural.h"
 #include "kernels/vector/add-inl.h"
-#include "kernels/vector/codes-inl.h"
-#include "kernels/vector/draw-inl.h"
+#include "kernels/vector/norm-inl.h"
+#include "kernels/vector/round-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradwire::kernels::HWY_NAMESPACE {
 
-/// Exponents of u after a draw, where the upper halves of draw and mantissa were equal somewhere.
-template <typename F, typename R>
-HWY_NOINLINE R SettlePowers(const Draws& draws, F u, size_t first, R row) {
+/// A row after its draws, where lower halves decide some: exponents stand where they stood, what is below them means
+/// nothing.
+template <typename F, typename H, typename R>
+HWY_NOINLINE R SettlePowers(const Draws& draws, F u, H upper, size_t first) {
   float elements[kRow];
-  int32_t exponents[kRow];
+  uint32_t halves[kRow];
+  int32_t raised[kRow];
   StoreRow(u, elements);
-  StoreRow(row, exponents);
+  StoreRow(upper, halves);
   for (size_t j = 0; j < kRow; ++j) {
     const auto bits = std::bit_cast<uint32_t>(elements[j]);
-    exponents[j] =
-        static_cast<int32_t>((bits >> 23 & 0xff) + static_cast<uint32_t>(WholeDraw(draws, first + j) < bits << 9));
+    const bool up = scalar::IsBelow<float>(draws, first + j, halves[j], /*counts_down=*/true, bits << 9);
+    raised[j] = static_cast<int32_t>(bits + (static_cast<uint32_t>(up) << 23));
   }
-  return LoadRow(exponents);
+  return LoadRow(raised);
 }
 
 class NaturalEncoder {
  public:
+  using Look = NormRows<false, false>;
   HWY_INLINE NaturalEncoder(const Draws& draws, size_t n, std::byte* payload)
-      : draws_(draws), n_(n), payload_(payload) {}
+      : draws_(draws), rows_(draws), n_(n), payload_(payload) {}
 
-  HWY_INLINE void Begin() {}
-  HWY_INLINE void See(const Row<float>&) {}
   template <typename B>
-  HWY_INLINE void End(size_t first, const B& block) {
-    if (block.n() < kBlock) {
+  HWY_INLINE void End(size_t first, const B& block, const SeenNorm& seen) {
+    if (block.n() < kBlock || seen.largest >= 0x1p127f) {  // which would round to infinity
       float scratch[kBlock];
       return scalar::NaturalBlock<float>(draws_, n_, first, block.Write(scratch), payload_);
     }
-    DrawRows rows(draws_);
-    for (size_t i = 0; i < kBlock; i += kDrawGroup) {
-      rows.Draw(first + i);
-      RoundGroup(rows, first, block, i, std::make_index_sequence<kGroupRows>());
-    }
+    block.keeps() ? RoundAll<true>(first, block) : RoundAll<false>(first, block);
   }
 
  private:
-  template <typename B, size_t... j>
-  HWY_INLINE void RoundGroup(const DrawRows& rows, size_t first, const B& block, size_t i,
-                             std::index_sequence<j...>) const {
-    (RoundOne<j>(rows, first, block, i + j * kRow), ...);
+  template <bool kKeeps, typename B>
+  HWY_INLINE void RoundAll(size_t first, const B& block) {
+    rows_.Begin(first);
+    for (size_t i = 0; i < kBlock; i += 2 * kRow) {
+      rows_.Next();
+      RoundOne<0, kKeeps>(first, block, i);
+      RoundOne<1, kKeeps>(first, block, i + kRow);
+    }
   }
 
-  template <size_t j, typename B>
-  HWY_INLINE void RoundOne(const DrawRows& rows, size_t first, const B& block, size_t i) const {
+  /// The draw is added to the mantissa: it carries into the exponent as often as that is due. The lower half and the
+  /// mantissa's last bits, left out, may still carry where all bits above them are ones: with 1 added there, zeros.
+  template <size_t j>
+  HWY_INLINE Row<int32_t> Raised(const Row<float>& u, size_t first) const {
+    Row<int32_t> raised;
+    bool close = false;
+    for (size_t k = 0; k < Row<float>::kVectors; ++k) {
+      const auto draw = hn::BitCast(Ints(), hn::ShiftLeft<7>(rows_.Half<j>(k)));
+      raised.v[k] = hn::Add(hn::Add(hn::BitCast(Ints(), u.v[k]), hn::Set(Ints(), 0x80)), draw);
+      if (HWY_UNLIKELY(SomeZero(raised.v[k], 0x7fff80))) close = true;
+    }
+    if (HWY_UNLIKELY(close))
+      return SettlePowers<Row<float>, Row<uint32_t>, Row<int32_t>>(draws_, u, Halves<j>(rows_), first);
+    return raised;
+  }
+
+  template <size_t j, bool kKeeps, typename B>
+  HWY_INLINE void RoundOne(size_t first, const B& block, size_t i) const {
     block.Fetch(i);
     Row<float> u = block.Load(i);
+    const Row<int32_t> raised = Raised<j>(u, first + i);
     Row<int32_t> exponents;
-    bool ties = false;
-    for (size_t k = 0; k < Row<float>::kVectors; ++k) {
-      const auto bits = hn::BitCast(Uints(), u.v[k]);
-      // Exponent and upper half of the mantissa; the sign is shifted out.
-      const auto rest = hn::Sub(hn::ShiftRight<8>(hn::Add(bits, bits)), rows.Half<j>(k));
-      const auto tie = hn::Eq(hn::And(rest, hn::Set(Uints(), 0xffff)), hn::Zero(Uints()));
-      if (HWY_UNLIKELY(!hn::AllFalse(Uints(), tie))) ties = true;
-      exponents.v[k] = hn::ShiftRight<16>(hn::BitCast(Ints(), hn::Add(rest, hn::Set(Uints(), 0xffff))));
-    }
-    if (HWY_UNLIKELY(ties)) exponents = SettlePowers(draws_, u, first + i, exponents);
     uint32_t negative = 0;
     for (size_t k = 0; k < Row<float>::kVectors; ++k) {
-      exponents.v[k] = hn::Min(exponents.v[k], hn::Set(Ints(), 254));
-      const auto none = hn::Eq(exponents.v[k], hn::Zero(Ints()));
-      const auto sign = hn::IfThenZeroElse(none, hn::And(hn::BitCast(Ints(), u.v[k]), hn::Set(Ints(), INT32_MIN)));
-      negative |= BitsOf<float>(hn::RebindMask(Floats(), hn::Lt(sign, hn::Zero(Ints()))), k);
-      u.v[k] = hn::Sub(u.v[k], hn::BitCast(Floats(), hn::Or(hn::ShiftLeft<23>(exponents.v[k]), sign)));
+      exponents.v[k] = hn::BitCast(Ints(), hn::ShiftRight<23>(hn::BitCast(Uints(), raised.v[k])));
+      const auto none =
+          hn::Eq(hn::And(raised.v[k], hn::Set(Ints(), Bits<float>::kInfinity)), hn::Zero(Ints()));
+      const auto power = hn::IfThenZeroElse(none, hn::And(raised.v[k], hn::Set(Ints(), -(1 << 23))));
+      negative |= BitsOf<float>(hn::RebindMask(Floats(), hn::Lt(power, hn::Zero(Ints()))), k);
+      if constexpr (kKeeps) u.v[k] = hn::Sub(u.v[k], hn::BitCast(Floats(), power));
     }
     StoreCodes(exponents, reinterpret_cast<uint8_t*>(payload_) + first + i);
     const auto bits = static_cast<uint16_t>(negative);
     std::memcpy(payload_ + n_ + (first + i) / 8, &bits, 2);
-    block.Store(i, u);
+    if constexpr (kKeeps) block.Store(i, u);
   }
 
   const Draws& draws_;  // a reference, as in DitherEncoder
+  DrawRows rows_;
   const size_t n_;
   std::byte* payload_;
 };

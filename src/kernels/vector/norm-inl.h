@@ -7,45 +7,55 @@
 #define GRADWIRE_VECTOR_NORM_INL_H
 #endif
 
-#include <array>
+#include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "kernels/scalar/norm.h"
+#include "kernels/vector/add-inl.h"
 #include "kernels/vector/codes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradwire::kernels::HWY_NAMESPACE {
 
-/// The largest magnitude and the sum for a norm, row by row.
+/// Such that neither sums nor levels need a scale: a norm is at most 2^10 times the largest magnitude.
+HWY_INLINE bool IsOrdinary(float largest) { return largest == 0 || (largest >= 0x1p-40f && largest <= 0x1p40f); }
+
+/// The largest magnitude and a norm of a block. The norm is one only where the largest magnitude is ordinary, or 0.
+struct SeenNorm {
+  float largest, norm;
+  bool finite;
+};
+
 template <bool kMagnitudes, bool kSquares>
 class NormRows {
  public:
-  HWY_INLINE void Begin() { largest_ = Each<uint32_t>(Nothing()), sum_ = ZeroRow<float>(); }
-  HWY_INLINE void See(const Row<float>& u) {
+  HWY_INLINE NormRows() : largest_(ZeroRow<uint32_t>()) {}
+
+  template <size_t row>
+  HWY_INLINE void See(Number<row>, const Row<float>& u) {
     for (size_t k = 0; k < Row<float>::kVectors; ++k) {
       const auto x = hn::Abs(u.v[k]);
       largest_.v[k] = hn::Max(largest_.v[k], hn::BitCast(Uints(), x));
-      if constexpr (kMagnitudes) sum_.v[k] = hn::Add(sum_.v[k], x);
-      if constexpr (kSquares) sum_.v[k] = hn::Add(sum_.v[k], hn::Mul(x, x));
+      if constexpr (kMagnitudes) sum_.template Add<row>(k, x);
+      if constexpr (kSquares) sum_.template Add<row>(k, hn::Mul(x, x));
     }
   }
-  HWY_INLINE float largest() const {
+  /// Magnitudes order like their bits.
+  HWY_INLINE SeenNorm Seen() const {
     auto all = largest_.v[0];
     for (size_t k = 1; k < Row<float>::kVectors; ++k) all = hn::Max(all, largest_.v[k]);
-    return std::bit_cast<float>(hn::GetLane(hn::MaxOfLanes(Uints(), all)));
-  }
-  HWY_INLINE float sum() const {
-    std::array<float, kRow> lanes;
-    StoreRow(sum_, lanes.data());
-    return scalar::Fold(lanes);
+    const uint32_t bits = hn::GetLane(hn::MaxOfLanes(Uints(), all));
+    const auto largest = std::bit_cast<float>(bits);
+    float norm = largest;
+    if constexpr (kMagnitudes) norm = std::max(sum_.sum(), largest);
+    if constexpr (kSquares) norm = std::max(std::sqrt(sum_.sum()), largest);
+    return {largest, norm, bits < Bits<float>::kInfinity};
   }
 
  private:
-  struct Nothing {
-    HWY_INLINE Vec<uint32_t> operator()(size_t) const { return hn::Zero(Uints()); }
-  };
   Row<uint32_t> largest_;
-  Row<float> sum_;
+  RowSum<float> sum_;
 };
 
 }  // namespace gradwire::kernels::HWY_NAMESPACE

@@ -18,6 +18,10 @@ namespace gradwire::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// Of a lambda that is called from several places of a loop, whose captures are to be in registers.
+#undef GRADWIRE_INLINED
+#define GRADWIRE_INLINED HWY_ATTR __attribute__((always_inline))
+
 inline constexpr size_t kRow = 16;
 
 /// Vectors of T, of at most a row.
@@ -85,17 +89,26 @@ HWY_INLINE bool MayStream(const T* to) {
 /// The mask of a row's k-th vector from a row of bits, and back.
 template <typename T>
 HWY_INLINE hn::Mask<Tag<T>> MaskOf(uint32_t bits, size_t k) {
+#if HWY_TARGET == HWY_AVX3  // where masks are bits
+  using Raw = decltype(hn::Mask<Tag<T>>::raw);
+  return {static_cast<Raw>(bits >> (k * Row<T>::kLanes))};
+#else
   const uint64_t of_vector = bits >> (k * Row<T>::kLanes) & ((uint32_t{1} << Row<T>::kLanes) - 1);
   uint8_t bytes[8];
   std::memcpy(bytes, &of_vector, 8);
   return hn::LoadMaskBits(Tag<T>(), bytes);
+#endif
 }
 
 template <typename T>
 HWY_INLINE uint32_t BitsOf(hn::Mask<Tag<T>> mask, size_t k) {
+#if HWY_TARGET == HWY_AVX3
+  return static_cast<uint32_t>(mask.raw) << (k * Row<T>::kLanes);
+#else
   uint8_t bytes[8] = {};
   hn::StoreMaskBits(Tag<T>(), mask, bytes);
   return (bytes[0] | uint32_t{bytes[1]} << 8) << (k * Row<T>::kLanes);
+#endif
 }
 
 }  // namespace gradwire::kernels::HWY_NAMESPACE

@@ -8,7 +8,6 @@
 #endif
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 #include "kernels/scalar/sign.h"
@@ -31,20 +30,34 @@ HWY_INLINE uint32_t TakeSigns(Vec<T> plus, Row<T>& u) {
 }
 
 template <typename T>
+class MagnitudeRows {
+ public:
+  struct Result {
+    T sum;
+    bool finite;
+  };
+  HWY_INLINE MagnitudeRows() {}  // written, as those of its members
+  template <size_t row>
+  HWY_INLINE void See(Number<row>, const Row<T>& u) {
+    finite_.See(u);
+    for (size_t k = 0; k < Row<T>::kVectors; ++k) sum_.template Add<row>(k, hn::Abs(u.v[k]));
+  }
+  HWY_INLINE Result Seen() const { return {sum_.sum(), finite_.all()}; }
+
+ private:
+  Finite<T> finite_;
+  RowSum<T> sum_;
+};
+
+template <typename T>
 class SignEncoder {
  public:
+  using Look = MagnitudeRows<T>;
   SignEncoder(std::byte* scales, uint8_t* bits) : scales_(scales), bits_(bits) {}
 
-  HWY_INLINE void Begin() { sum_ = ZeroRow<T>(); }
-  HWY_INLINE void See(const Row<T>& u) {
-    for (size_t k = 0; k < Row<T>::kVectors; ++k) sum_.v[k] = hn::Add(sum_.v[k], hn::Abs(u.v[k]));
-  }
   template <typename B>
-  HWY_INLINE void End(size_t first, const B& block) {
-    std::array<T, kRow> lanes;
-    StoreRow(sum_, lanes.data());
-    const T mean = scalar::Fold(lanes) / static_cast<T>(block.n()),
-            scale = std::min(mean, std::numeric_limits<T>::max());
+  HWY_INLINE void End(size_t first, const B& block, typename Look::Result seen) {
+    const T mean = seen.sum / static_cast<T>(block.n()), scale = std::min(mean, std::numeric_limits<T>::max());
     std::memcpy(scales_ + first / kBlock * sizeof(T), &scale, sizeof(T));
     const auto plus = hn::Set(Tag<T>(), scale);
     uint8_t* bits = bits_ + first / 8;
@@ -57,7 +70,6 @@ class SignEncoder {
  private:
   std::byte* scales_;
   uint8_t* bits_;
-  Row<T> sum_;
 };
 
 template <typename T>

@@ -59,17 +59,16 @@ class Collector {
 /// Large ones are collected in a block's first sweep, which waits for the memory anyway.
 template <bool kHasResidual>
 HWY_INLINE bool CollectFrom(const Source<float>& source, uint32_t least, size_t limit, Candidates<float>& found) {
-  const bool fetches = FetchesAhead();
+  const Fetching fetching = FetchingOf(kHasResidual);
   bool all_finite = true;
   Collector collector(least, found);
   while (found.next < source.n && collector.count() <= limit) {
     const size_t first = found.next;
     const float* const left = source.left.empty() ? nullptr : source.left.data();
-    Block<float, kHasResidual> block(source, first, source.left.empty() ? nullptr : source.left.data() + first,
-                                     fetches);
+    Block<float, kHasResidual> block(source, first, fetching, kBlock);
     Finite<float> finite;
     collector.Begin(first);
-    block.ForRows([&](const Row<float>& row) HWY_ATTR {
+    block.ForRows([&](auto, const Row<float>& row) GRADWIRE_INLINED {
       finite.See(row);
       collector.See(row);
     });
@@ -77,7 +76,7 @@ HWY_INLINE bool CollectFrom(const Source<float>& source, uint32_t least, size_t 
       all_finite = false;
       block.DropV();
       collector.Begin(first);
-      block.ForRows([&](const Row<float>& row) HWY_ATTR { collector.See(row); });
+      block.ForRows([&](auto, const Row<float>& row) HWY_ATTR { collector.See(row); });
     }
     found.next = first + block.n();
     if (left == nullptr) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stochastic signs of floats whose norm is known.
+// Stochastic signs of floats: norm, draws and bits of a block while it lies in the first-level cache.
 #if defined(GRADWIRE_VECTOR_TOSS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADWIRE_VECTOR_TOSS_INL_H
 #undef GRADWIRE_VECTOR_TOSS_INL_H
@@ -8,81 +8,97 @@
 #endif
 
 #include <cstring>
-#include <utility>
 
 #include "kernels/scalar/toss.h"
-#include "kernels/vector/codes-inl.h"
-#include "kernels/vector/draw-inl.h"
+#include "kernels/vector/norm-inl.h"
+#include "kernels/vector/round-inl.h"
+#include "kernels/vector/sign-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradwire::kernels::HWY_NAMESPACE {
 
-/// Whether the draws of a row are below their thresholds, by bit, where some
-/// upper halves are equal.
-HWY_NOINLINE inline uint32_t SettleSigns(const Draws& draws, const Levels<float>& levels, const float* u,
-                                         size_t first) {
-  uint32_t below = 0;
-  for (size_t j = 0; j < kRow; ++j) {
-    const uint32_t threshold = 0x80000000 - static_cast<uint32_t>(scalar::Height(u[j], levels, 1.0f) * 0x1p31f);
-    below |= static_cast<uint32_t>(WholeDraw(draws, first + j) < threshold) << j;
-  }
-  return below;
+/// Bits of minus of a row where lower halves decide some.
+template <typename F, typename H>
+HWY_NOINLINE uint32_t SettleSigns(const Draws& draws, const Levels<float>& levels, F u, H upper, size_t first) {
+  float elements[kRow];
+  uint32_t halves[kRow], negative = 0;
+  StoreRow(u, elements);
+  StoreRow(upper, halves);
+  for (size_t j = 0; j < kRow; ++j)
+    negative |= static_cast<uint32_t>(scalar::IsNegative(draws, first + j, halves[j], elements[j], levels)) << j;
+  return negative;
 }
 
-template <size_t i>
-HWY_INLINE uint16_t TossRow(const Draws& draws, const DrawRows& rows, const Levels<float>& levels, const float* u,
-                            size_t first) {
-  const auto per_half = hn::Set(Floats(), levels.per_unit * 0x1p31f), most = hn::Set(Floats(), 0x1p31f);
-  uint32_t turned = 0, negative = 0, ties = 0;
-  for (size_t k = 0; k < Row<float>::kVectors; ++k) {
-    const auto x = hn::LoadU(Floats(), u + k * Row<float>::kLanes);
-    // 2^31, which no int holds, comes out as the bits of the unsigned number.
-    const auto height = hn::BitCast(Uints(), Truncated(hn::Min(hn::Mul(hn::Abs(x), per_half), most)));
-    const auto upper = hn::BitCast(Ints(), hn::ShiftRight<16>(hn::Sub(hn::Set(Uints(), 0x80000000), height)));
-    const auto half = hn::BitCast(Ints(), rows.Half<i>(k));
-    turned |= BitsOf<float>(hn::RebindMask(Floats(), hn::Lt(half, upper)), k);
-    negative |= BitsOf<float>(hn::Lt(x, hn::Zero(Floats())), k);
-    if (HWY_UNLIKELY(!hn::AllFalse(Ints(), hn::Eq(half, upper)))) ties = 1;
-  }
-  if (HWY_UNLIKELY(ties != 0)) turned = SettleSigns(draws, levels, u, first);
-  return static_cast<uint16_t>(turned ^ negative);
-}
+class TossEncoder {
+ public:
+  using Look = NormRows<false, true>;
+  HWY_INLINE TossEncoder(bool unit, const Draws& draws, std::byte* values, uint8_t* bits)
+      : unit_(unit), draws_(draws), rows_(draws), values_(values), bits_(bits) {}
 
-template <size_t... j>
-HWY_INLINE void TossGroup(const Draws& draws, const DrawRows& rows, const Levels<float>& levels, const float* u,
-                          size_t first, uint16_t* bits, std::index_sequence<j...>) {
-  ((bits[j] = TossRow<j>(draws, rows, levels, u + j * kRow, first + j * kRow)), ...);
-}
-
-inline void TossSigns(const Draws& draws, float norm, float factor, std::span<const float> u, std::span<float> left,
-                      uint8_t* bits) {
-  const Levels<float> levels = scalar::BinaryLevels(1, norm);
-  if (levels.scale != 1) return scalar::TossSigns<float>(draws, norm, factor, u, left, bits);
-  DrawRows rows(draws);
-  const auto plus = hn::Set(Floats(), factor), minus = hn::Neg(plus);
-  const size_t whole = u.size() / kDrawGroup * kDrawGroup;
-  for (size_t i = 0; i < whole; i += kDrawGroup) {
-    rows.Draw(i);
-    uint16_t of_rows[kGroupRows];
-    TossGroup(draws, rows, levels, u.data() + i, i, of_rows, std::make_index_sequence<kGroupRows>());
-    std::memcpy(bits + i / 8, of_rows, sizeof(of_rows));
-    if (left.empty()) continue;
-    for (size_t j = 0; j < kGroupRows; ++j)
-      for (size_t k = 0; k < Row<float>::kVectors; ++k) {
-        const size_t at = i + j * kRow + k * Row<float>::kLanes;
-        const auto sign = hn::IfThenElse(MaskOf<float>(of_rows[j], k), minus, plus);
-        hn::StoreU(hn::Sub(hn::LoadU(Floats(), u.data() + at), sign), Floats(), left.data() + at);
-      }
+  template <typename B>
+  HWY_INLINE void End(size_t first, const B& block, const SeenNorm& seen) {
+    if (block.n() < kBlock || !IsOrdinary(seen.largest)) {
+      float scratch[kBlock];
+      return scalar::TossSignsOfBlock<float>(unit_, draws_, first, block.Write(scratch), values_, bits_);
+    }
+    const float norm = seen.norm, value = unit_ ? static_cast<float>(norm > 0) : norm;
+    std::memcpy(values_ + first / kBlock * sizeof(float), &value, sizeof(float));
+    const Levels<float> levels = scalar::EvenLevels(1, norm);
+    block.keeps() ? TossAll<true>(levels, value, first, block) : TossAll<false>(levels, value, first, block);
   }
-  // What is left begins within a block: the specification takes that block, and
-  // of it what is missing.
-  const size_t first = whole / kBlock * kBlock, done = whole - first, n = u.size() - first;
-  if (done == n) return;
-  float rest[kBlock];
-  uint8_t rest_bits[kBlock / 8];
-  scalar::TossBlockOfSigns<float>(draws, first, levels, factor, u.subspan(first), {rest, n}, rest_bits);
-  std::memcpy(bits + whole / 8, rest_bits + done / 8, (n - done + 7) / 8);
-  if (!left.empty()) std::memcpy(left.data() + whole, rest + done, (n - done) * sizeof(float));
+
+ private:
+  template <bool kKeeps, typename B>
+  HWY_INLINE void TossAll(const Levels<float>& levels, float value, size_t first, const B& block) {
+    const auto per_half = hn::Set(Floats(), levels.per_unit * 0x1p15f);
+    rows_.Begin(first);
+    for (size_t i = 0; i < kBlock; i += 2 * kRow) {
+      rows_.Next();
+      TossOne<0, kKeeps>(levels, per_half, value, first, block, i);
+      TossOne<1, kKeeps>(levels, per_half, value, first, block, i + kRow);
+    }
+  }
+
+  /// Bits of minus: plus is where a half, the share of half the norm and the draw reach 1; see EvenRows.
+  template <size_t j>
+  HWY_INLINE uint32_t Negative(const Levels<float>& levels, Vec<float> per_half, const Row<float>& u,
+                               size_t first) const {
+    uint32_t negative = 0;
+    bool close = false;
+    for (size_t k = 0; k < Row<float>::kVectors; ++k) {
+      const auto share = hn::Add(Nearest(hn::Mul(u.v[k], per_half)), hn::Set(Ints(), 0x8001));
+      const auto sum = hn::Add(share, hn::BitCast(Ints(), rows_.Half<j>(k)));
+      if (HWY_UNLIKELY(SomeZero(sum, 0xfffe))) close = true;
+      negative |= BitsOf<float>(hn::RebindMask(Floats(), hn::Lt(sum, hn::Set(Ints(), 0x10000))), k);
+    }
+    if (HWY_UNLIKELY(close))
+      return SettleSigns<Row<float>, Row<uint32_t>>(draws_, levels, u, Halves<j>(rows_), first);
+    return negative;
+  }
+
+  template <size_t j, bool kKeeps, typename B>
+  HWY_INLINE void TossOne(const Levels<float>& levels, Vec<float> per_half, float value, size_t first, const B& block,
+                          size_t i) const {
+    block.Fetch(i);
+    Row<float> u = block.Load(i);
+    const auto bits = static_cast<uint16_t>(Negative<j>(levels, per_half, u, first + i));
+    std::memcpy(bits_ + (first + i) / 8, &bits, 2);
+    if constexpr (kKeeps) {
+      const auto plus = hn::Set(Floats(), value);
+      for (size_t k = 0; k < Row<float>::kVectors; ++k) u.v[k] = hn::Sub(u.v[k], Signed<float>(plus, bits, k));
+      block.Store(i, u);
+    }
+  }
+
+  const bool unit_;
+  const Draws& draws_;  // a reference, as in DitherEncoder
+  DrawRows rows_;
+  std::byte* values_;
+  uint8_t* bits_;
+};
+
+inline bool EncodeTossed(const Source<float>& source, bool unit, const Draws& draws, std::byte* values, uint8_t* bits) {
+  return HWY_NAMESPACE::ForBlocksOf<float>(source, TossEncoder(unit, draws, values, bits));
 }
 
 }  // namespace gradwire::kernels::HWY_NAMESPACE
