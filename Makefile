@@ -12,13 +12,14 @@ THREADLESS := $(STATISTICS)|CompressorLaws|ForeignPayload|BrokenOperators|RandK|
 export CCACHE_BASEDIR ?= $(CURDIR)
 
 .NOTPARALLEL:
-.PHONY: help setup build build-tests train test test-all test-torch python format clean
+.PHONY: help setup build build-tests train test test-all test-arm test-torch python format clean
 
 help:
 	@echo "make train     set up, build, and run $(CONFIG)"
 	@echo "                 CONFIG=file.yaml, DATA=folder (data.root), ARGS='--nproc 4 optimizer.lr=0.1 ...'"
 	@echo "make test      set up, build, and run the fast tests"
 	@echo "make test-all  the slow tests as well, and the torch-free ones under the sanitizers"
+	@echo "make test-arm  the core's bytes on aarch64: cross-built, its laws, golden files and kernels under qemu (slow)"
 	@echo "make test-torch V=2.13.0   the tests that concern torch against another version (5 GB in build-torch-V)"
 	@echo "make python    set up, and install the Python package beside its torch"
 	@echo "make build     set up, and build the program build/gradwire"
@@ -52,6 +53,11 @@ test-all: build-tests
 	$(TSAN_RUN) cmake --build build-tsan
 	$(TSAN_RUN) $(CTEST) --test-dir build-tsan -LE slow -E '$(THREADLESS)'
 
+test-arm:
+	@.ci/setup --arm
+	cmake --build build-arm
+	$(CTEST) --test-dir build-arm -E '$(STATISTICS)'
+
 test-torch:
 	@.ci/test-torch "$(V)"
 
@@ -62,4 +68,4 @@ format:
 	find include src hooks train tests -name '*.h' -o -name '*.cc' | xargs $$(command -v clang-format-14 || echo clang-format) -i
 
 clean:
-	rm -rf build build-asan build-tsan build-wheel build-torch-*
+	rm -rf build build-asan build-tsan build-arm build-wheel build-torch-*

@@ -79,6 +79,8 @@ CPP = {".h", ".cc", ".cu", ".cuh"}
 # A mode is known by its name where its row stands, and nowhere else.
 MODE_BY_NAME = re.compile(r'\bmode\s*[!=]=\s*"')
 MODES = "train/config/modes.cc"
+# A library of the host's: a build for another machine leaves out the tests that need it, by their files' names.
+RAPIDCHECK = re.compile(r"#include <rapidcheck\b")
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 ONLY_VERSION_IFS = "src/c10d/torch_compat.h"
 TOPS = ("include", "src", "hooks", "train", "tests")
@@ -143,6 +145,8 @@ def check_text(path, text):
         yield f"{path}: has no {once}"
     if posixpath.splitext(path)[1] in CPP and path != ONLY_VERSION_IFS and TORCH_VERSION.search(text):
         yield f"{path}: asks for torch's version, which only {ONLY_VERSION_IFS} may do"
+    if posixpath.splitext(path)[1] in CPP and RAPIDCHECK.search(text) and not path.endswith("_property_test.cc"):
+        yield f"{path}: includes RapidCheck, which only a _property_test.cc may do"
     if path.startswith("train/") and path != MODES and MODE_BY_NAME.search(text):
         yield f"{path}: compares train.mode's name; ask its row in {MODES}"
 

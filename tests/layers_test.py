@@ -105,6 +105,11 @@ class LayersTest(unittest.TestCase):
         files = {"hooks/hook.cc": "#if TORCH_VERSION_MINOR < 12\n#endif\n"}
         self.assert_reported(files, "hooks/hook.cc", "src/c10d/torch_compat.h")
 
+    def test_rapidcheck_in_a_test_with_other_tests_is_reported(self):
+        include = "#include <rapidcheck/gtest.h>\n"
+        self.assert_reported({"tests/wire/frame_test.cc": include}, "tests/wire/frame_test.cc", "_property_test.cc")
+        self.assertEqual(check({"tests/wire/frame_property_test.cc": include}), [])
+
     def test_a_mode_that_is_asked_for_by_name_is_reported(self):
         for text in ('if (config.train.mode == "local") return;', 'mode != "sync"'):
             self.assert_reported({"train/main.cc": text}, "train/main.cc", "train/config/modes.cc")

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "config/environment.h"
+#include "kernels/isa.h"
 #include "train/command_line.h"
 #include "train/config/modes.h"
 #include "train/convex/convex_run.h"
@@ -55,6 +56,7 @@ int Sweep(const CommandLine& line, const RunProcesses& run_processes) {
 int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processes, const ExchangeDoor& bench_door) {
   const CommandLine line = Parse(argc, argv);
   if (line.exit_code) return *line.exit_code;
+  kernels::FromEnvironment();  // also where no kernel runs: a name that is none would be found by the next command only
   if (line.command == Command::kTrain || line.command == Command::kSweep || line.command == Command::kBench)
     CheckVariables(VariablesSet(), Reader::kNobody);
   switch (line.command) {

@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <cstring>
 #include <functional>
 #include <numeric>
 #include <span>
@@ -15,87 +13,35 @@
 #include <vector>
 
 #include "base/draws.h"
+#include "kernels/codes.h"
 #include "kernels/kernels.h"
+#include "measure/operands.h"
 
 namespace gradwire::testing {
-
-/// Memory for one call: vectors of n elements that begin `offset` elements behind an aligned place, and as many bytes,
-/// which begin at an odd one. Everything that a kernel writes is in it, so two calls did the same if their memory is.
-template <typename T>
-class Operands {
- public:
-  using Word = typename kernels::Bits<T>::Word;
-
-  Operands(std::span<const T> values, size_t offset)
-      : n_(values.size()),
-        offset_(offset),
-        vectors_(3 * stride()),
-        words_(n_),
-        positions_(n_),
-        bytes_(n_ * sizeof(T) + 64) {
-    for (size_t i = 0; i < n_; ++i) {
-      u()[i] = values[i];
-      v()[i] = values[n_ - 1 - i];
-      w()[i] = values[(i + n_ / 3) % n_];
-      largest_ = std::max(largest_, std::abs(values[i]));
-    }
-    if (n_ > 0) std::memcpy(bytes().data(), values.data(), values.size_bytes());
-  }
-
-  size_t n() const { return n_; }
-  std::span<T> u() { return Vector(0); }
-  std::span<T> v() { return Vector(1); }
-  std::span<T> w() { return Vector(2); }
-  std::span<const T> cu() { return u(); }
-  std::span<const T> cv() { return v(); }
-  std::span<Word> words() { return words_; }
-  uint32_t* positions() { return positions_.data(); }
-  /// The values of u at first.
-  std::span<std::byte> bytes() { return std::span(bytes_).subspan(1, n_ * sizeof(T)); }
-  uint8_t* octets() { return reinterpret_cast<uint8_t*>(bytes().data()); }
-  /// The largest |u| at first.
-  T largest() const { return largest_; }
-  /// Of scales of blocks, in front of bits.
-  size_t scale_bytes() const { return (n_ + kernels::kBlock - 1) / kernels::kBlock * sizeof(T); }
-  /// Keeps what a kernel returned.
-  template <typename R>
-  void Keep(const R& result) {
-    const auto* begin = reinterpret_cast<const std::byte*>(&result);
-    results_.insert(results_.end(), begin, begin + sizeof(R));
-  }
-
-  bool operator==(const Operands& other) const {
-    const auto same = [](const auto& a, const auto& b) {
-      return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(a[0])) == 0);
-    };
-    return same(vectors_, other.vectors_) && same(words_, other.words_) && same(positions_, other.positions_) &&
-           same(bytes_, other.bytes_) && same(results_, other.results_);
-  }
-
- private:
-  size_t stride() const { return n_ + offset_ + 8; }
-  std::span<T> Vector(size_t i) { return std::span(vectors_).subspan(i * stride() + offset_, n_); }
-
-  size_t n_, offset_;
-  std::vector<T> vectors_;
-  std::vector<Word> words_;
-  std::vector<uint32_t> positions_;
-  std::vector<std::byte> bytes_;
-  std::vector<std::byte> results_;
-  T largest_ = 0;
-};
 
 template <typename T>
 struct KernelCase {
   std::string_view name;
   std::function<void(const kernels::Table<T>&, Operands<T>&)> call;
   size_t least = 0;                                     ///< elements that it needs
+  std::function<size_t(size_t)> bytes = nullptr;        ///< that it takes of n elements; null: as many as they have
   std::function<void(Operands<T>&)> prepare = nullptr;  ///< before the call, where there is something to do
 
-  void Prepare(Operands<T>& operands) const {
+  /// What it is called with.
+  Operands<T> Prepared(std::span<const T> values, size_t offset) const {
+    Operands<T> operands(values, offset, bytes ? bytes(values.size()) : values.size_bytes());
     if (prepare) prepare(operands);
+    return operands;
   }
 };
+
+/// Bytes of a number for each block of n elements.
+template <typename Number>
+size_t BytesOfBlocks(size_t n) {
+  return (n + kernels::kBlock - 1) / kernels::kBlock * sizeof(Number);
+}
+/// Bytes of n fields of `width` bits.
+constexpr size_t BytesOfBits(size_t n, size_t width = 1) { return (n * width + 7) / 8; }
 
 /// For kernels that take blocks of 1,024: call(first, n) of each.
 template <typename T, typename Call>
@@ -112,10 +58,10 @@ kernels::Source<T> SourceOf(Operands<T>& o, std::span<const T> v, std::span<T> r
 }
 
 /// Cases of an encoder that takes a whole source, encode(table, source, payload), and of its sum, sum(table, all, into,
-/// out), which reads what the specification wrote.
-template <typename T, typename Encode, typename Sum>
-void AddFused(std::vector<KernelCase<T>>& cases, std::string_view encoder, std::string_view decoder, Encode encode,
-              Sum sum) {
+/// out), which reads what the specification wrote; payloads of n elements have bytes(n).
+template <typename T, typename Bytes, typename Encode, typename Sum>
+void AddFused(std::vector<KernelCase<T>>& cases, std::string_view encoder, std::string_view decoder, Bytes bytes,
+              Encode encode, Sum sum) {
   using Table = kernels::Table<T>;
   using With = Operands<T>;
   const auto payload = [=](With& o) {
@@ -123,11 +69,14 @@ void AddFused(std::vector<KernelCase<T>>& cases, std::string_view encoder, std::
     encode(kernels::Isas().back()->table<T>(), kernels::Source<T>{o.n(), values, T{1}, {}, {}}, o.bytes().data());
   };
   const auto coded = [](With& o, T weight) { return kernels::Coded<T>{o.bytes().data(), weight}; };
-  cases.push_back(
-      {encoder, [=](const Table& t, With& o) { o.Keep(encode(t, SourceOf<T>(o, o.cu(), o.v()), o.bytes().data())); }});
-  cases.push_back({encoder, [=](const Table& t, With& o) {
+  cases.push_back({encoder,
+                   [=](const Table& t, With& o) { o.Keep(encode(t, SourceOf<T>(o, o.cu(), o.v()), o.bytes().data())); },
+                   0, bytes});
+  cases.push_back({encoder,
+                   [=](const Table& t, With& o) {
                      o.Keep(encode(t, kernels::Source<T>{o.n(), o.cu(), T(1) / 3, {}, {}}, o.bytes().data()));
-                   }});
+                   },
+                   0, bytes});
   cases.push_back({decoder,
                    [=](const Table& t, With& o) {
                      const auto one = coded(o, T(1) / 3), other = coded(o, T(-0.5));
@@ -136,14 +85,14 @@ void AddFused(std::vector<KernelCase<T>>& cases, std::string_view encoder, std::
                      o.Keep(sum(t, std::array{other}, Into::kStream, o.w()));
                      o.Keep(sum(t, std::span<const kernels::Coded<T>>(), Into::kWrite, o.u()));
                    },
-                   0, payload});
+                   0, bytes, payload});
 }
 
 /// What is wrong in the second of two payloads is found; the sum then means nothing.
-template <typename T, typename Sum>
-KernelCase<T> WrongCode(std::string_view decoder, Sum sum) {
+template <typename T, typename Bytes, typename Sum>
+KernelCase<T> WrongCode(std::string_view decoder, Bytes bytes, Sum sum) {
   return {decoder, [=](const kernels::Table<T>& t, Operands<T>& o) {
-            const std::vector<std::byte> zeros(o.bytes().size() + 64), wrong(zeros.size(), std::byte{0x7f});
+            const std::vector<std::byte> zeros(bytes(o.n())), wrong(zeros.size(), std::byte{0x7f});
             const std::array all = {kernels::Coded<T>{zeros.data(), T{1}}, kernels::Coded<T>{wrong.data(), T{1}}};
             o.Keep(sum(t, all, Into::kWrite, o.u()));
             std::fill(o.u().begin(), o.u().end(), T{0});
@@ -151,10 +100,15 @@ KernelCase<T> WrongCode(std::string_view decoder, Sum sum) {
 }
 
 template <typename T>
+size_t DitheredBytes(const kernels::Dithering& how, size_t n) {
+  return BytesOfBlocks<T>(n) + kernels::CodeSpace(2 * how.count + 1).bytes(n);
+}
+
+template <typename T>
 void AddDithered(std::vector<KernelCase<T>>& cases, const kernels::Dithering& how) {
   using Table = kernels::Table<T>;
   AddFused<T>(
-      cases, "EncodeDithered", "SumDithered",
+      cases, "EncodeDithered", "SumDithered", [=](size_t n) { return DitheredBytes<T>(how, n); },
       [=](const Table& t, const kernels::Source<T>& source, std::byte* payload) {
         return t.EncodeDithered(source, how, kDraws, payload);
       },
@@ -180,28 +134,31 @@ std::vector<KernelCase<T>> RoundingCases() {
   AddDithered<T>(cases, {.norm = Norm::kMax, .count = 7, .powers = true});
   AddFused<T>(
       cases, "EncodeNatural", "SumNatural",
+      [](size_t n) { return kernels::CodeSpace(sizeof(T) == 4 ? 512 : 4096).bytes(n); },
       [](const Table& t, const From& source, std::byte* payload) { return t.EncodeNatural(source, kDraws, payload); },
       [](const Table& t, All all, Into into, std::span<T> out) { return t.SumNatural(all, into, out); });
+  const auto casts = [](size_t n) { return BytesOfBlocks<int32_t>(n) + 2 * n; };
   AddFused<T>(
-      cases, "EncodeHalves", "SumHalves",
+      cases, "EncodeHalves", "SumHalves", casts,
       [](const Table& t, const From& source, std::byte* payload) { return t.EncodeHalves(source, payload); },
       [](const Table& t, All all, Into into, std::span<T> out) { return t.SumHalves(all, into, out); });
   AddFused<T>(
-      cases, "EncodeBfloats", "SumBfloats",
+      cases, "EncodeBfloats", "SumBfloats", casts,
       [](const Table& t, const From& source, std::byte* payload) { return t.EncodeBfloats(source, payload); },
       [](const Table& t, All all, Into into, std::span<T> out) { return t.SumBfloats(all, into, out); });
-  cases.push_back(WrongCode<T>("SumDithered", [](const Table& t, All all, Into into, std::span<T> out) {
-    return t.SumDithered(all, {.norm = Norm::kL2, .count = 7}, into, out);
-  }));
+  const kernels::Dithering seven = {.norm = Norm::kL2, .count = 7};
+  cases.push_back(WrongCode<T>(
+      "SumDithered", [=](size_t n) { return DitheredBytes<T>(seven, n); },
+      [=](const Table& t, All all, Into into, std::span<T> out) { return t.SumDithered(all, seven, into, out); }));
+  const auto tossed = [](size_t n) { return BytesOfBlocks<T>(n) + BytesOfBits(n); };
   for (const bool unit : {false, true}) {
-    cases.push_back({"EncodeTossed", [=](const Table& t, With& o) {
-                       o.Keep(t.EncodeTossed(SourceOf<T>(o, o.cu(), o.v()), unit, kDraws, o.bytes().data(),
-                                             o.octets() + o.scale_bytes()));
-                     }});
-    cases.push_back({"EncodeTossed", [=](const Table& t, With& o) {
-                       const From source = {o.n(), o.cu(), T(1) / 3, {}, {}};
-                       o.Keep(t.EncodeTossed(source, unit, kDraws, o.bytes().data(), o.octets() + o.scale_bytes()));
-                     }});
+    const auto encode = [=](const Table& t, With& o, const From& source) {
+      o.Keep(t.EncodeTossed(source, unit, kDraws, o.bytes().data(), o.octets() + BytesOfBlocks<T>(o.n())));
+    };
+    cases.push_back(
+        {"EncodeTossed", [=](const Table& t, With& o) { encode(t, o, SourceOf<T>(o, o.cu(), o.v())); }, 0, tossed});
+    cases.push_back({"EncodeTossed",
+                     [=](const Table& t, With& o) { encode(t, o, From{o.n(), o.cu(), T(1) / 3, {}, {}}); }, 0, tossed});
   }
   cases.push_back({"DrawWords", [](const Table& t, With& o) {
                      EachBlock(o, [&](size_t at, size_t n) { t.DrawWords(kDraws, at, o.words().subspan(at, n)); });
@@ -259,9 +216,14 @@ std::vector<KernelCase<T>> LargestCases() {
     t.KeepLargest({kernels::MagnitudeBits(values[0]), 2}, finding.found);
     finding.Keep();
   };
-  const auto sum = [](const Table& t, With& o, size_t payloads, Into into) {
+  const auto kept_of = [](size_t n) {
     std::vector<uint32_t> positions;
-    for (uint32_t i = 0; i < o.n(); i += 1 + i % 7) positions.push_back(i);
+    for (uint32_t i = 0; i < n; i += 1 + i % 7) positions.push_back(i);
+    return positions;
+  };
+  const auto kept_bytes = [=](size_t n) { return kept_of(n).size() * sizeof(T); };
+  const auto sum = [=](const Table& t, With& o, size_t payloads, Into into) {
+    const std::vector<uint32_t> positions = kept_of(o.n());
     const kernels::Kept<T> kept = {positions.data(), o.bytes().data(), positions.size(), T(1.5), T(1) / 3};
     t.SumKept(std::vector<kernels::Kept<T>>(payloads, kept), into, o.v());
   };
@@ -277,6 +239,10 @@ std::vector<KernelCase<T>> LargestCases() {
     std::iota(o.positions(), o.positions() + k, uint32_t{7});
     t.ReadLowBits(o.bytes(), width, {o.positions(), k});
   };
+  const auto low_case = [=](unsigned width) {  // whose bytes end with the last position's bits
+    return KernelCase<T>{"ReadLowBits", [=](const Table& t, With& o) { low(t, o, width); }, 0,
+                         [=](size_t n) { return BytesOfBits(n, width); }};
+  };
   return {
       {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, o.v(), 0, 100); }},
       {"CollectLarge", [=](const Table& t, With& o) { collect(o, t, o.v(), o.largest() / 3, 10); }},
@@ -284,15 +250,17 @@ std::vector<KernelCase<T>> LargestCases() {
       {"FindThreshold", [=](const Table& t, With& o) { keep(t, o, 1, 0); }},
       {"KeepLargest", [=](const Table& t, With& o) { keep(t, o, (o.n() + 9) / 10, 0); }},
       {"KeepLargest", [=](const Table& t, With& o) { keep(t, o, o.n() / 2, o.largest() / 5); }},
-      {"SumKept", [=](const Table& t, With& o) { sum(t, o, 3, Into::kAdd); }},
-      {"SumKept", [=](const Table& t, With& o) { sum(t, o, 2, Into::kWrite); }},
-      {"SumKept", [=](const Table& t, With& o) { sum(t, o, 70, Into::kStream); }},
+      {"SumKept", [=](const Table& t, With& o) { sum(t, o, 3, Into::kAdd); }, 0, kept_bytes},
+      {"SumKept", [=](const Table& t, With& o) { sum(t, o, 2, Into::kWrite); }, 0, kept_bytes},
+      {"SumKept", [=](const Table& t, With& o) { sum(t, o, 70, Into::kStream); }, 0, kept_bytes},
       {"ReadOnes", [=](const Table& t, With& o) { ones(t, o, 3, 8 * o.bytes().size() / 2, 8 * o.n()); }, 8},
       {"ReadOnes", [=](const Table& t, With& o) { ones(t, o, 70, 8 * o.bytes().size() - 1, 100); }, 40},
       {"ReadLowBits", [=](const Table& t, With& o) { low(t, o, 6); }},
       {"ReadLowBits", [=](const Table& t, With& o) { low(t, o, 0); }},
-      {"ReadLowBits", [=](const Table& t, With& o) { low(t, o, 16), low(t, o, 11); }},
-      {"ReadLowBits", [=](const Table& t, With& o) { low(t, o, 31); }},
+      low_case(6),
+      low_case(11),
+      low_case(16),
+      low_case(31),
       {"DrawStrata", [](const Table& t, With& o) { t.DrawStrata(kDraws, o.n(), (o.n() + 6) / 7, o.positions()); }, 1},
       {"DrawStrata", [](const Table& t, With& o) { t.DrawStrata(kDraws, 4000000000, o.n(), o.positions()); }, 1},
   };
@@ -304,6 +272,8 @@ std::vector<KernelCase<T>> KernelCases() {
   using Table = kernels::Table<T>;
   using With = Operands<T>;
   constexpr T kThird = T(1) / 3;
+  const auto bits = [](size_t n) { return BytesOfBits(n); };
+  const auto signs_bytes = [](size_t n) { return BytesOfBlocks<T>(n) + BytesOfBits(n); };
   std::vector<KernelCase<T>> cases = {
       {"AddChecked", [](const Table& t, With& o) { o.Keep(t.AddChecked(SourceOf(o, o.cu(), o.v()))); }},
       {"AddChecked", [](const Table& t, With& o) { o.Keep(t.AddChecked(SourceOf(o, o.cu(), {}))); }},
@@ -324,16 +294,18 @@ std::vector<KernelCase<T>> KernelCases() {
       {"SumOfSquares", [](const Table& t, With& o) { o.Keep(t.SumOfSquares(o.u(), 0.25)); }},
       {"SquaredDistance", [](const Table& t, With& o) { o.Keep(t.SquaredDistance(o.u(), o.v())); }},
       {"MeanMagnitude", [](const Table& t, With& o) { o.Keep(t.MeanMagnitude(o.u())); }, 1},
-      {"PackSigns", [](const Table& t, With& o) { t.PackSigns(o.u(), o.octets()); }},
+      {"PackSigns", [](const Table& t, With& o) { t.PackSigns(o.u(), o.octets()); }, 0, bits},
       {"SubtractSigns", [=](const Table& t, With& o) { t.SubtractSigns(o.u(), kThird); }},
       {"EncodeSigns",
        [](const Table& t, With& o) {
-         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), o.v()), o.bytes().data(), o.octets() + o.scale_bytes()));
-       }},
+         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), o.v()), o.bytes().data(), o.octets() + BytesOfBlocks<T>(o.n())));
+       },
+       0, signs_bytes},
       {"EncodeSigns",
        [](const Table& t, With& o) {
-         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), {}), o.bytes().data(), o.octets() + o.scale_bytes()));
-       }},
+         o.Keep(t.EncodeSigns(SourceOf(o, o.cu(), {}), o.bytes().data(), o.octets() + BytesOfBlocks<T>(o.n())));
+       },
+       0, signs_bytes},
       {"SumSigns",
        [=](const Table& t, With& o) {
          const std::byte* scales = reinterpret_cast<const std::byte*>(o.w().data());
@@ -343,13 +315,13 @@ std::vector<KernelCase<T>> KernelCases() {
          t.SumSigns(std::vector<kernels::Signs<T>>(70, other), Into::kWrite, o.v());
          t.SumSigns({}, Into::kWrite, o.w());
        },
-       1},
+       1, [](size_t n) { return n / 8 + BytesOfBits(n); }},
       {"SumSigns",
        [=](const Table& t, With& o) {
          const kernels::Signs<T> signs = {reinterpret_cast<const std::byte*>(o.w().data()), false, o.octets(), kThird};
          t.SumSigns(std::array{signs, signs}, Into::kStream, o.u());
        },
-       1},
+       1, bits},
   };
   for (const auto& more : {RoundingCases<T>(), LargestCases<T>()}) cases.insert(cases.end(), more.begin(), more.end());
   return cases;

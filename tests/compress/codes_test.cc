@@ -4,36 +4,15 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
+
+#include "support/packed_codes.h"
 
 namespace gradwire {
 namespace {
 
 using kernels::CodeSpace;
-
-std::vector<std::byte> Pack(CodeSpace space, const std::vector<uint16_t>& codes) {
-  std::vector<std::byte> bytes(space.bytes(codes.size()), std::byte{0xff});
-  kernels::ForBlocks(codes.size(), [&](size_t first, size_t n) {
-    space.Pack(codes.size(), first, std::span(codes).subspan(first, n), bytes.data());
-  });
-  return bytes;
-}
-
-std::vector<uint16_t> Unpack(CodeSpace space, const std::vector<std::byte>& bytes, size_t n) {
-  std::vector<uint16_t> codes(n);
-  kernels::ForBlocks(n, [&](size_t first, size_t count) {
-    space.Unpack(n, first, bytes.data(), std::span(codes).subspan(first, count));
-  });
-  return codes;
-}
-
-RC_GTEST_PROP(Codes, ReadBackAsTheyWereWritten, ()) {
-  const uint32_t symbols = *rc::gen::oneOf(rc::gen::inRange<uint32_t>(2, 20), rc::gen::inRange<uint32_t>(2, 65537));
-  const size_t n = *rc::gen::oneOf(rc::gen::inRange<size_t>(0, 40), rc::gen::inRange<size_t>(0, 3000));
-  const auto codes = *rc::gen::container<std::vector<uint16_t>>(
-      n, rc::gen::map(rc::gen::inRange<uint32_t>(0, symbols), [](uint32_t c) { return static_cast<uint16_t>(c); }));
-  RC_ASSERT(Unpack(CodeSpace(symbols), Pack(CodeSpace(symbols), codes), n) == codes);
-}
+using testing::Pack;
+using testing::Unpack;
 
 TEST(Codes, TakeAsFewBitsAsTheLargestNeeds) {
   EXPECT_EQ(CodeSpace(2).bytes(17), 3u);

@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 
 #include "gradwire/error.h"
 #include "support/variance.h"

@@ -4,22 +4,14 @@
 #include <map>
 
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 
-#include "compress/stream.h"
-#include "kernels/kernels.h"
 #include "support/measured_laws.h"
+#include "support/strata.h"
 
 namespace gradwire {
 namespace {
 
 using namespace testing;
-
-std::vector<uint32_t> Strata(size_t n, size_t k, uint64_t step) {
-  std::vector<uint32_t> positions(k);
-  kernels::DrawStrata<float>(DrawsOf(SiteOf(Piece::Whole(n), step)), n, k, positions.data());
-  return positions;
-}
 
 TEST(DrawStrata, KeepsEachElementEquallyOften) {  // also where strata are of two lengths
   constexpr int kDraws = 100000;
@@ -47,17 +39,6 @@ TEST(DrawStrata,
     const double share = kept[1] - kept[0] == 2 && kept[2] - kept[1] == 2 ? 2.0 / 16 : 1.0 / 16;
     EXPECT_NEAR(count, kDraws * share, 5 * std::sqrt(kDraws * share * (1 - share)));
   }
-}
-
-RC_GTEST_PROP(DrawStrata, GivesKDifferentPositionsThatAscendButAroundTheEnd, ()) {
-  const size_t n = *rc::gen::inRange<size_t>(1, 3000), k = *rc::gen::inRange<size_t>(1, n + 1);
-  std::vector<uint32_t> positions = Strata(n, k, *rc::gen::arbitrary<uint64_t>());
-  RC_ASSERT(std::ranges::max(positions) < n);
-  int falls = 0;
-  for (size_t j = 1; j < k; ++j) falls += positions[j] < positions[j - 1];
-  RC_ASSERT(falls <= 1);
-  std::ranges::sort(positions);
-  RC_ASSERT(std::ranges::adjacent_find(positions) == positions.end());
 }
 
 /// ||C(x) - x||^2.

@@ -2,35 +2,18 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 
 #include "compress/largest.h"
 #include "gradwire/error.h"
 #include "support/operators.h"
+#include "support/sorted_topk.h"
 
 namespace gradwire {
 namespace {
 
 using namespace testing;
-
-template <typename T>
-std::vector<T> TopK(const std::string& amount, const std::vector<T>& x) {
-  return Apply(*ParseCompressor("topk:" + amount), SiteOf(Piece::Whole(x.size())), x);
-}
-
-/// By a stable sort: larger magnitudes first, equal ones in the order of their positions.
-template <typename T>
-std::vector<T> Reference(size_t k, const std::vector<T>& x) {
-  std::vector<size_t> order(x.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, [&](size_t i, size_t j) { return std::abs(x[i]) > std::abs(x[j]); });
-  std::vector<T> kept(x.size());
-  for (size_t j = 0; j < std::min(k, x.size()); ++j) kept[order[j]] = x[order[j]];
-  return kept;
-}
 
 template <typename T>
 using Limits = std::numeric_limits<T>;
@@ -67,15 +50,6 @@ TYPED_TEST(TopKOf, OwesExactlyTheSmallest) {  // the squared residual is the sum
   std::ranges::sort(residual_out, by_magnitude);
   for (size_t i = 0; i < kKept; ++i) EXPECT_EQ(residual_out[i], 0);
   for (size_t i = 0; i < kNumel - kKept; ++i) EXPECT_EQ(residual_out[i + kKept], x[i]);
-}
-
-RC_GTEST_PROP(TopK, IsTheSortedReferenceForAnyVector, ()) {
-  const auto element =
-      rc::gen::oneOf(rc::gen::map(rc::gen::inRange(-3, 4), [](int i) { return static_cast<float>(i); }),
-                     rc::gen::map(rc::gen::inRange(-4000, 4000), [](int i) { return std::ldexp(1.5f, i / 32); }));
-  const auto x = *rc::gen::nonEmpty(rc::gen::container<std::vector<float>>(element));
-  const size_t k = *rc::gen::inRange<size_t>(1, x.size() + 2);
-  RC_ASSERT(TopK(std::to_string(k), x) == Reference(k, x));
 }
 
 /// What is found does not depend on the magnitude at which it is looked for first.

@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 
 #include "gradwire/error.h"
+#include "support/greedy_probabilities.h"
 #include "support/variance.h"
 
 namespace gradwire {
@@ -53,21 +53,6 @@ TEST(NuRand1, OmegaIsAttainedByEqualMagnitudes) {  // d - 1, in every draw
   EXPECT_DOUBLE_EQ(ErrorRatio(*ParseCompressor("nu_rand1"), SiteOf(Piece::Whole(8)), std::vector<double>(8, 1)), 7);
 }
 
-/// Wangni et al.'s algorithm 3 in its plainest form.
-std::vector<double> GreedyProbabilities(const std::vector<double>& x, double k) {
-  double norm = 0;
-  for (const double v : x) norm += std::abs(v);
-  std::vector<double> p;
-  for (const double v : x) p.push_back(std::min(k * std::abs(v) / norm, 1.0));
-  for (int round = 0; round < 4; ++round) {
-    double ones = 0, sum = 0;
-    for (const double v : p) (v == 1 ? ones : sum) += v;
-    if (!(sum > 0 && (k - ones) / sum > 1)) break;
-    for (double& v : p) v = std::min(v * (k - ones) / sum, 1.0);
-  }
-  return p;
-}
-
 TEST(NuRandK, VarianceAndCountAreTheFormulas) {  // sum x^2 (1/p - 1) and sum p
   const std::vector<double> x = Sample(), p = GreedyProbabilities(x, 3);
   double variance = 0, count = 0;
@@ -84,19 +69,6 @@ TEST(NuRandK, KeepsAllWhereKIsTheirNumber) {
   const std::vector<float> x = {1, -1e-20f, 0, 5};
   EXPECT_EQ(Send("nu_randk:4", x), x);
   EXPECT_EQ(SentBytes("nu_randk:4", x), 4u + 3 * 4 + 1);  // 3 of 4 positions: 3 bits
-}
-
-RC_GTEST_PROP(NuRandK, OmegaBoundsTheVarianceOfAnyVector, ()) {
-  const auto x = *rc::gen::nonEmpty(rc::gen::container<std::vector<double>>(
-      rc::gen::map(rc::gen::inRange(1, 1000), [](int i) { return std::pow(1.02, i); })));
-  const size_t k = *rc::gen::inRange<size_t>(1, x.size() + 1);
-  const std::vector<double> p = GreedyProbabilities(x, static_cast<double>(k));
-  double variance = 0;
-  for (size_t i = 0; i < x.size(); ++i) variance += x[i] * x[i] * (1 / p[i] - 1);
-  const double omega = static_cast<double>(x.size()) / static_cast<double>(k);
-  RC_ASSERT(variance <= omega * static_cast<double>(SquaredNorm(x)) * (1 + 1e-12));
-  if (k < x.size())
-    RC_ASSERT(*ParseCompressor("nu_randk:" + std::to_string(k))->omega(Piece::Whole(x.size())) == omega);
 }
 
 TEST(Bernoulli, SendsAllOrNothingAsOftenAsItsProbabilitySays) {

@@ -67,5 +67,26 @@ TEST(Environment, AnInstructionSetThatIsNoneIsItsOwnFault) {
   }
 }
 
+TEST(Environment, EveryCommandRefusesAnInstructionSetThatIsNone) {
+  setenv("GRADWIRE_FORCE_ISA", "mmx", /*overwrite=*/1);
+  for (const std::vector<const char*>& words :
+       std::vector<std::vector<const char*>>{{"list"},
+                                             {"keys"},
+                                             {"train", "no_such.yaml"},
+                                             {"sweep", "no_such.yaml", "run.seed=1,2"},
+                                             {"compare", "no_such_run"},
+                                             {"bench", "kernels"},
+                                             {"bench", "exchange"}}) {
+    std::vector<const char*> argv = {"gradwire"};
+    argv.insert(argv.end(), words.begin(), words.end());
+    argv.push_back(nullptr);
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(train::RunProgram(static_cast<int>(words.size()) + 1, argv.data(), nullptr), 2) << words[0];
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("GRADWIRE_FORCE_ISA=mmx: no such instruction set"))
+        << words[0];
+  }
+  unsetenv("GRADWIRE_FORCE_ISA");
+}
+
 }  // namespace
 }  // namespace gradwire

@@ -4,51 +4,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <iterator>
-#include <numeric>
-#include <random>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 
 #include "gradwire/error.h"
+#include "wire/coded_positions.h"
 
 namespace gradwire {
 namespace {
 
-using Bytes = std::vector<std::byte>;
-using Positions = std::vector<uint32_t>;
-
-Positions RandomPositions(size_t k, size_t d, uint64_t seed = 1) {
-  Positions all(d), positions;
-  std::iota(all.begin(), all.end(), uint32_t{0});
-  std::ranges::sample(all, std::back_inserter(positions), static_cast<std::ptrdiff_t>(k), std::mt19937_64(seed));
-  return positions;
-}
-
-Bytes Code(const Positions& positions, size_t d, std::byte before = std::byte{0xff}) {
-  const PositionCode code(positions.size(), d);
-  Bytes bytes(code.bytes(), before);
-  WritePositions(code, positions, bytes);
-  return bytes;
-}
-
-Positions Read(const Bytes& bytes, size_t k, size_t d) {
-  Positions positions(k + kPositionSlack);
-  ReadPositions(PositionCode(k, d), bytes, positions);
-  positions.resize(k);
-  return positions;
-}
-
-RC_GTEST_PROP(Positions, ReadBackAsTheyWereWritten, ()) {
-  const size_t d = *rc::gen::oneOf(rc::gen::inRange<size_t>(1, 70), rc::gen::inRange<size_t>(1, 70000));
-  const size_t k = *rc::gen::oneOf(rc::gen::inRange<size_t>(0, d + 1), rc::gen::inRange<size_t>(0, d / 50 + 1));
-  const Positions positions = RandomPositions(k, d, *rc::gen::arbitrary<uint64_t>());
-  const Bytes bytes = Code(positions, d);
-  RC_ASSERT(Read(bytes, k, d) == positions);
-  RC_ASSERT(Code(positions, d, std::byte{0}) == bytes);
-}
+using namespace testing;
 
 TEST(Positions, EverySubsetOfSmallSetsHasACodeOfItsOwn) {
   for (size_t d = 0; d <= 10; ++d)
@@ -68,12 +34,6 @@ TEST(Positions, OfHugeTensorsAreCodedUpTo2To31) {
   EXPECT_THROW(PositionCode(1, size_t{kNumel} + 1), Error);
 }
 
-/// log2 C(d, k): what any code needs.
-double Entropy(size_t k, size_t d) {
-  const auto log_factorial = [](size_t n) { return std::lgamma(static_cast<double>(n) + 1); };
-  return (log_factorial(d) - log_factorial(k) - log_factorial(d - k)) / std::log(2.0);
-}
-
 TEST(Positions, TakeLittleMoreThanTheirEntropy) {
   constexpr size_t kNumel = 65536;
   const auto ratio = [](size_t k) { return static_cast<double>(PositionCode(k, kNumel).bits()) / Entropy(k, kNumel); };
@@ -81,15 +41,6 @@ TEST(Positions, TakeLittleMoreThanTheirEntropy) {
   EXPECT_LE(ratio(655), 1.06);  // 1 %
   EXPECT_LE(ratio(6554), 1.1);  // 10 %: half a bit is more of a position that has 4.7
   EXPECT_EQ(PositionCode(655, kNumel).bytes(), 700u);
-}
-
-RC_GTEST_PROP(Positions, TakeAboutHalfABitEachMoreThanTheirEntropyAndNeverMoreThanABitAnElement, ()) {
-  const size_t d = *rc::gen::inRange<size_t>(1, 1000000), k = *rc::gen::inRange<size_t>(0, d / 3 + 1);
-  const double bits = static_cast<double>(PositionCode(k, d).bits()), entropy = Entropy(k, d);
-  RC_ASSERT(bits >= entropy - 1e-6 * entropy);
-  // For k << d a position costs x - log2(e x) + 1 bits more, with 1 <= x <= 2 by the choice of l: at most 2 - log2(e).
-  RC_ASSERT(bits <= entropy + 0.558 * static_cast<double>(k) + std::log2(static_cast<double>(k) + 1) / 2 + 3);
-  RC_ASSERT(PositionCode(d - k, d).bits() <= d);
 }
 
 TEST(Positions, OfNoneOrAllTakeNoBytesAndOfOneItsBits) {

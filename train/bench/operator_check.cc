@@ -75,8 +75,7 @@ template <typename T>
 void AddWrongKernels(const kernels::Isa& isa, const std::vector<float>& gradient, std::vector<std::string>& wrong) {
   const std::vector<T> values(gradient.begin(), gradient.end());
   for (const testing::KernelCase<T>& kernel : testing::KernelCases<T>()) {
-    testing::Operands<T> expected(values, 0), found(values, 0);
-    kernel.Prepare(expected), kernel.Prepare(found);
+    testing::Operands<T> expected = kernel.Prepared(values, 0), found = kernel.Prepared(values, 0);
     kernel.call(kernels::Isas().back()->table<T>(), expected);
     kernel.call(isa.table<T>(), found);
     const std::string name = fmt::format("{} of f{}", kernel.name, 8 * sizeof(T));
