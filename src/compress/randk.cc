@@ -63,7 +63,12 @@ class RandK final : public SparseOperator<RandK> {
         values[j] = source.v.empty() ? 0 : source.scale * source.v[positions[j]];
     } else {
       if (source.left.empty()) source.left = lane.scratch.Take<T>(source.n);
-      finite = TakeFrom(source, positions, Factor<T>(site.piece), values);
+      finite = kernels::AddChecked(source);
+      const T factor = Factor<T>(site.piece);
+      for (size_t j = 0; j < values.size(); ++j) {
+        values[j] = source.left[positions[j]];
+        source.left[positions[j]] -= factor * values[j];
+      }
     }
     if (options_.sent)
       WriteSparse<T>(values, positions, site.piece.numel, out);
@@ -92,31 +97,6 @@ class RandK final : public SparseOperator<RandK> {
   T Factor(const Piece& piece) const {
     if (options_.unscaled || piece.numel == 0) return 1;
     return static_cast<T>(static_cast<double>(piece.numel) / static_cast<double>(K(piece)));
-  }
-
-  /// values = u at the positions; what is left there is u - factor u. Part by part, which lie in the second-level cache.
-  /// Returns whether u is finite.
-  template <typename T>
-  static bool TakeFrom(const kernels::Source<T>& source, std::span<const uint32_t> positions, T factor,
-                       std::span<T> values) {
-    constexpr size_t kPart = 16 * kernels::kBlock;
-    bool finite = true;
-    for (size_t first = 0, j = 0; first < source.n; first += kPart) {
-      const kernels::Source<T> part = PartOf(source, first, std::min(kPart, source.n - first));
-      finite &= kernels::AddChecked(part);
-      for (; j < positions.size() && positions[j] < first + part.n; ++j) {
-        T& left = source.left[positions[j]];
-        values[j] = left;
-        left -= factor * left;
-      }
-    }
-    return finite;
-  }
-
-  template <typename T>
-  static kernels::Source<T> PartOf(const kernels::Source<T>& source, size_t first, size_t n) {
-    const auto part = [&](auto span) { return span.empty() ? span : span.subspan(first, n); };
-    return {n, part(source.v), source.scale, part(source.residual), part(source.left)};
   }
 
   /// Whether u is, of a source without memory.

@@ -52,10 +52,10 @@ const Isa& IsaFor(std::string_view forced) {
   return **found;
 }
 
-Fetching FetchingOf(bool has_residual) {
+Fetching FetchingOf([[maybe_unused]] bool has_residual, [[maybe_unused]] bool computes) {
 #if defined(__x86_64__)
   static const bool is_intel = __builtin_cpu_is("intel");
-  return is_intel ? Fetching::kAll : has_residual ? Fetching::kGradient : Fetching::kNothing;
+  return is_intel ? Fetching::kAll : has_residual && computes ? Fetching::kGradient : Fetching::kNothing;
 #else
   return Fetching::kNothing;
 #endif

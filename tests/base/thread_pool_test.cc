@@ -53,10 +53,11 @@ TEST(ThreadPool, UsesNoMoreThreadsThanAreAskedFor) {
   pool.Grow(8);
   Lane lane;
   std::atomic<int> now = 0, most = 0;
-  pool.Share(40, 2, lane, [&](size_t, Lane&) {
+  std::barrier both(2);
+  pool.Share(40, 2, lane, [&](size_t i, Lane&) {
     const int here = ++now;
     for (int seen = most; here > seen && !most.compare_exchange_weak(seen, here);) continue;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (i < 2) both.arrive_and_wait();  // the first two are two threads' at once, however busy the machine is
     --now;
   });
   EXPECT_EQ(most, 2);

@@ -78,6 +78,7 @@ template <bool kMagnitudes, bool kSquares>
 class DitherEncoder {
  public:
   using Look = NormRows<kMagnitudes, kSquares>;
+  static constexpr bool kComputes = true;
   HWY_INLINE DitherEncoder(const Dithering& how, const Draws& draws, size_t n, std::byte* payload)
       : how_(how), draws_(draws), rows_(draws), n_(n), payload_(payload) {}
 

@@ -38,6 +38,7 @@ HWY_NOINLINE R SettlePowers(const Draws& draws, F u, H upper, size_t first) {
 class NaturalEncoder {
  public:
   using Look = NormRows<false, false>;
+  static constexpr bool kComputes = true;
   HWY_INLINE NaturalEncoder(const Draws& draws, size_t n, std::byte* payload)
       : draws_(draws), rows_(draws), n_(n), payload_(payload) {}
 

@@ -59,7 +59,7 @@ class Collector {
 /// Large ones are collected in a block's first sweep, which waits for the memory anyway.
 template <bool kHasResidual>
 HWY_INLINE bool CollectFrom(const Source<float>& source, uint32_t least, size_t limit, Candidates<float>& found) {
-  const Fetching fetching = FetchingOf(kHasResidual);
+  const Fetching fetching = FetchingOf(kHasResidual, /*computes=*/false);
   bool all_finite = true;
   Collector collector(least, found);
   while (found.next < source.n && collector.count() <= limit) {

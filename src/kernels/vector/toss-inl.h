@@ -32,6 +32,7 @@ HWY_NOINLINE uint32_t SettleSigns(const Draws& draws, const Levels<float>& level
 class TossEncoder {
  public:
   using Look = NormRows<false, true>;
+  static constexpr bool kComputes = true;
   HWY_INLINE TossEncoder(bool unit, const Draws& draws, std::byte* values, uint8_t* bits)
       : unit_(unit), draws_(draws), rows_(draws), values_(values), bits_(bits) {}
 
