@@ -246,7 +246,7 @@ class Hook final : public DdpHook {
   WhenAnswer answer_;
   NamedTensors named_;  // where there may be another answer
   std::unique_ptr<HookParts<T>> parts_;
-  bool is_installed_ = false;  // whether ForReducer was called
+  bool is_installed_ = false;                  // whether ForReducer was called
   std::optional<OwnReduction> offered_, own_;  // where the Reducer's own suffices; and where it was told to use it
 };
 

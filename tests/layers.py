@@ -42,7 +42,7 @@ TRAIN = {
     "convex": ["config", "data", "launch", "report", "checkpoint", "loop"],
     "models": [],
     "join": ["config", "data", "launch"],
-    "bench_ranks": ["config", "data", "launch", "bench", "join"],
+    "bench_ranks": ["config", "data", "launch", "bench", "models", "join"],
     "network": ["config", "data", "launch", "report", "models", "join"],
     "async": ["config", "data", "launch", "report", "checkpoint", "loop", "models", "join", "network"],
 }

@@ -99,8 +99,9 @@ class DdpHook {
   /// Copies. Waits for the buckets under way.
   virtual RankMemory Save() = 0;
   /// Replaces step and memory, and, where `comm.when` is pays, the answer by the save's: then all ranks call it alike,
-  /// and a hook that has been exchanging compressed gradients goes on with dense ones itself. Throws Error, and changes nothing, where the memory is of other settings, with the
-  /// difference, or is not all that this hook keeps; a vector must be finite and of its parameter's size.
+  /// and a hook that has been exchanging compressed gradients goes on with dense ones itself. Throws Error, and changes
+  /// nothing, where the memory is of other settings, with the difference, or is not all that this hook keeps; a vector
+  /// must be finite and of its parameter's size.
   virtual void Load(uint64_t step, const RankMemory& memory) = 0;
   /// The same from all ranks of a job of another size, by gradwire::Reshard.
   virtual void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks) = 0;

@@ -70,8 +70,8 @@ WhenAnswer AnswerBy(const CommConfig& config, const PaysJob& job, int ranks, con
   const bool asked = PaysIsAsked(config);
   if (asked)
     return {true, cost.pays,
-            fmt::format("comm.when: pays: {} {}: {}", NameOf(parts), cost.pays ? "is taken" : "would lose, so that gradients stay dense",
-                        cost.reason)};
+            fmt::format("comm.when: pays: {} {}: {}", NameOf(parts),
+                        cost.pays ? "is taken" : "would lose, so that gradients stay dense", cost.reason)};
   if (cost.compressed_s <= cost.dense_s) return {};
   return {false, true,
           fmt::format("comm.when: {} is named and taken, where dense would be faster: {}; comm.when: pays stays dense "

@@ -25,9 +25,9 @@ double Exposed(double bytes, double bytes_per_s, double latency_s, double backwa
 double Compressed(const CostQuestion& question, double factor) {
   const LinkCosts& link = question.link;
   const double bytes = factor * static_cast<double>(question.compressed_bytes);
-  const double wire_s =
-      question.is_summed ? Exposed(bytes, link.sum_bytes_per_s, link.sum_latency_s, question.backward_s)
-                         : Exposed(bytes * Sharing(question), link.bytes_per_s, link.latency_s, question.backward_s);
+  const double wire_s = question.is_summed
+                            ? Exposed(bytes, link.sum_bytes_per_s, link.sum_latency_s, question.backward_s)
+                            : Exposed(bytes * Sharing(question), link.bytes_per_s, link.latency_s, question.backward_s);
   return factor * (question.encode_s + question.decode_s) + wire_s;
 }
 
@@ -40,16 +40,17 @@ std::string ReasonFor(const CostQuestion& question, const CostAnswer& answer) {
   const LinkCosts& link = question.link;
   const double compressed = static_cast<double>(question.compressed_bytes) / 1e6;
   return fmt::format(
-      "an exchange of dense gradients costs {} ({:.3g} MB at {}), a compressed one {} (encoding {}, decoding {}, {:.3g} "
+      "an exchange of dense gradients costs {} ({:.3g} MB at {}), a compressed one {} (encoding {}, decoding {}, "
+      "{:.3g} "
       "MB at {}, {} for the way){}: {}",
       TimeText(answer.dense_s), static_cast<double>(question.dense_bytes) / 1e6, RateText(link.sum_bytes_per_s),
       TimeText(answer.compressed_s), TimeText(question.encode_s), TimeText(question.decode_s), compressed,
       RateText(question.is_summed ? link.sum_bytes_per_s : link.bytes_per_s),
       TimeText(question.is_summed ? link.sum_latency_s : link.latency_s),
       question.backward_s > 0 ? fmt::format(", beside a backward pass of {}", TimeText(question.backward_s)) : "",
-      answer.pays                             ? "compression pays"
+      answer.pays                            ? "compression pays"
       : answer.compressed_s < answer.dense_s ? "too little to be sure of"
-                                              : "dense is faster");
+                                             : "dense is faster");
 }
 
 }  // namespace
@@ -57,10 +58,11 @@ std::string ReasonFor(const CostQuestion& question, const CostAnswer& answer) {
 CostAnswer Judge(const CostQuestion& question) {
   const LinkCosts& link = question.link;
   CostAnswer answer;
-  answer.dense_s = Exposed(static_cast<double>(question.dense_bytes), link.sum_bytes_per_s, link.sum_latency_s,
-                           question.backward_s);
+  answer.dense_s =
+      Exposed(static_cast<double>(question.dense_bytes), link.sum_bytes_per_s, link.sum_latency_s, question.backward_s);
   answer.compressed_s = Compressed(question, 1);
-  answer.pays = question.ranks > 1 && Compressed(question, kMargin) < answer.dense_s;
+  answer.pays = question.ranks > 1 && question.compressed_bytes < question.dense_bytes &&
+                Compressed(question, kMargin) < answer.dense_s;
   answer.reason = ReasonFor(question, answer);
   return answer;
 }
@@ -68,7 +70,7 @@ CostAnswer Judge(const CostQuestion& question) {
 std::string TimeText(double seconds) {
   return seconds >= 1      ? fmt::format("{:.3g} s", seconds)
          : seconds >= 1e-3 ? fmt::format("{:.3g} ms", 1e3 * seconds)
-                           : fmt::format("{:.2g} us", 1e6 * seconds);
+                           : fmt::format("{:.3g} us", 1e6 * seconds);
 }
 
 }  // namespace gradwire

@@ -14,7 +14,8 @@ struct LinkCosts {
   double sum_bytes_per_s = 0;  ///< of a dense all-reduce: 2 (n-1)/n of its bytes a second
 };
 
-/// How gradients would be exchanged, on each rank, and what is known of it. Bytes are those that a rank sends in a step.
+/// How gradients would be exchanged, on each rank, and what is known of it. Bytes are those that a rank sends in a
+/// step.
 struct CostQuestion {
   int ranks = 2;
   /// Ranks that share what was measured for one of them; 1: all of them were measured at once.
@@ -37,8 +38,8 @@ struct CostAnswer {
 
 /// A pure function: the same numbers give the same answer. Bytes travel beside the backward pass as long as it lasts;
 /// encoding and decoding take the cores that it needs, and are hidden by nothing. Compression pays where it is faster
-/// even if it took 1.1 times as long: dense is what costs nothing to stay with. So a faster link never makes
-/// compression pay that did not on a slower one, and neither do more compressed bytes.
+/// even if it took 1.1 times as long, and sends less: dense is what costs nothing to stay with. So a faster link never
+/// makes compression pay that did not on a slower one, and neither do more compressed bytes.
 CostAnswer Judge(const CostQuestion& question);
 
 /// "1.25 ms", "3.1 s", "12 us".

@@ -17,23 +17,10 @@ namespace {
 
 constexpr size_t kFirstBytes = size_t{1} << 18, kMostBytes = size_t{1} << 24;  // a bucket of tokens has 2^17
 constexpr size_t kGrowth = 4, kRounds = 3;
-constexpr double kSlowBytes = 5e7;                    // a second: from there on down a ring's sums wait for the link
-constexpr size_t kMostSample = size_t{1} << 21;       // floats: 8 MB each of gradient, residual and mean
-constexpr size_t kPayloads = 4;                       // decoded together, at most
+constexpr double kSlowBytes = 5e7;               // a second: from there on down a ring's sums wait for the link
+constexpr size_t kMostSample = size_t{1} << 21;  // floats: 8 MB each of gradient, residual and mean
+constexpr size_t kPayloads = 4;                  // decoded together, at most
 constexpr double kMostRounds = 9;
-
-/// `measure(bytes, rounds)` of growing size. What is next is decided by what all ranks know.
-template <typename Measure>
-LinkSpeed Grow(double seconds, Measure measure) {
-  double spent = 0;
-  for (size_t bytes = kFirstBytes;; bytes *= kGrowth) {
-    const LinkSpeed speed = measure(bytes, size_t{1});
-    const double once = 2 * speed.latency_s + static_cast<double>(bytes) / speed.bytes_per_s;
-    spent += once;
-    if (bytes < kMostBytes && spent + (1 + kRounds) * kGrowth * once < seconds) continue;
-    return spent + kRounds * once < seconds ? measure(bytes, kRounds) : speed;
-  }
-}
 
 double TimeOf(const std::function<void()>& work) {
   double seconds = 0;
@@ -44,14 +31,28 @@ double TimeOf(const std::function<void()>& work) {
   return seconds;
 }
 
-/// Seconds an element of one operator: encoding, and decoding of so many payloads.
+/// `measure(bytes, rounds)` of growing size. What is next is decided by the time that the slowest rank has spent, which
+/// all of them know: a machine with other work, or a link that drops packets, takes longer than its rate says.
+template <typename Measure>
+LinkSpeed Grow(Collective& collective, double seconds, Measure measure) {
+  double spent = 0;
+  for (size_t bytes = kFirstBytes;; bytes *= kGrowth) {
+    LinkSpeed speed;
+    const double mine[] = {TimeOf([&] { speed = measure(bytes, size_t{1}); })};
+    const double once = LargestOf(collective, mine)[0];
+    spent += once;
+    if (bytes < kMostBytes && spent + (1 + kRounds) * kGrowth * once < seconds) continue;
+    return spent + kRounds * once < seconds ? measure(bytes, kRounds) : speed;
+  }
+}
+
+/// Seconds an element of one operator: encoding, decoding of so many payloads, and what comes before both.
 struct Rates {
-  double encode_s = 0, decode_s = 0;
+  double encode_s = 0, decode_s = 0, prepare_s = 0;
 };
 
 Rates TimeSample(const std::string& spec, size_t numel, size_t payloads, bool remembers, double seconds) {
   Floats v(numel), residual(numel), mean(numel);
-  FillWithGradient(v.span(), 1), FillWithGradient(residual.span(), 2);
   OperatorTrial trial(spec, numel, payloads);
   const auto encode = [&](size_t worker) {
     if (remembers)
@@ -59,7 +60,11 @@ Rates TimeSample(const std::string& spec, size_t numel, size_t payloads, bool re
     else
       trial.Encode(worker, v.values());
   };
-  for (size_t worker = 1; worker < payloads; ++worker) encode(worker);
+  const double prepare_s = TimeOf([&] {
+    FillWithGradient(v.span(), 1);
+    std::ranges::reverse_copy(v.values(), residual.span().begin());
+    for (size_t worker = 1; worker < payloads; ++worker) encode(worker);
+  });
   std::vector<double> encode_s, decode_s;
   for (double spent = 0; encode_s.size() < kMostRounds && (encode_s.empty() || spent < seconds);) {
     encode_s.push_back(TimeOf([&] { encode(0); }));
@@ -67,15 +72,15 @@ Rates TimeSample(const std::string& spec, size_t numel, size_t payloads, bool re
     spent += encode_s.back() + decode_s.back();
   }
   const auto n = static_cast<double>(numel);
-  return {MedianInterval(encode_s).median / n, MedianInterval(decode_s).median / n};
+  return {MedianInterval(encode_s).median / n, MedianInterval(decode_s).median / n, prepare_s / n};
 }
 
 /// A sample as large as the time allows, by the time that a piece takes.
 Rates RatesOf(const Compressor& compressor, size_t numel, size_t payloads, bool remembers, double seconds) {
   const size_t piece = std::min(numel, kPieceNumel);
   const Rates first = TimeSample(compressor.spec(), piece, payloads, remembers, 0);
-  const double an_element = first.encode_s * static_cast<double>(payloads) + first.decode_s;
-  const double fits = seconds / 4 / std::max(an_element, 1e-12);
+  const double an_element = first.prepare_s + 2 * (first.encode_s + first.decode_s);
+  const double fits = seconds / 2 / std::max(an_element, 1e-12);
   if (fits < 2 * static_cast<double>(piece) || numel <= piece) return first;
   const size_t sample = std::min({numel, kMostSample, static_cast<size_t>(fits)});
   return TimeSample(compressor.spec(), sample, payloads, remembers, seconds / 2);
@@ -85,12 +90,12 @@ Rates RatesOf(const Compressor& compressor, size_t numel, size_t payloads, bool 
 
 LinkCosts MeasureLinkCosts(Collective& collective, const DenseSum& sum, double seconds) {
   const size_t peers = static_cast<size_t>(std::max(collective.size() - 1, 1));
-  const LinkSpeed messages = Grow(seconds / 2, [&](size_t bytes, size_t rounds) {
+  const LinkSpeed messages = Grow(collective, seconds / 2, [&](size_t bytes, size_t rounds) {
     return MeasureLink(collective, std::max<size_t>(bytes / peers, 1), rounds);
   });
   LinkCosts costs{messages.latency_s, messages.bytes_per_s, messages.latency_s, messages.bytes_per_s};
   if (messages.bytes_per_s < kSlowBytes) return costs;
-  const LinkSpeed sums = Grow(seconds / 2, [&](size_t bytes, size_t rounds) {
+  const LinkSpeed sums = Grow(collective, seconds / 2, [&](size_t bytes, size_t rounds) {
     return MeasureSums(collective, sum, bytes / sizeof(float), rounds);
   });
   costs.sum_latency_s = sums.latency_s, costs.sum_bytes_per_s = sums.bytes_per_s;

@@ -148,8 +148,8 @@ void CheckWhen(const CommConfig& config) {
   if (config.when != "auto" && config.when != "always" && config.when != "pays")
     throw ConfigError("comm.when", fmt::format("'{}' is unknown; expected auto, always or pays", config.when));
   if (config.when == "pays" && config.noise > 0)
-    throw ConfigError("comm.when", fmt::format("pays may send bare gradients, and comm.noise is {}; expected always",
-                                               config.noise));
+    throw ConfigError("comm.when",
+                      fmt::format("pays may send bare gradients, and comm.noise is {}; expected always", config.noise));
 }
 
 }  // namespace

@@ -17,11 +17,12 @@ constexpr uint64_t kDense = 44'695'848;  // ResNet-18's float32, which a ring of
 
 /// ef + sign on two cores of an AMD EPYC, two ranks: an update is 3.3 ms, encoding 1.2 of it (DESIGN.md).
 CostQuestion Signs(double bytes_per_s) {
-  return {.link = {.latency_s = 1e-4, .bytes_per_s = bytes_per_s, .sum_latency_s = 1e-4, .sum_bytes_per_s = bytes_per_s},
-          .dense_bytes = kDense,
-          .compressed_bytes = kDense / 32,
-          .encode_s = 8e-3,
-          .decode_s = 3e-3};
+  return {
+      .link = {.latency_s = 1e-4, .bytes_per_s = bytes_per_s, .sum_latency_s = 1e-4, .sum_bytes_per_s = bytes_per_s},
+      .dense_bytes = kDense,
+      .compressed_bytes = kDense / 32,
+      .encode_s = 8e-3,
+      .decode_s = 3e-3};
 }
 
 CostQuestion WithRate(CostQuestion question, double bytes_per_s) {
@@ -45,7 +46,7 @@ CostQuestion Random(std::mt19937_64& random) {
 }
 
 TEST(CostModel, AFastLoopbackIsDenseAndASlowLinkCompressed) {
-  EXPECT_FALSE(Judge(Signs(8e9)).pays) << Judge(Signs(8e9)).reason;  // memory to memory
+  EXPECT_FALSE(Judge(Signs(8e9)).pays) << Judge(Signs(8e9)).reason;       // memory to memory
   EXPECT_TRUE(Judge(Signs(1.25e8)).pays) << Judge(Signs(1.25e8)).reason;  // 1 Gbit/s
   EXPECT_TRUE(Judge(Signs(1.25e7)).pays);
 }
@@ -64,7 +65,8 @@ TEST(CostModel, MoreBandwidthNeverMakesCompressionPayMore) {
   int paid = 0, changed = 0;
   for (int i = 0; i < 20'000; ++i) {
     const CostQuestion slow = Random(random);
-    const CostQuestion fast = WithRate(slow, slow.link.bytes_per_s * (1 + 9 * std::uniform_real_distribution<>()(random)));
+    const CostQuestion fast =
+        WithRate(slow, slow.link.bytes_per_s * (1 + 9 * std::uniform_real_distribution<>()(random)));
     if (Judge(fast).pays) EXPECT_TRUE(Judge(slow).pays) << Judge(fast).reason << "\n" << Judge(slow).reason;
     paid += Judge(slow).pays, changed += Judge(slow).pays != Judge(fast).pays;
   }
@@ -120,6 +122,13 @@ TEST(CostModel, RanksOfAHostShareItsLink) {
   EXPECT_NEAR(Judge(question).compressed_s - alone, (16.0 / 7 - 1) * 1'396'745 / 1e8, 1e-6);
   question.ranks_per_host = 8;  // none leaves it
   EXPECT_EQ(Judge(question).compressed_s, alone);
+}
+
+TEST(CostModel, WhatSendsNoLessNeverPays) {
+  CostQuestion question = Signs(1e8);
+  question.compressed_bytes = question.dense_bytes;
+  question.link.bytes_per_s = 1e10;  // messages that are faster than sums, as over loopback
+  EXPECT_FALSE(Judge(question).pays);
 }
 
 TEST(CostModel, OneRankNeverPays) {

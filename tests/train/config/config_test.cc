@@ -133,8 +133,8 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.comm.start_iter = 7;
   config.comm.method = "ef", config.comm.compressor = "sign";  // auto would be replaced by them
   config.comm.when = "always";                                 // of the mode that is set
-  config.objective = {};            // a network alone takes milestones, and processes
-  config.objective.ema = 1;         // auto would be replaced by it
+  config.objective = {};                                       // a network alone takes milestones, and processes
+  config.objective.ema = 1;                                    // auto would be replaced by it
   config.objective.star_shift = false;
   config.data.root = DataConfig{}.root;  // the synthetic images have none
   config.run.launch = "processes";
