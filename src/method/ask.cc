@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::string_view kPays = "pays", kAlways = "always", kAuto = "auto";
 
-// Of the time that the question may take: the rest is left to machines with other work, on which what was quick may take
-// twice as long the next time.
+// Of the time that the question may take: the rest is left to machines with other work, on which what was quick may
+// take twice as long the next time.
 constexpr double kLinkShare = 0.35, kOperatorShare = 0.15;
 
 std::string NameOf(const ExchangeParts& parts) { return parts.method + " + " + parts.compressor->spec(); }

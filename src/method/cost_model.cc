@@ -28,7 +28,7 @@ double Compressed(const CostQuestion& question, double factor) {
   const double wire_s = question.is_summed
                             ? Exposed(bytes, link.sum_bytes_per_s, link.sum_latency_s, question.backward_s)
                             : Exposed(bytes * Sharing(question), link.bytes_per_s, link.latency_s, question.backward_s);
-  return factor * (question.encode_s + question.decode_s) + wire_s;
+  return factor * kWorkInExchange * (question.encode_s + question.decode_s) + wire_s;
 }
 
 std::string RateText(double bytes_per_s) {
@@ -61,6 +61,7 @@ CostAnswer Judge(const CostQuestion& question) {
   answer.dense_s =
       Exposed(static_cast<double>(question.dense_bytes), link.sum_bytes_per_s, link.sum_latency_s, question.backward_s);
   answer.compressed_s = Compressed(question, 1);
+  answer.work_s = kWorkInExchange * (question.encode_s + question.decode_s);
   answer.pays = question.ranks > 1 && question.compressed_bytes < question.dense_bytes &&
                 Compressed(question, kMargin) < answer.dense_s;
   answer.reason = ReasonFor(question, answer);

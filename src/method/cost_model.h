@@ -6,6 +6,11 @@
 
 namespace gradwire {
 
+/// What the operators' work costs in an exchange, as a multiple of what it costs by itself: threads change places,
+/// frames are summed up, and caches are the backward pass's. Two ranks on two cores over loopback took 52 ms for 31 ms
+/// of ef + sign's work, and 307 for 210 of qsgd:7's.
+inline constexpr double kWorkInExchange = 1.6;
+
 /// What carries gradients, as all ranks use it at once: the slowest rank's numbers.
 struct LinkCosts {
   double latency_s = 0;        ///< of an exchange of nothing with every other rank
@@ -24,14 +29,15 @@ struct CostQuestion {
   uint64_t dense_bytes = 0;       ///< of the all-reduce of a dense exchange
   uint64_t compressed_bytes = 0;  ///< of the messages
   bool is_summed = false;         ///< the messages are summed by an all-reduce as well
-  double encode_s = 0;            ///< of a rank's own gradient, residual included
-  double decode_s = 0;            ///< of all that it receives and its own
+  double encode_s = 0;            ///< of a rank's own gradient, residual included, by itself
+  double decode_s = 0;            ///< of all that it receives and its own, by itself
   double backward_s = 0;          ///< time beside which bytes may travel; 0 where it is not known
 };
 
 /// Seconds that a step is longer for its exchange.
 struct CostAnswer {
   double dense_s = 0, compressed_s = 0;
+  double work_s = 0;  ///< of compressed_s, what no backward pass hides
   bool pays = false;
   std::string reason;  ///< a sentence with these numbers
 };

@@ -10,14 +10,13 @@
 #include "measure/link.h"
 #include "measure/memory.h"
 #include "measure/operator_trial.h"
-#include "measure/statistics.h"
 
 namespace gradwire {
 namespace {
 
 constexpr size_t kFirstBytes = size_t{1} << 18, kMostBytes = size_t{1} << 24;  // a bucket of tokens has 2^17
 constexpr size_t kGrowth = 4, kRounds = 3;
-constexpr double kSlowBytes = 5e7;               // a second: from there on down a ring's sums wait for the link
+constexpr double kSlowBytes = 1.5e8;             // a second: from there on down a ring's sums wait for the link
 constexpr size_t kMostSample = size_t{1} << 21;  // floats: 8 MB each of gradient, residual and mean
 constexpr size_t kPayloads = 4;                  // decoded together, at most
 constexpr double kMostRounds = 9;
@@ -31,19 +30,30 @@ double TimeOf(const std::function<void()>& work) {
   return seconds;
 }
 
-/// `measure(bytes, rounds)` of growing size. What is next is decided by the time that the slowest rank has spent, which
-/// all of them know: a machine with other work, or a link that drops packets, takes longer than its rate says.
+/// `measure(bytes)` of growing size, and the best of some of the last: what a machine's other work costs is no property
+/// of the link. What is next is decided by the time that the slowest rank has spent, which all of them know.
 template <typename Measure>
 LinkSpeed Grow(Collective& collective, double seconds, Measure measure) {
   double spent = 0;
-  for (size_t bytes = kFirstBytes;; bytes *= kGrowth) {
+  LinkSpeed best;
+  size_t bytes = kFirstBytes;
+  for (size_t rounds = 0; rounds < kRounds;) {
     LinkSpeed speed;
-    const double mine[] = {TimeOf([&] { speed = measure(bytes, size_t{1}); })};
+    const double mine[] = {TimeOf([&] { speed = measure(bytes); })};
     const double once = LargestOf(collective, mine)[0];
     spent += once;
-    if (bytes < kMostBytes && spent + (1 + kRounds) * kGrowth * once < seconds) continue;
-    return spent + kRounds * once < seconds ? measure(bytes, kRounds) : speed;
+    const bool is_first = rounds == 0;
+    best = is_first
+               ? speed
+               : LinkSpeed{std::min(best.latency_s, speed.latency_s), std::max(best.bytes_per_s, speed.bytes_per_s)};
+    if (is_first && bytes < kMostBytes && spent + (1 + kRounds) * kGrowth * once < seconds) {
+      bytes *= kGrowth;
+      continue;
+    }
+    ++rounds;
+    if (spent + once > seconds) break;
   }
+  return best;
 }
 
 /// Seconds an element of one operator: encoding, decoding of so many payloads, and what comes before both.
@@ -72,7 +82,7 @@ Rates TimeSample(const std::string& spec, size_t numel, size_t payloads, bool re
     spent += encode_s.back() + decode_s.back();
   }
   const auto n = static_cast<double>(numel);
-  return {MedianInterval(encode_s).median / n, MedianInterval(decode_s).median / n, prepare_s / n};
+  return {std::ranges::min(encode_s) / n, std::ranges::min(decode_s) / n, prepare_s / n};
 }
 
 /// A sample as large as the time allows, by the time that a piece takes.
@@ -90,14 +100,13 @@ Rates RatesOf(const Compressor& compressor, size_t numel, size_t payloads, bool 
 
 LinkCosts MeasureLinkCosts(Collective& collective, const DenseSum& sum, double seconds) {
   const size_t peers = static_cast<size_t>(std::max(collective.size() - 1, 1));
-  const LinkSpeed messages = Grow(collective, seconds / 2, [&](size_t bytes, size_t rounds) {
-    return MeasureLink(collective, std::max<size_t>(bytes / peers, 1), rounds);
+  const LinkSpeed messages = Grow(collective, seconds / 2, [&](size_t bytes) {
+    return MeasureLink(collective, std::max<size_t>(bytes / peers, 1), 1);
   });
   LinkCosts costs{messages.latency_s, messages.bytes_per_s, messages.latency_s, messages.bytes_per_s};
   if (messages.bytes_per_s < kSlowBytes) return costs;
-  const LinkSpeed sums = Grow(collective, seconds / 2, [&](size_t bytes, size_t rounds) {
-    return MeasureSums(collective, sum, bytes / sizeof(float), rounds);
-  });
+  const LinkSpeed sums = Grow(collective, seconds / 2,
+                              [&](size_t bytes) { return MeasureSums(collective, sum, bytes / sizeof(float), 1); });
   costs.sum_latency_s = sums.latency_s, costs.sum_bytes_per_s = sums.bytes_per_s;
   return costs;
 }

@@ -21,7 +21,7 @@ const AdvisedRow& BestOf(const std::vector<AdvisedRow>& rows) {
 
 double SpeedUp(const CostAnswer& answer) { return answer.dense_s / std::max(answer.compressed_s, 1e-9); }
 
-double WireOf(const AdvisedRow& row) { return row.answer.compressed_s - row.question.encode_s - row.question.decode_s; }
+double WireOf(const AdvisedRow& row) { return row.answer.compressed_s - row.answer.work_s; }
 
 std::string Sentence(const AdvisedRow& best) {
   const CostAnswer& answer = best.answer;
@@ -66,7 +66,7 @@ std::string AdviceText(const std::vector<AdvisedRow>& rows, const AdviseOptions&
     text +=
         LineOf(names, row.name, row.question.compressed_bytes, Ms(row.question.encode_s), Ms(WireOf(row)),
                Ms(row.question.decode_s), row.answer.compressed_s, SpeedUp(row.answer), row.answer.pays ? "pays" : "");
-  return text + "\n" + Sentence(best);
+  return text + fmt::format("exchange = wire + {} (encode + decode)\n\n", kWorkInExchange) + Sentence(best);
 }
 
 std::string AdviceJson(const std::vector<AdvisedRow>& rows, const AdviseOptions& options, const std::string& link) {
