@@ -115,6 +115,13 @@ void GradientRoute<T>::Restart(const Round& round, BucketSink<T>& sink) {
 }
 
 template <typename T>
+void GradientRoute<T>::Redirect(BucketSink<T>& sink) {
+  const std::lock_guard lock(mutex_);
+  sink_ = &sink;
+  contents_.clear();
+}
+
+template <typename T>
 void GradientRoute<T>::SetRates(std::vector<double> lrs) {
   round_.lrs = std::make_shared<const std::vector<double>>(std::move(lrs));
   lacks_rates_ = false;

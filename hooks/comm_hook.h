@@ -45,6 +45,9 @@ class GradientRoute {
   /// The next bucket belongs to this step and goes to this sink.
   void Restart(const Round& round, BucketSink<T>& sink);
 
+  /// The next bucket goes to this sink, in the round that it would have been in. What buckets have been is forgotten.
+  void Redirect(BucketSink<T>& sink);
+
   /// From the next bucket on: gradients come multiplied by this (a GradScaler's scale), and the step sizes are these,
   /// by parameter.
   void SetScale(double scale) { scale_ = scale; }

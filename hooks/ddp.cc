@@ -15,6 +15,7 @@
 #include "gradwire/method.h"
 #include "hooks/comm_hook.h"
 #include "hooks/floor_hook.h"
+#include "method/ask.h"
 
 namespace gradwire {
 namespace {
@@ -111,6 +112,7 @@ struct DdpBase::Parts {
   c10::intrusive_ptr<c10d::ProcessGroup> group;
   Named named;
   bool find_unused_parameters;
+  WhenAnswer answer;
   std::unique_ptr<Collective> collective;  // Close() destroys it first: after a failure it may still write to buffers
   std::unique_ptr<Exchange<float>> exchange;
   Exchange<float>* kept_for_ever = nullptr;  // after a failure: a sum that was abandoned may still be written into it
@@ -134,7 +136,9 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
     CheckNoise(options.comm, p.named, sparse);
     const Named dense = WithDenseGradients(p.named, sparse);
     p.collective = std::move(collective);
-    const ExchangeParts parts = MakeParts(options.comm, options.seed);
+    if (PaysIsAsked(options.comm))
+      p.answer = AskWhen(*p.collective, options.comm, {DescribeParameters(dense, nullptr)});
+    const ExchangeParts parts = MakeParts(After(options.comm, p.answer), options.seed);
     p.exchange = std::make_unique<Exchange<float>>(*p.collective, DescribeParameters(dense, nullptr), parts);
     p.thread = std::make_unique<ExchangeThread<float>>(*p.exchange);
     p.route = std::make_shared<GradientRoute<float>>(dense, *p.thread, parts.steps_inside());
@@ -193,6 +197,8 @@ void DdpBase::AverageBuffers(Collective& collective) {
 }
 
 const Named& DdpBase::parameters() const { return parts_->named; }
+
+const WhenAnswer& DdpBase::answer() const { return parts_->answer; }
 
 ExchangeThread<float>* DdpBase::exchange() { return parts_->thread.get(); }
 

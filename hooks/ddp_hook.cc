@@ -13,6 +13,7 @@
 #include "gradwire/error.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
+#include "hooks/ask_ddp.h"
 #include "hooks/comm_hook.h"
 #include "hooks/own_reduction.h"
 
@@ -29,13 +30,19 @@ ExchangeParts PartsOf(const DdpHookOptions& options) {
 /// The parts of a hook that have threads, or are used by them; a forked child has none of them.
 template <typename T>
 struct HookParts {
-  HookParts(const NamedTensors& named, std::unique_ptr<Collective> joined, const DdpHookOptions& options)
+  /// `known`: the route of the parts before these, which a Reducer may have; its next bucket comes here.
+  HookParts(const NamedTensors& named, std::unique_ptr<Collective> joined, const DdpHookOptions& options,
+            bool needs_rates, std::shared_ptr<GradientRoute<T>> known = nullptr)
       : collective(std::move(joined)),
         owned(std::make_unique<Exchange<T>>(*collective, DescribeParameters(named, options.reducer.get()),
                                             PartsOf(options))),
         exchange(*owned),
         thread(exchange),
-        route(std::make_shared<GradientRoute<T>>(named, thread, PartsOf(options).steps_inside())) {
+        route(std::move(known)) {
+    if (route)
+      route->Redirect(thread);
+    else
+      route = std::make_shared<GradientRoute<T>>(named, thread, needs_rates);
     if (!options.reducer) return;
     route->Follow(options.reducer, [this](const std::vector<ElementOrder>& orders) {
       thread.Inspect([&](Exchange<T>& made) { made.Arrange(orders); });
@@ -53,11 +60,16 @@ struct HookParts {
 template <typename T>
 class Hook final : public DdpHook {
  public:
-  Hook(const NamedTensors& named, std::unique_ptr<Collective> collective, const DdpHookOptions& options)
+  Hook(const NamedTensors& named, std::unique_ptr<Collective> collective, const DdpHookOptions& options,
+       WhenAnswer answer)
       : world_size_(collective->size()),
-        topology_(PartsOf(options).topology),
-        parts_(std::make_unique<HookParts<T>>(named, std::move(collective), options)) {
-    if (options.reducer && SufficesDdpsOwn(options.comm, PartsOf(options))) offered_.emplace(options.reducer);
+        comm_(options.comm),
+        seed_(options.seed),
+        scaled_(options.scaled),
+        reducer_(options.reducer),
+        answer_(std::move(answer)) {
+    if (answer_.is_asked) named_ = named;
+    Make(named, std::move(collective), nullptr);
   }
   ~Hook() override {
     Close();
@@ -66,6 +78,7 @@ class Hook final : public DdpHook {
 
   std::unique_ptr<c10d::CommHookInterface> ForReducer() override {
     own_ = offered_;
+    is_installed_ = true;
     return own_ ? nullptr : MakeCommHook(parts().route);
   }
   bool reduces() const override { return !own_; }
@@ -80,6 +93,7 @@ class Hook final : public DdpHook {
   }
 
   int world_size() const override { return world_size_; }
+  WhenAnswer answer() const override { return answer_; }
 
   std::map<uint32_t, BucketTotals> Totals() override {
     if (own_) return process_.Require(), own_->Totals(world_size_);
@@ -118,17 +132,19 @@ class Hook final : public DdpHook {
   }
 
   void Load(uint64_t step, const RankMemory& memory) override {
+    TakeAnswer(memory);
     CheckFits(memory);
     Replace(step, VectorsOf(memory));
   }
 
   void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks) override {
+    if (!old_ranks.empty()) TakeAnswer(old_ranks[0]);
     std::vector<std::vector<SavedVector<T>>> old;
     for (const RankMemory& memory : old_ranks) {
       CheckFits(memory);
       old.push_back(VectorsOf(memory));
     }
-    Replace(step, Reshard(old, topology_));
+    Replace(step, Reshard(old, PartsOf(Running()).topology));
   }
 
   void Reset(uint64_t step) override {
@@ -137,13 +153,40 @@ class Hook final : public DdpHook {
   }
 
   void Close() override {
-    if (!process_.is_here()) return;
+    if (!process_.is_here() || !parts_) return;
     parts_->thread.Close();
     parts_->collective.reset();  // before the exchange: after a failure it may still write into the exchange's buffers
     if (parts_->thread.has_failed()) static_cast<void>(parts_->owned.release());
   }
 
  private:
+  /// The options as the answer has them.
+  DdpHookOptions Running() const { return {After(comm_, answer_), seed_, scaled_, reducer_.lock()}; }
+
+  void Make(const NamedTensors& named, std::unique_ptr<Collective> collective,
+            std::shared_ptr<GradientRoute<T>> route) {
+    const DdpHookOptions running = Running();
+    const bool needs_rates = MakeParts(comm_, seed_).steps_inside();  // whatever the answer, which a save may change
+    parts_ = std::make_unique<HookParts<T>>(named, std::move(collective), running, needs_rates, std::move(route));
+    offered_.reset();
+    if (running.reducer && SufficesDdpsOwn(running.comm, PartsOf(running))) offered_.emplace(running.reducer);
+  }
+
+  /// Where it is a question, the answer of the save is that of all that follows: new parts on the same collective.
+  void TakeAnswer(const RankMemory& memory) {
+    const bool compresses = !memory.settings.starts_with("method: none\n");
+    if (!answer_.is_asked || compresses == answer_.compresses || FindMethod(comm_.method).name == "none") return;
+    HookParts<T>& now = parts();
+    now.thread.Close();
+    if (now.thread.has_failed()) throw Error("comm.when: the exchange has failed, and can take no other answer");
+    answer_ = {true, compresses, "comm.when: pays: as in the save that this run goes on from"};
+    const std::unique_ptr<HookParts<T>> old = std::move(parts_);
+    Make(named_, std::move(old->collective), old->route);
+    if (!is_installed_ || !own_) return;
+    own_.reset();  // the Reducer has no hook yet
+    if (const auto reducer = reducer_.lock()) reducer->register_comm_hook(MakeCommHook(parts_->route));
+  }
+
   std::vector<double> SquaredResiduals(StateStore<T>& store) const {
     std::vector<double> squares(parts_->exchange.parameters().size());
     store.ForEach([&](uint32_t parameter, std::string_view name, std::span<const T> values) {
@@ -190,13 +233,20 @@ class Hook final : public DdpHook {
   /// Throws Error in a forked child.
   HookParts<T>& parts() const {
     process_.Require();
+    if (!parts_) throw Error("this hook has no exchange: another answer of comm.when could not be taken");
     return *parts_;
   }
 
   const OwnProcess process_;
   const int world_size_;
-  const std::string topology_;
+  const CommConfig comm_;
+  const uint64_t seed_;
+  const bool scaled_;
+  const std::weak_ptr<c10d::Reducer> reducer_;
+  WhenAnswer answer_;
+  NamedTensors named_;  // where there may be another answer
   std::unique_ptr<HookParts<T>> parts_;
+  bool is_installed_ = false;                  // whether ForReducer was called
   std::optional<OwnReduction> offered_, own_;  // where the Reducer's own suffices; and where it was told to use it
 };
 
@@ -207,10 +257,12 @@ std::shared_ptr<DdpHook> MakeDdpHook(const NamedTensors& named, std::unique_ptr<
   CheckGiven(options.comm, {}, "a hook");
   if (named.empty())
     throw ConfigError("the model has no parameter with a dense gradient that DDP reduces: nothing to exchange");
+  WhenAnswer answer;
+  if (PaysIsAsked(options.comm)) answer = AskWhen(*collective, options.comm, JobOf(named, options.reducer));
   const bool is_double =
       std::ranges::any_of(named, [](const auto& n) { return n.second.scalar_type() == at::kDouble; });
-  if (is_double) return std::make_shared<Hook<double>>(named, std::move(collective), options);
-  return std::make_shared<Hook<float>>(named, std::move(collective), options);
+  if (is_double) return std::make_shared<Hook<double>>(named, std::move(collective), options, std::move(answer));
+  return std::make_shared<Hook<float>>(named, std::move(collective), options, std::move(answer));
 }
 
 }  // namespace gradwire

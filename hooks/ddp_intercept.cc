@@ -34,11 +34,21 @@ class FutureWork final : public c10d::Work {
   const at::Tensor tensor_;
 };
 
+/// All-reduces come in the middle of a backward pass, which is no time to measure.
+DdpHookOptions WithoutQuestion(DdpHookOptions options) {
+  if (options.comm.when == "pays")
+    throw ConfigError(
+        "comm.when: found pays, which measures before the gradients of a DistributedDataParallel come; expected auto "
+        "or always with intercept: allreduce");
+  options.comm.when = "always";
+  return options;
+}
+
 }  // namespace
 
 AllReduceInterceptor::AllReduceInterceptor(std::function<std::unique_ptr<Collective>()> join, DdpHookOptions options,
                                            int64_t min_numel)
-    : join_(std::move(join)), options_(std::move(options)), min_numel_(min_numel) {
+    : join_(std::move(join)), options_(WithoutQuestion(std::move(options))), min_numel_(min_numel) {
   if (MakeParts(options_.comm, options_.seed).steps_inside())
     throw ConfigError(
         "intercept: allreduce: method " + options_.comm.method +

@@ -21,14 +21,14 @@ BELOW = {
     "collective": ["base"],
     "measure": ["base", "kernels", "wire", "compress", "collective"],
     "exchange": ["base", "kernels", "wire", "compress", "link", "message", "collective"],
-    "method": ["base", "kernels", "wire", "compress", "link", "message", "collective", "exchange"],
+    "method": ["base", "kernels", "wire", "compress", "link", "message", "collective", "exchange", "measure"],
     "problem": ["base"],
 }
 BELOW["driver"] = [*BELOW["method"], "method"]
 BELOW["estimate"] = [*BELOW["driver"], "driver", "problem"]
 BELOW["theory"] = [*BELOW["estimate"], "estimate"]
 BELOW["config"] = BELOW["driver"]
-CORE = [*BELOW["theory"], "theory", "config", "measure"]
+CORE = [*BELOW["theory"], "theory", "config"]
 BELOW["c10d"] = CORE
 BELOW["hooks"] = [*CORE, "c10d"]
 TRAIN = {
@@ -42,7 +42,7 @@ TRAIN = {
     "convex": ["config", "data", "launch", "report", "checkpoint", "loop"],
     "models": [],
     "join": ["config", "data", "launch"],
-    "bench_ranks": ["config", "data", "launch", "bench", "join"],
+    "bench_ranks": ["config", "data", "launch", "bench", "models", "join"],
     "network": ["config", "data", "launch", "report", "models", "join"],
     "async": ["config", "data", "launch", "report", "checkpoint", "loop", "models", "join", "network"],
 }
@@ -66,7 +66,7 @@ PUBLIC = {
     "collective": ["collective"],
     "message": ["bucket", "exchange_parts", "participation"],
     "exchange": ["exchange", "exchange_thread"],
-    "method": ["abilities", "comm_config", "cost", "method"],
+    "method": ["abilities", "comm_config", "cost", "method", "pays"],
     "c10d": ["c10d_backend", "c10d_group", "c10d_init"],
     "hooks": ["ddp", "ddp_hook", "ddp_intercept"],
 }

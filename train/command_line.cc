@@ -75,8 +75,8 @@ CommandLine Parse(int argc, const char* const* argv) {
     std::cerr << app.help();
     line.exit_code = 2;
   }
-  for (std::string* path :
-       {&line.config_file, &line.compare.plot, &line.compare.csv, &line.bench.kernels.json, &line.bench.exchange.json})
+  for (std::string* path : {&line.config_file, &line.compare.plot, &line.compare.csv, &line.bench.kernels.json,
+                            &line.bench.exchange.json, &line.bench.advise.json, &line.bench.advise.model})
     *path = WithHome(*path);
   if (compare->parsed())
     for (std::string& run : line.words) run = WithHome(run);

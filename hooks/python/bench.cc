@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hooks/python/bench.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -10,6 +11,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 
 #include "base/network_interface.h"
+#include "gradwire/error.h"
 #include "hooks/python/membership.h"
 #include "train/bench/command.h"
 
@@ -73,6 +75,35 @@ ExchangeTimes BeRank(const py::function& make, const ExchangeOptions& options, c
   return times;
 }
 
+/// Joins the ranks with `make`, without variants.
+void WithRanks(const py::function& make, double timeout_s, const RankEnv& env,
+               const std::function<void(Collective&)>& work) {
+  const py::object made = make(py::list(), py::list(), timeout_s);
+  const auto group = made.attr("group").cast<c10::intrusive_ptr<c10d::ProcessGroup>>();
+  {
+    const py::gil_scoped_release release;
+    work(*MakeC10dCollective(
+        MembershipOf(group->getStore(), env.rank, env.world_size, env.world_size, env.local_world_size, timeout_s),
+        "gradwire/bench"));
+  }
+  made.attr("close")();
+}
+
+/// `read`: of _bench.py, gives names, shapes and bytes of the floating tensors.
+train::ModelShapes ReadPt(const py::function& read, const std::string& path) try {
+  train::ModelShapes shapes;
+  size_t bytes = 0, numel = 0;
+  for (const py::handle entry : read(path)) {
+    auto [name, shape, nbytes] = entry.cast<std::tuple<std::string, std::vector<int64_t>, size_t>>();
+    shapes.parameters.push_back({std::move(name), std::move(shape)});
+    bytes += nbytes, numel += shapes.parameters.back().numel();
+  }
+  shapes.bytes_an_element = bytes / std::max<size_t>(numel, 1);
+  return shapes;
+} catch (py::error_already_set& error) {
+  throw ConfigError(py::str(error.value()).cast<std::string>());
+}
+
 /// `serve`: of _bench.py, returns a store on 127.0.0.1.
 std::shared_ptr<void> Serve(const py::function& serve, int& port) {
   const py::object store = serve();
@@ -84,12 +115,16 @@ std::shared_ptr<void> Serve(const py::function& serve, int& port) {
 
 void DefineBench(py::module_& m) {
   m.def("bench", [](const std::vector<std::string>& words, const std::vector<std::string>& command,
-                    const py::function& serve, const py::function& make) {
+                    const py::function& serve, const py::function& make, const py::function& read) {
     ExchangeDoor door;
     door.serve_store = [&serve](int& port) { return Serve(serve, port); };
     door.be_rank = [&make](const ExchangeOptions& options, const std::vector<VariantSpec>& specs, const RankEnv& env) {
       return BeRank(make, options, specs, env);
     };
+    door.with_ranks = [&make](double timeout_s, const RankEnv& env, const std::function<void(Collective&)>& work) {
+      WithRanks(make, timeout_s, env, work);
+    };
+    door.read_pt = [&read](const std::string& path) { return ReadPt(read, path); };
     door.program = command.at(0), door.arguments = command;
     return train::BenchProgram("python -m gradwire", words, door);
   });

@@ -22,6 +22,7 @@
 #include "gradwire/ddp_intercept.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
+#include "gradwire/pays.h"
 #include "hooks/floor_hook.h"
 #include "hooks/python/bench.h"
 #include "hooks/python/membership.h"
@@ -131,6 +132,11 @@ void DefineHook(py::module& m) {
       .def("reduces", &DdpHook::reduces)
       .def("set_scale", &DdpHook::SetScale)
       .def("set_lrs", &DdpHook::SetLrs)
+      .def("answer",
+           [](const DdpHook& hook) {
+             const WhenAnswer answer = hook.answer();
+             return std::tuple(answer.word(), answer.reason);
+           })
       .def("totals", &Totals<DdpHook>)
       .def("finished", &DdpHook::Finished)
       .def("step", &DdpHook::step)
@@ -187,7 +193,7 @@ PYBIND11_MODULE(_C, m) {
   });
   m.def("describe", [](const Settings& settings) {
     const ExchangeParts parts = MakeParts(CommOf(settings, "gradwire"), 0);
-    return parts.compressor->spec();
+    return std::pair(parts.method, parts.compressor->spec());
   });
   m.def("notice", [](const Settings& settings) {
     return CommOf(settings, "gradwire").noise > 0 ? std::string(kNoiseNotice) : std::string();

@@ -10,12 +10,13 @@ namespace gradwire {
 /// The `comm:` section: how gradients cross the wire. The same names and meanings at every door (trainer, hook,
 /// backend).
 struct CommConfig {
-  std::string method = "ef";        ///< a row of `gradwire list`, e.g. none, dcgd, ef
+  std::string method = "auto";      ///< a row of `gradwire list`, e.g. none, dcgd, ef; auto: ef
   std::string compressor = "auto";  ///< a compressor spec, e.g. sign, topk:1%, topk:5000; auto: the method's usual one
   std::string learner = "auto";     ///< spec of the operator that teaches a shift beside the link; none: no shift
   std::string down = "auto";        ///< link of the way back: none, raw, ef, dore; auto: the method's
   std::string down_compressor =
       "auto";                     ///< compressor spec of the way back; auto: the method's, else that of the way up
+  std::string when = "auto";      ///< always, or pays: dense where that is faster; auto: see PaysIsAsked (pays.h)
   std::string topology = "auto";  ///< auto, allgather, sharded or allreduce
   std::string alpha = "auto";     ///< share of a message that moves the shift; auto: the method's
   std::string eta = "auto";       ///< share of the memory that joins a message (econtrol, dore); auto: the method's

@@ -12,6 +12,7 @@
 #include "gradwire/c10d_group.h"
 #include "gradwire/comm_config.h"
 #include "gradwire/exchange_thread.h"
+#include "gradwire/pays.h"
 
 namespace gradwire {
 
@@ -53,6 +54,9 @@ class DdpBase {
 
   /// The thread that exchanges gradients; null for a plain one.
   ExchangeThread<float>* exchange();
+
+  /// What `comm.when` came to, measured at construction.
+  const WhenAnswer& answer() const;
 
   /// Buckets from now on belong to this round and go to this sink; without it steps are counted from 0 and go to
   /// exchange(). For drivers that exchange by themselves.

@@ -14,6 +14,7 @@
 #include "gradwire/collective.h"
 #include "gradwire/comm_config.h"
 #include "gradwire/exchange.h"
+#include "gradwire/pays.h"
 
 namespace gradwire {
 
@@ -83,6 +84,9 @@ class DdpHook {
 
   virtual int world_size() const = 0;
 
+  /// What `comm.when` came to: measured when the hook was made, or of the save that was loaded.
+  virtual WhenAnswer answer() const = 0;
+
   /// Totals by bucket. Waits for the buckets under way.
   virtual std::map<uint32_t, BucketTotals> Totals() = 0;
 
@@ -94,8 +98,10 @@ class DdpHook {
   virtual uint64_t step() const = 0;
   /// Copies. Waits for the buckets under way.
   virtual RankMemory Save() = 0;
-  /// Replaces step and memory. Throws Error, and changes nothing, where the memory is of other settings, with the
-  /// difference, or is not all that this hook keeps; a vector must be finite and of its parameter's size.
+  /// Replaces step and memory, and, where `comm.when` is pays, the answer by the save's: then all ranks call it alike,
+  /// and a hook that has been exchanging compressed gradients goes on with dense ones itself. Throws Error, and changes
+  /// nothing, where the memory is of other settings, with the difference, or is not all that this hook keeps; a vector
+  /// must be finite and of its parameter's size.
   virtual void Load(uint64_t step, const RankMemory& memory) = 0;
   /// The same from all ranks of a job of another size, by gradwire::Reshard.
   virtual void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks) = 0;

@@ -36,10 +36,13 @@ struct Method {
   bool needs_two_points() const { return link == "marina"; }
 };
 
+/// What `comm.method: auto` is.
+inline constexpr std::string_view kUsualMethod = "ef";
+
 /// Every method there is.
 const std::vector<Method>& Methods();
 
-/// Throws ConfigError ("comm.method: ...") that names the nearest.
+/// Throws ConfigError ("comm.method: ...") that names the nearest. "auto" is kUsualMethod.
 const Method& FindMethod(std::string_view name);
 
 /// The parts that a configuration names. Throws ConfigError that begins with the key: "comm.method: ...".

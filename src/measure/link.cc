@@ -29,6 +29,14 @@ double ExchangeOnce(Collective& collective, std::vector<std::byte>& out, std::ve
   return seconds;
 }
 
+/// Of the slowest rank, from what each has measured of short and long operations.
+LinkSpeed Slowest(Collective& collective, const std::vector<double>& short_s, const std::vector<double>& long_s,
+                  double bytes) {
+  const double mine[] = {std::ranges::min(short_s), MedianInterval(long_s).median};
+  const std::vector<double> slowest = LargestOf(collective, mine);
+  return {slowest[0], bytes / std::max(slowest[1] - slowest[0], 1e-9)};
+}
+
 }  // namespace
 
 void Barrier(Collective& collective) {
@@ -45,20 +53,37 @@ LinkSpeed MeasureLink(Collective& collective, size_t bytes, size_t rounds) {
     short_s.push_back(ExchangeOnce(collective, out, in, 1));
     long_s.push_back(ExchangeOnce(collective, out, in, bytes));
   }
+  return Slowest(collective, short_s, long_s, static_cast<double>(bytes * peers));
+}
+
+LinkSpeed MeasureSums(Collective& collective, const std::function<void(std::span<float>)>& sum, size_t numel,
+                      size_t rounds) {
+  const auto n = static_cast<double>(collective.size());
+  if (n < 2) return {0, std::numeric_limits<double>::infinity()};
+  std::vector<float> values(numel);
+  const auto once = [&](size_t count) {
+    Barrier(collective);
+    double seconds = 0;
+    {
+      const Timer timer(seconds);
+      sum(std::span(values).first(count));
+    }
+    return seconds;
+  };
+  std::vector<double> short_s, long_s;
+  for (size_t round = 0; round < rounds; ++round) short_s.push_back(once(1)), long_s.push_back(once(numel));
+  return Slowest(collective, short_s, long_s, 2 * (n - 1) / n * static_cast<double>(numel * sizeof(float)));
+}
+
+std::vector<double> LargestOf(Collective& collective, std::span<const double> mine) {
   // Sums over the ranks of one-hot places: every rank learns what each has measured.
-  const size_t size = peers + 1;
-  std::vector<double> measured(2 * size);
-  measured[2 * static_cast<size_t>(collective.rank())] = std::ranges::min(short_s);
-  measured[2 * static_cast<size_t>(collective.rank()) + 1] = MedianInterval(long_s).median;
-  collective.Finish(collective.StartAllReduce(std::span(measured)));
-  LinkSpeed speed;
-  double slowest = 0;
-  for (size_t rank = 0; rank < size; ++rank) {
-    speed.latency_s = std::max(speed.latency_s, measured[2 * rank]);
-    slowest = std::max(slowest, measured[2 * rank + 1]);
-  }
-  speed.bytes_per_s = static_cast<double>(bytes * peers) / std::max(slowest - speed.latency_s, 1e-9);
-  return speed;
+  const auto size = static_cast<size_t>(collective.size()), rank = static_cast<size_t>(collective.rank());
+  std::vector<double> all(size * mine.size());
+  std::ranges::copy(mine, all.begin() + static_cast<std::ptrdiff_t>(rank * mine.size()));
+  collective.Finish(collective.StartAllReduce(std::span(all)));
+  std::vector<double> largest(mine.size());
+  for (size_t i = 0; i < all.size(); ++i) largest[i % mine.size()] = std::max(largest[i % mine.size()], all[i]);
+  return largest;
 }
 
 }  // namespace gradwire

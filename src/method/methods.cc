@@ -143,9 +143,19 @@ void CheckRanges(const CommConfig& config) {
   at_least("timeout_s", config.timeout_s, 1e-3);
 }
 
+/// Throws where gradients may have to go bare that must not.
+void CheckWhen(const CommConfig& config) {
+  if (config.when != "auto" && config.when != "always" && config.when != "pays")
+    throw ConfigError("comm.when", fmt::format("'{}' is unknown; expected auto, always or pays", config.when));
+  if (config.when == "pays" && config.noise > 0)
+    throw ConfigError("comm.when",
+                      fmt::format("pays may send bare gradients, and comm.noise is {}; expected always", config.noise));
+}
+
 }  // namespace
 
 const Method& FindMethod(std::string_view name) {
+  if (name == "auto") name = kUsualMethod;
   std::vector<std::string_view> names;
   for (const Method& method : Methods()) {
     if (method.name == name) return method;
@@ -159,6 +169,7 @@ const Method& FindMethod(std::string_view name) {
 
 ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   CheckRanges(config);
+  CheckWhen(config);
   const Method& method = FindMethod(config.method);
   ExchangeParts parts;
   parts.method = method.name;

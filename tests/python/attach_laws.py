@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laws of gradwire.attach: what becomes of gradients. Those of its handle, of copies and of learning rates are in
-handle_laws.py, copy_laws.py and rate_laws.py, and run with them."""
+"""Laws of gradwire.attach: what becomes of gradients. Those of its handle, of copies, of learning rates and of `when=` are in
+handle_laws.py, copy_laws.py, rate_laws.py and when_laws.py, and run with them."""
 
 import threading
 
@@ -13,6 +13,7 @@ import copy_laws  # noqa: F401  its laws register themselves
 import gradwire
 import handle_laws  # noqa: F401
 import rate_laws  # noqa: F401
+import when_laws  # noqa: F401
 from laws import DEVICE, LeftOut, Words, backward, batch, gradients, law, make_ddp, make_model, raises, residuals, run, same, same_residuals, train, train_scaled, words
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """gradwire.attach on Python's DistributedDataParallel, under torchrun. The laws are those of attach_laws.py,
-copy_laws.py, handle_laws.py and rate_laws.py."""
+copy_laws.py, handle_laws.py, rate_laws.py and when_laws.py."""
 import re
 import signal
 import subprocess
@@ -30,14 +30,14 @@ def results(tmp_path_factory):
 
 
 @pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("law", laws_of("attach_laws.py", "copy_laws.py", "handle_laws.py", "rate_laws.py"))
+@pytest.mark.parametrize("law", laws_of("attach_laws.py", "copy_laws.py", "handle_laws.py", "rate_laws.py", "when_laws.py"))
 def test_law(results, law, size):
     check(results(size), law)
 
 
 @NEEDS_GPU
 @pytest.mark.parametrize("backend", ["gloo", "nccl"])
-@pytest.mark.parametrize("law", laws_of("attach_laws.py", "copy_laws.py", "handle_laws.py", "rate_laws.py"))
+@pytest.mark.parametrize("law", laws_of("attach_laws.py", "copy_laws.py", "handle_laws.py", "rate_laws.py", "when_laws.py"))
 def test_law_on_a_gpu(results, law, backend):
     check(results(2, LAWS_DEVICE="cuda", LAWS_BACKEND=backend), law)
 

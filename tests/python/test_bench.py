@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`gradwire bench exchange` as a user meets it: what it writes, and that its hosts go. How fast anything is, no test says."""
+"""`gradwire bench exchange` and `bench advise` as a user meets them: what they write, and that hosts go. How fast anything is, no test says."""
 import json
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -132,3 +133,54 @@ def test_a_rank_that_dies_ends_the_run_and_the_hosts(hosts):
 def test_wrong_words_are_refused_before_anything_starts(door, words, said):
     done = run(*BENCH, *words, door=door)
     assert done.returncode == 2 and said in done.stderr and done.stdout == ""
+
+
+ADVISE = ["bench", "advise", "--compressor", "ef+sign", "--compressor", "dcgd+fp16"]
+
+
+def advice(folder, *words, door=PROGRAM):
+    done = run(*ADVISE, "--json", str(folder / "advice.json"), *words, door=door)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads((folder / "advice.json").read_text())
+
+
+@DOORS
+def test_advice_is_a_line_for_each_operator_and_a_sentence(tmp_path, door):
+    header = json.dumps({"w": {"dtype": "F32", "shape": [300, 100], "data_offsets": [0, 120000]}}).encode()
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(struct.pack("<Q", len(header)) + header)
+    text, found = advice(tmp_path, "--model", str(model), "--ranks", "3", door=door)
+    assert found["dense_bytes"] == 2 * 2 * 120_000 // 3 and found["bytes_per_s"] > 0 and "over loopback" in text
+    assert [row["name"] for row in found["operators"]] == ["ef+sign", "dcgd+fp16"]
+    best = min(found["operators"], key=lambda row: (not row["pays"], row["exchange_s"]))
+    assert found["advice"] == (best["name"] if best["pays"] else "dense")
+    assert (f"{best['name']} pays: an exchange costs" if best["pays"] else "None of them pays") in text
+
+
+@DOORS
+def test_advice_over_a_slow_link_is_to_compress(tmp_path, door):
+    text, found = advice(tmp_path, "--model", "500000", "--rate", "10mbit", door=door)  # made as root, else taken at its word
+    assert found["advice"] == "ef+sign", text
+    assert 0.8e6 < found["bytes_per_s"] < 3e6
+
+
+@DOORS
+def test_what_advice_cannot_be_asked_about_says_what_it_can(tmp_path, door):
+    for words, said in (
+        (["--ranks", "1"], "one rank exchanges nothing; expected 2 or more"),
+        (["--model", "resnet19"], "is no model known here; expected resnet18, a number of elements"),
+        (["--ranks", "4", "--ranks-per-host", "4", "--rate", "1gbit"], "all ranks are on one host"),
+    ):
+        done = run(*ADVISE, *words, door=door)
+        assert done.returncode == 2 and said in done.stderr, done.stderr
+
+
+@DOORS
+def test_shapes_of_a_pt_file_are_read(tmp_path, door):
+    torch = pytest.importorskip("torch")
+    torch.save({"w": torch.zeros(40, 50, dtype=torch.bfloat16), "n": torch.tensor(3)}, tmp_path / "m.pt")
+    _, found = advice(tmp_path, "--model", str(tmp_path / "m.pt"), door=door)
+    assert found["dense_bytes"] == 2 * 2000
+    (tmp_path / "n.pt").write_bytes(b"nothing")
+    done = run(*ADVISE, "--model", str(tmp_path / "n.pt"), door=door)
+    assert done.returncode == 2 and "torch.save(model.state_dict(), path)" in done.stderr, done.stderr

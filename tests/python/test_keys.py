@@ -31,9 +31,9 @@ VALUES = {
     "comm.threads": ["3"],
 }  # fmt: skip
 # Read, and of no consequence to the numbers of this run: where and how fast it runs; the only worker there is; pieces that no tensor
-# of the model is larger than.
+# of the model is larger than; whether compression pays, which is this machine's own matter.
 MAY_CHANGE_NOTHING = {"run.output_dir", "comm.timeout_s", "checkpoint.resume", "checkpoint.every_minutes", "train.slow_rank", "async.assign",
-                      "async.max_staleness", "async.server", "comm.piece", "comm.threads"}  # fmt: skip
+                      "async.max_staleness", "async.server", "comm.piece", "comm.threads", "comm.when"}  # fmt: skip
 
 
 def keys():

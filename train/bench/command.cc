@@ -59,18 +59,51 @@ void AddExchange(CLI::App& bench, BenchOptions& options) {
       "exchange = step - floor. With --rate the ranks are hosts in network namespaces, shaped by tc's tbf.");
 }
 
+void AddAdvise(CLI::App& bench, BenchOptions& options) {
+  AdviseOptions& advise = options.advise;
+  CLI::App* command = bench.add_subcommand("advise", "Which operator pays on this link and this machine, if any does");
+  command->callback([&options] { options.command = BenchOptions::Command::kAdvise; });
+  command
+      ->add_option("--model", advise.model,
+                   "Gradients of this model, of a file's shapes, or so many numbers [resnet18]")
+      ->type_name("resnet18|NUMEL|FILE.safetensors|FILE.pt");
+  command->add_option("--ranks", advise.ranks, "Of the job; under torchrun all that it started [2]")->type_name("N");
+  command->add_option("--ranks-per-host", advise.ranks_per_host, "Of them, that share a host and its link [1]")
+      ->type_name("R");
+  command->add_option("--backward-ms", advise.backward_ms, "Time beside which bytes may travel [0: not known]")
+      ->type_name("MS");
+  command
+      ->add_option("--compressor", advise.compressors,
+                   "May be repeated, as of bench exchange [ef+sign, ef+topk:1%, ef+topk:0.1%, dcgd+qsgd:127, "
+                   "dcgd+qsgd:7, dcgd+natural, dcgd+fp16]")
+      ->type_name("\"METHOD+SPEC [key=value ...]\"");
+  command
+      ->add_option(
+          "--rate", advise.rate,
+          "Of a host's link, both ways: 100mbit, 1gbit; as root it is made and measured, else taken at its word "
+          "[the link that there is]")
+      ->type_name("RATE");
+  command->add_option("--json", advise.json, "Write all numbers there as well")->type_name("FILE");
+  command->add_flag(kStarted, advise.is_started)->group("");  // of processes that it starts itself
+  command->footer(
+      "The link and the operators are measured for a minute at most; what they cost together is a model, the one that\n"
+      "comm.when: pays asks. bench exchange measures exchanges themselves. Between real hosts: under torchrun.");
+}
+
 }  // namespace
 
 void AddBenchCommands(CLI::App& bench, BenchOptions& options) {
   bench.require_subcommand(1);
   AddKernels(bench, options);
   AddExchange(bench, options);
+  AddAdvise(bench, options);
 }
 
 int RunBench(const BenchOptions& options, const ExchangeDoor& door) {
   switch (options.command) {
     case BenchOptions::Command::kKernels: return BenchKernels(options.kernels, std::cout);
     case BenchOptions::Command::kExchange: return BenchExchange(options.exchange, door);
+    case BenchOptions::Command::kAdvise: return BenchAdvise(options.advise, door);
   }
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "train/bench/advise.h"
 #include "train/bench/exchange.h"
 #include "train/bench/kernels.h"
 
@@ -15,13 +16,15 @@ namespace gradwire::train {
 
 /// The words behind `bench`, whichever program has them.
 struct BenchOptions {
-  enum class Command { kKernels, kExchange };
+  enum class Command { kKernels, kExchange, kAdvise };
   Command command = Command::kKernels;
   KernelsOptions kernels;
   ExchangeOptions exchange;
+  AdviseOptions advise;
 };
 
-/// Adds `kernels` and `exchange` to the command `bench`, which reads them into `options` and requires one of them.
+/// Adds `kernels`, `exchange` and `advise` to the command `bench`, which reads them into `options` and requires one of
+/// them.
 void AddBenchCommands(CLI::App& bench, BenchOptions& options);
 
 /// Runs the command that was given. Returns the exit code.

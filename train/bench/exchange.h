@@ -8,10 +8,11 @@
 
 #include "base/rank_env.h"
 #include "train/bench/exchange_rounds.h"
+#include "train/bench/model_shapes.h"
 
 namespace gradwire::train {
 
-/// What the torch side of a program gives `bench exchange`; empty in a build without torch.
+/// What the torch side of a program gives `bench exchange` and `bench advise`; empty in a build without torch.
 struct ExchangeDoor {
   /// Serves a TCPStore on a free port of 127.0.0.1, which it says, while what it returns lives.
   std::function<std::shared_ptr<void>(int& port)> serve_store;
@@ -20,6 +21,10 @@ struct ExchangeDoor {
   std::function<ExchangeTimes(const ExchangeOptions& options, const std::vector<VariantSpec>& specs,
                               const RankEnv& env)>
       be_rank;
+  /// Joins the other ranks, hands over a collective of all of them, and leaves.
+  std::function<void(double timeout_s, const RankEnv& env, const std::function<void(Collective&)>& work)> with_ranks =
+      {};
+  PtReader read_pt = {};                    ///< of `bench advise --model FILE.pt`
   std::string program = {};                 ///< of the rank processes; empty: this one
   std::vector<std::string> arguments = {};  ///< that make this command again, the program's name first
 };

@@ -13,6 +13,7 @@
 #include "gradwire/ddp.h"
 #include "gradwire/error.h"
 #include "train/join/world.h"
+#include "train/models/state_dict_reader.h"
 
 namespace gradwire::train {
 namespace {
@@ -106,6 +107,35 @@ ExchangeTimes Time(const ExchangeOptions& options, const std::vector<VariantSpec
   return times;
 }
 
+/// Nothing that is left after a failure would be of use, and the others wait to see this process end.
+template <typename Work>
+auto OrEnd(const RankEnv& env, const Work& work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    std::cerr << "rank " + std::to_string(env.rank) + ": error: " + Printable(error.what()) + "\n" << std::flush;
+    const auto* peer = dynamic_cast<const PeerError*>(&error);
+    LeaveAfterFailure(peer != nullptr ? peer->rank() : -1);
+    std::_Exit(1);
+  }
+}
+
+ModelShapes ReadPt(const std::string& path) try {
+  ModelShapes shapes;
+  size_t bytes = 0, numel = 0;
+  for (const auto& [name, tensor] : ReadStateDict(path)) {
+    if (!tensor.is_floating_point() || tensor.numel() == 0) continue;
+    shapes.parameters.push_back({name, tensor.sizes().vec()});
+    bytes += tensor.nbytes(), numel += static_cast<size_t>(tensor.numel());
+  }
+  if (numel == 0) throw Error("it has no floating tensor");
+  shapes.bytes_an_element = bytes / numel;
+  return shapes;
+} catch (const Error& error) {
+  throw ConfigError("bench advise: --model " + path + ": " + error.what() +
+                    "; or resnet18, a number of elements, or a .safetensors file");
+}
+
 }  // namespace
 
 ExchangeDoor DdpDoor(int argc, const char* const* argv) {
@@ -116,15 +146,16 @@ ExchangeDoor DdpDoor(int argc, const char* const* argv) {
     return store;
   };
   door.be_rank = [](const ExchangeOptions& options, const std::vector<VariantSpec>& specs, const RankEnv& env) {
-    try {
-      return Time(options, specs, env);
-    } catch (const std::exception& error) {  // nothing that is left would be of use, and the others wait to see it end
-      std::cerr << "rank " + std::to_string(env.rank) + ": error: " + Printable(error.what()) + "\n" << std::flush;
-      const auto* peer = dynamic_cast<const PeerError*>(&error);
-      LeaveAfterFailure(peer != nullptr ? peer->rank() : -1);
-      std::_Exit(1);
-    }
+    return OrEnd(env, [&] { return Time(options, specs, env); });
   };
+  door.with_ranks = [](double timeout_s, const RankEnv& env, const std::function<void(Collective&)>& work) {
+    OrEnd(env, [&] {
+      const World world = JoinWorld(env, timeout_s);
+      work(*world.metrics_collective);
+      Leave(world);
+    });
+  };
+  door.read_pt = ReadPt;
   door.arguments.assign(argv, argv + argc);
   return door;
 }

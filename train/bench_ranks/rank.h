@@ -8,8 +8,8 @@
 
 namespace gradwire::train {
 
-/// How this program is one of the ranks of `bench exchange`: by gradwire::DistributedDataParallel over c10d's Reducer.
-/// `argc`, `argv`: what makes the command again.
+/// How this program is one of the ranks of `bench exchange` and `bench advise`: by gradwire::DistributedDataParallel
+/// over c10d's Reducer. `argc`, `argv`: what makes the command again.
 ExchangeDoor DdpDoor(int argc, const char* const* argv);
 
 }  // namespace gradwire::train

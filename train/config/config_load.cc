@@ -7,8 +7,10 @@
 
 #include "base/text.h"
 #include "gradwire/method.h"
+#include "gradwire/pays.h"
 #include "train/config/config.h"
 #include "train/config/config_keys.h"
+#include "train/config/modes.h"
 #include "train/config/yaml_text.h"
 
 namespace gradwire::train {
@@ -156,6 +158,8 @@ Config LoadConfig(const std::string& file, const std::vector<Override>& override
   if (config.run.output_dir.empty()) config.run.output_dir = "runs/" + std::filesystem::path(file).stem().string();
   CheckTogether(config);
   // Records and config.yaml say what is run, where it was auto.
+  config.comm = Settled(config.comm);
+  if (!CanStayDense(config)) config.comm.when = "always";
   const Method& method = FindMethod(config.comm.method);
   config.comm.compressor = MakeParts(CommOf(config), 0).compressor->spec();
   config.objective.ema = config.objective.ema.value_or(method.ema);

@@ -50,6 +50,11 @@ std::string UnlessEstimator(const Config& c, const std::vector<std::string_view>
   return fmt::format("the estimator is {} ({})", name, c.PlaceOf(is_auto ? "comm.method" : "objective.estimator"));
 }
 
+/// comm.when asks about gradients of a network that cross a link after every batch.
+std::string UnlessCanStayDense(const Config& c) {
+  return CanStayDense(c) ? "" : Because(c, c.objective.is_network() ? "train.mode" : "objective.name");
+}
+
 const std::vector<Scope>& Scopes() {
   static const std::vector<Scope> scopes = {
       {{"objective.data", "objective.zero_based", "objective.lambda", "objective.nonconvex", "objective.estimator",
@@ -102,6 +107,7 @@ const std::vector<Scope>& Scopes() {
        [](const Config& c) { return c.async.delay == "none" ? Because(c, "async.delay") : std::string(); }},
       {{"run.threads"},
        [](const Config& c) { return c.run.launch == "threads" ? IfServer(c) : Because(c, "run.launch"); }},
+      {{"comm.when"}, UnlessCanStayDense, {"always"}},
       {{"comm.bucket_cap_mb", "comm.start_iter"}, IfServer},
       {{"comm.topology"}, IfServer, {"allgather"}},
       {{"checkpoint.keep_last"},

@@ -38,6 +38,8 @@ bool HasServer(std::string_view name) {
 
 const Mode& ReaderOf(std::string_view section) { return *std::ranges::find(kModes, section, &Mode::section); }
 
+bool CanStayDense(const Config& config) { return config.objective.is_network() && ModeOf(config).has_gradient_rounds; }
+
 LocalConfig LocalOf(const Config& config) {
   return ModeOf(config).is_local ? config.local : LocalConfig{.sync_every = 1};
 }

@@ -36,6 +36,10 @@ bool HasServer(std::string_view name);
 /// The mode that alone reads the keys of a section.
 const Mode& ReaderOf(std::string_view section);
 
+/// Whether a step's gradients may go dense in place of compressed, so that comm.when is a question: those of a network
+/// that all ranks exchange after every batch.
+bool CanStayDense(const Config& config);
+
 /// The section local, of a mode that reads it; else an agreement after every step, which is the gradient round.
 LocalConfig LocalOf(const Config& config);
 

@@ -17,7 +17,7 @@ std::string SettingsText(const Config& config);
 std::string RankSettingsText(const Config& config);
 
 /// How the saved settings differ from `now`, both by SettingsText: "\n  key: saved with X, this run has Y" each. A key
-/// that the save does not know, being older, had its default. Empty where they agree.
+/// that the save does not know, being older, had its default (comm.when: always). Empty where they agree.
 std::string SettingsDifference(const std::string& saved, const std::string& now);
 
 /// The same of two ranks: "\n  key: rank 0 has X, rank 1 has Y".

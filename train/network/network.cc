@@ -70,9 +70,10 @@ void Count(const at::Tensor& logits, const at::Tensor& labels, double mean_loss,
 
 }  // namespace
 
-Network::Network(const Config& config, const World& world) : model_(BuildModel(config)) {
+Network::Network(const Config& config, const World& world, bool asks) : model_(BuildModel(config)) {
   DdpOptions options;
   options.comm = config.comm;
+  if (!asks) options.comm.when = "always";
   options.seed = config.run.seed;
   options.given = kNetworkGives;
   ddp_ = std::make_unique<DistributedDataParallel<ImageModel>>(

@@ -22,8 +22,9 @@ namespace gradwire::train {
 /// was set, and its buckets leave while backward goes on; Step is SGD with momentum.
 class Network : public Objective<float> {
  public:
-  /// Builds, initialises (the same on every rank) and connects the model.
-  Network(const Config& config, const World& world);
+  /// Builds, initialises (the same on every rank) and connects the model. `asks`: whether comm.when may still be a
+  /// question, which its DDP then asks; else gradients go as the settings say.
+  Network(const Config& config, const World& world, bool asks = true);
 
   const std::vector<Parameter>& parameters() const override { return parameters_; }
   void Gradient(const Round& round, BucketSink<float>& sink) override;

@@ -11,6 +11,7 @@
 #include "train/config/modes.h"
 #include "train/run/batch_rounds.h"
 #include "train/run/network_driver.h"
+#include "train/run/when.h"
 
 namespace gradwire::train {
 namespace {
@@ -79,6 +80,7 @@ class NetworkRounds final : public NetworkDriver {
     context_.network.Save(file);
     batches_.Save(file);
     PutState(file, kDelayed, delayed_);
+    PutAnswer(context_.config, file);
     const auto memory = rounds_.Save();
     file.Put(kAgreed, std::span<const float>(memory.agreed));
     file.Put(kOuterMomentum, std::span<const float>(memory.momentum));

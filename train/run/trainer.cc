@@ -6,6 +6,7 @@
 #include "train/run/trainer.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "exchange/agree.h"
@@ -18,6 +19,7 @@
 #include "train/loop/run_loop.h"
 #include "train/report/introduction.h"
 #include "train/run/network_measurement.h"
+#include "train/run/when.h"
 
 namespace gradwire::train {
 namespace {
@@ -37,14 +39,20 @@ int TrainNetwork(const Config& config, const RankEnv& env) {
   StoreNotes notes(world);
   Checkpoints checkpoints(config, *world.metrics_collective, notes);
   Batches batches = LoadBatches(config, world);
-  Network network(network_config, world);
+  const std::optional<WhenAnswer> kept = AnswerIn(config, checkpoints.resume_point());
+  Network network(Answered(network_config, kept), world, /*asks=*/!kept);
+  const WhenAnswer answer = kept ? *kept : network.ddp().answer();
+  const Config running = answer.is_asked ? Answered(config, answer) : config;
+  const std::string about_when =
+      LineAboutWhen(config, world, network, answer, !checkpoints.resume_point().save.has_value());
   Report report = ReportOf(config, env.rank, checkpoints.OwnStep());  // begins its files anew: after what may fail
   const int64_t per_epoch = batches.per_epoch();
   const int64_t steps = config.train.steps > 0 ? config.train.steps : config.train.epochs * per_epoch;
   if (report.is_heard())
-    for (const std::string& line : Introduction(config, batches.data(), world.places, network.parameters(), steps))
+    for (const std::string& line : Introduction(running, batches.data(), world.places, network.parameters(), steps))
       report.Log(line);
-  const NetworkContext context{config, env, world, network, batches};
+  if (report.is_heard() && !about_when.empty()) report.Log(about_when);
+  const NetworkContext context{running, env, world, network, batches};
   auto driver = MakeNetworkDriver(context, [&report](const std::string& line) { report.Log(line); });
   NetworkMeasurement measurement(context, *driver, report.is_heard());
   RunLoop run(

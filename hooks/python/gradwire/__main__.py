@@ -27,7 +27,7 @@ def main() -> None:
     print("\nThe environment, of the backend \"gradwire\"; any other name that begins with GRADWIRE_, and an empty value, is refused")
     for name, meaning, _ in _C.environment():
         print(f"  {name}  {meaning}")
-    print("\n`python -m gradwire bench kernels` and `bench exchange` measure what they cost here; see their --help")
+    print("\n`python -m gradwire bench kernels` and `bench exchange` measure what they cost here, `bench advise` says which pays; see their --help")
 
 
 if __name__ == "__main__":

@@ -149,6 +149,8 @@ def _check_intercept(options: dict[str, Any], settings: _settings.Settings) -> N
     for key in ("grad_scaler", "optimizer"):
         if options.get(key) is not None:
             raise _C.ConfigError(f"gradwire: intercept: all-reduces of other reducers cannot follow {key}=; expected intercept=\"none\", or no {key}")
+    if dict(settings).get("when") == "pays":
+        raise _C.ConfigError('gradwire: when: found pays, which measures before the gradients of a DDP come; expected "always", or intercept="none"')
     if _C.steps_inside(settings):
         raise _C.ConfigError("gradwire: intercept: this method keeps its memory in units of the step, which no other reducer tells; expected another one, such as ef or ef21")
 

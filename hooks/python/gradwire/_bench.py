@@ -78,6 +78,18 @@ def _serve_store() -> dist.TCPStore:
     return dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
 
 
+def _shapes_in(path: str) -> list[tuple[str, list[int], int]]:
+    """Name, shape and bytes of the floating tensors of a file by torch.save(model.state_dict(), path)."""
+    try:
+        state = torch.load(path, map_location="meta", weights_only=True)
+        found = [(name, list(t.shape), t.nbytes) for name, t in state.items() if t.is_floating_point() and t.numel() > 0]
+    except Exception as error:  # whatever torch.load makes of the file
+        raise _C.ConfigError(f"bench advise: --model {path}: no state_dict: {error}; expected a file written by torch.save(model.state_dict(), path)") from error
+    if not found:
+        raise _C.ConfigError(f"bench advise: --model {path}: has no floating tensor")
+    return found
+
+
 def main(words: list[str]) -> int:
     """`words`: those of the command line, from "bench" on. Returns the exit code."""
-    return _C.bench(words, [sys.executable, "-m", "gradwire", *words], _serve_store, _Rank)
+    return _C.bench(words, [sys.executable, "-m", "gradwire", *words], _serve_store, _Rank, _shapes_in)

@@ -4,6 +4,7 @@
 import atexit
 import collections
 import contextlib
+import logging
 import os
 import warnings
 import weakref
@@ -36,7 +37,7 @@ class CommState:
     def __init__(
         self,
         ddp: DistributedDataParallel,
-        method: str = "ef",
+        method: str = "auto",
         compressor: str = "auto",
         *,
         down: str | None = None,
@@ -69,6 +70,8 @@ class CommState:
         self._parameters = [parameter for _, parameter in named] if inside else []
         self._rank, self._size = dist.get_rank(ddp.process_group), dist.get_world_size(ddp.process_group)
         self._hook = _make_hook(ddp, f"gradwire/{group}/{place}", named, self._settings, seed, grad_scaler is not None)
+        if (reason := self._hook.answer()[1]) and self._rank == 0:
+            logging.getLogger("gradwire").info(reason)
         self._scaler = _forward.weak(grad_scaler) if grad_scaler is not None else None
         self._optimizers = [_forward.weak(each) for each in optimizers] if inside else []
         ddp._comm_hooks = _forward.PlainHooks(ddp._comm_hooks)
@@ -81,8 +84,11 @@ class CommState:
     @property
     def name(self) -> str:
         """E.g. "gradwire: ef, topk:1%"; DDP's logger reports it."""
-        settings = dict(self._settings)
-        return f"gradwire: {settings.get('method', 'ef')}, {_C.describe(self._settings)}"
+        return "gradwire: {}, {}".format(*_C.describe(self._running()))
+
+    def _running(self) -> _settings.Settings:
+        """The settings of what is exchanged: those asked for, or dense ones where `when="pays"` stays with them."""
+        return self._settings if self._hook.answer()[0] != "dense" else [("method", "none")]
 
     def stats(self) -> dict[str, Any]:
         """What this rank has exchanged since it began: in total, and under "buckets" by the index of the bucket.
@@ -94,6 +100,8 @@ class CommState:
 
         reducer is "gradwire", or "ddp" where DDP's own all-reduce does all that was asked for (`attach`). Then bytes and pushes
         are what DDP's counters say that a ring sends, and wire_ms is NaN, since nobody measures it.
+
+        when is what `when=` came to, "always", "compress" or "dense", and reason the sentence with the numbers that says why.
         """
         own = not self._hook.reduces()
         buckets = self._hook.totals()
@@ -103,7 +111,8 @@ class CommState:
             entry["ratio"] = entry["bytes"] / entry["dense_bytes"] if entry["dense_bytes"] else 0.0
             if own:
                 entry["wire_ms"] = float("nan")
-        return {**total, "reducer": "ddp" if own else "gradwire", "buckets": buckets}
+        when, reason = self._hook.answer()
+        return {**total, "reducer": "ddp" if own else "gradwire", "when": when, "reason": reason, "buckets": buckets}
 
     def state_dict(self) -> dict[str, Any]:
         """This rank's memory: step, what it belongs to, and by parameter name the vectors of its links, as copies (1-D, float32 or
@@ -111,7 +120,7 @@ class CommState:
 
         For torch.save, a file for each rank, or torch.distributed.checkpoint, which keeps all ranks' entries.
         """
-        return _state.pack(self._hook.step(), self._hook.save(), self._names, self._rank, self._size, _C.topology(self._settings), dict(self._settings).get("piece", "fixed"))
+        return _state.pack(self._hook.step(), self._hook.save(), self._names, self._rank, self._size, _C.topology(self._running()), dict(self._running()).get("piece", "fixed"))
 
     def load_state_dict(self, state: dict[str, Any], *, reset: bool = False) -> None:
         """Replaces the memory by that of a `state_dict`: training goes on with the same bits.
@@ -121,6 +130,9 @@ class CommState:
         format, and wrappers that change names (torch.compile, checkpoint_wrapper, DistributedDataParallel). With topology
         sharded the pieces of a large parameter have owners, and its memory format must be that of the save: choose it
         before the model becomes a DDP.
+
+        With `when="pays"` the save's answer is the job's from now on, so that all ranks load alike; compressed gradients that have
+        been exchanged already go on as dense ones through the hook, with DDP's bits for float32 and float64.
 
         Raises Error, with the difference, where anything else is not as it was (method, operators, learner, way back,
         topology, piece, seed, dtype, a parameter's name or shape or whether it is compressed), where vectors or ranks are
@@ -172,15 +184,18 @@ NOT_SETTINGS = ("grad_scaler", "optimizer", "seed")  # arguments that are no key
 _SUMMED = ("bytes", "frame_bytes", "dense_bytes", "pushes", "encode_ms", "wire_ms", "decode_ms")
 
 
-def attach(ddp: DistributedDataParallel, method: str = "ef", compressor: str = "auto", **options: Any) -> CommState:
+def attach(ddp: DistributedDataParallel, method: str = "auto", compressor: str = "auto", **options: Any) -> CommState:
     """From now on the gradients of `ddp` cross the wire compressed. The hook is C++ and never takes the GIL.
 
     Args:
         ddp: all ranks of its process group call this alike, before the first backward; the wrapper that torch.compile or
             Lightning's Fabric has put around one will do.
-        method: a method of `python -m gradwire`, e.g. "ef" (error feedback), "ef21", "diana", "none" (dense: DDP's own
+        method: a method of `python -m gradwire`, e.g. "ef" (error feedback; "auto" is that), "ef21", "diana", "none" (dense: DDP's own
             all-reduce stays as it is, with its group's time-out, unless timeout_s or anything else is asked for).
         compressor: an operator such as "sign", "topk:1%", "qsgd:7"; "auto" is the method's usual one.
+        when: "always", or "pays": the ranks measure the link and themselves, 3 s at most, and leave DDP its own all-reduce where
+            compression would lose (as method "none"); stats() and the log "gradwire" say which and why. "auto" is "pays" where
+            neither a method nor an operator is named, else "always". `load_state_dict` takes the answer of the save.
         down: link of the way back from the owners of the pieces, "raw", "ef" or "dore"; None: the method's.
         topology: "auto", "allgather", "sharded" or "allreduce".
         start_iter: the first steps, so many, are dense.

@@ -139,7 +139,7 @@ bool MayChangeNothing(std::string_view key) {
       "run.seed",           "comm.threads",         "comm.timeout_s",
       "checkpoint.resume",  "checkpoint.keep_last", "checkpoint.every_minutes",
       "optimizer.nesterov", "comm.compress_1d",     "comm.piece",
-      "comm.start_iter",    "objective.star_shift"};
+      "comm.start_iter",    "objective.star_shift", "comm.when"};
   return keys.contains(key);
 }
 

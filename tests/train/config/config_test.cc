@@ -21,10 +21,13 @@ TEST(Config, EmptyFileGivesTheDefaults) {
   for (const char* yaml : {"", "\n\n", "# nothing\n", "---\n", "optimizer:\n"}) {
     Config defaults;
     defaults.run.output_dir = Load(yaml).run.output_dir;
-    defaults.comm.compressor = "sign";  // ef's usual one, in place of auto
+    defaults.comm.method = "ef";        // in place of auto, as are the next two
+    defaults.comm.compressor = "sign";  // ef's usual one
+    defaults.comm.when = "pays";        // since nothing is named
     defaults.objective.ema = 1;         // ef has none
     defaults.objective.star_shift = false;
     EXPECT_EQ(ToYaml(Load(yaml)), ToYaml(defaults)) << "'" << yaml << "'";
+    EXPECT_EQ(ToYaml(Load(ToYaml(defaults))), ToYaml(defaults)) << "what is printed means the same";
   }
 }
 
@@ -128,9 +131,10 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.lr_scheduler.name = "multistep";  // the only one with milestones
   config.comm = {};                        // "elsewhere" is no method
   config.comm.start_iter = 7;
-  config.comm.compressor = "sign";  // auto would be replaced by it
-  config.objective = {};            // a network alone takes milestones, and processes
-  config.objective.ema = 1;         // auto would be replaced by it
+  config.comm.method = "ef", config.comm.compressor = "sign";  // auto would be replaced by them
+  config.comm.when = "always";                                 // of the mode that is set
+  config.objective = {};                                       // a network alone takes milestones, and processes
+  config.objective.ema = 1;                                    // auto would be replaced by it
   config.objective.star_shift = false;
   config.data.root = DataConfig{}.root;  // the synthetic images have none
   config.run.launch = "processes";
@@ -179,6 +183,17 @@ TEST(Keys, WhatIsLeftToTheMethodIsPrintedAsItRuns) {
   EXPECT_THAT(ToYaml(Load(yaml, {"comm.method=ec_star", "objective.star_shift=false"})),
               HasSubstr("star_shift: false\n"));
   EXPECT_EQ(Load("").objective.ema, 1) << "a network has no such filter";
+}
+
+TEST(Keys, WhetherItPaysIsAQuestionWhereNothingIsNamed) {
+  EXPECT_EQ(Load("").comm.when, "pays");
+  EXPECT_EQ(Load("comm: {topology: sharded}").comm.when, "pays");
+  EXPECT_EQ(Load("comm: {method: ef}").comm.when, "always");
+  EXPECT_EQ(Load("comm: {compressor: sign}").comm.when, "always");
+  EXPECT_EQ(Load("comm: {method: ef, when: pays}").comm.when, "pays");
+  EXPECT_EQ(Load("comm: {when: always}").comm.when, "always");
+  EXPECT_EQ(Load("train: {mode: local}").comm.when, "always") << "models are exchanged, not gradients";
+  EXPECT_EQ(Load("{objective: {name: quadratic}, train: {steps: 1}}").comm.when, "always");
 }
 
 TEST(Keys, SmallNumbersArePrintedWithThePointThatPythonsYamlNeeds) {
