@@ -11,12 +11,12 @@ namespace gradwire {
 namespace {
 
 /// Stochastic sign (Safaryan & Richtarik, "Stochastic sign descent methods", ICML 2021): +1 with probability
-/// 1/2 + x_j / (2 ||x||_2), else -1; 0 of zeros. Its mean is the direction x / ||x||, not x. With `norm` it is multiplied
-/// by ||x||, and unbiased: ||C(x)||^2 = B ||x||^2 in every draw, so omega = B - 1 exactly.
-/// x is a block of B = 1,024 elements, not the whole piece: omega no longer grows with it, and a block is taken while it
-/// lies in the first-level cache. What is proved of the direction holds: <x, E C(x)> is the sum of the blocks' norms,
-/// which is at least ||x||.
-/// Payload: a value a block, 0 of zeros: with `norm` ||x|| (T), else a byte, 0 or 1; then one bit an element.
+/// 1/2 + x_j / (2 ||x||_2), else -1; 0 of zeros. Its mean is the direction x / ||x||, not x. With `norm` it is
+/// multiplied by ||x||, and unbiased: ||C(x)||^2 = B ||x||^2 in every draw, so omega = B - 1 exactly. x is a block of B
+/// = 1,024 elements, not the whole piece: omega no longer grows with it, and a block is taken while it lies in the
+/// first-level cache. What is proved of the direction holds: <x, E C(x)> is the sum of the blocks' norms, which is at
+/// least ||x||. Payload: a value a block, 0 of zeros: with `norm` ||x|| (T), else a byte, 0 or 1; then one bit an
+/// element.
 class StochasticSign final : public Operator<StochasticSign> {
  public:
   explicit StochasticSign(bool norm) : norm_(norm) {}

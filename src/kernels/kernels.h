@@ -78,11 +78,11 @@ const Isa& IsaFor(std::string_view forced);
 /// Makes `isa` the active one, for tests and benchmarks; returns the one before. Not while kernels run.
 const Isa& Use(const Isa& isa);
 
-/// What encoders ask for of the next block while they work on one. A second sweep over a block asks for nothing, and the
-/// memory would be idle: on Intel's processors both vectors are worth it (a Xeon: signs in 1.32 updates without, 1.16
-/// with). AMD's fetch ahead by themselves, and are held up by it (Zen 4: signs 1.09 without, 1.15 with the gradient, 1.27
-/// with both), but where a sweep `computes`, of two streams one only (dithering: 1.68 updates without, 1.26 with the
-/// gradient, 1.57 with both; without a residual 1.58 reads without, 1.76 with).
+/// What encoders ask for of the next block while they work on one. A second sweep over a block asks for nothing, and
+/// the memory would be idle: on Intel's processors both vectors are worth it (a Xeon: signs in 1.32 updates
+/// without, 1.16 with). AMD's fetch ahead by themselves, and are held up by it (Zen 4: signs 1.09 without, 1.15 with
+/// the gradient, 1.27 with both), but where a sweep `computes`, of two streams one only (dithering: 1.68 updates
+/// without, 1.26 with the gradient, 1.57 with both; without a residual 1.58 reads without, 1.76 with).
 enum class Fetching { kNothing, kGradient, kAll };
 Fetching FetchingOf(bool has_residual, bool computes);
 

@@ -158,7 +158,10 @@ std::vector<KernelCase<T>> RoundingCases() {
     cases.push_back(
         {"EncodeTossed", [=](const Table& t, With& o) { encode(t, o, SourceOf<T>(o, o.cu(), o.v())); }, 0, tossed});
     cases.push_back({"EncodeTossed",
-                     [=](const Table& t, With& o) { encode(t, o, From{o.n(), o.cu(), T(1) / 3, {}, {}}); }, 0, tossed});
+                     [=](const Table& t, With& o) {
+                       encode(t, o, From{o.n(), o.cu(), T(1) / 3, {}, {}});
+                     },
+                     0, tossed});
   }
   cases.push_back({"DrawWords", [](const Table& t, With& o) {
                      EachBlock(o, [&](size_t at, size_t n) { t.DrawWords(kDraws, at, o.words().subspan(at, n)); });

@@ -132,8 +132,7 @@ void DrawWords(const Draws& draws, size_t first, std::span<typename Bits<T>::Wor
   uint32_t upper[kDrawBlock];
   DrawHalves<T>(draws, first, words.size(), upper);
   for (size_t i = 0; i < words.size(); ++i)
-    words[i] =
-        static_cast<typename Bits<T>::Word>(upper[i]) << Draw<T>::kBits | LowerHalf<T>(draws, first + i);
+    words[i] = static_cast<typename Bits<T>::Word>(upper[i]) << Draw<T>::kBits | LowerHalf<T>(draws, first + i);
 }
 
 }  // namespace gradwire::kernels::scalar

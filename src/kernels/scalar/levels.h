@@ -22,8 +22,8 @@ T Before(T x, unsigned numbers) {
   return std::bit_cast<T>(static_cast<typename Bits<T>::Word>(std::bit_cast<typename Bits<T>::Word>(x) - numbers));
 }
 
-/// A norm near T's largest number could be rounded beyond it; the unit is then the next smaller one. The inverse is such
-/// that no element up to the norm is above the highest level: rounded twice, it is at most two numbers too large.
+/// A norm near T's largest number could be rounded beyond it; the unit is then the next smaller one. The inverse is
+/// such that no element up to the norm is above the highest level: rounded twice, it is at most two numbers too large.
 template <typename T>
 Levels<T> EvenLevels(uint32_t count, T norm) {
   const T scale = ScaleFor(norm), back = 1 / scale, most = static_cast<T>(count);

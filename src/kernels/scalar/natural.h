@@ -36,7 +36,8 @@ void RoundToPowers(const Draws& draws, size_t first, std::span<T> u, uint16_t* c
   Word threshold[kDrawBlock];
   uint16_t up[kDrawBlock];
   for (size_t i = 0; i < u.size(); ++i) threshold[i] = static_cast<Word>(std::bit_cast<Word>(u[i]) << kSpare);
-  TossBlock<T>(draws, first, u.size(), threshold, [](size_t) { return true; }, up);
+  TossBlock<T>(
+      draws, first, u.size(), threshold, [](size_t) { return true; }, up);
   for (size_t i = 0; i < u.size(); ++i) {
     const uint32_t raised = static_cast<uint32_t>(MagnitudeBits(u[i]) >> kMantissa) + up[i];
     const uint32_t exponent = raised < kLargest ? raised : kLargest;

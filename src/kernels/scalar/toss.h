@@ -14,8 +14,8 @@
 
 namespace gradwire::kernels::scalar {
 
-/// Whether an element becomes minus: W < 2^31 - 2^31 u / norm, W being its draw, or 2^63 of doubles. Where that is all of
-/// the draws, it is more than a Word holds.
+/// Whether an element becomes minus: W < 2^31 - 2^31 u / norm, W being its draw, or 2^63 of doubles. Where that is all
+/// of the draws, it is more than a Word holds.
 template <typename T>
 bool IsNegative(const Draws& draws, size_t i, uint32_t upper, T u, const Levels<T>& levels) {
   using Word = typename Bits<T>::Word;

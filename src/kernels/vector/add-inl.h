@@ -225,7 +225,8 @@ HWY_INLINE auto LookAt(B& block, bool& all_finite) {
 
 template <typename T, bool kHasResidual, typename Encoder>
 HWY_INLINE bool EncodeBlocks(const Source<T>& source, Encoder& encoder) {
-  const Fetching fetching = FetchingOf(kHasResidual, requires { Encoder::kComputes; });
+  const Fetching fetching = FetchingOf(
+      kHasResidual, requires { Encoder::kComputes; });
   bool all_finite = true;
   for (size_t first = 0; first < source.n; first += kBlock) {
     Block<T, kHasResidual> block(source, first, fetching, kBlock);
@@ -236,7 +237,8 @@ HWY_INLINE bool EncodeBlocks(const Source<T>& source, Encoder& encoder) {
 }
 
 /// Encodes a source block by block. An Encoder::Look has See(row number modulo 4, u) for the rows of one, and Seen(),
-/// which says at least whether they were finite; End(first, block, seen) encodes it; kComputes: see FetchingOf. Returns whether all of u was finite.
+/// which says at least whether they were finite; End(first, block, seen) encodes it; kComputes: see FetchingOf. Returns
+/// whether all of u was finite.
 template <typename T, typename Encoder>
 HWY_INLINE bool ForBlocksOf(const Source<T>& source, Encoder&& encoder) {
   using E = std::remove_reference_t<Encoder>;

@@ -95,9 +95,9 @@ class DitherEncoder {
     if (how_.clip) return Pack(EvenRows<true>(levels), levels, first, block);
     if (width != 8 && width != 4) return Pack(EvenRows<false>(levels), levels, first, block);
     auto* packed = reinterpret_cast<uint8_t*>(scalar::PackedOf<float>(payload_, n_));
-    width == 8 ? Round(EvenRows<false>(levels), levels, first, block, ByteCodes{packed + first})
-               : Round(EvenRows<false>(levels), levels, first, block,
-                       NibbleCodes{packed + first / 2, ZeroRow<int32_t>()});
+    width == 8
+        ? Round(EvenRows<false>(levels), levels, first, block, ByteCodes{packed + first})
+        : Round(EvenRows<false>(levels), levels, first, block, NibbleCodes{packed + first / 2, ZeroRow<int32_t>()});
   }
 
  private:

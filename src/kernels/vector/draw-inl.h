@@ -16,8 +16,8 @@ namespace gradwire::kernels::HWY_NAMESPACE {
 
 using Words = Tag<uint32_t>;
 
-/// Upper halves of the draws of float elements. Philox's blocks stand in the lower halves of 64-bit lanes, where products
-/// need no gathering: their upper halves move down, and what is left above is not looked at.
+/// Upper halves of the draws of float elements. Philox's blocks stand in the lower halves of 64-bit lanes, where
+/// products need no gathering: their upper halves move down, and what is left above is not looked at.
 class DrawRows {
  public:
   HWY_INLINE explicit DrawRows(const Draws& draws) {
@@ -48,7 +48,8 @@ class DrawRows {
     }
   }
 
-  /// Goes on to the next two rows: the first of them has its halves in Half<0>(k), k-th vector, the second in Half<1>(k).
+  /// Goes on to the next two rows: the first of them has its halves in Half<0>(k), k-th vector, the second in
+  /// Half<1>(k).
   HWY_INLINE void Next() {
     for (size_t k = 0; k < Row<uint32_t>::kVectors; ++k) {
       const V s0 = s0_.v[k], s1 = s1_.v[k], s2 = hn::Xor(s2_.v[k], s0), s3 = hn::Xor(s3_.v[k], s1);

@@ -87,8 +87,7 @@ class NaturalEncoder {
     uint32_t negative = 0;
     for (size_t k = 0; k < Row<float>::kVectors; ++k) {
       exponents.v[k] = hn::BitCast(Ints(), hn::ShiftRight<23>(hn::BitCast(Uints(), raised.v[k])));
-      const auto none =
-          hn::Eq(hn::And(raised.v[k], hn::Set(Ints(), Bits<float>::kInfinity)), hn::Zero(Ints()));
+      const auto none = hn::Eq(hn::And(raised.v[k], hn::Set(Ints(), Bits<float>::kInfinity)), hn::Zero(Ints()));
       const auto power = hn::IfThenZeroElse(none, hn::And(raised.v[k], hn::Set(Ints(), -(1 << 23))));
       negative |= BitsOf<float>(hn::RebindMask(Floats(), hn::Lt(power, hn::Zero(Ints()))), k);
       if constexpr (kKeeps) u.v[k] = hn::Sub(u.v[k], hn::BitCast(Floats(), power));

@@ -72,8 +72,7 @@ class TossEncoder {
       if (HWY_UNLIKELY(SomeZero(sum, 0xfffe))) close = true;
       negative |= BitsOf<float>(hn::RebindMask(Floats(), hn::Lt(sum, hn::Set(Ints(), 0x10000))), k);
     }
-    if (HWY_UNLIKELY(close))
-      return SettleSigns<Row<float>, Row<uint32_t>>(draws_, levels, u, Halves<j>(rows_), first);
+    if (HWY_UNLIKELY(close)) return SettleSigns<Row<float>, Row<uint32_t>>(draws_, levels, u, Halves<j>(rows_), first);
     return negative;
   }
 
