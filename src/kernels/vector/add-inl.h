@@ -7,8 +7,8 @@
 #define GRADWIRE_VECTOR_ADD_INL_H
 #endif
 
-#include <array>
 #include <type_traits>
+#include <utility>
 
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
@@ -39,9 +39,6 @@ class Finite {
   Row<T> any_;
 };
 
-template <size_t i>
-using Number = std::integral_constant<size_t, i>;
-
 /// s_j += s_(j + h) for h = half the lanes, a quarter, ..., 1; s_0.
 template <typename D>
 HWY_INLINE hn::TFromD<D> FoldLanes(D d, hn::Vec<D> lanes) {
@@ -56,18 +53,21 @@ HWY_INLINE hn::TFromD<D> FoldLanes(D d, hn::Vec<D> lanes) {
   }
 }
 
-/// A sum in the order of FORMAT.md, whose 64 lanes are four rows.
+/// A sum in the order of FORMAT.md, whose 64 lanes are four rows. They change places behind each row, so that a loop
+/// over rows has one load of each stream, by which processors tell what to fetch ahead.
 template <typename T>
 class RowSum {
  public:
-  HWY_INLINE RowSum() { rows_[0] = rows_[1] = rows_[2] = rows_[3] = ZeroRow<T>(); }
-  template <size_t row>
-  HWY_INLINE void Add(size_t k, Vec<T> terms) {
-    rows_[row].v[k] = hn::Add(rows_[row].v[k], terms);
+  HWY_INLINE RowSum() : first_(ZeroRow<T>()), second_(first_), third_(first_), fourth_(first_) {}
+  HWY_INLINE void Add(const Row<T>& terms) {
+    const Row<T> added = Each<T>([&](size_t k) HWY_ATTR { return hn::Add(first_.v[k], terms.v[k]); });
+    first_ = second_, second_ = third_, third_ = fourth_, fourth_ = added;
+    ++rows_;
   }
-  HWY_INLINE T sum() const {
+  HWY_INLINE T sum() {
+    for (; rows_ % 4 != 0; ++rows_) std::swap(first_, fourth_), std::swap(first_, second_), std::swap(second_, third_);
     const Row<T> folded = Each<T>([&](size_t k) HWY_ATTR {
-      return hn::Add(hn::Add(rows_[0].v[k], rows_[2].v[k]), hn::Add(rows_[1].v[k], rows_[3].v[k]));
+      return hn::Add(hn::Add(first_.v[k], third_.v[k]), hn::Add(second_.v[k], fourth_.v[k]));
     });
     auto lanes = folded.v[0];  // of 16 lanes those 8 apart, then those 4 apart, ...
     if constexpr (Row<T>::kVectors == 2) lanes = hn::Add(folded.v[0], folded.v[1]);
@@ -80,7 +80,8 @@ class RowSum {
   }
 
  private:
-  Row<T> rows_[4];
+  Row<T> first_, second_, third_, fourth_;
+  size_t rows_ = 0;
 };
 
 /// A block of a source: its elements of u are made from memory at each sweep, so that nothing is written before the
@@ -107,7 +108,7 @@ class Block {
   /// Whether it is finite; else v counts as zero from here on.
   HWY_INLINE bool Check() {
     Finite<T> finite;
-    ForRows([&](auto, const Row<T>& u) HWY_ATTR { finite.See(u); });
+    ForRows([&](const Row<T>& u) HWY_ATTR { finite.See(u); });
     if (finite.all()) return true;
     DropV();
     return false;
@@ -134,7 +135,6 @@ class Block {
       return scaled;
     });
   }
-  HWY_INLINE Row<T> LoadAny(size_t i) const { return i + kRow <= n_ ? Load(i) : LoadTail(i); }
   /// One element of it.
   HWY_INLINE T At(size_t i) const {
     const T scaled = factor_ * v_[i];
@@ -160,18 +160,11 @@ class Block {
     if (kHasResidual && fetches_residual_) hwy::Prefetch(residual_ + ahead_ + i);
   }
 
-  /// see(row number modulo 4, a constant, u) of each row.
+  /// see(u) of each row.
   template <typename See>
   HWY_INLINE void ForRows(See&& see) const {
-    size_t i = 0;
-    for (; i + 4 * kRow <= n_; i += 4 * kRow) {
-      see(Number<0>(), Load(i)), see(Number<1>(), Load(i + kRow));
-      see(Number<2>(), Load(i + 2 * kRow)), see(Number<3>(), Load(i + 3 * kRow));
-    }
-    if (i < n_) see(Number<0>(), LoadAny(i));
-    if (i + kRow < n_) see(Number<1>(), LoadAny(i + kRow));
-    if (i + 2 * kRow < n_) see(Number<2>(), LoadAny(i + 2 * kRow));
-    if (i + 3 * kRow < n_) see(Number<3>(), LoadAny(i + 3 * kRow));
+    for (size_t i = 0; i < whole(); i += kRow) see(Load(i));
+    if (whole() < n_) see(LoadTail(whole()));
   }
   /// take(i, elements, u) of each row, which leaves in u what is left of it.
   template <typename Take>
@@ -189,13 +182,13 @@ class Block {
   }
 
  private:
-  size_t n_;
+  const size_t n_;
   const T* v_;
-  T factor_;
-  Vec<T> scale_;
-  const T* residual_;
-  T* left_;
-  size_t ahead_;
+  const T factor_;
+  const Vec<T> scale_;
+  const T* const residual_;
+  T* const left_;
+  const size_t ahead_;
   bool fetches_v_, fetches_residual_;
 };
 
@@ -203,14 +196,8 @@ class Block {
 template <typename Look, typename B>
 HWY_INLINE auto Sweep(const B& block) {
   Look look;
-  block.ForRows([&](auto row, const auto& u) GRADWIRE_INLINED { look.See(row, u); });
+  block.ForRows([&](const auto& u) GRADWIRE_INLINED { look.See(u); });
   return look.Seen();
-}
-
-/// Not inlined: it is rare. The block is copied: were its address given away, it would not live in registers.
-template <typename Look, typename B>
-HWY_NOINLINE auto SweepAgain(B block) {
-  return Sweep<Look>(block);
 }
 
 /// With v as zero where the block is not finite.
@@ -220,7 +207,7 @@ HWY_INLINE auto LookAt(B& block, bool& all_finite) {
   if (HWY_LIKELY(seen.finite)) return seen;
   all_finite = false;
   block.DropV();
-  return SweepAgain<Look>(block);
+  return Sweep<Look>(block);
 }
 
 template <typename T, bool kHasResidual, typename Encoder>
@@ -236,7 +223,7 @@ HWY_INLINE bool EncodeBlocks(const Source<T>& source, Encoder& encoder) {
   return all_finite;
 }
 
-/// Encodes a source block by block. An Encoder::Look has See(row number modulo 4, u) for the rows of one, and Seen(),
+/// Encodes a source block by block. An Encoder::Look has See(u) for the rows of one, and Seen(),
 /// which says at least whether they were finite; End(first, block, seen) encodes it; kComputes: see FetchingOf. Returns
 /// whether all of u was finite.
 template <typename T, typename Encoder>
@@ -254,11 +241,8 @@ struct NoEncoder {
       bool finite;
     };
     HWY_INLINE Look() {}  // written, as those of its members
-    template <size_t row>
-    HWY_INLINE void See(Number<row>, const Row<T>& u) {
-      finite_.See(u);
-    }
-    HWY_INLINE Result Seen() const { return {finite_.all()}; }
+    HWY_INLINE void See(const Row<T>& u) { finite_.See(u); }
+    HWY_INLINE Result Seen() { return {finite_.all()}; }
 
    private:
     Finite<T> finite_;

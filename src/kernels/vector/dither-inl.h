@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/scalar/dither.h"
 #include "kernels/vector/add-inl.h"
@@ -51,13 +52,13 @@ struct WideCodes {
 };
 
 /// Rounds a whole block. Not inlined, so that there is one for the three norms. What it works with is copied, as in
-/// SweepAgain.
+/// Block: what has no address lives in registers.
 template <bool kKeeps, typename Rows, typename Sink, typename B>
 HWY_NOINLINE void RoundBlock(const Draws& draws, const DrawRows& generators, Rows how, const Levels<float>& levels,
                              size_t first, B block, Sink sink) {
   DrawRows rows = generators;
   rows.Begin(first);
-  const auto round = [&]<size_t j>(Number<j>, size_t i) GRADWIRE_INLINED {
+  const auto round = [&]<size_t j>(std::integral_constant<size_t, j>, size_t i) GRADWIRE_INLINED {
     const size_t at = i + j * kRow;
     block.Fetch(at);
     Row<float> u = block.Load(at);
@@ -70,7 +71,7 @@ HWY_NOINLINE void RoundBlock(const Draws& draws, const DrawRows& generators, Row
   };
   for (size_t i = 0; i < kBlock; i += 2 * kRow) {
     rows.Next();
-    round(Number<0>(), i), round(Number<1>(), i);
+    round(std::integral_constant<size_t, 0>(), i), round(std::integral_constant<size_t, 1>(), i);
   }
 }
 

@@ -32,17 +32,15 @@ class NormRows {
  public:
   HWY_INLINE NormRows() : largest_(ZeroRow<uint32_t>()) {}
 
-  template <size_t row>
-  HWY_INLINE void See(Number<row>, const Row<float>& u) {
-    for (size_t k = 0; k < Row<float>::kVectors; ++k) {
-      const auto x = hn::Abs(u.v[k]);
-      largest_.v[k] = hn::Max(largest_.v[k], hn::BitCast(Uints(), x));
-      if constexpr (kMagnitudes) sum_.template Add<row>(k, x);
-      if constexpr (kSquares) sum_.template Add<row>(k, hn::Mul(x, x));
-    }
+  HWY_INLINE void See(const Row<float>& u) {
+    const Row<float> x = Each<float>([&](size_t k) HWY_ATTR { return hn::Abs(u.v[k]); });
+    for (size_t k = 0; k < Row<float>::kVectors; ++k)
+      largest_.v[k] = hn::Max(largest_.v[k], hn::BitCast(Uints(), x.v[k]));
+    if constexpr (kMagnitudes) sum_.Add(x);
+    if constexpr (kSquares) sum_.Add(Each<float>([&](size_t k) HWY_ATTR { return hn::Mul(x.v[k], x.v[k]); }));
   }
   /// Magnitudes order like their bits.
-  HWY_INLINE SeenNorm Seen() const {
+  HWY_INLINE SeenNorm Seen() {
     auto all = largest_.v[0];
     for (size_t k = 1; k < Row<float>::kVectors; ++k) all = hn::Max(all, largest_.v[k]);
     const uint32_t bits = hn::GetLane(hn::MaxOfLanes(Uints(), all));

@@ -37,12 +37,11 @@ class MagnitudeRows {
     bool finite;
   };
   HWY_INLINE MagnitudeRows() {}  // written, as those of its members
-  template <size_t row>
-  HWY_INLINE void See(Number<row>, const Row<T>& u) {
+  HWY_INLINE void See(const Row<T>& u) {
     finite_.See(u);
-    for (size_t k = 0; k < Row<T>::kVectors; ++k) sum_.template Add<row>(k, hn::Abs(u.v[k]));
+    sum_.Add(Each<T>([&](size_t k) HWY_ATTR { return hn::Abs(u.v[k]); }));
   }
-  HWY_INLINE Result Seen() const { return {sum_.sum(), finite_.all()}; }
+  HWY_INLINE Result Seen() { return {sum_.sum(), finite_.all()}; }
 
  private:
   Finite<T> finite_;

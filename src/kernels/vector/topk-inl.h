@@ -68,7 +68,7 @@ HWY_INLINE bool CollectFrom(const Source<float>& source, uint32_t least, size_t 
     Block<float, kHasResidual> block(source, first, fetching, kBlock);
     Finite<float> finite;
     collector.Begin(first);
-    block.ForRows([&](auto, const Row<float>& row) GRADWIRE_INLINED {
+    block.ForRows([&](const Row<float>& row) GRADWIRE_INLINED {
       finite.See(row);
       collector.See(row);
     });
@@ -76,7 +76,7 @@ HWY_INLINE bool CollectFrom(const Source<float>& source, uint32_t least, size_t 
       all_finite = false;
       block.DropV();
       collector.Begin(first);
-      block.ForRows([&](auto, const Row<float>& row) HWY_ATTR { collector.See(row); });
+      block.ForRows([&](const Row<float>& row) HWY_ATTR { collector.See(row); });
     }
     found.next = first + block.n();
     if (left == nullptr) {
