@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <string>
 
 #include <ATen/ops/empty.h>
@@ -132,13 +133,13 @@ class Hook final : public DdpHook {
   }
 
   void Load(uint64_t step, const RankMemory& memory) override {
-    TakeAnswer(memory);
+    TakeAnswer({&memory, 1});
     CheckFits(memory);
     Replace(step, VectorsOf(memory));
   }
 
   void LoadResharded(uint64_t step, const std::vector<RankMemory>& old_ranks) override {
-    if (!old_ranks.empty()) TakeAnswer(old_ranks[0]);
+    TakeAnswer(old_ranks);
     std::vector<std::vector<SavedVector<T>>> old;
     for (const RankMemory& memory : old_ranks) {
       CheckFits(memory);
@@ -172,16 +173,33 @@ class Hook final : public DdpHook {
     if (running.reducer && SufficesDdpsOwn(running.comm, PartsOf(running))) offered_.emplace(running.reducer);
   }
 
-  /// Where it is a question, the answer of the save is that of all that follows: new parts on the same collective.
-  void TakeAnswer(const RankMemory& memory) {
-    const bool compresses = !memory.settings.starts_with("method: none\n");
-    if (!answer_.is_asked || compresses == answer_.compresses || FindMethod(comm_.method).name == "none") return;
+  /// Whether all saves are of this hook's method, or of none, where that is its other answer; else they are of
+  /// something else, and CheckFits says so.
+  bool SaysOtherwise(std::span<const RankMemory> memories) const {
+    if (!answer_.is_asked || memories.empty()) return false;
+    const std::string_view other = answer_.compresses ? "none" : FindMethod(comm_.method).name;
+    return std::ranges::all_of(memories, [&](const RankMemory& memory) {
+      return memory.settings.starts_with("method: " + std::string(other) + "\n");
+    });
+  }
+
+  /// Where it is a question, the answer of the save is that of all that follows: new parts on the same collective. The
+  /// old ones stay where there are no new ones, since what the Reducer calls points into them; it gets an error.
+  void TakeAnswer(std::span<const RankMemory> memories) {
+    if (!SaysOtherwise(memories)) return;
     HookParts<T>& now = parts();
     now.thread.Close();
     if (now.thread.has_failed()) throw Error("comm.when: the exchange has failed, and can take no other answer");
-    answer_ = {true, compresses, "comm.when: pays: as in the save that this run goes on from"};
-    const std::unique_ptr<HookParts<T>> old = std::move(parts_);
-    Make(named_, std::move(old->collective), old->route);
+    const WhenAnswer before = answer_;
+    answer_ = {true, !before.compresses, "comm.when: pays: as in the save that this run goes on from"};
+    retired_ = std::move(parts_);
+    try {
+      Make(named_, std::move(retired_->collective), retired_->route);
+    } catch (...) {
+      answer_ = before;
+      throw;
+    }
+    retired_.reset();
     if (!is_installed_ || !own_) return;
     own_.reset();  // the Reducer has no hook yet
     if (const auto reducer = reducer_.lock()) reducer->register_comm_hook(MakeCommHook(parts_->route));
@@ -245,7 +263,7 @@ class Hook final : public DdpHook {
   const std::weak_ptr<c10d::Reducer> reducer_;
   WhenAnswer answer_;
   NamedTensors named_;  // where there may be another answer
-  std::unique_ptr<HookParts<T>> parts_;
+  std::unique_ptr<HookParts<T>> parts_, retired_;
   bool is_installed_ = false;                  // whether ForReducer was called
   std::optional<OwnReduction> offered_, own_;  // where the Reducer's own suffices; and where it was told to use it
 };

@@ -30,7 +30,7 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
       Row("comm.method", &C::method, NotEmpty{}, "how gradients are sent: a row of `gradwire list`; auto: ef"),
       Row("comm.when", &C::when, OneOf{{"auto", "always", "pays"}},
           "always: as method and operators say; pays: so where that is faster than dense gradients on this link and "
-          "this machine, which the ranks measure at start, 3 s at most, and else as method none; a resumed run keeps "
+          "this machine, which the ranks measure at start for about 3 s, and else as method none; a resumed run keeps "
           "the answer; auto: pays where neither a method nor an operator is named, else always"),
       Row("comm.compressor", &C::compressor, NotEmpty{},
           "compressor spec, e.g. sign, topk:1%, topk:5000; see `gradwire list`; auto: the method's usual one"),

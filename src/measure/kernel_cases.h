@@ -126,10 +126,12 @@ std::vector<KernelCase<T>> RoundingCases() {
   using All = std::span<const kernels::Coded<T>>;
   using kernels::Norm;
   std::vector<KernelCase<T>> cases;
-  for (const uint32_t count : {1, 3, 7, 12, 127, 300}) AddDithered<T>(cases, {.norm = Norm::kL2, .count = count});
+  for (const uint32_t count : {1, 3, 7, 12, 127, 300, 32767})
+    AddDithered<T>(cases, {.norm = Norm::kL2, .count = count});
   AddDithered<T>(cases, {.norm = Norm::kL1, .count = 7});
-  AddDithered<T>(cases, {.norm = Norm::kMax, .count = 127});
+  for (const uint32_t count : {127, 32767}) AddDithered<T>(cases, {.norm = Norm::kMax, .count = count});
   AddDithered<T>(cases, {.norm = Norm::kMax, .count = 1, .clip = true});
+  AddDithered<T>(cases, {.norm = Norm::kMax, .count = 100, .clip = true});
   for (const uint32_t count : {1, 7, 70}) AddDithered<T>(cases, {.norm = Norm::kL2, .count = count, .powers = true});
   AddDithered<T>(cases, {.norm = Norm::kMax, .count = 7, .powers = true});
   AddFused<T>(

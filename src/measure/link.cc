@@ -29,12 +29,13 @@ double ExchangeOnce(Collective& collective, std::vector<std::byte>& out, std::ve
   return seconds;
 }
 
-/// Of the slowest rank, from what each has measured of short and long operations.
+/// Of the slowest rank, from what each has measured of short and long operations. A pause in a short one does not make
+/// the link endlessly fast: a long one is at least half its bytes.
 LinkSpeed Slowest(Collective& collective, const std::vector<double>& short_s, const std::vector<double>& long_s,
                   double bytes) {
   const double mine[] = {std::ranges::min(short_s), MedianInterval(long_s).median};
   const std::vector<double> slowest = LargestOf(collective, mine);
-  return {slowest[0], bytes / std::max(slowest[1] - slowest[0], 1e-9)};
+  return {slowest[0], bytes / std::max({slowest[1] - slowest[0], slowest[1] / 2, 1e-9})};
 }
 
 }  // namespace

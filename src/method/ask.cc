@@ -30,6 +30,11 @@ std::string Plain(const ExchangeParts& parts, int ranks) {
   return "";
 }
 
+/// Whether what is sent depends on the gradients, so that its bound says little.
+bool IsOpen(const ExchangeParts& parts) {
+  return parts.compressor->variable() || (parts.down_compressor && parts.down_compressor->variable());
+}
+
 /// Rank 0's, on all ranks: the numbers are the same, and hosts may still round them differently.
 WhenAnswer OfRank0(Collective& collective, const WhenAnswer& mine) {
   const std::string said = collective.GatherText((mine.compresses ? "1" : "0") + mine.reason)[0];
@@ -42,7 +47,7 @@ WhenAnswer OfRank0(Collective& collective, const WhenAnswer& mine) {
 
 bool PaysIsAsked(const CommConfig& config) {
   if (config.when != kAuto) return config.when == kPays;
-  return config.method == kAuto && config.compressor == kAuto && config.learner == kAuto &&
+  return config.noise == 0 && config.method == kAuto && config.compressor == kAuto && config.learner == kAuto &&
          config.down_compressor == kAuto;
 }
 
@@ -89,6 +94,10 @@ WhenAnswer AskWhen(Collective& collective, const CommConfig& config, const PaysJ
   const bool asked = PaysIsAsked(config);
   if (const std::string plain = Plain(parts, ranks); !plain.empty()) return {asked, !asked, asked ? plain : ""};
   Agree(collective, fmt::format("comm.when: {}, {}\n", Settled(config).when, NameOf(parts)));
+  if (IsOpen(parts))
+    return {asked, true,
+            asked ? fmt::format("comm.when: pays: what {} sends depends on the gradients: it is taken", NameOf(parts))
+                  : ""};
   const auto sum = [&](std::span<float> values) { collective.Finish(collective.StartAllReduce(values)); };
   const LinkCosts link = MeasureLinkCosts(collective, job.sum ? job.sum : DenseSum(sum), seconds * kLinkShare);
   Barrier(collective);

@@ -14,7 +14,7 @@
 namespace gradwire {
 namespace {
 
-constexpr size_t kFirstBytes = size_t{1} << 18, kMostBytes = size_t{1} << 24;  // a bucket of tokens has 2^17
+constexpr size_t kFirstBytes = size_t{1} << 14, kMostBytes = size_t{1} << 24;
 constexpr size_t kGrowth = 4, kRounds = 3;
 constexpr double kSlowBytes = 1.5e8;             // a second: from there on down a ring's sums wait for the link
 constexpr size_t kMostSample = size_t{1} << 21;  // floats: 8 MB each of gradient, residual and mean

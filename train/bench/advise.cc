@@ -96,8 +96,7 @@ std::string InWords(const LinkCosts& link, const std::string& between) {
                      link.sum_bytes_per_s / 1e6, TimeText(link.latency_s));
 }
 
-int BeRank(AdviseOptions options, const ExchangeDoor& door, const RankEnv& env) {
-  if (!options.is_started) options.ranks = env.world_size, options.ranks_per_host = 1;
+int BeRank(const AdviseOptions& options, const ExchangeDoor& door, const RankEnv& env) {
   const ModelShapes model = ModelShapesOf(options.model, door.read_pt);
   door.with_ranks(options.timeout_s, env, [&](Collective& collective) {
     const auto sum = [&](std::span<float> values) { collective.Finish(collective.StartAllReduce(values)); };
@@ -124,9 +123,22 @@ int Predict(const AdviseOptions& options, const ExchangeDoor& door, const std::s
   return 0;
 }
 
+/// In a job that somebody else has started the ranks are all there, and the link is theirs.
+AdviseOptions OfJob(AdviseOptions options, const std::optional<RankEnv>& env) {
+  if (!env || options.is_started) return options;
+  if (!options.rate.empty() || options.ranks_per_host != 1)
+    throw ConfigError(
+        "bench advise: --rate and --ranks-per-host are for ranks that it starts itself; this job's are there and are "
+        "measured as they are; expected neither");
+  options.ranks = env->world_size;
+  return options;
+}
+
 }  // namespace
 
-int BenchAdvise(const AdviseOptions& options, const ExchangeDoor& door) {
+int BenchAdvise(const AdviseOptions& given, const ExchangeDoor& door) {
+  const auto env = RankFromEnv();
+  const AdviseOptions options = OfJob(given, env);
   Check(options);
   ModelShapesOf(options.model, door.read_pt);  // throws, before anything is started
   if (!door.with_ranks) {
@@ -140,7 +152,7 @@ int BenchAdvise(const AdviseOptions& options, const ExchangeDoor& door) {
   // One process stands for each host; ranks of one host alone are all there.
   const int hosts = (options.ranks + options.ranks_per_host - 1) / options.ranks_per_host;
   const int started = std::min(hosts == 1 ? options.ranks : hosts, 4);
-  if (const auto env = RankFromEnv()) return BeRank(options, door, *env);
+  if (env) return BeRank(options, door, *env);
   ExchangeDoor again = door;
   again.arguments.push_back(kStarted);
   try {

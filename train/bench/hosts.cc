@@ -31,7 +31,7 @@ struct Said {
 Said Run(const std::string& command) {
   const std::string line = "PATH=$PATH:/usr/sbin:/sbin; trap '' INT TERM HUP; exec " + command + " 2>&1";
   FILE* pipe = popen(line.c_str(), "r");
-  if (pipe == nullptr) throw Error("bench exchange: cannot start " + command);
+  if (pipe == nullptr) throw Error("bench: cannot start " + command);
   std::string text;
   char buffer[512];
   while (const size_t n = fread(buffer, 1, sizeof(buffer), pipe)) text.append(buffer, n);
@@ -43,8 +43,8 @@ Said Run(const std::string& command) {
 void Must(const std::string& command, const std::string& expected) {
   const Said said = Run(command);
   if (said.status != 0)
-    throw Error(fmt::format("bench exchange: --rate: `{}` failed: {}; expected {}; or leave --rate out, for loopback",
-                            command, said.text, expected));
+    throw Error(fmt::format("bench: --rate: `{}` failed: {}; expected {}; or leave --rate out, for loopback", command,
+                            said.text, expected));
 }
 
 constexpr const char* kRoot = "root with CAP_SYS_ADMIN and CAP_NET_ADMIN";
@@ -63,15 +63,15 @@ void RemoveOrphans() {
 void CheckTools() {
   if (geteuid() != 0)
     throw Error(
-        fmt::format("bench exchange: --rate makes hosts of network namespaces, for which this process must be {}; "
+        fmt::format("bench: --rate makes hosts of network namespaces, for which this process must be {}; "
                     "or leave --rate out, for loopback",
                     kRoot));
   for (const char* tool : {"ip", "tc"})
     if (FindProgram(tool).empty())
-      throw Error(fmt::format(
-          "bench exchange: --rate needs the program {}, which is not there; expected Debian's package iproute2; "
-          "or leave --rate out, for loopback",
-          tool));
+      throw Error(
+          fmt::format("bench: --rate needs the program {}, which is not there; expected Debian's package iproute2; "
+                      "or leave --rate out, for loopback",
+                      tool));
 }
 
 std::string Shape(double bits_per_s) {

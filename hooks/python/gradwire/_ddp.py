@@ -193,7 +193,7 @@ def attach(ddp: DistributedDataParallel, method: str = "auto", compressor: str =
         method: a method of `python -m gradwire`, e.g. "ef" (error feedback; "auto" is that), "ef21", "diana", "none" (dense: DDP's own
             all-reduce stays as it is, with its group's time-out, unless timeout_s or anything else is asked for).
         compressor: an operator such as "sign", "topk:1%", "qsgd:7"; "auto" is the method's usual one.
-        when: "always", or "pays": the ranks measure the link and themselves, 3 s at most, and leave DDP its own all-reduce where
+        when: "always", or "pays": the ranks measure the link and themselves for about 3 s, and leave DDP its own all-reduce where
             compression would lose (as method "none"); stats() and the log "gradwire" say which and why. "auto" is "pays" where
             neither a method nor an operator is named, else "always". `load_state_dict` takes the answer of the save.
         down: link of the way back from the owners of the pieces, "raw", "ef" or "dore"; None: the method's.

@@ -41,8 +41,8 @@ HWY_NOINLINE R SettleEven(const Draws& draws, const Levels<float>& of, F u, H up
 }
 
 /// To levels of equal distances. Heights are in 2^-16 of one. A code is count + height + draw, cut: heights are rounded
-/// to whole numbers and lower halves left out, which together move the sum by less than 1 either way. That matters
-/// where it crosses a level: with 1 added, where its lower 16 bits are 0 or 1.
+/// to whole numbers and lower halves left out, for which the sum would be from 0.5 less to 1.5 more. That matters where
+/// it crosses a level: with 1 added, where its lower 16 bits are 0 or 1.
 template <bool kClips>
 class EvenRows {
  public:

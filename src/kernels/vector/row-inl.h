@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A row of 16 elements: the lanes of FORMAT.md's sums, and a multiple of any vector here, so that kernels are written
-// once for vectors of all widths.
+// A row of 16 elements: the lanes of FORMAT.md's draws, a quarter of those of its sums, and a multiple of any vector
+// here, so that kernels are written once for vectors of all widths.
 #if defined(GRADWIRE_VECTOR_ROW_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADWIRE_VECTOR_ROW_INL_H
 #undef GRADWIRE_VECTOR_ROW_INL_H
