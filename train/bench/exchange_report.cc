@@ -84,7 +84,7 @@ std::string Head(const ExchangeTimes& times, const ExchangeOptions& options) {
 
 /// Names have so many letters at most; trailing columns may be left out.
 std::string Line(size_t names, const std::vector<std::string>& cells) {
-  constexpr std::array kWidths = {9, 22, 22, 8, 22, 9, 9};
+  constexpr std::array kWidths = {10, 25, 23, 8, 22, 9, 9};
   std::string line = fmt::format("{:<{}}", cells[0], names + 1);
   for (size_t i = 1; i < cells.size(); ++i)
     line += i <= kWidths.size() ? fmt::format("{:>{}}", cells[i], kWidths[i - 1]) : "  " + cells[i];
