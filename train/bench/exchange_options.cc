@@ -128,8 +128,8 @@ double BitsPerSecond(const std::string& rate) {
   const bool is_number = Read(rate, number, unit) && number > 0;
   const double factor = unit == "kbit" ? 1e3 : unit == "mbit" ? 1e6 : unit == "gbit" ? 1e9 : 0;
   if (!is_number || factor == 0)
-    throw ConfigError(fmt::format(
-        "bench exchange: --rate {}: expected a number and kbit, mbit or gbit, as in 100mbit or 1gbit", rate));
+    throw ConfigError(
+        fmt::format("bench: --rate {}: expected a number and kbit, mbit or gbit, as in 100mbit or 1gbit", rate));
   return number * factor;
 }
 
