@@ -90,6 +90,18 @@ def a_save_of_dense_gradients_leaves_ddp_its_own_reduction():
 
 
 @law
+def a_state_of_something_else_is_refused_before_anything_changes():
+    other, _, _ = saved(method="ef21", compressor="topk:10%")
+    plain, ddp = make_ddp(), make_ddp()
+    with gradwire.attach(ddp, when="pays", **NEVER) as handle:
+        raises(gradwire.Error, ["the saved memory is of something else", "method"], lambda: handle.load_state_dict(other))
+        for each in (plain, ddp):
+            backward(each, 0)
+        assert same(gradients(plain), gradients(ddp))
+        assert handle.stats()["when"] == "dense" and handle.stats()["reducer"] == "ddp"
+
+
+@law
 def ranks_that_ask_and_ranks_that_do_not_are_refused_with_the_difference():
     when = "pays" if dist.get_rank() == 0 else "always"
     raises(gradwire.ConfigError, ["rank 1 runs with other settings than rank 0", "comm.when: pays"],
