@@ -176,8 +176,8 @@ class Hook final : public DdpHook {
   /// Whether all saves are of this hook's method, or of none, where that is its other answer; else they are of
   /// something else, and CheckFits says so.
   bool SaysOtherwise(std::span<const RankMemory> memories) const {
-    if (!answer_.is_asked || memories.empty()) return false;
-    const std::string_view other = answer_.compresses ? "none" : FindMethod(comm_.method).name;
+    const std::string_view method = FindMethod(comm_.method).name, other = answer_.compresses ? "none" : method;
+    if (!answer_.is_asked || memories.empty() || method == "none") return false;  // none has no other answer
     return std::ranges::all_of(memories, [&](const RankMemory& memory) {
       return memory.settings.starts_with("method: " + std::string(other) + "\n");
     });

@@ -102,6 +102,16 @@ def a_state_of_something_else_is_refused_before_anything_changes():
 
 
 @law
+def method_none_has_one_answer():
+    ddp = make_ddp()
+    with gradwire.attach(ddp, method="none", when="pays") as handle:
+        backward(ddp, 0)
+        handle.load_state_dict(handle.state_dict())
+        backward(ddp, 1)
+        assert handle.stats()["when"] == "dense" and handle.stats()["reducer"] == "ddp"
+
+
+@law
 def ranks_that_ask_and_ranks_that_do_not_are_refused_with_the_difference():
     when = "pays" if dist.get_rank() == 0 else "always"
     raises(gradwire.ConfigError, ["rank 1 runs with other settings than rank 0", "comm.when: pays"],
