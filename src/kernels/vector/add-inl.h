@@ -89,17 +89,14 @@ class RowSum {
 template <typename T, bool kHasResidual>
 class Block {
  public:
-  using Element = T;
-  /// It fetches the block that is `ahead` behind it.
-  HWY_INLINE Block(const Source<T>& source, size_t first, Fetching fetching, size_t ahead)
+  HWY_INLINE Block(const Source<T>& source, size_t first, Fetching fetching)
       : n_(HWY_MIN(kBlock, source.n - first)),
         v_(source.v.empty() ? kZeroBlock<T> : source.v.data() + first),
         factor_(source.scale),
         scale_(hn::Set(Tag<T>(), source.scale)),
         residual_(kHasResidual ? source.residual.data() + first : nullptr),
         left_(source.left.empty() ? nullptr : source.left.data() + first),
-        ahead_(ahead),
-        fetches_v_(fetching != Fetching::kNothing && !source.v.empty() && first + ahead + kBlock <= source.n),
+        fetches_v_(fetching != Fetching::kNothing && !source.v.empty() && first + 2 * kBlock <= source.n),
         fetches_residual_(fetching == Fetching::kAll && fetches_v_) {}
 
   HWY_INLINE size_t n() const { return n_; }
@@ -154,10 +151,10 @@ class Block {
     if (whole() < n_) StorePart(LoadTail(whole()), u + whole(), n_ - whole());
     return {u, n_};
   }
-  /// Asks for a later block's row (kernels::FetchingOf).
+  /// Asks for the next block's row (kernels::FetchingOf).
   HWY_INLINE void Fetch(size_t i) const {
-    if (fetches_v_) hwy::Prefetch(v_ + ahead_ + i);
-    if (kHasResidual && fetches_residual_) hwy::Prefetch(residual_ + ahead_ + i);
+    if (fetches_v_) hwy::Prefetch(v_ + kBlock + i);
+    if (kHasResidual && fetches_residual_) hwy::Prefetch(residual_ + kBlock + i);
   }
 
   /// see(u) of each row.
@@ -188,7 +185,6 @@ class Block {
   const Vec<T> scale_;
   const T* const residual_;
   T* const left_;
-  const size_t ahead_;
   bool fetches_v_, fetches_residual_;
 };
 
@@ -216,7 +212,7 @@ HWY_INLINE bool EncodeBlocks(const Source<T>& source, Encoder& encoder) {
       kHasResidual, requires { Encoder::kComputes; });
   bool all_finite = true;
   for (size_t first = 0; first < source.n; first += kBlock) {
-    Block<T, kHasResidual> block(source, first, fetching, kBlock);
+    Block<T, kHasResidual> block(source, first, fetching);
     const auto seen = LookAt<typename Encoder::Look>(block, all_finite);
     encoder.End(first, block, seen);
   }

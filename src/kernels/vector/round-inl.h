@@ -20,21 +20,34 @@ HWY_INLINE Row<uint32_t> Halves(const DrawRows& rows) {
   return Each<uint32_t>([&](size_t k) HWY_ATTR { return rows.Half<i>(k); });
 }
 
+/// A level that is not above |u|, and the threshold of the next one.
+struct LevelStep {
+  int32_t level;
+  uint32_t threshold;
+};
+
+/// Of levels of equal distances, as scalar::DitherEvenly has them.
+struct EvenStep {
+  HWY_INLINE LevelStep operator()(float u, const Levels<float>& of) const {
+    const float y = scalar::Height(u, of, static_cast<float>(of.count));
+    const auto below = static_cast<int32_t>(y);
+    return {below, scalar::ThresholdOf(y - static_cast<float>(below))};
+  }
+};
+
 /// Codes of a row where lower halves decide some.
-template <typename F, typename H, typename R>
-HWY_NOINLINE R SettleEven(const Draws& draws, const Levels<float>& of, F u, H upper, size_t first) {
+template <typename Step, typename F, typename H, typename R>
+HWY_NOINLINE R SettleCodes(const Draws& draws, const Levels<float>& of, F u, H upper, size_t first) {
   float elements[kRow];
   uint32_t halves[kRow];
   int32_t codes[kRow];
   StoreRow(u, elements);
   StoreRow(upper, halves);
   for (size_t j = 0; j < kRow; ++j) {
-    const float y = scalar::Height(elements[j], of, static_cast<float>(of.count));
-    const auto below = static_cast<int32_t>(y);
     const bool negative = elements[j] < 0;
-    const bool up = scalar::IsBelow<float>(draws, first + j, halves[j], !negative,
-                                           scalar::ThresholdOf(y - static_cast<float>(below)));
-    const int32_t level = below + static_cast<int32_t>(up);
+    const LevelStep step = Step()(elements[j], of);
+    const bool up = scalar::IsBelow<float>(draws, first + j, halves[j], !negative, step.threshold);
+    const int32_t level = step.level + static_cast<int32_t>(up);
     codes[j] = static_cast<int32_t>(of.count) + (negative ? -level : level);
   }
   return LoadRow(codes);
@@ -67,7 +80,7 @@ class EvenRows {
       codes.v[k] = hn::BitCast(Ints(), hn::ShiftRight<16>(hn::BitCast(Uints(), sum)));
     }
     if (HWY_UNLIKELY(close))
-      return SettleEven<Row<float>, Row<uint32_t>, Row<int32_t>>(draws, of, u, Halves<i>(rows), first);
+      return SettleCodes<EvenStep, Row<float>, Row<uint32_t>, Row<int32_t>>(draws, of, u, Halves<i>(rows), first);
     return codes;
   }
   HWY_INLINE Vec<float> Value(Vec<int32_t> code) const {
@@ -82,34 +95,16 @@ class EvenRows {
 /// Levels that are powers of two are ordinary numbers down to the lowest.
 inline constexpr uint32_t kMostPowers = 64;
 
-/// The lowest level that is not above |u|, and the threshold of the next one, as scalar::DitherToPowers has them.
+/// As scalar::DitherToPowers has them.
 struct PowerStep {
-  int32_t level;
-  uint32_t threshold;
-};
-HWY_INLINE PowerStep StepOf(float u, const Levels<float>& of) {
-  const float y = scalar::Height(u, of, 1.0f), share = y / scalar::BinaryFraction<float>(1, of.count);
-  const auto bits = std::bit_cast<uint32_t>(y);
-  const int32_t level = static_cast<int32_t>(bits >> 23) - 127 + static_cast<int32_t>(of.count);
-  return level > 0 ? PowerStep{level, bits << 9} : PowerStep{0, scalar::ThresholdOf(std::min(share, 0x1.fffffep-1f))};
-}
-
-template <typename F, typename H, typename R>
-HWY_NOINLINE R SettlePowerLevels(const Draws& draws, const Levels<float>& of, F u, H upper, size_t first) {
-  float elements[kRow];
-  uint32_t halves[kRow];
-  int32_t codes[kRow];
-  StoreRow(u, elements);
-  StoreRow(upper, halves);
-  for (size_t j = 0; j < kRow; ++j) {
-    const bool negative = elements[j] < 0;
-    const PowerStep step = StepOf(elements[j], of);
-    const bool up = scalar::IsBelow<float>(draws, first + j, halves[j], !negative, step.threshold);
-    const int32_t level = step.level + static_cast<int32_t>(up);
-    codes[j] = static_cast<int32_t>(of.count) + (negative ? -level : level);
+  HWY_INLINE LevelStep operator()(float u, const Levels<float>& of) const {
+    const float y = scalar::Height(u, of, 1.0f), share = y / scalar::BinaryFraction<float>(1, of.count);
+    const auto bits = std::bit_cast<uint32_t>(y);
+    const int32_t level = static_cast<int32_t>(bits >> 23) - 127 + static_cast<int32_t>(of.count);
+    if (level > 0) return {level, bits << 9};
+    return {0, scalar::ThresholdOf(std::min(share, 0x1.fffffep-1f))};
   }
-  return LoadRow(codes);
-}
+};
 
 /// What codes of levels that are powers of two stand for.
 class PowerValues {
@@ -163,7 +158,7 @@ class PowerRows {
       codes.v[k] = hn::Add(count_, hn::IfThenElse(negative, hn::Neg(reached), reached));
     }
     if (HWY_UNLIKELY(close))
-      return SettlePowerLevels<Row<float>, Row<uint32_t>, Row<int32_t>>(draws, of, u, Halves<i>(rows), first);
+      return SettleCodes<PowerStep, Row<float>, Row<uint32_t>, Row<int32_t>>(draws, of, u, Halves<i>(rows), first);
     return codes;
   }
   HWY_INLINE Vec<float> Value(Vec<int32_t> code) const { return values_(code); }

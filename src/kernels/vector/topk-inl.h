@@ -65,7 +65,7 @@ HWY_INLINE bool CollectFrom(const Source<float>& source, uint32_t least, size_t 
   while (found.next < source.n && collector.count() <= limit) {
     const size_t first = found.next;
     const float* const left = source.left.empty() ? nullptr : source.left.data();
-    Block<float, kHasResidual> block(source, first, fetching, kBlock);
+    Block<float, kHasResidual> block(source, first, fetching);
     Finite<float> finite;
     collector.Begin(first);
     block.ForRows([&](const Row<float>& row) GRADWIRE_INLINED {
