@@ -50,6 +50,7 @@ std::string WithBits(std::string_view spec) {
 /// The parts in the order of comm's keys, as `comm.method` alone picks them.
 std::string PartsOf(const Method& method) {
   std::string text = fmt::format("link {}, {}", method.link, WithBits(method.compressor));
+  if (method.ema != 1) text += fmt::format(", of momenta with {:g} of the gradient", method.ema);
   if (!method.learner.empty()) text += fmt::format(", learner {}", WithBits(method.learner));
   if (method.down != "none")
     text += fmt::format(", back {}, {}", method.down,
@@ -59,7 +60,6 @@ std::string PartsOf(const Method& method) {
 
 std::string EstimatorText(const Method& method) {
   std::string text = fmt::format("estimator {}", method.estimator);
-  if (method.ema != 1) text += fmt::format(" with momentum {:g}", method.ema);
   if (method.star_shift) text += " less the gradient at the solution";
   if (const std::string missing = Missing(method, kNetworkGives); !missing.empty())
     return text + fmt::format("; not for networks: {}; see {}", missing, method.instead);

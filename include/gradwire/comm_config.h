@@ -22,6 +22,7 @@ struct CommConfig {
   std::string eta = "auto";       ///< share of the memory that joins a message (econtrol, dore); auto: the method's
   std::string beta = "auto";      ///< share of an owner's message that the model takes (dore); auto: the method's
   std::string zeta = "auto";      ///< how wrong an estimate may become before a lazy gate opens; auto: the method's
+  std::string ema = "auto";       ///< b of the momentum v <- (1 - b) v + b g that is sent; 1: none; auto: the method's
   double noise = 0;  ///< standard deviation of Gaussian noise on every number that a worker sends (clip, identity)
   std::string opening = "auto";  ///< first message of a link with a shift: dense or compressed; auto: the method's
   std::string p =

@@ -64,7 +64,7 @@ const LinkVector& FindLinkVector(std::string_view name);
 /// The vectors of one piece, those that there are: what links read and move.
 template <typename T>
 struct LinkMemory {
-  std::span<T> e, h, y, mean_h;
+  std::span<T> e, h, y, mean_h, momentum;
 };
 
 /// Where a store has the vectors of its links, so that no name is looked up when messages are made.
@@ -83,15 +83,16 @@ class LinkHandles {
   using Handle = typename StateStore<T>::Handle;
 
   StateStore<T>&store_, &receivers_;
-  std::optional<Handle> e_, h_, y_, mean_h_;
+  std::optional<Handle> e_, h_, y_, mean_h_, momentum_;
 };
 
-/// A link is what a sender does so that a receiver knows v, with memory on both ends. With s = the step size where it
-/// is inside, else 1, and r = 0, h or the previous v:
+/// A link is what a sender does so that a receiver knows v, with memory on both ends. Where ema < 1, v is the momentum
+/// of what it is given, v <- (1 - ema) v + ema g. With s = the step size where it is inside, else 1, and r = 0, h or the
+/// previous v:
 ///     u = s (v - r) + kappa e;   m = C(u) -> wire;   e <- (lambda - kappa) e + (u - m);   h <- h + alpha m / s
 /// and the receiver, who keeps the mean of its senders' shifts, takes h + beta m / s with the old h, or the new h.
-/// A link is a row of numbers, not a class. The vectors live in StateStores: "e", "h", "y" (previous v) at the sender,
-/// "mean h" at the receiver.
+/// A link is a row of numbers, not a class. The vectors live in StateStores: "e", "h", "y" (previous v) and "momentum"
+/// at the sender, "mean h" at the receiver.
 struct Link {
   std::string_view name;
   Reference reference = Reference::kZero;
@@ -106,6 +107,7 @@ struct Link {
   Gate gate = Gate::kOpen;
   double gate_level = 0;  ///< zeta or p
   bool moves_h = false;   ///< the sender moves its h, though the reference is another (the first message of 3PCv2)
+  double ema = 1;         ///< share of what is given in the momentum that is sent, above 0; 1: what is given itself
   double noise = 0;       ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
   std::optional<Coefficient> refresh = std::nullopt;  ///< probability of a dense round, one coin for all ranks
   std::string_view summary = {};
@@ -113,6 +115,7 @@ struct Link {
 
   bool remembers() const { return kappa.rule != Coefficient::Rule::kNumber || kappa.number != 0 || lambda.number != 0; }
   bool shifts() const { return reference != Reference::kZero; }
+  bool has_momentum() const { return ema != 1; }
   bool holds_h() const { return reference == Reference::kShift || moves_h; }
   /// The vectors that it keeps in a StateStore.
   std::vector<LinkVector> memory() const;
@@ -133,6 +136,10 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
 /// Whether v goes into memory before, or without, the operator's look at it: Send's caller must see that it is finite.
 template <typename T>
 bool NeedsFinite(const Link& link, double step_size);
+
+/// What the link sends of g: g itself, or its momentum, which moves. g is finite then.
+template <typename T>
+std::span<const T> MoveMomentum(const Link& link, const LinkMemory<T>& memory, std::span<const T> g);
 
 /// Encodes v (site.piece.numel elements, finite ones where NeedsFinite) into `out` and updates the sender's memory.
 /// Returns what Compressor::Encode does. `v` is left as it is. `step_size` matters where it is inside, and is then

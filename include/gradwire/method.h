@@ -23,10 +23,10 @@ struct Method {
   std::optional<Coefficient> alpha = {};   ///< in place of the link's
   std::string_view participation = "all";  ///< who sends: see Participation
   bool votes = false;                      ///< see ExchangeParts::votes
+  double ema = 1;                          ///< Link::ema
   // What a worker sends on convex problems (objective.*: auto); a network has its mini-batch.
   std::string_view estimator = "full";
   std::string_view coin = "own";  ///< of lsvrg
-  double ema = 1;                 ///< momentum b in v <- (1 - b) v + b g
   bool star_shift = false;        ///< subtracts grad f_i(x*): for theory, and not for a network
   std::string_view instead = "";  ///< its kin for those who give gradients alone (abilities.h); empty: it is itself one
   std::string_view summary;

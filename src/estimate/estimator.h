@@ -59,7 +59,6 @@ struct EstimatorConfig {
   int64_t batch = 1;                 ///< samples drawn a round
   int64_t anchor_period = 0;         ///< svrg: rounds between moves of the anchor; lsvrg: 1/p; 0: m
   std::string coin = "own";          ///< lsvrg: own, or common to all workers
-  double ema = 1;                    ///< b in v <- (1 - b) v + b g, v starting at 0; 1: no filter
   double refresh = 1;         ///< diff: probability of a full gradient, by the coin of the exchange's dense rounds
   int64_t refresh_batch = 0;  ///< diff: fresh samples in place of the full gradient (online VR-MARINA); 0: all
   bool star_shift = false;    ///< subtracts grad f_i(x*), which all workers' mean does not have

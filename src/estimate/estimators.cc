@@ -79,7 +79,6 @@ std::unique_ptr<Estimator> MakeEstimator(const EstimatorConfig& config, const st
     problem->workers[worker]->Gradient(KnownMinimiser(*problem, "objective.star_shift", "true"), h);
     estimator = MakeShift(std::move(estimator), std::move(h));
   }
-  if (config.ema != 1) estimator = MakeEma(std::move(estimator), config.ema);
   return estimator;
 }
 

@@ -25,26 +25,6 @@ class Filter : public Estimator {
   std::unique_ptr<Estimator> inner_;
 };
 
-class Ema : public Filter {
- public:
-  Ema(std::unique_ptr<Estimator> inner, double b) : Filter(std::move(inner)), b_(b) {}
-  Memory memory() override {
-    Memory memory = Filter::memory();
-    memory.vectors.push_back(&v_);
-    return memory;
-  }
-
- protected:
-  void Change(std::span<double> out) override {
-    v_.resize(out.size());
-    for (size_t j = 0; j < out.size(); ++j) out[j] = v_[j] = (1 - b_) * v_[j] + b_ * out[j];
-  }
-
- private:
-  double b_;
-  std::vector<double> v_;
-};
-
 class Shift : public Filter {
  public:
   Shift(std::unique_ptr<Estimator> inner, std::vector<double> h) : Filter(std::move(inner)), h_(std::move(h)) {}
@@ -64,7 +44,6 @@ EstimatorConfig UsualEstimator(const Method& method) {
   EstimatorConfig config;
   config.name = method.estimator;
   config.coin = method.coin;
-  config.ema = method.ema;
   config.star_shift = method.star_shift;
   return config;
 }
@@ -79,10 +58,6 @@ void ShareCoin(const Problem& problem, bool is_auto, EstimatorConfig& config, Ex
   if (!is_auto) return;
   config.refresh = std::min(config.refresh, batch / (samples + batch));
   parts.link.refresh = config.refresh;
-}
-
-std::unique_ptr<Estimator> MakeEma(std::unique_ptr<Estimator> inner, double b) {
-  return std::make_unique<Ema>(std::move(inner), b);
 }
 
 std::unique_ptr<Estimator> MakeShift(std::unique_ptr<Estimator> inner, std::vector<double> h) {

@@ -8,9 +8,6 @@
 
 namespace gradwire {
 
-/// v <- (1 - b) v + b g with v = 0 at first.
-std::unique_ptr<Estimator> MakeEma(std::unique_ptr<Estimator> inner, double b);
-
 /// g - h with a constant h of d elements.
 std::unique_ptr<Estimator> MakeShift(std::unique_ptr<Estimator> inner, std::vector<double> h);
 

@@ -93,7 +93,11 @@ std::string Coefficient::text() const {
 
 const std::vector<LinkVector>& LinkVectors() {
   static const std::vector<LinkVector> vectors = {
-      {"e", Holder::kSender}, {"h", Holder::kSender}, {"y", Holder::kSender}, {"mean h", Holder::kReceiver}};
+      {"e", Holder::kSender},
+      {"h", Holder::kSender},
+      {"y", Holder::kSender},
+      {"momentum", Holder::kSender},
+      {"mean h", Holder::kReceiver}};
   return vectors;
 }
 
@@ -118,6 +122,7 @@ LinkHandles<T>::LinkHandles(StateStore<T>& store, const std::vector<LinkVector>&
     return std::nullopt;
   };
   e_ = handle(store, kept, "e"), h_ = handle(store, kept, "h"), y_ = handle(store, kept, "y");
+  momentum_ = handle(store, kept, "momentum");
   mean_h_ = handle(receivers, kept_there, "mean h");
 }
 
@@ -126,7 +131,7 @@ LinkMemory<T> LinkHandles<T>::Of(uint32_t parameter, const Piece& piece) const {
   const auto span = [&](StateStore<T>& store, const std::optional<Handle>& handle) {
     return handle ? store.Vector(parameter, *handle).subspan(piece.begin, piece.numel) : std::span<T>{};
   };
-  return {span(store_, e_), span(store_, h_), span(store_, y_), span(receivers_, mean_h_)};
+  return {span(store_, e_), span(store_, h_), span(store_, y_), span(receivers_, mean_h_), span(store_, momentum_)};
 }
 
 std::vector<LinkVector> Link::memory() const {
@@ -134,14 +139,16 @@ std::vector<LinkVector> Link::memory() const {
   if (remembers()) vectors.push_back(FindLinkVector("e"));
   if (holds_h() || gate == Gate::kLazy) vectors.push_back(FindLinkVector("h"));
   if (reference == Reference::kPrevious || gate == Gate::kLazy) vectors.push_back(FindLinkVector("y"));
+  if (has_momentum()) vectors.push_back(FindLinkVector("momentum"));
   if (shifts()) vectors.push_back(FindLinkVector("mean h"));
   return vectors;
 }
 
 std::string Link::numbers() const {
-  return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}{}{}", alpha.text(), beta.text(), kappa.text(),
+  return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}{}{}{}", alpha.text(), beta.text(), kappa.text(),
                      lambda.text(), refresh ? ", p " + refresh->text() : "", opens_dense ? ", opens dense" : "",
                      gate == Gate::kOpen ? "" : fmt::format(", gate {}", gate_level),
+                     has_momentum() ? fmt::format(", ema {}", ema) : "",
                      noise > 0 ? fmt::format(", noise {}", noise) : "");
 }
 
@@ -171,7 +178,15 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
 
 template <typename T>
 bool NeedsFinite(const Link& link, double step_size) {
-  return link.shifts() || link.holds_h() || link.gate != Gate::kOpen || (link.step_inside && IsNoStep<T>(step_size));
+  return link.has_momentum() || link.shifts() || link.holds_h() || link.gate != Gate::kOpen || (link.step_inside && IsNoStep<T>(step_size));
+}
+
+template <typename T>
+std::span<const T> MoveMomentum(const Link& link, const LinkMemory<T>& memory, std::span<const T> g) {
+  if (!link.has_momentum()) return g;
+  kernels::Scale(static_cast<T>(1 - link.ema), memory.momentum);
+  kernels::AddValues(std::as_bytes(g).data(), T{1}, static_cast<T>(link.ema), memory.momentum);
+  return memory.momentum;
 }
 
 template <typename T>
@@ -254,6 +269,7 @@ void ReceiveDense(const Link& link, const LinkMemory<T>& memory, std::span<const
 #define GRADWIRE_INSTANTIATE(T)                                                                                \
   template class LinkHandles<T>;                                                                               \
   template bool NeedsFinite<T>(const Link&, double);                                                           \
+  template std::span<const T> MoveMomentum(const Link&, const LinkMemory<T>&, std::span<const T>);             \
   template EncodeResult Send(const Link&, const Compressor&, const Site&, Lane&, const LinkMemory<T>&, double, \
                              std::span<const T>, std::span<std::byte>);                                        \
   template EncodeResult SendDense(const Link&, const Site&, Lane&, const LinkMemory<T>&, std::span<const T>,   \

@@ -88,7 +88,8 @@ class Packer {
                                   NeedsFinite<T>(context_.link, round_.LrOf(job.planned.parameter)));
   }
 
-  void SendPayloads(const Job& job) const {
+  void SendPayloads(Job job) const {
+    if (!job.planned.dense) job.v = MoveMomentum<T>(context_.link, job.done.memory, job.v);
     if (context_.dense || job.planned.dense)
       Dense(job);
     else if (!context_.shift_compressor)
@@ -105,8 +106,8 @@ class Packer {
   }
 
   bool IsUnused(std::span<const T> v) const {
-    return context_.zeros_keep_memory && context_.link.remembers() && !context_.dense &&
-           std::ranges::all_of(v, [](T x) { return x == 0; });
+    return context_.zeros_keep_memory && (context_.link.remembers() || context_.link.has_momentum()) &&
+           !context_.dense && std::ranges::all_of(v, [](T x) { return x == 0; });
   }
 
   void SendPiece(const Job& job, std::span<const T> v) const {
@@ -131,11 +132,12 @@ class Packer {
       job.done.shift_bytes = send(*context_.shift_link, *context_.shift_compressor, job.shift_out);
   }
 
-  /// Nothing is sent; what the next message is a difference to is kept, if it can be.
+  /// Nothing is sent; the momentum, and what the next message is a difference to, are kept, if they can be.
   void Skip(const Job& job) const {
     job.done.poisoned = !kernels::AllFinite(job.v);
-    if (!job.done.poisoned && context_.link.reference == Reference::kPrevious)
-      std::ranges::copy(job.v, job.done.memory.y.begin());
+    if (job.done.poisoned) return;
+    const std::span<const T> v = MoveMomentum<T>(context_.link, job.done.memory, job.v);
+    if (context_.link.reference == Reference::kPrevious) std::ranges::copy(v, job.done.memory.y.begin());
   }
 
   void Dense(const Job& job) const {

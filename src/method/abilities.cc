@@ -12,7 +12,6 @@ std::string Missing(const Method& method, const Abilities& given) {
   if (!given.estimators) {
     if (method.estimator == "lsvrg") return "needs each worker's gradients at an anchor";
     if (method.star_shift) return "needs each worker's gradient at the solution";
-    if (method.ema != 1) return "needs a momentum of each worker's gradients before the exchange";
   }
   if (method.needs_two_points() && !given.same_batch)
     return "needs the gradient of each batch at two points, the model's and the one before";

@@ -8,7 +8,7 @@ namespace gradwire {
 // What MakeParts does to the parts of an exchange, in files of their own. They throw ConfigError, which begins with the
 // key.
 
-/// comm.alpha, beta, eta, opening, p and zeta. After the links are set.
+/// comm.alpha, beta, ema, eta, opening, p and zeta. After the links are set.
 void SetCoefficients(const Method& method, const CommConfig& config, ExchangeParts& parts);
 /// comm.noise. After the coefficients. Refuses what would leave numbers without it: noise is on all that a worker
 /// sends, or the promise of privacy is void.

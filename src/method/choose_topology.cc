@@ -11,7 +11,7 @@ namespace {
 /// Whether messages may be added on the way.
 bool IsSummable(const ExchangeParts& parts) {
   return parts.compressor->linear() && parts.link.noise == 0 && parts.participation.is_all() &&
-         !parts.link.remembers() && !parts.link.shifts();
+         parts.link.memory().empty();
 }
 
 void CheckSums(const Topology& topology, const ExchangeParts& parts) {

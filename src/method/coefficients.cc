@@ -29,11 +29,23 @@ void Override(const char* key, const std::string& text, bool has, const Method& 
   coefficient = number;
 }
 
+/// The momentum of what is sent: one of plain gradients would be another method under their name, and MARINA's changes
+/// are of one batch at two points.
+void SetMomentum(const Method& method, const CommConfig& config, ExchangeParts& parts) {
+  parts.link.ema = method.ema;
+  Coefficient ema = method.ema;
+  const bool is_plain = method.only && parts.compressor->is_identity();
+  Override("ema", config.ema, !is_plain && !method.needs_two_points(), method, ema);
+  parts.link.ema = ema.number;
+  if (parts.link.ema == 0) throw ConfigError("comm.ema", "0: nothing would ever be sent; expected auto or a number above 0 and up to 1");
+}
+
 }  // namespace
 
 void SetCoefficients(const Method& method, const CommConfig& config, ExchangeParts& parts) {
   if (method.alpha) (parts.learner ? parts.learning : parts.link).alpha = *method.alpha;
   Link& shifted = parts.learner ? parts.learning : parts.link;
+  SetMomentum(method, config, parts);
   Override("alpha", config.alpha, shifted.reference == Reference::kShift, method, shifted.alpha);
   const bool dore = parts.down.step_inside;
   Override("beta", config.beta, dore, method, parts.down.beta);

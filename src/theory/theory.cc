@@ -34,7 +34,7 @@ TheoryConstants ConstantsOf(const Problem& problem, const ExchangeParts& parts, 
 /// Why the theorem says nothing of such a run; empty where it does.
 std::string Gap(const Theory& theory, const Method& method, const ExchangeParts& parts, const Problem& problem,
                 const EstimatorConfig& estimator) {
-  if (estimator.ema != 1) return "objective.ema";
+  if (parts.link.has_momentum()) return "comm.ema";
   if (estimator.name != "full" && (estimator.sampling == "reshuffle" || estimator.sampling == "shuffle_once"))
     return "objective.sampling " + estimator.sampling + ", whose batches are not independent";
   if (parts.link.noise > 0) return "comm.noise";

@@ -37,8 +37,7 @@ struct ObjectiveConfig {
   int64_t anchor_period = 0;  // rounds
   int64_t refresh_batch = 0;  // samples
   std::string coin = "auto";
-  std::optional<double> ema;  // LoadConfig fills in the method's, here and below
-  std::optional<bool> star_shift;
+  std::optional<bool> star_shift;  // LoadConfig fills in the method's
   std::string prox = "none";
   double prox_lambda = 0;
 

@@ -115,9 +115,6 @@ std::vector<Key> ObjectiveKeys() {
           "diff: fresh samples in a dense round (online VR-MARINA); 0: all of the worker's"),
       Row("objective.coin", kSection, &O::coin, OneOf{{"auto", "own", "common"}},
           "lsvrg: whether each worker moves its anchor by itself or all at once"),
-      Row("objective.ema", kSection, &O::ema, OrAuto{Range{.min = 0, .max = 1, .open_min = true}},
-          "b of the filter v <- (1 - b) v + b g on each worker's estimate, v starting at 0; 1: none; auto: the "
-          "method's"),
       Row("objective.star_shift", kSection, &O::star_shift, OrAuto<AnyValue>{},
           "subtracts the worker's own gradient at the solution from its estimate (for theory); auto: the method's"),
       Row("objective.prox", kSection, &O::prox, OneOf{{"none", "l1", "l2"}},

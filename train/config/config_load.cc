@@ -162,7 +162,6 @@ Config LoadConfig(const std::string& file, const std::vector<Override>& override
   if (!CanStayDense(config)) config.comm.when = "always";
   const Method& method = FindMethod(config.comm.method);
   config.comm.compressor = MakeParts(CommOf(config), 0).compressor->spec();
-  config.objective.ema = config.objective.ema.value_or(method.ema);
   config.objective.star_shift = config.objective.star_shift.value_or(method.star_shift);
   return config;
 }

@@ -61,7 +61,6 @@ const std::vector<Scope>& Scopes() {
         "objective.sampling", "objective.batch", "objective.anchor_period", "objective.refresh_batch", "objective.coin",
         "objective.prox", "objective.prox_lambda"},
        UnlessConvex},
-      {{"objective.ema"}, UnlessConvex, {"1"}},
       {{"objective.star_shift"}, UnlessConvex, {"false"}},
       {{"data.", "model.", "train.epochs", "train.slow_", "log.eval_every", "async.server", "optimizer.weight_decay_bn",
         "comm.bucket_cap_mb"},

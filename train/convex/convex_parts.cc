@@ -15,7 +15,6 @@ EstimatorConfig EstimatorOf(const Config& config) {
   EstimatorConfig estimator = UsualEstimator(FindMethod(config.comm.method));
   if (o.estimator != "auto") estimator.name = o.estimator;
   if (o.coin != "auto") estimator.coin = o.coin;
-  estimator.ema = o.ema.value_or(estimator.ema);
   estimator.star_shift = o.star_shift.value_or(estimator.star_shift);
   estimator.sampling = o.sampling, estimator.batch = o.batch, estimator.anchor_period = o.anchor_period;
   estimator.refresh_batch = o.refresh_batch;
