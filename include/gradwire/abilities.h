@@ -13,7 +13,8 @@ struct Method;
 /// sees gradients, never how they are made.
 struct Abilities {
   bool same_batch = false;  ///< the gradient of a round's batch at two points, the model's and the one before
-  bool estimators = false;  ///< gradients at anchors and at the solution, momenta before the exchange: convex problems
+  bool anchors = false;     ///< the gradient of each batch at an anchor, and of all samples there
+  bool solution = false;    ///< each worker's gradient at the solution: convex problems
 };
 
 /// What the method needs of its driver and does not get, in words that follow its name ("needs ..."); empty where

@@ -67,6 +67,9 @@ class Compressor {
 
   /// What one application sees. A kModel operator (clipping by the global norm) takes the whole gradient as one piece.
   virtual Scope scope() const { return Scope::kPiece; }
+  /// Of a kModel operator: itself for each of several pieces, where it has to know no more of the others than the L2
+  /// norm of all together. Payloads are those of any other norm. Null: it takes one piece and no more.
+  virtual std::shared_ptr<const Compressor> ForNorm(double) const { return nullptr; }
   /// Whether payloads have any size up to Bytes(): they then cost a round of lengths.
   virtual bool variable() const { return false; }
   /// Size in bytes of the payload for this piece: exact, so that every rank allocates and posts its receive by it; an

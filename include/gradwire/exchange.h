@@ -59,6 +59,12 @@ class Exchange {
   /// With the parameters and parts of channel 0.
   void Open(uint32_t channel);
 
+  /// Elements that all buckets of a round have together, where the operator must be shown them before one is started
+  /// (clipping by the global norm); 0: it need not.
+  size_t NumelToGather(const Round& round) const;
+  /// Shows them, all buckets of a round, their values fetched.
+  void ShowModel(const Round& round, std::span<const Bucket<T>> buckets);
+
   /// Encodes a bucket of a round and hands it to the transport. Bucket and segments must stay until Finish returns.
   Id Start(const Round& round, const Bucket<T>& bucket);
   /// Waits for the peers' messages of that bucket and puts the mean into its values. Throws PeerError.

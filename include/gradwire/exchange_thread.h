@@ -26,6 +26,9 @@ class Waiters;
 /// largest bucket. That cannot block: of the buckets that some rank has not finished, the first one is started by every
 /// rank, since all start them in one order.
 ///
+/// Where the operator has to see the whole gradient (Exchange::NumelToGather), no bucket of a step is started before all
+/// of them have been pushed: nothing then crosses the wire while the caller computes.
+///
 /// Push may be called by one thread at a time, any thread. `done` runs on the exchange thread, and is destroyed there
 /// right after, under no lock: what it owns may wait for whoever is in Push, such as for Python's interpreter lock.
 ///
@@ -66,10 +69,15 @@ class ExchangeThread : public BucketSink<T> {
     std::exception_ptr failure;
   };
 
+  static bool IsOf(const Round& round, const Job& job) {
+    return !job.visit && job.round.step == round.step && job.round.channel == round.channel;
+  }
   void Enqueue(Job job);
   void Run();
   bool MayBegin() const;  // under the lock
   bool HasRoomFor(const Bucket<T>& bucket) const;
+  bool Lacks(const Job& next) const;
+  void ShowModel(Job& first);
   void Begin(Job job);
   void Resume(const Arrival& arrival);
   void AwaitOrAnswer(Id id);
@@ -90,6 +98,7 @@ class ExchangeThread : public BucketSink<T> {
   };
   struct Channel {
     uint64_t step = 0;  // of those under way
+    size_t shown = 0;   // elements of buckets that the operator has seen and that are not started
     size_t under_way = 0;
   };
   Answer Take(Id id);

@@ -141,6 +141,12 @@ bool NeedsFinite(const Link& link, double step_size);
 template <typename T>
 std::span<const T> MoveMomentum(const Link& link, const LinkMemory<T>& memory, std::span<const T> g);
 
+/// ||u||^2 of what Send would encode of g, finite elements: its momentum, difference and share of the memory, none of
+/// which moves.
+template <typename T>
+double SquaredNormToSend(const Link& link, const Compressor& compressor, const Piece& piece, Lane& lane,
+                         const LinkMemory<T>& memory, double step_size, std::span<const T> g);
+
 /// Encodes v (site.piece.numel elements, finite ones where NeedsFinite) into `out` and updates the sender's memory.
 /// Returns what Compressor::Encode does. `v` is left as it is. `step_size` matters where it is inside, and is then
 /// finite and 0 or more, else Error: at 0 the receiver can be given nothing, so zeros are sent and e keeps what it

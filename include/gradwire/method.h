@@ -34,6 +34,8 @@ struct Method {
 
   /// Its messages are of changes of the gradient, which are of one batch at two points.
   bool needs_two_points() const { return link == "marina"; }
+  /// The noise of its gradients is taken off at an anchor.
+  bool is_anchored() const { return estimator == "lsvrg"; }
 };
 
 /// What `comm.method: auto` is.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "compress/operator.h"
@@ -14,7 +16,8 @@ namespace {
 /// ||x||, so none is declared. Nothing is saved on the wire. Payload: the clipped elements (T).
 class Clip final : public Operator<Clip> {
  public:
-  Clip(double tau, bool each_piece) : tau_(tau), each_piece_(each_piece) {}
+  /// `norm`: of the whole model, where more is clipped by it than the piece at hand.
+  Clip(double tau, bool each_piece, std::optional<double> norm = {}) : tau_(tau), each_piece_(each_piece), norm_(norm) {}
 
   std::string spec() const override { return fmt::format("clip:{}{}", tau_, each_piece_ ? ":piece" : ""); }
   bool unbiased() const override { return false; }
@@ -22,12 +25,14 @@ class Clip final : public Operator<Clip> {
   std::optional<double> delta(const Piece&) const override { return std::nullopt; }
   bool contracts(const Piece&) const override { return true; }
   Scope scope() const override { return each_piece_ ? Scope::kPiece : Scope::kModel; }
+  std::shared_ptr<const Compressor> ForNorm(double norm) const override {
+    return each_piece_ ? nullptr : std::make_shared<Clip>(tau_, false, norm);
+  }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
 
   template <typename T>
   void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {
-    const kernels::ScaledNorm norm = kernels::NormScaled<T>(u, kernels::Norm::kL2);
-    const double limit = tau_ * norm.scale, factor = norm.value > limit ? limit / norm.value : 1;
+    const double factor = norm_ ? std::min(1.0, tau_ / *norm_) : FactorOf<T>(u);
     for (size_t i = 0; i < u.size(); ++i) {
       const T clipped = static_cast<T>(factor * static_cast<double>(u[i]));
       StoreAt(out, i, clipped);
@@ -41,8 +46,16 @@ class Clip final : public Operator<Clip> {
   }
 
  private:
+  template <typename T>
+  double FactorOf(std::span<const T> u) const {
+    const kernels::ScaledNorm norm = kernels::NormScaled<T>(u, kernels::Norm::kL2);
+    const double limit = tau_ * norm.scale;
+    return norm.value > limit ? limit / norm.value : 1;
+  }
+
   double tau_;
   bool each_piece_;
+  std::optional<double> norm_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "gradwire/exchange.h"
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -37,19 +38,6 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
   return text;
 }
 
-/// An operator that must see the whole gradient gets it where that is one piece.
-void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
-  const bool one_piece = parameters.size() == 1 && PieceCount(parameters[0].numel(), parts.piece) == 1;
-  for (const auto& compressor : {parts.compressor, parts.learner, parts.down_compressor})
-    if (compressor && compressor->scope() == Scope::kModel && !one_piece)
-      throw ConfigError(
-          "comm.compressor",
-          fmt::format(
-              "{} acts on the whole gradient at once, and this model has {} parameters; expected a model "
-              "of one parameter and one piece (comm.piece: tensor), as the convex problems are, or clip:T:piece",
-              compressor->spec(), parameters.size()));
-}
-
 /// Rows of a matrix must lie one behind another, whatever their own elements do.
 void CheckMatrices(const ExchangeParts& parts, const std::vector<Parameter>& parameters,
                    const std::vector<ElementOrder>& orders) {
@@ -80,8 +68,8 @@ BucketExchangePtr<T> Make(const BucketJob<T>& job) {
 
 }  // namespace
 
-void CheckParts(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
-  CheckModelScope(parts, parameters);
+void CheckParts(const ExchangeParts& parts, const std::vector<Parameter>& parameters, bool gathers) {
+  CheckModelScope(parts, parameters, gathers);
   CheckMatrices(parts, parameters, OrdersOf(parameters));
 }
 
@@ -105,7 +93,7 @@ void Exchange<T>::Open(uint32_t channel, std::vector<Parameter> parameters, Exch
   if (channel >= kChannels || core_->channels.contains(channel))
     throw Error(fmt::format("exchange: channel {} cannot be opened; expected one below {} that is not open", channel,
                             kChannels));
-  CheckParts(parts, parameters);
+  CheckParts(parts, parameters, /*gathers=*/true);
   Collective& collective = core_->collective;
   const std::string settings = Settings(parts, parameters, kDtypeOf<T>);
   const uint64_t token = Agree(collective, channel == 0 ? settings : fmt::format("channel: {}\n{}", channel, settings));
@@ -128,11 +116,30 @@ typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>&
   if (bucket.fetch) bucket.fetch();
   Channel<T>& channel = core_->In(round.channel);
   channel.BeginStep(round.step);
+  channel.CheckNorm(round);
   const BucketJob<T> job{*core_, channel, core_->stats[bucket.index], round, bucket};
   UnderWay made{Make(job), {0, {round.step, round.channel, bucket.index}}};
   const Id id = next_++;  // of its own also where Start throws: the bucket then stays, and no later one takes its place
   Note(id, under_way_.emplace(id, std::move(made)).first->second.exchange->Start());
   return id;
+}
+
+template <typename T>
+size_t Exchange<T>::NumelToGather(const Round& round) const {
+  const Channel<T>& channel = core_->In(round.channel);
+  if (!channel.sees_model() || round.step < channel.parts.start_iter) return 0;
+  const Segment last = AllSegments(channel.parameters).back();
+  return last.offset + last.numel;
+}
+
+template <typename T>
+void Exchange<T>::ShowModel(const Round& round, std::span<const Bucket<T>> buckets) {
+  Channel<T>& channel = core_->In(round.channel);
+  channel.BeginStep(round.step);
+  double square = 0;
+  for (const Bucket<T>& bucket : buckets)
+    square += channel.SquaredNorm(round, bucket.index, bucket.segments, bucket.values, core_->lane);
+  channel.SetNorm(round, std::sqrt(square));
 }
 
 /// What the bucket waits for next, if it is not finished.

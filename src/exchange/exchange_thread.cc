@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <future>
 #include <utility>
+#include <vector>
 
 #include "base/start_thread.h"
 #include "exchange/waiters.h"
@@ -74,10 +75,45 @@ template <typename T>
 bool ExchangeThread<T>::MayBegin() const {
   if (queue_.empty()) return false;
   const Job& next = queue_.front();
+  if (Lacks(next)) return false;
   if (under_way_.empty()) return true;
   if (next.visit || under_way_.size() >= kUnderWay || !HasRoomFor(next.bucket)) return false;
   const auto channel = channels_.find(next.round.channel);
   return channel == channels_.end() || channel->second.under_way == 0 || channel->second.step == next.round.step;
+}
+
+/// Whether buckets of its round are still to come that the operator must see first. Nobody waits for them at the end.
+template <typename T>
+bool ExchangeThread<T>::Lacks(const Job& next) const {
+  if (next.visit || closed_ || failure_) return false;
+  const size_t wanted = exchange_.NumelToGather(next.round);
+  if (wanted == 0) return false;
+  if (const auto channel = channels_.find(next.round.channel); channel != channels_.end() && channel->second.shown > 0)
+    return false;
+  size_t there = 0;
+  for (const Job& job : queue_)
+    if (IsOf(next.round, job)) there += job.bucket.values.size();
+  return there < wanted;
+}
+
+template <typename T>
+void ExchangeThread<T>::ShowModel(Job& first) {
+  size_t& shown = channels_[first.round.channel].shown;
+  if (shown == 0) {
+    std::vector<Job*> round = {&first};
+    {
+      const std::lock_guard lock(mutex_);
+      for (Job& job : queue_)
+        if (IsOf(first.round, job)) round.push_back(&job);  // stays in its place: this thread alone takes them out
+    }
+    std::vector<Bucket<T>> buckets;
+    for (Job* job : round) {
+      if (job->bucket.fetch) job->bucket.fetch(), job->bucket.fetch = {};
+      buckets.push_back(job->bucket), shown += job->bucket.values.size();
+    }
+    if (shown == exchange_.NumelToGather(first.round)) exchange_.ShowModel(first.round, buckets);
+  }
+  shown -= first.bucket.values.size();
 }
 
 /// Two buckets may always be under way: one is encoded while the other is on the wire.
@@ -115,6 +151,7 @@ void ExchangeThread<T>::Begin(Job job) {
   if (job.visit) return job.visit();
   if (failure_) return job.done(failure_);
   try {
+    if (exchange_.NumelToGather(job.round) > 0) ShowModel(job);
     const size_t before = exchange_.BytesUnderWay();
     const Id id = exchange_.Start(job.round, job.bucket);
     largest_bucket_ = std::max(largest_bucket_, job.bucket.values.size_bytes());

@@ -37,7 +37,7 @@ void CheckAlike(std::span<const Bucket<T>> buckets, size_t ranks) {
 template <typename T>
 JointExchange<T>::JointExchange(uint32_t ranks, size_t threads, std::vector<Parameter> parameters, ExchangeParts parts)
     : ranks_(ranks), threads_(threads), stats_(ranks) {
-  CheckParts(parts, parameters);
+  CheckParts(parts, parameters, /*gathers=*/false);
   if (parts.poison_undoes_step) throw Error("exchange of ranks in one process: poisoned steps are not undone");
   for (const Parameter& parameter : parameters)
     if (!parameter.order.empty())

@@ -182,14 +182,6 @@ bool NeedsFinite(const Link& link, double step_size) {
 }
 
 template <typename T>
-std::span<const T> MoveMomentum(const Link& link, const LinkMemory<T>& memory, std::span<const T> g) {
-  if (!link.has_momentum()) return g;
-  kernels::Scale(static_cast<T>(1 - link.ema), memory.momentum);
-  kernels::AddValues(std::as_bytes(g).data(), T{1}, static_cast<T>(link.ema), memory.momentum);
-  return memory.momentum;
-}
-
-template <typename T>
 EncodeResult Send(const Link& link, const Compressor& compressor, const Site& site, Lane& lane,
                   const LinkMemory<T>& memory, double step_size, std::span<const T> v, std::span<std::byte> out) {
   if (link.step_inside && IsNoStep<T>(step_size))
@@ -269,7 +261,6 @@ void ReceiveDense(const Link& link, const LinkMemory<T>& memory, std::span<const
 #define GRADWIRE_INSTANTIATE(T)                                                                                \
   template class LinkHandles<T>;                                                                               \
   template bool NeedsFinite<T>(const Link&, double);                                                           \
-  template std::span<const T> MoveMomentum(const Link&, const LinkMemory<T>&, std::span<const T>);             \
   template EncodeResult Send(const Link&, const Compressor&, const Site&, Lane&, const LinkMemory<T>&, double, \
                              std::span<const T>, std::span<std::byte>);                                        \
   template EncodeResult SendDense(const Link&, const Site&, Lane&, const LinkMemory<T>&, std::span<const T>,   \

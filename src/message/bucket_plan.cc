@@ -84,6 +84,24 @@ bool TravelsDense(const ExchangeParts& parts, const Parameter& parameter) {
   return parameter.numel() < parts.min_compress_numel || (!parts.compress_1d && parameter.shape.size() <= 1);
 }
 
+bool IsOnePiece(const std::vector<Parameter>& parameters, PieceRule rule) {
+  return parameters.size() == 1 && PieceCount(parameters[0].numel(), rule) == 1;
+}
+
+void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& parameters, bool gathers) {
+  if (IsOnePiece(parameters, parts.piece)) return;
+  gathers = gathers && !parts.learner;
+  for (const auto& compressor : {parts.compressor, parts.learner, parts.down_compressor})
+    if (compressor && compressor->scope() == Scope::kModel &&
+        !(gathers && compressor == parts.compressor && compressor != parts.down_compressor && compressor->ForNorm(1)))
+      throw ConfigError(
+          "comm.compressor",
+          fmt::format(
+              "{} acts on the whole gradient at once, and this model has {} parameters; expected a model "
+              "of one parameter and one piece (comm.piece: tensor), as the convex problems are, or clip:T:piece",
+              compressor->spec(), parameters.size()));
+}
+
 uint32_t MessagePlan::payloads() const {
   uint32_t count = 0;
   for (const PlannedPiece& p : pieces) count += p.shift_bytes > 0 ? 2 : 1;

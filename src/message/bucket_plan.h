@@ -48,6 +48,14 @@ inline uint32_t OwnerOf(uint32_t parameter, const Piece& piece, int ranks) {
 /// Whether a parameter is never compressed: it travels as identity, without memory, in the same message.
 bool TravelsDense(const ExchangeParts& parts, const Parameter& parameter);
 
+/// Whether the whole model is a single piece.
+bool IsOnePiece(const std::vector<Parameter>& parameters, PieceRule rule);
+
+/// An operator that must see the whole gradient gets it where that is one piece; or on the way up, where it needs no
+/// more than the norm and `gathers` says that all buckets of a round can be shown to it first. Throws
+/// ConfigError where neither is so.
+void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& parameters, bool gathers);
+
 /// What a bucket's plan depends on beside its segments.
 struct PlanNeeds {
   Dtype dtype;

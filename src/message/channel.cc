@@ -3,8 +3,12 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/philox.h"
 #include "base/thread_pool.h"
+#include "gradwire/error.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 
@@ -41,10 +45,42 @@ Channel<T>::Channel(Keeps keeps, std::vector<Parameter> of, ExchangeParts made_o
       state(parameters),
       down_state(parameters),
       keeps_(keeps),
+      sees_model_(parts.compressor->scope() == Scope::kModel && !IsOnePiece(parameters, parts.piece)),
       up_memory_(state, KeptUp(), receivers->state, receivers->KeptUp()),
       down_memory_(down_state, KeptDown()) {
   ThreadPool::OfProcess().Grow(parts.threads);
   MakeMemory();
+}
+
+template <typename T>
+double Channel<T>::SquaredNorm(const Round& round, uint32_t bucket, std::span<const Segment> segments,
+                               std::span<const T> values, Lane& lane) {
+  double square = 0;
+  const std::shared_ptr<const BucketPlan> bucket_plan = PlanOf(bucket, segments, /*dense=*/false);
+  for (const MessagePlan& plan : bucket_plan->up)
+    for (const PlannedPiece& planned : plan.pieces) {
+      const std::span<const T> v = values.subspan(planned.values, planned.piece.numel);
+      if (!planned.dense && kernels::AllFinite(v))
+        square +=
+            SquaredNormToSend(parts.link, *parts.compressor, planned.piece, lane,
+                              up_memory_.Of(planned.parameter, planned.piece), round.LrOf(planned.parameter), v);
+    }
+  return square;
+}
+
+template <typename T>
+void Channel<T>::SetNorm(const Round& round, double norm) {
+  with_norm_ = parts.compressor->ForNorm(norm);
+  norm_step_ = round.step;
+}
+
+template <typename T>
+void Channel<T>::CheckNorm(const Round& round) const {
+  if (sees_model_ && round.step >= parts.start_iter && norm_step_ != round.step)
+    throw Error(fmt::format("exchange: {} acts on the whole gradient at once, and a bucket of step {} came without the "
+                            "others; expected all of them before the first is started, as ExchangeThread has them, or "
+                            "clip:T:piece",
+                            parts.compressor->spec(), round.step));
 }
 
 template <typename T>
@@ -100,7 +136,7 @@ MessageContext<T> Channel<T>::Up(bool dense, Lane& lane, Purpose purpose) const 
           .lane = lane,
           .threads = parts.threads,
           .link = parts.link,
-          .compressor = *parts.compressor,
+          .compressor = with_norm_ ? *with_norm_ : *parts.compressor,
           .shift_link = parts.learner ? &parts.learning : nullptr,
           .shift_compressor = parts.learner.get(),
           .purpose = purpose,

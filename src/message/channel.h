@@ -43,6 +43,17 @@ class Channel {
   /// through them.
   std::optional<uint64_t> opening;
 
+  /// Whether the operator of the way up has to see all buckets of a round before it encodes one.
+  bool sees_model() const { return sees_model_; }
+  /// Squared L2 norm of what this rank would encode of a bucket. A piece that is not finite counts as zeros, as it is
+  /// sent.
+  double SquaredNorm(const Round& round, uint32_t bucket, std::span<const Segment> segments, std::span<const T> values,
+                     Lane& lane);
+  /// The norm of all that this rank encodes in the round is this.
+  void SetNorm(const Round& round, double norm);
+  /// Throws Error where the operator has to know it and does not.
+  void CheckNorm(const Round& round) const;
+
   /// Messages of workers, and of owners on the way back.
   MessageContext<T> Up(bool dense, Lane& lane, Purpose purpose = Purpose::kCompress) const;
   MessageContext<T> Down(Lane& lane) const;
@@ -79,6 +90,9 @@ class Channel {
   std::vector<LinkVector> KeptDown() const;
 
   const Keeps keeps_;
+  const bool sees_model_;
+  std::shared_ptr<const Compressor> with_norm_;  // the operator of the way up in norm_step_; null: as it is
+  uint64_t norm_step_ = ~uint64_t{0};
   const LinkHandles<T> up_memory_, down_memory_;
   std::map<std::pair<uint32_t, bool>, std::shared_ptr<const BucketPlan>> plans_;  // by bucket and whether dense
   uint64_t plans_made_ = 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "message/link_end.h"
 
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "base/timer.h"
@@ -28,6 +30,7 @@ struct LinkEnd<T>::Parts {
         segments(AllSegments(channel.parameters)),
         token(token),
         purpose(purpose) {
+    CheckModelScope(channel.parts, channel.parameters, /*gathers=*/true);
     channel.opening = 0;
   }
 
@@ -35,6 +38,11 @@ struct LinkEnd<T>::Parts {
     MessageContext<T> context = channel.Up(dense, lane, purpose);
     context.participation = nullptr, context.votes = false;  // both are a round's, and there is none
     return context;
+  }
+  /// An operator that must see all of the vector sees it.
+  void ShowModel(const Round& round, std::span<const T> values) {
+    if (!channel.sees_model()) return;
+    channel.SetNorm(round, std::sqrt(channel.SquaredNorm(round, 0, segments, values, lane)));
   }
   size_t numel() const { return segments.empty() ? 0 : segments.back().offset + segments.back().numel; }
   Frame FrameOf(uint64_t number, const MessagePlan& plan) const {
@@ -71,6 +79,7 @@ std::vector<std::byte> LinkEnd<T>::Pack(uint64_t number, double lr, std::span<co
   const auto plan = parts_->channel.PlanOf(0, parts_->segments, dense);
   const MessagePlan& message_plan = plan->up[0];
   CheckSegments(parts_->channel.parameters, parts_->segments, values.size());
+  parts_->ShowModel(round, values);
   std::vector<std::byte> message(message_plan.bytes);
   const Packed packed = gradwire::Pack<T>(parts_->Context(dense), message_plan, round, values, message);
   if (packed.poisoned)

@@ -9,10 +9,8 @@
 namespace gradwire {
 
 std::string Missing(const Method& method, const Abilities& given) {
-  if (!given.estimators) {
-    if (method.estimator == "lsvrg") return "needs each worker's gradients at an anchor";
-    if (method.star_shift) return "needs each worker's gradient at the solution";
-  }
+  if (!given.anchors && method.is_anchored()) return "needs each worker's gradients at an anchor";
+  if (!given.solution && method.star_shift) return "needs each worker's gradient at the solution";
   if (method.needs_two_points() && !given.same_batch)
     return "needs the gradient of each batch at two points, the model's and the one before";
   return "";

@@ -77,20 +77,6 @@ TEST(Estimator, StarShiftSubtractsTheGradientAtTheMinimiser) {
   for (size_t j = 0; j < mean.size(); ++j) EXPECT_NEAR(mean[j], expected[j] - star[j], 1e-12);
 }
 
-TEST(Estimator, EmaFilterFollowsItsRule) {
-  const auto problem = Share(QH());
-  EstimatorConfig config;
-  config.ema = 0.25;
-  const auto estimator = MakeEstimator(config, problem, 1, 1);
-  std::vector<double> out(20), expected(20), gradient(20);
-  for (int k = 0; k < 3; ++k) {
-    estimator->Estimate(Point(20, k), {}, out);
-    problem->workers[1]->Gradient(Point(20, k), gradient);
-    for (size_t j = 0; j < 20; ++j) expected[j] = 0.75 * expected[j] + 0.25 * gradient[j];
-    EXPECT_EQ(out, expected);
-  }
-}
-
 TEST(Sampling, EverySampleHasMeanWeightOneOverM) {
   const Problem problem = LR();
   const FiniteSum& f = *problem.workers[0];

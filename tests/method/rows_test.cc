@@ -148,7 +148,7 @@ TEST(RowsOnQh, Clip21OfMomentaFollowsTheReference) {
   for (const Case& c : {Case{1, "0.5", 275}, Case{0.5, "0.5", 242}, Case{0.1, "0.1", 2023}}) {
     testing::ConvexTrial trial{std::make_shared<Problem>(QH()),
                                With("clip21_sgd2m", "clip:1", &CommConfig::alpha, c.beta_hat), 0.02, c.rounds + 5};
-    trial.estimator.ema = c.beta;
+    trial.comm.ema = std::to_string(c.beta);
     EXPECT_NEAR(testing::Run(trial).RoundsTo(1e-10), c.rounds, 1) << c.beta << " " << c.beta_hat;
   }
 }

@@ -349,7 +349,7 @@ def a_configured_scaler_protects_residuals():
 def configure_wins_over_the_environment_and_mistakes_are_refused():
     for options, words in (
         ({"compressor": "topp"}, ["comm.compressor"]),
-        ({"method": "ssdm"}, ["ssdm needs", "expected signsgd"]),
+        ({"method": "ec_lsvrg"}, ["ec_lsvrg needs", "expected ec"]),
         ({"seed": -1}, ["seed: found -1"]),
         ({"seed": 1.0}, ["seed: found 1.0"]),
         ({"seed": True}, ["seed: found True"]),

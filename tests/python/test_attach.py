@@ -209,4 +209,4 @@ def test_the_package_lists_what_there_is():
     assert done.returncode == 0 and "torch" in done.stdout, done.stderr
     for word in ("ef21", "topk:K", "start_iter=2", "instruction set", "GRADWIRE_METHOD", "GRADWIRE_CONFIG", "GRADWIRE_BUILD_DIR"):
         assert word in done.stdout
-    assert "marina " not in done.stdout and "ssdm" not in done.stdout
+    assert "marina " not in done.stdout and "vr_diana" not in done.stdout and "ssdm" in done.stdout

@@ -148,9 +148,9 @@ TEST(Theory, WhatHasNoneIsRefused) {
   EstimatorConfig shuffled = Named("sgd");
   shuffled.sampling = "reshuffle";
   EXPECT_THAT(Why(Comm("none", "identity"), QH(), shuffled), HasSubstr("objective.sampling reshuffle"));
-  EstimatorConfig filtered;
-  filtered.ema = 0.5;
-  EXPECT_THAT(Why(Comm("none", "identity"), QH(), filtered), HasSubstr("objective.ema"));
+  CommConfig filtered = Comm("dcgd", "randk:2");
+  filtered.ema = "0.5";
+  EXPECT_THAT(Why(filtered, QH()), HasSubstr("comm.ema"));
 }
 
 /// A run with theory's step reaches 1e-10 within so many rounds.

@@ -46,8 +46,14 @@ void CheckLrScheduler(const Config& config) {
                               config.train.epochs, config.PlaceOf("train.epochs")));
 }
 
-void CheckTwoPoints(const Config& config) {
+/// What a network's gradients are beside those of its batches needs more than one pass over a batch.
+void CheckPasses(const Config& config) {
   const Method& method = FindMethod(config.comm.method);
+  if (method.is_anchored() && ModeOf(config).has_server)
+    throw ErrorAt(config, "comm.method",
+                  fmt::format("found {}, whose gradients have an anchor that all ranks move together; expected {} or "
+                              "another one because train.mode is {} ({})",
+                              config.comm.method, method.instead, config.train.mode, config.PlaceOf("train.mode")));
   if (method.needs_two_points() && !ModeOf(config).has_gradient_rounds)
     throw ErrorAt(
         config, "comm.method",
@@ -75,7 +81,7 @@ void CheckObjective(const Config& config) {
       throw ErrorAt(config, "run.launch", "found threads, expected processes because objective.name is network");
     if (config.optimizer.lr.is_theory)
       throw ErrorAt(config, "optimizer.lr", "found theory, expected a number because objective.name is network");
-    CheckTwoPoints(config);
+    CheckPasses(config);
     return;
   }
   CheckEstimator(config);

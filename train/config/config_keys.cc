@@ -110,7 +110,8 @@ std::vector<Key> ObjectiveKeys() {
           "samples' smoothness; reshuffle: all in turn, in a random order that is drawn anew for each pass, or once"),
       Row("objective.batch", kSection, &O::batch, Between(1, 1e7), "samples a worker draws in a round"),
       Row("objective.anchor_period", kSection, &O::anchor_period, AtLeast(0),
-          "svrg: rounds from anchor to anchor; lsvrg: their mean; 0: the number of a worker's samples"),
+          "svrg: rounds from anchor to anchor; lsvrg, also of a network: their mean; 0: the number of a worker's "
+          "samples, of a network an epoch's batches"),
       Row("objective.refresh_batch", kSection, &O::refresh_batch, Between(0, 1e7),
           "diff: fresh samples in a dense round (online VR-MARINA); 0: all of the worker's"),
       Row("objective.coin", kSection, &O::coin, OneOf{{"auto", "own", "common"}},

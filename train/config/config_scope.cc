@@ -50,6 +50,12 @@ std::string UnlessEstimator(const Config& c, const std::vector<std::string_view>
   return fmt::format("the estimator is {} ({})", name, c.PlaceOf(is_auto ? "comm.method" : "objective.estimator"));
 }
 
+/// Where no anchor moves now and then by itself.
+std::string UnlessAnchored(const Config& c) {
+  if (!c.objective.is_network()) return UnlessEstimator(c, {"svrg", "lsvrg"});
+  return FindMethod(c.comm.method).is_anchored() ? "" : Because(c, "comm.method");
+}
+
 /// comm.when asks about gradients of a network that cross a link after every batch.
 std::string UnlessCanStayDense(const Config& c) {
   return CanStayDense(c) ? "" : Because(c, c.objective.is_network() ? "train.mode" : "objective.name");
@@ -58,7 +64,7 @@ std::string UnlessCanStayDense(const Config& c) {
 const std::vector<Scope>& Scopes() {
   static const std::vector<Scope> scopes = {
       {{"objective.data", "objective.zero_based", "objective.lambda", "objective.nonconvex", "objective.estimator",
-        "objective.sampling", "objective.batch", "objective.anchor_period", "objective.refresh_batch", "objective.coin",
+        "objective.sampling", "objective.batch", "objective.refresh_batch", "objective.coin",
         "objective.prox", "objective.prox_lambda"},
        UnlessConvex},
       {{"objective.star_shift"}, UnlessConvex, {"false"}},
@@ -75,10 +81,7 @@ const std::vector<Scope>& Scopes() {
        [](const Config& c) {
          return UnlessEstimator(c, {"sgd", "star", "svrg", "lsvrg", "anchored", "diff"});
        }},
-      {{"objective.anchor_period"},
-       [](const Config& c) {
-         return UnlessEstimator(c, {"svrg", "lsvrg"});
-       }},
+      {{"objective.anchor_period"}, UnlessAnchored},
       {{"objective.refresh_batch"}, [](const Config& c) { return UnlessEstimator(c, {"diff"}); }},
       {{"objective.coin"}, [](const Config& c) { return UnlessEstimator(c, {"lsvrg"}); }},
       {{"data.root"},

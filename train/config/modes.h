@@ -11,7 +11,7 @@
 namespace gradwire::train {
 
 /// What the training of a network gives a method beside one gradient of each mini-batch.
-inline constexpr Abilities kNetworkGives{.same_batch = true};
+inline constexpr Abilities kNetworkGives{.same_batch = true, .anchors = true};
 
 /// Who makes a mode's steps: a switch over it is what finds a driver, so that a new one is not forgotten.
 enum class DriverKind { kNone, kRounds, kServer };

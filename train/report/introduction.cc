@@ -25,6 +25,14 @@ std::string DescribeLocal(const LocalConfig& local) {
   return text + "; batch norm's statistics are averaged with it";
 }
 
+std::string DescribeAnchor(const Config& config, const Dataset& data, size_t ranks) {
+  const double epoch = static_cast<double>(data.train.size() / (static_cast<size_t>(config.data.batch_size) * ranks)),
+               period = config.objective.anchor_period > 0 ? static_cast<double>(config.objective.anchor_period) : epoch;
+  return fmt::format("anchor: a second pass over each batch, and one over the {} batches of an epoch each time it moves, "
+                     "once in {} steps: {:.3g} passes a step in all",
+                     epoch, period, 2 + epoch / period);
+}
+
 }  // namespace
 
 std::vector<std::string> Introduction(const Config& config, const Dataset& data, const std::vector<std::string>& places,
@@ -36,6 +44,7 @@ std::vector<std::string> Introduction(const Config& config, const Dataset& data,
                               config.model.name, Numel(parameters), config.comm.method, config.comm.compressor,
                               total_steps, config.data.batch_size, mode.has_server ? "" : " a rank"));
   if (mode.is_local) lines.push_back(DescribeLocal(config.local));
+  if (FindMethod(config.comm.method).is_anchored()) lines.push_back(DescribeAnchor(config, data, places.size()));
   if (config.comm.noise > 0) lines.emplace_back(kNoiseNotice);
   if (mode.has_server) return lines;
   const ExchangeParts parts = MakeParts(config.comm, config.run.seed);

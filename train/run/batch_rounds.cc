@@ -1,34 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/run/batch_rounds.h"
 
-#include <algorithm>
-
 #include "gradwire/method.h"
+#include "train/run/whole_model.h"
 
 namespace gradwire::train {
 namespace {
 
 constexpr const char* kPrevious = "previous point";
 
-std::vector<std::span<const float>> Parts(const std::vector<float>& whole, const std::vector<Parameter>& parameters) {
-  std::vector<std::span<const float>> parts;
-  size_t at = 0;
-  for (const Parameter& parameter : parameters) {
-    parts.push_back(std::span(whole).subspan(at, parameter.numel()));
-    at += parameter.numel();
-  }
-  return parts;
-}
-
 }  // namespace
 
 BatchRounds::BatchRounds(const NetworkContext& context, ExchangeThread<float>& exchange)
-    : context_(context), exchange_(exchange), two_points_(FindMethod(context.config.comm.method).needs_two_points()) {}
+    : context_(context), exchange_(exchange), two_points_(FindMethod(context.config.comm.method).needs_two_points()) {
+  if (FindMethod(context.config.comm.method).is_anchored()) anchor_.emplace(context);
+}
 
 void BatchRounds::Gradient(const Round& round, BucketSink<float>& sink) {
+  if (anchor_) anchor_->Begin(round);
   context_.SetBatch(static_cast<int64_t>(round.draw()));
   if (two_points_ && round.step >= static_cast<uint64_t>(context_.config.comm.start_iter)) TellPrevious(round);
-  context_.network.Gradient(round, sink);
+  context_.network.Gradient(round, anchor_ ? anchor_->Correcting(sink) : sink);
+  if (anchor_) anchor_->End(round);
 }
 
 /// A dense round needs no gradient of the round before.
@@ -42,17 +35,18 @@ void BatchRounds::TellPrevious(const Round& round) {
         exchange.SetPrevious(p, {gradients[p].const_data_ptr<float>(), static_cast<size_t>(gradients[p].numel())});
     });
   }
-  previous_.clear();
-  for (const std::span<float> x : context_.network.parameter_values())
-    previous_.insert(previous_.end(), x.begin(), x.end());
+  previous_ = WholePoint(context_.network);
 }
 
 void BatchRounds::Save(Snapshot& file) const {
   if (two_points_) file.Put(kPrevious, std::span<const float>(previous_));
+  if (anchor_) anchor_->Save(file);
 }
 
-void BatchRounds::Load(const Snapshot& file) {
+void BatchRounds::Load(const train::Save& save) {
+  if (anchor_) anchor_->Load(save);
   if (!two_points_) return;
+  const Snapshot& file = save.files[0];
   previous_.resize(file.Bytes(kPrevious).size() / sizeof(float));
   file.Fill(kPrevious, std::span<float>(previous_));
 }

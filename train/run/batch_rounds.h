@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "gradwire/exchange_thread.h"
+#include "train/run/network_anchor.h"
 #include "train/run/network_driver.h"
 
 namespace gradwire::train {
 
 /// The network over the batch of each round: of round.step, also beyond the run's steps, where a driver means other
 /// samples. Methods whose messages are of changes of the gradient (MARINA's) get them of one batch at two points: a
-/// round makes a second pass at the point of the round before, and this holds that point. Not thread-safe.
+/// round makes a second pass at the point of the round before, and this holds that point. Methods of variance-reduced
+/// gradients get them by an anchor. Not thread-safe.
 class BatchRounds final : public Objective<float> {
  public:
   BatchRounds(const NetworkContext& context, ExchangeThread<float>& exchange);
@@ -23,7 +26,7 @@ class BatchRounds final : public Objective<float> {
   void Step(double lr) override { context_.network.Step(lr); }
 
   void Save(Snapshot& file) const;
-  void Load(const Snapshot& file);
+  void Load(const train::Save& save);
 
  private:
   void TellPrevious(const Round& round);
@@ -31,6 +34,7 @@ class BatchRounds final : public Objective<float> {
   const NetworkContext context_;
   ExchangeThread<float>& exchange_;
   const bool two_points_;
+  std::optional<NetworkAnchor> anchor_;
   std::vector<float> previous_;  // point of the round before; empty before the first
 };
 

@@ -94,7 +94,7 @@ class NetworkRounds final : public NetworkDriver {
     context_.network.SettleBuckets();
     const Snapshot& file = save.files[0];
     context_.network.Load(file);
-    batches_.Load(file);
+    batches_.Load(save);
     if (file.Has(kDelayed)) GetState(file, kDelayed, delayed_);  // means over the ranks: in another world as well
     ModelRounds<float>::Memory memory{Floats(file, kAgreed), Floats(file, kOuterMomentum)};
     if (!save.other_world) memory.shift = Floats(file, kShift), memory.rests = file.Value<bool>(kRests);

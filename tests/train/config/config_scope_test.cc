@@ -195,7 +195,7 @@ TEST(ConfigScope, EveryKeyOfAConvexRunIsReadOrRefused) {
     }
   EXPECT_GE(runs, 25);
   for (const std::string_view key :
-       {"run.seed", "objective.ema", "objective.star_shift", "objective.coin", "objective.refresh_batch",
+       {"run.seed", "comm.ema", "objective.star_shift", "objective.coin", "objective.refresh_batch",
         "objective.anchor_period", "local.sync_every", "local.outer_nesterov", "async.speeds", "async.max_staleness",
         "lr_scheduler.gamma", "comm.topology", "comm.start_iter", "comm.alpha", "comm.p", "checkpoint.keep_last",
         "checkpoint.every_minutes"})
@@ -213,7 +213,7 @@ TEST(ConfigScope, WhatANetworkDoesNotReadIsRefusedWithTheReason) {
   for (const Ignored& c : std::vector<Ignored>{
            {{"objective.lambda=0.1"}, "objective.lambda", "objective.name is network (default value)"},
            {{"objective.estimator=lsvrg"}, "objective.estimator", "objective.name is network"},
-           {{"objective.ema=0.5"}, "objective.ema", "objective.name is network"},
+           {{"objective.anchor_period=5"}, "objective.anchor_period", "comm.method is auto"},
            {{"objective.prox=l1"}, "objective.prox", "objective.name is network"},
            {{"data.dataset=synthetic", "data.root=/images"}, "data.root", "data.dataset is synthetic (command line"},
            {{"lr_scheduler.gamma=0.5"}, "lr_scheduler.gamma", "lr_scheduler.name is constant"},
@@ -238,15 +238,10 @@ TEST(ConfigScope, WhatANetworkDoesNotReadIsRefusedWithTheReason) {
 }
 
 /// Its default is the method's own momentum; a 1 that is written is a 1.
-TEST(ConfigScope, TheFilterThatIsSaidIsTheFilterThatRuns) {
-  const Words method = {"comm.method=clip21_sgd2m"};
-  EXPECT_EQ(Load(kBase, method).objective.ema, FindMethod("clip21_sgd2m").ema);
-  Words off = method;
-  off.push_back("objective.ema=1");
-  EXPECT_EQ(Load(kBase, off).objective.ema, 1);
-  EXPECT_NE(Traces(off), Traces(method));
-  EXPECT_THAT(ToYaml(Load(kBase, method)), HasSubstr("\n  ema: 0.1\n"));
-  EXPECT_THAT(ToYaml(Load(kBase, off)), HasSubstr("\n  ema: 1\n"));
+TEST(ConfigScope, TheMomentumThatIsSaidIsTheMomentumThatRuns) {
+  const auto with = [](const char* ema) { return Words{"comm.method=clip21_sgd2m", std::string("comm.ema=") + ema}; };
+  EXPECT_EQ(Traces(with("auto")), Traces(with("0.1")));
+  EXPECT_NE(Traces(with("auto")), Traces(with("1")));
   EXPECT_THAT(ToYaml(Load(kBase, {"comm.method=ec_star"})), HasSubstr("\n  star_shift: true\n"));
 }
 

@@ -24,7 +24,6 @@ TEST(Config, EmptyFileGivesTheDefaults) {
     defaults.comm.method = "ef";        // in place of auto, as are the next two
     defaults.comm.compressor = "sign";  // ef's usual one
     defaults.comm.when = "pays";        // since nothing is named
-    defaults.objective.ema = 1;         // ef has none
     defaults.objective.star_shift = false;
     EXPECT_EQ(ToYaml(Load(yaml)), ToYaml(defaults)) << "'" << yaml << "'";
     EXPECT_EQ(ToYaml(Load(ToYaml(defaults))), ToYaml(defaults)) << "what is printed means the same";
@@ -134,8 +133,7 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.comm.method = "ef", config.comm.compressor = "sign";  // auto would be replaced by them
   config.comm.when = "always";                                 // of the mode that is set
   config.objective = {};                                       // a network alone takes milestones, and processes
-  config.objective.ema = 1;                                    // auto would be replaced by it
-  config.objective.star_shift = false;
+  config.objective.star_shift = false;                         // auto would be replaced by it
   config.data.root = DataConfig{}.root;  // the synthetic images have none
   config.run.launch = "processes";
   config.run.threads = RunConfig{}.threads;  // of launch threads
@@ -176,13 +174,10 @@ TEST(Keys, TheoryIsAStepSize) {
 }
 
 TEST(Keys, WhatIsLeftToTheMethodIsPrintedAsItRuns) {
-  const char* yaml = "{objective: {name: quadratic}, train: {steps: 1}, comm: {method: ssdm}}";
-  EXPECT_THAT(ToYaml(Load(yaml)), HasSubstr("ema: 0.1\n"));
-  EXPECT_THAT(ToYaml(Load(yaml, {"objective.ema=1"})), HasSubstr("ema: 1\n")) << "and what is given is honoured";
+  const char* yaml = "{objective: {name: quadratic}, train: {steps: 1}}";
   EXPECT_THAT(ToYaml(Load(yaml, {"comm.method=ec_star"})), HasSubstr("star_shift: true\n"));
   EXPECT_THAT(ToYaml(Load(yaml, {"comm.method=ec_star", "objective.star_shift=false"})),
               HasSubstr("star_shift: false\n"));
-  EXPECT_EQ(Load("").objective.ema, 1) << "a network has no such filter";
 }
 
 TEST(Keys, WhetherItPaysIsAQuestionWhereNothingIsNamed) {
