@@ -41,7 +41,7 @@ RUNS = {
     "dore": ["comm.method=dore", "comm.compressor=qsgd:7"],
     "marina": ["comm.method=pp_marina", "comm.compressor=randk:10%", "comm.p=0.3"],
     "anchor": ["comm.method=vr_diana", "comm.compressor=randk:10%", "objective.anchor_period=2"],
-    "momenta": ["comm.method=ssdm", "optimizer.lr=0.001"],
+    "momenta": ["comm.method=ssdm", "comm.compressor=auto", "optimizer.lr=0.001"],
     "clipped_momenta": ["comm.method=clip21_sgd2m", "comm.compressor=clip:3", "comm.noise=0.01", "comm.min_compress_numel=0",
                         "comm.compress_1d=true"],
     "none": ["comm.method=none", "comm.compressor=identity", "run.nproc=3"],
@@ -67,6 +67,15 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, name):
     saved = snapshots.read(save / "rank1")
     assert (name in ("none", "skip")) == (not [key for key in saved if key.startswith(("up/", "down/"))])
     assert (name == "learn") == any(key.startswith("channel 1/up/h/") for key in saved)  # shifts beside models
+
+
+def test_an_anchor_begins_anew_in_a_job_of_another_size(tmp_path):
+    words = [*SAVE, *RUNS["anchor"][:2], "objective.anchor_period=1000000"]
+    run(tmp_path / "two", *words, "train.steps=3")
+    run(tmp_path / "three", *words, "train.steps=6", "run.nproc=3", f"checkpoint.resume={saves(tmp_path / 'two')[-1]}")
+    before, *after = [snapshots.read(saves(tmp_path / name)[-1] / f"rank{rank}")["anchor"] for name, rank in
+                      (("two", 0), ("three", 0), ("three", 1), ("three", 2))]
+    assert after[0] == after[1] == after[2] != before
 
 
 def test_saves_are_kept_passed_over_and_refused_as_asked(tmp_path):

@@ -40,24 +40,24 @@ def test_marinas_changes_are_of_one_batch(tmp_path, method):
 def test_at_the_anchor_every_batch_gives_the_whole_epochs_gradient(tmp_path):
     """A model that stands still is its own anchor: grad_B(x) - grad_B(x) + grad f_i(x), which DIANA's shift of an exact operator
     is after a step; without an anchor it is the gradient of the last batch. Statistics move once a step."""
-    still = [*SAVE, *EXACT, "run.nproc=2", "data.batch_size=5", "data.augment=none", "optimizer.lr=0", "train.steps=4", "comm.alpha=1"]
-    run(tmp_path / "anchor", *still, "comm.method=vr_diana", "objective.anchor_period=1000000")
-    run(tmp_path / "plain", *still, "comm.method=diana")
-    assert len(saves(tmp_path / "plain")) == 4, "an epoch: 40 images by 2 ranks of 5"
+    still = [*SAVE, *EXACT, "run.nproc=2", "data.batch_size=5", "data.augment=none", "optimizer.lr=0", "comm.alpha=1"]
+    run(tmp_path / "anchor", *still, "train.steps=4", "comm.method=vr_diana", "objective.anchor_period=1000000")
+    for steps in range(1, 5):  # an epoch: 40 images by 2 ranks of 5
+        run(tmp_path / f"plain{steps}", *still, f"train.steps={steps}", "comm.method=diana")
     for rank in (0, 1):
-        batches = [entries(tmp_path / "plain", "up/h/", rank, save) for save in range(4)]
-        anchored = [entries(tmp_path / "anchor", "up/h/", rank, save) for save in (0, 3)]
+        batches = [entries(tmp_path / f"plain{steps}", "up/h/", rank) for steps in range(1, 5)]
+        anchored = [entries(tmp_path / "anchor", "up/h/", rank, save) for save in (0, -1)]
         for name in batches[0]:
             mean = [sum(values) / 4 for values in zip(*(snapshots.floats(batch[name]) for batch in batches))]
             largest = max(map(abs, mean))
             for shift in anchored:
                 assert snapshots.floats(shift[name]) == pytest.approx(mean, abs=1e-4 * largest), name
             assert snapshots.floats(batches[3][name]) != pytest.approx(mean, abs=1e-1 * largest), name
-    assert entries(tmp_path / "anchor", "buffer/") == entries(tmp_path / "plain", "buffer/")
+    assert entries(tmp_path / "anchor", "buffer/") == entries(tmp_path / "plain4", "buffer/")
 
 
 def test_an_anchor_moves_to_the_model_by_one_coin(tmp_path):
-    words = [*SAVE, "train.steps=6", "comm.method=vr_diana", "comm.compressor=randk:10%", "objective.anchor_period=2"]
+    words = [*SAVE, "train.steps=16", "comm.method=vr_diana", "comm.compressor=randk:10%", "objective.anchor_period=4"]
     run(tmp_path, *words)
     for rank in (0, 1):
         anchors = [entries(tmp_path, "anchor", rank, save)[""] for save in range(len(saves(tmp_path)))]
@@ -67,14 +67,17 @@ def test_an_anchor_moves_to_the_model_by_one_coin(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["ssdm", "clip21_sgd2m", "vr_diana", "ec_lsvrg", "ec_lsvrg_diana"])
-def test_a_short_run_learns(tmp_path, method):
-    """Synthetic images, ResNet-8."""
-    words = {"ssdm": ["optimizer.lr=0.0005"], "clip21_sgd2m": ["comm.compressor=clip:100", "comm.ema=0.3", "comm.alpha=1"],
-             "vr_diana": ["comm.compressor=randk:25%", "objective.anchor_period=60"]}
-    run(tmp_path, "data.dataset=synthetic", "data.root=data/cifar-10-batches-bin", "data.batch_size=32", f"comm.method={method}", "train.steps=60",
-        "optimizer.lr=0.02", "log.every_steps=10", *words.get(method, ["comm.compressor=topk:10%", "objective.anchor_period=60"]))
+def test_a_short_run_learns_its_images_by_heart(tmp_path, method):
+    """40 images of noise, ResNet-8."""
+    words = {"ssdm": ["comm.compressor=auto", "optimizer.lr=0.02", "optimizer.momentum=0", "optimizer.nesterov=false"],
+             "clip21_sgd2m": ["comm.compressor=clip:10", "comm.alpha=1"],
+             "vr_diana": ["comm.compressor=randk:25%", "objective.anchor_period=20"],
+             "ec_lsvrg_diana": ["comm.compressor=topk:10%", "comm.learner=randk:10%", "objective.anchor_period=20"]}
+    run(tmp_path, "data.augment=none", "data.batch_size=10", f"comm.method={method}", "train.epochs=30", "train.steps=60",
+        "optimizer.lr=0.1", "lr_scheduler.warmup_epochs=0", "log.every_steps=10", "log.eval_every=1000",
+        *words.get(method, ["comm.compressor=topk:10%", "objective.anchor_period=20"]))
     losses = [record["loss"] for record in records(tmp_path) if "loss" in record]
-    assert losses[-1] < 0.9 * losses[0], losses
+    assert losses[-1] < 0.85 * losses[0], losses
 
 
 def test_marina_of_the_whole_set_is_gradient_descent(tmp_path):
