@@ -20,7 +20,7 @@ namespace gradwire {
 /// other ranks own. For numbers.
 template <typename T>
 struct ZeroPages {
-  using value_type = T;
+  using value_type = T;  // NOLINT(readability-identifier-naming): what allocators have
   T* allocate(size_t n) {
     if (void* const memory = std::calloc(n, sizeof(T))) return static_cast<T*>(memory);
     throw std::bad_alloc();
