@@ -37,6 +37,14 @@ TEST(Induced, OfIdentityIsIdentity) {
   EXPECT_TRUE(SameBits(Send("induced(identity,randk:1%)", x), x));
 }
 
+TEST(Induced, AfterAnOperatorThatSendsNextToNothingIsTheSecond) {
+  const std::vector<float> x = Gaussian<float>(1000), sent = Send("induced(scaled(identity,1e-12),randk:1%)", x);
+  Site second = SiteOf(Piece::Whole(1000), 0);
+  second.part = 2;
+  const std::vector<float> expected = Apply(*ParseCompressor("randk:1%"), second, x);
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(sent[i], expected[i], 1e-11) << i;
+}
+
 TEST(Induced, IsTheFirstPlusTheSecondOfTheRest) {
   const std::vector<float> x = Gaussian<float>(100), sent = Send("induced(topk:10,identity)", x);
   for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(sent[i], x[i]);
