@@ -16,7 +16,9 @@ namespace {
 ///   so delta = a delta_B.
 /// * A unbiased: E||A(y) - x||^2 <= omega_A ||y||^2 + ||y - x||^2 and ||y|| <= (1 + sqrt(1 - delta_B)) ||x||,
 ///   so delta = delta_B - omega_A (1 + sqrt(1 - delta_B))^2, where that is above 0.
-class Composed final : public Combination<Composed> {
+/// A unbiased, B contractive once it is multiplied by l: by a l the whole is, as in the first case with l y for y, with
+/// delta = a delta_B.
+class Composed final : public Combination<Composed>, public Scalable {
  public:
   Composed(Part a, Part b) : a_(std::move(a)), b_(std::move(b)) {}
 
@@ -31,11 +33,18 @@ class Composed final : public Combination<Composed> {
     if (const auto w = omega(piece)) return ContractionOf(*w);
     const auto of_b = b_->delta(piece);
     if (!of_b) return std::nullopt;
-    const auto* damped = dynamic_cast<const Damped*>(a_.get());
+    const auto* damped = dynamic_cast<const Scalable*>(a_.get());
     if (const auto a = damped ? damped->damping(piece) : std::nullopt) return *a * *of_b;
     const auto w = a_->omega(piece);
     const double delta = w ? *of_b - *w * std::pow(1 + std::sqrt(1 - *of_b), 2) : 0;
     return delta > 0 ? std::optional(delta) : std::nullopt;
+  }
+  std::optional<Scaling> scaling(const Piece& piece) const override {
+    const auto w = a_->omega(piece);
+    const auto of_b = ScalingOf(*b_, piece);
+    if (w && of_b) return Scaling{of_b->lambda / (1 + *w), of_b->delta / (1 + *w)};
+    const auto of_both = delta(piece);
+    return of_both ? std::optional(Scaling{1, *of_both}) : std::nullopt;
   }
   Scope scope() const override { return std::max(a_->scope(), b_->scope()); }
   bool variable() const override { return a_->variable(); }

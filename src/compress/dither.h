@@ -16,17 +16,17 @@ namespace gradwire {
 /// The body of operators that round each element at random to one of 2s + 1 levels, plus or minus a share of a norm, so
 /// that its mean is kept: to T's rounding, FORMAT.md says how exactly. The norm is at least the largest magnitude; one
 /// beyond T is replaced by T's largest number.
-/// Each block of 1,024 elements has a norm of its own: the variance is then that of vectors of 1,024 elements, whatever
-/// the size of the piece, and a block is taken while it lies in the first-level cache.
-/// Payload: the norms of the blocks (T), then a code an element: s + l, or s - l where it is negative, packed
-/// (kernels/codes.h).
+/// Each block of 1,024 elements, or of a power of two below, has a norm of its own: the variance is then that of
+/// vectors of so many elements, whatever the size of the piece, and 1,024 elements are taken while they lie in the
+/// first-level cache. Payload: the norms of the blocks (T), then a code an element: s + l, or s - l where it is
+/// negative, packed (kernels/codes.h).
 template <typename Derived>
 class Dither : public Operator<Derived> {
  public:
   explicit Dither(const kernels::Dithering& how) : how_(how) {}
 
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
-    return kernels::BlocksOf(piece.numel) * SizeOf(dtype) + kernels::CodeSpace(2 * how_.count + 1).bytes(piece.numel);
+    return how_.norms(piece.numel) * SizeOf(dtype) + kernels::CodeSpace(2 * how_.count + 1).bytes(piece.numel);
   }
 
   template <typename T>
@@ -38,8 +38,7 @@ class Dither : public Operator<Derived> {
   void DecodeAs(const Site& site, Lane& lane, std::span<const Payload> payloads, std::span<const T> weights, Into into,
                 std::span<T> out) const {
     const auto check = [&](std::span<const std::byte> payload) {
-      for (size_t block = 0; block < kernels::BlocksOf(out.size()); ++block)
-        CheckNorm(LoadAt<T>(payload, block), block);
+      for (size_t block = 0; block < how_.norms(out.size()); ++block) CheckNorm(LoadAt<T>(payload, block), block);
     };
     this->template SumCoded<T>(
         site, lane, payloads, weights, check, " payload with a code that stands for no level",
@@ -50,8 +49,8 @@ class Dither : public Operator<Derived> {
   const kernels::Dithering& how() const { return how_; }
 
   /// Elements that share a norm, of a piece of so many: what omega is a function of.
-  static double Dimension(const Piece& piece) {
-    return static_cast<double>(std::clamp<size_t>(piece.numel, 1, kernels::kBlock));
+  double Dimension(const Piece& piece) const {
+    return static_cast<double>(std::clamp<size_t>(piece.numel, 1, how_.block));
   }
 
  private:

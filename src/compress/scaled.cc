@@ -15,9 +15,9 @@ namespace {
 ///
 /// delta, the better of two bounds. Of an unbiased A: E||cA(x) - x||^2 <= (c^2 (1 + omega) - 2c + 1) ||x||^2. Of a
 /// contractive A: ||cA(x) - x|| <= |c| ||A(x) - x|| + |1 - c| ||x||.
-class Scaled final : public Combination<Scaled>, public Damped {
+class Scaled final : public Combination<Scaled>, public Scalable {
  public:
-  /// Without c: 1/(1 + omega) for each piece, the c of the largest delta.
+  /// Without c: A's lambda for each piece.
   Scaled(Part a, std::optional<double> c) : a_(std::move(a)), c_(c) {}
 
   std::string spec() const override {
@@ -29,15 +29,21 @@ class Scaled final : public Combination<Scaled>, public Damped {
     return unbiased() ? a_->omega(piece) : std::nullopt;
   }
   std::optional<double> delta(const Piece& piece) const override {
-    const double c = Factor(piece);
+    if (!c_) return ScalingOf(*a_, piece).value().delta;
+    const double c = *c_;
     double delta = 0;
     if (const auto omega = a_->omega(piece)) delta = 2 * c - c * c * (1 + *omega);
     if (const auto of_a = a_->delta(piece))
       delta = std::max(delta, 1 - std::pow(std::abs(c) * std::sqrt(1 - *of_a) + std::abs(1 - c), 2));
     return delta > 0 ? std::optional(delta) : std::nullopt;
   }
+  std::optional<Scaling> scaling(const Piece& piece) const override {
+    const auto of_a = ScalingOf(*a_, piece);
+    if (!of_a || !c_) return of_a ? std::optional(Scaling{1, of_a->delta}) : std::nullopt;
+    return *c_ > 0 ? std::optional(Scaling{of_a->lambda / *c_, of_a->delta}) : std::nullopt;
+  }
   std::optional<double> damping(const Piece& piece) const override {
-    return c_ ? std::nullopt : std::optional(Factor(piece));
+    return c_ || !a_->unbiased() ? std::nullopt : std::optional(Factor(piece));
   }
   Scope scope() const override { return a_->scope(); }
   bool variable() const override { return a_->variable(); }
@@ -57,13 +63,20 @@ class Scaled final : public Combination<Scaled>, public Damped {
   }
 
  private:
-  double Factor(const Piece& piece) const { return c_ ? *c_ : 1 / (1 + a_->omega(piece).value()); }
+  double Factor(const Piece& piece) const { return c_ ? *c_ : ScalingOf(*a_, piece).value().lambda; }
 
   Part a_;
   std::optional<double> c_;
 };
 
 }  // namespace
+
+std::optional<Scaling> ScalingOf(const Compressor& compressor, const Piece& piece) {
+  if (const auto omega = compressor.omega(piece)) return Scaling{1 / (1 + *omega), 1 / (1 + *omega)};
+  if (const auto* scalable = dynamic_cast<const Scalable*>(&compressor)) return scalable->scaling(piece);
+  if (const auto delta = compressor.delta(piece)) return Scaling{1, *delta};
+  return std::nullopt;
+}
 
 std::shared_ptr<const Compressor> MakeScaled(std::string_view arguments) {
   constexpr std::string_view kSyntax = "an operator and a factor other than 0 (scaled(randk:1%,0.01))";
@@ -74,11 +87,14 @@ std::shared_ptr<const Compressor> MakeScaled(std::string_view arguments) {
 }
 
 std::shared_ptr<const Compressor> MakeUnscale(std::string_view arguments) {
-  const auto parts = CutArguments("unscale", arguments, 1, "an unbiased operator (unscale(qsgd:7))");
+  const auto parts = CutArguments("unscale", arguments, 1, "an operator that is not contractive (unscale(qsgd:7))");
   Part a = ParsePart("unscale", arguments, parts[0]);
-  if (!a->omega(Piece::Whole(kPieceNumel)))
-    throw BadCombination("unscale", arguments,
-                         a->spec() + " is not unbiased, so it has no omega to divide by; expected e.g. qsgd:7");
+  const auto scaling = ScalingOf(*a, Piece::Whole(kPieceNumel));
+  if (!scaling || (!a->unbiased() && scaling->lambda == 1))
+    throw BadCombination(
+        "unscale", arguments,
+        fmt::format("{} is not unbiased, and {}; expected e.g. qsgd:7", a->spec(),
+                    scaling ? "contractive as it is" : "no factor is known that makes it contractive"));
   return std::make_shared<Scaled>(std::move(a), std::nullopt);
 }
 

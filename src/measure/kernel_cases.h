@@ -101,7 +101,7 @@ KernelCase<T> WrongCode(std::string_view decoder, Bytes bytes, Sum sum) {
 
 template <typename T>
 size_t DitheredBytes(const kernels::Dithering& how, size_t n) {
-  return BytesOfBlocks<T>(n) + kernels::CodeSpace(2 * how.count + 1).bytes(n);
+  return how.norms(n) * sizeof(T) + kernels::CodeSpace(2 * how.count + 1).bytes(n);
 }
 
 template <typename T>
@@ -134,6 +134,9 @@ std::vector<KernelCase<T>> RoundingCases() {
   AddDithered<T>(cases, {.norm = Norm::kMax, .count = 100, .clip = true});
   for (const uint32_t count : {1, 7, 70}) AddDithered<T>(cases, {.norm = Norm::kL2, .count = count, .powers = true});
   AddDithered<T>(cases, {.norm = Norm::kMax, .count = 7, .powers = true});
+  AddDithered<T>(cases, {.norm = Norm::kMax, .count = 1, .block = 256});
+  AddDithered<T>(cases, {.norm = Norm::kL2, .count = 7, .block = kernels::kLeastNorm});
+  AddDithered<T>(cases, {.norm = Norm::kL1, .count = 7, .powers = true, .block = 512});
   AddFused<T>(
       cases, "EncodeNatural", "SumNatural",
       [](size_t n) { return kernels::CodeSpace(sizeof(T) == 4 ? 512 : 4096).bytes(n); },

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "compress/scaled.h"
 #include "gradwire/error.h"
 #include "support/variance.h"
 
@@ -35,6 +36,14 @@ TEST(Induced, OmegaIsThatOfTheSecondTimesWhatTheFirstLeaves) {
 TEST(Induced, OfIdentityIsIdentity) {
   const std::vector<float> x = Gaussian<float>(1000);
   EXPECT_TRUE(SameBits(Send("induced(identity,randk:1%)", x), x));
+}
+
+TEST(Induced, AfterAnOperatorThatSendsNextToNothingIsTheSecond) {
+  const std::vector<float> x = Gaussian<float>(1000), sent = Send("induced(scaled(identity,1e-12),randk:1%)", x);
+  Site second = SiteOf(Piece::Whole(1000), 0);
+  second.part = 2;
+  const std::vector<float> expected = Apply(*ParseCompressor("randk:1%"), second, x);
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(sent[i], expected[i], 1e-11) << i;
 }
 
 TEST(Induced, IsTheFirstPlusTheSecondOfTheRest) {
@@ -87,6 +96,40 @@ TEST(Unscale, OfRandKIsRandKUnscaled) {
   EXPECT_EQ(Apply(*ParseCompressor("unscale(randk:16)"), site, x),
             Apply(*ParseCompressor("randk:16:unscaled"), part, x));
   EXPECT_DOUBLE_EQ(*Delta("unscale(randk:16)", 64), 0.25);
+}
+
+std::optional<Scaling> LambdaOf(const std::string& spec, size_t numel) {
+  return ScalingOf(*ParseCompressor(spec), Piece::Whole(numel));
+}
+
+/// Beznosikov et al. 2023, arXiv 2002.12410.
+TEST(Lambda, IsTheFactorThatMakesAnOperatorContractive) {
+  struct Case {
+    const char* spec;
+    double lambda, delta;
+  };
+  for (const Case& c : {Case{"randk:2", 1.0 / 3, 1.0 / 3}, Case{"topk:2", 1, 1.0 / 3},  // of 6
+                        Case{"scaled(randk:2,5)", 1.0 / 15, 1.0 / 3}, Case{"scaled(topk:2,4)", 0.25, 1.0 / 3},
+                        Case{"compose(randk:3,topk:2)", 0.5, 1.0 / 6}, Case{"unscale(randk:2)", 1, 1.0 / 3},
+                        Case{"compose(randk:3,scaled(topk:2,4))", 0.125, 1.0 / 6}}) {
+    const auto found = LambdaOf(c.spec, 6);
+    ASSERT_TRUE(found) << c.spec;
+    EXPECT_DOUBLE_EQ(found->lambda, c.lambda) << c.spec;
+    EXPECT_DOUBLE_EQ(found->delta, c.delta) << c.spec;
+  }
+  for (const char* spec : {"sign:plain", "scaled(randk:2,-1)", "compose(topk:2,randk:3)"})
+    EXPECT_FALSE(LambdaOf(spec, 6)) << spec;
+}
+
+TEST(Lambda, IsWhatUnscaleMultipliesBy) {  // equal magnitudes: Top-2 of 6 leaves 2/3, and Rand-3 of 6 halves the rest
+  EXPECT_EQ(Delta("compose(randk:3,topk:2)", 6), std::nullopt);
+  EXPECT_DOUBLE_EQ(*Delta("unscale(compose(randk:3,topk:2))", 6), 1.0 / 6);
+  const Mean measured = MeasuredRatio("unscale(compose(randk:3,topk:2))", std::vector<double>(6, 1.0));
+  EXPECT_NEAR(measured.mean(), 1 - 1.0 / 6, 5 * measured.error() + 1e-12);
+  const std::vector<float> x = Gaussian<float>(64);
+  EXPECT_EQ(Send("unscale(scaled(topk:8,4))", x), Send("topk:8", x));
+  for (const char* spec : {"unscale(topk:2)", "unscale(sign:plain)", "unscale(unscale(randk:2))"})
+    EXPECT_THROW(ParseCompressor(spec), ConfigError) << spec;
 }
 
 TEST(Compose, AppliesTheSecondFirst) {

@@ -61,6 +61,44 @@ TEST(Dithering, CostsTheBitsOfItsCodesAndANorm) {
   EXPECT_EQ(ParseCompressor("qsgd:7")->Bytes(Piece::Whole(1025), Dtype::kF32), 8u + 513);  // a norm a block
 }
 
+/// DORE (Liu et al. 2020, arXiv 1910.07561) counts 1.5 bits and 32/256 a coordinate: the entropy of a third of each of
+/// three numbers is 1.58, and five of them to a byte take 1.6.
+TEST(Dithering, NormsOfBlocksOf256CostAnEighthOfABit) {
+  const auto bits = [](const char* spec) {
+    return 8.0 * static_cast<double>(ParseCompressor(spec)->Bytes(Piece::Whole(65536), Dtype::kF32)) / 65536;
+  };
+  EXPECT_DOUBLE_EQ(bits("terngrad:block=256"), 8 * (205 + 4 * 4) / 1024.0);  // 1.7266: 94.6 % less than 32
+  EXPECT_DOUBLE_EQ(bits("terngrad:block=256") - bits("terngrad"), (32 / 256.0) * 3 / 4);
+  EXPECT_EQ(ParseCompressor("qsgd:7:block=256")->Bytes(Piece::Whole(1025), Dtype::kF64), 5u * 8 + 513);
+}
+
+TEST(Dithering, EachBlockHasANormOfItsOwn) {  // so that what is small is not lost beside what is large
+  std::vector<float> x(300, 1000.0f);
+  for (size_t i = 64; i < 128; ++i) x[i] = 0.5f;
+  const auto sent = [&](const char* spec) { return Apply(*ParseCompressor(spec), SiteOf(Piece::Whole(300)), x); };
+  EXPECT_EQ(sent("dithering:inf:1:block=64"), x);
+  EXPECT_NE(sent("dithering:inf:1:block=128"), x);
+}
+
+TEST(Dithering, OmegaIsThatOfABlock) {
+  const auto omega = [](const char* spec, size_t numel) { return *ParseCompressor(spec)->omega(Piece::Whole(numel)); };
+  EXPECT_DOUBLE_EQ(omega("dithering:2:1:block=256", 5000), 15);
+  EXPECT_DOUBLE_EQ(omega("terngrad:block=256", 5000), 7.5);  // (sqrt(256) - 1) / 2
+  EXPECT_DOUBLE_EQ(omega("qsgd:1:block=256", 100), 9);
+  std::vector<double> edge(512, 1.0 / 17);  // attains it in both blocks
+  edge[0] = edge[256] = 1;
+  const Mean measured = MeasuredRatio("terngrad:block=256", edge, 4000);
+  EXPECT_NEAR(measured.mean(), 7.5, 5 * measured.error());
+}
+
+TEST(Dithering, BlocksArePowersOfTwoUpToTheUsualOne) {
+  EXPECT_EQ(ParseCompressor("qsgd:7:block=1024")->spec(), "qsgd:7");
+  EXPECT_EQ(ParseCompressor("terngrad:clip:block=64")->spec(), "terngrad:clip:block=64");
+  for (const char* spec : {"qsgd:7:block=16", "qsgd:7:block=2048", "qsgd:block=256", "qsgd:7:block=",
+                           "terngrad:block=96", "dithering:2:block=64", "terngrad:block=64:clip", "terngrad:64"})
+    EXPECT_THROW(ParseCompressor(spec), ConfigError) << spec;
+}
+
 TEST(Dithering, LargestElementIsExactInTheMaximumNorm) {
   const std::vector<float> x = {0.1f, -7.3f, 2},
                            sent = Apply(*ParseCompressor("dithering:inf:5"), SiteOf(Piece::Whole(3)), x);

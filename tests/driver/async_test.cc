@@ -91,10 +91,10 @@ TEST(AsGrad, WaitingForAllIsGradientDescentWithNTimesTheStep) {
     EXPECT_NEAR(trace.JobsTo(1e-10), 2350, 10);
     EXPECT_EQ(trace.stats.tau_max, 9u);
     EXPECT_EQ(trace.stats.tau_c, 10u);
+    const auto synchronous = testing::Run({std::make_shared<Problem>(QH()), Comm("none", "identity"), 0.02, 40});
+    const AsyncTrace waiting = RunAsync({.config = {.assign = assign, .wait_for = 10}}, 400);
+    for (size_t j = 0; j < waiting.x.size(); ++j) EXPECT_NEAR(waiting.x[j], synchronous.x[j], 1e-14);
   }
-  const auto synchronous = testing::Run({std::make_shared<Problem>(QH()), Comm("none", "identity"), 0.02, 40});
-  const AsyncTrace waiting = RunAsync({.config = {.wait_for = 10}}, 400);
-  for (size_t j = 0; j < waiting.x.size(); ++j) EXPECT_NEAR(waiting.x[j], synchronous.x[j], 1e-14);
 }
 
 TEST(AsGrad, ShufflingTakesAwayTheBiasOfFastWorkers) {  // references: pure 0.485, shuffled 0.080, random 0.095

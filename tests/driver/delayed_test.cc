@@ -37,6 +37,25 @@ TEST(Delayed, EachStepIsAlongTheGradientOfTheRoundBefore) {
     EXPECT_NEAR(trace.distances[static_cast<size_t>(k)], problem->Distance(points[static_cast<size_t>(k)]), 1e-12) << k;
 }
 
+/// Of any method: a delay of no rounds adds nothing.
+TEST(Delayed, OfNoRoundsIsTheUndelayedMethodBitForBit) {
+  const auto problem = std::make_shared<Problem>(LR());
+  ConvexTrial trial{problem, Comm("diana", "randk:2"), 0.05, 100};
+  trial.estimator.name = "lsvrg";
+  std::vector<double> undelayed;
+  testing::RunRanks(5, [&](Collective& collective) {
+    const auto rank = static_cast<size_t>(collective.rank());
+    ConvexWorker f(problem, rank, MakeEstimator(trial.estimator, problem, rank, trial.seed));
+    Exchange<double> exchange(collective, f.parameters(), MakeParts(trial.comm, trial.seed));
+    DirectSink<double> sink(exchange);
+    for (uint64_t step = 0; step < 100; ++step) GradientRound<double>(f, sink, {step, trial.lr});
+    if (rank == 0) undelayed = f.x();
+  });
+  EXPECT_EQ(testing::Run(trial).x, undelayed);
+  trial.delay = 1;
+  EXPECT_NE(testing::Run(trial).x, undelayed);
+}
+
 /// f = h x^2 / 2 on one worker, from 1.
 std::shared_ptr<const Problem> Parabola(double h) {
   Problem problem;

@@ -98,13 +98,14 @@ Message EncodeDithering(const std::vector<T>& u, const Coded& coded) {
   const int s = Levels(coded);
   const bool powers = coded.op() == "natural_dithering", clip = coded.has("clip");
   const std::string p = coded.op() == "qsgd" ? "2" : coded.op() == "terngrad" ? "inf" : coded.option(1);
+  const size_t shared = Block(coded);
   const Coins coins(coded.site);
   std::vector<uint32_t> codes;
   Message message;
   T r = 0, c = 0, q = 0;
   for (size_t i = 0; i < u.size(); ++i) {
-    if (i % 1024 == 0) {
-      const std::vector<T> block(u.begin() + i, u.begin() + std::min(i + 1024, u.size()));
+    if (i % shared == 0) {
+      const std::vector<T> block(u.begin() + i, u.begin() + std::min(i + shared, u.size()));
       r = NormOf(block, p);
       if (clip) r = std::min(r, T(2.5) * (NormOf(block, "2") / std::sqrt(static_cast<T>(block.size()))));
       c = Nearer(r), q = r == 0 ? T(0) : powers ? 1 / (c * r) : Inverse(c * r, 1 / Unit(r, s), s);

@@ -49,8 +49,10 @@ TEST_P(FormatEncoder, WritesThePayload) {
 
 INSTANTIATE_TEST_SUITE_P(RandomRounding, FormatEncoder,
                          ::testing::Values("qsgd:7", "qsgd:127", "qsgd:300", "dithering:inf:7", "dithering:1:4",
-                                           "dithering:2:1", "terngrad", "terngrad:clip", "natural",
-                                           "natural_dithering:2:7", "natural_dithering:inf:64", "ssign", "ssign:norm"),
+                                           "dithering:2:1", "terngrad", "terngrad:clip", "qsgd:7:block=128",
+                                           "dithering:1:4:block=32", "terngrad:block=256", "terngrad:clip:block=512",
+                                           "natural", "natural_dithering:2:7", "natural_dithering:inf:64", "ssign",
+                                           "ssign:norm"),
                          [](const auto& info) { return NameOfSpec(info.param); });
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,12 @@ struct Coded {
   }
   bool has(const std::string& word) const { return spec.find(":" + word) != std::string::npos; }
 };
+
+/// Elements that share a norm.
+inline size_t Block(const Coded& coded) {
+  const size_t at = coded.spec.find(":block=");
+  return at == std::string::npos ? 1024 : std::stoul(coded.spec.substr(at + 7));
+}
 
 /// The count "5" or "1%" of a parameter.
 inline size_t Count(const std::string& amount, size_t numel) {
@@ -277,11 +284,11 @@ T LevelValue(const Coded& coded, T norm, int level) {
 template <typename T>
 size_t Dithering(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
   const int s = Levels(coded);
-  const size_t norms = at;
-  at += (values.size() + 1023) / 1024 * sizeof(T);
+  const size_t norms = at, block = Block(coded);
+  at += (values.size() + block - 1) / block * sizeof(T);
   const std::vector<uint32_t> codes = Codes(message, at, values.size(), static_cast<uint32_t>(2 * s + 1));
   for (size_t i = 0; i < values.size(); ++i) {
-    const T norm = Read<T>(message, norms + i / 1024 * sizeof(T));
+    const T norm = Read<T>(message, norms + i / block * sizeof(T));
     Require(norm >= 0 && std::isfinite(norm), "an impossible norm");
     const int signed_level = static_cast<int>(codes[i]) - s, level = std::abs(signed_level);
     Require(level <= s, "an impossible level");
@@ -339,6 +346,15 @@ inline double Omega(const Coded& coded) {
   return std::min((std::sqrt(d) - 1) / s, d / (4 * s * s));
 }
 
+/// lambda, likewise.
+inline double Lambda(const Coded& coded) {
+  if (coded.op() == "topk") return 1;
+  if (coded.op() != "compose" && coded.op() != "scaled") return 1 / (1 + Omega(coded));
+  Coded first = coded, second = coded;
+  std::tie(first.spec, second.spec) = Arguments(coded.spec);
+  return coded.op() == "scaled" ? Lambda(first) / std::stod(second.spec) : Lambda(second) / (1 + Omega(first));
+}
+
 template <typename T>
 std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded);
 
@@ -356,7 +372,7 @@ std::vector<T> Combined(const Message& message, size_t& at, const Coded& coded) 
     const std::vector<T> more = Piece<T>(message, at, part(second, 1));
     for (size_t i = 0; i < values.size(); ++i) values[i] += more[i];
   } else if (coded.op() != "compose") {
-    const double c = coded.op() == "scaled" ? std::stod(second) : 1 / (1 + Omega(part(first, 0)));
+    const double c = coded.op() == "scaled" ? std::stod(second) : Lambda(part(first, 0));
     for (T& x : values) x *= static_cast<T>(c);
   }
   return values;

@@ -19,7 +19,8 @@
 namespace gradwire::kernels::scalar {
 
 // Random rounding of a block. First where each element stands between two levels, then the toss, then what is left:
-// three loops over a block that lies in the first-level cache, each without a branch.
+// three loops over a block that lies in the first-level cache, each without a branch. The first and the last go by the
+// parts of the block that share a norm.
 
 template <typename T, typename Value>
 void Leave(const Levels<T>& levels, std::span<T> u, const uint16_t* low, const uint16_t* up, uint16_t* codes,
@@ -40,27 +41,21 @@ struct CountsDown {
 };
 
 template <typename T>
-void DitherEvenly(const Draws& draws, size_t first, const Levels<T>& levels, std::span<T> u, uint16_t* codes) {
-  typename Bits<T>::Word threshold[kDrawBlock];
-  uint16_t low[kDrawBlock], up[kDrawBlock];
+void StandEvenly(const Levels<T>& levels, std::span<const T> u, uint16_t* low, typename Bits<T>::Word* threshold) {
   for (size_t i = 0; i < u.size(); ++i) {
     const T y = Height(u[i], levels, static_cast<T>(levels.count));
     const auto below = static_cast<int32_t>(y);
     low[i] = static_cast<uint16_t>(below);
     threshold[i] = ThresholdOf(y - static_cast<T>(below));
   }
-  TossBlock<T>(draws, first, u.size(), threshold, CountsDown<T>{u}, up);
-  Leave(levels, u, low, up, codes, LevelValue<T>);
 }
 
 template <typename T>
-void DitherToPowers(const Draws& draws, size_t first, const Levels<T>& levels, std::span<T> u, uint16_t* codes) {
+void StandAmongPowers(const Levels<T>& levels, std::span<const T> u, uint16_t* low, typename Bits<T>::Word* threshold) {
   using Word = typename Bits<T>::Word;
   constexpr int kMantissa = Bits<T>::kMantissa, kSpare = 8 * sizeof(T) - kMantissa;
   constexpr auto kOne = static_cast<int32_t>(std::bit_cast<Word>(T{1}) >> kMantissa);
   constexpr T kBelowOne = 1 - std::numeric_limits<T>::epsilon() / 2;
-  typename Bits<T>::Word threshold[kDrawBlock];
-  uint16_t low[kDrawBlock], up[kDrawBlock];
   const auto count = static_cast<int32_t>(levels.count);
   const T lowest = 1 / BinaryFraction<T>(1, levels.count);  // 2^(count - 1)
   for (size_t i = 0; i < u.size(); ++i) {
@@ -72,8 +67,6 @@ void DitherToPowers(const Draws& draws, size_t first, const Levels<T>& levels, s
     low[i] = static_cast<uint16_t>(level > 0 ? level : 0);
     threshold[i] = level > 0 ? of_mantissa : of_share;
   }
-  TossBlock<T>(draws, first, u.size(), threshold, CountsDown<T>{u}, up);
-  Leave(levels, u, low, up, codes, BinaryLevelValue<T>);
 }
 
 template <typename T>
@@ -85,21 +78,38 @@ T NormOfBlock(const Dithering& how, std::span<const T> u) {
 
 /// Where codes begin in a payload of n elements.
 template <typename T, typename Byte>
-Byte* PackedOf(Byte* payload, size_t n) {
-  return payload + BlocksOf(n) * sizeof(T);
+Byte* PackedOf(Byte* payload, const Dithering& how, size_t n) {
+  return payload + how.norms(n) * sizeof(T);
 }
 
 inline CodeSpace SpaceOf(const Dithering& how) { return CodeSpace(2 * how.count + 1); }
 
+/// Calls take(k, at, part) for the parts of a block that share a norm: the k-th, whose first element is `at`.
+template <typename T, typename Take>
+void ForNorms(const Dithering& how, std::span<T> block, Take&& take) {
+  for (size_t k = 0, at = 0; at < block.size(); ++k, at += how.block)
+    take(k, at, block.subspan(at, std::min(how.block, block.size() - at)));
+}
+
 /// The elements u from `first` on, a block or what is left, of a piece of n.
 template <typename T>
 void DitherBlock(const Dithering& how, const Draws& draws, size_t n, size_t first, std::span<T> u, std::byte* payload) {
-  const T norm = NormOfBlock<T>(how, u);
-  std::memcpy(payload + first / kBlock * sizeof(T), &norm, sizeof(T));
-  const Levels<T> levels = LevelsOf(how, norm);
-  uint16_t codes[kBlock];
-  how.powers ? DitherToPowers(draws, first, levels, u, codes) : DitherEvenly(draws, first, levels, u, codes);
-  SpaceOf(how).Pack(n, first, {codes, u.size()}, PackedOf<T>(payload, n));
+  Levels<T> levels[kBlock / kLeastNorm];
+  typename Bits<T>::Word threshold[kDrawBlock];
+  uint16_t low[kDrawBlock], up[kDrawBlock], codes[kBlock];
+  ForNorms(how, u, [&](size_t k, size_t at, std::span<T> part) {
+    const T norm = NormOfBlock<T>(how, part);
+    std::memcpy(payload + (first / how.block + k) * sizeof(T), &norm, sizeof(T));
+    levels[k] = LevelsOf(how, norm);
+    how.powers ? StandAmongPowers<T>(levels[k], part, low + at, threshold + at)
+               : StandEvenly<T>(levels[k], part, low + at, threshold + at);
+  });
+  TossBlock<T>(draws, first, u.size(), threshold, CountsDown<T>{u}, up);
+  ForNorms(how, u, [&](size_t k, size_t at, std::span<T> part) {
+    how.powers ? Leave(levels[k], part, low + at, up + at, codes + at, BinaryLevelValue<T>)
+               : Leave(levels[k], part, low + at, up + at, codes + at, LevelValue<T>);
+  });
+  SpaceOf(how).Pack(n, first, {codes, u.size()}, PackedOf<T>(payload, how, n));
 }
 
 template <typename T>
@@ -117,17 +127,20 @@ void AddLevels(const Dithering& how, const Levels<T>& levels, const uint16_t* co
     for (size_t i = 0; i < out.size(); ++i) out[i] += weight * LevelValue(codes[i] - count, levels);
 }
 
-/// As SumDithered, of the block `part` from `first` on of n elements.
+/// As SumDithered, of the block `out` from `first` on of n elements.
 template <typename T>
 size_t SumDitheredBlock(std::span<const Coded<T>> all, const Dithering& how, Into into, size_t n, size_t first,
-                        std::span<T> part) {
+                        std::span<T> out) {
   const CodeSpace space = SpaceOf(how);
-  if (into != Into::kAdd) std::fill(part.begin(), part.end(), T{0});
+  if (into != Into::kAdd) std::fill(out.begin(), out.end(), T{0});
   for (size_t r = 0; r < all.size(); ++r) {
     uint16_t codes[kBlock];
-    space.Unpack(n, first, PackedOf<T>(all[r].bytes, n), {codes, part.size()});
-    if (LargestCode(codes, part.size()) >= space.symbols) return r;
-    AddLevels(how, LevelsOf(how, ValueAt<T>(all[r].bytes, first / kBlock)), codes, all[r].weight, part);
+    space.Unpack(n, first, PackedOf<T>(all[r].bytes, how, n), {codes, out.size()});
+    if (LargestCode(codes, out.size()) >= space.symbols) return r;
+    ForNorms(how, out, [&](size_t k, size_t at, std::span<T> part) {
+      const T norm = ValueAt<T>(all[r].bytes, first / how.block + k);
+      AddLevels(how, LevelsOf(how, norm), codes + at, all[r].weight, part);
+    });
   }
   return all.size();
 }

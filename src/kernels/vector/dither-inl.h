@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random dithering of floats: norm, levels, draws and codes of a block while it lies in the first-level cache. Blocks
-// that are not whole and norms near the ends of float are left to the specification.
+// that are not whole, norms near the ends of float, and norms of fewer elements than a block are left to the
+// specification.
 #if defined(GRADWIRE_VECTOR_DITHER_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADWIRE_VECTOR_DITHER_INL_H
 #undef GRADWIRE_VECTOR_DITHER_INL_H
@@ -95,7 +96,7 @@ class DitherEncoder {
     if (how_.powers) return Pack(PowerRows(levels), levels, first, block);
     if (how_.clip) return Pack(EvenRows<true>(levels), levels, first, block);
     if (width != 8 && width != 4) return Pack(EvenRows<false>(levels), levels, first, block);
-    auto* packed = reinterpret_cast<uint8_t*>(scalar::PackedOf<float>(payload_, n_));
+    auto* packed = reinterpret_cast<uint8_t*>(scalar::PackedOf<float>(payload_, how_, n_));
     width == 8
         ? Round(EvenRows<false>(levels), levels, first, block, ByteCodes{packed + first})
         : Round(EvenRows<false>(levels), levels, first, block, NibbleCodes{packed + first / 2, ZeroRow<int32_t>()});
@@ -112,7 +113,7 @@ class DitherEncoder {
   HWY_INLINE void Pack(const Rows& how, const Levels<float>& levels, size_t first, const B& block) const {
     uint16_t codes[kBlock];
     Round(how, levels, first, block, WideCodes{codes});
-    scalar::SpaceOf(how_).Pack(n_, first, codes, scalar::PackedOf<float>(payload_, n_));
+    scalar::SpaceOf(how_).Pack(n_, first, codes, scalar::PackedOf<float>(payload_, how_, n_));
   }
 
   template <typename Rows, typename B, typename Sink>
@@ -130,7 +131,14 @@ class DitherEncoder {
   std::byte* payload_;
 };
 
+/// The specification, as the compiler makes it for this instruction set.
+__attribute__((flatten)) inline bool EncodeSpecified(const Source<float>& source, const Dithering& how,
+                                                     const Draws& draws, std::byte* payload) {
+  return scalar::EncodeDithered<float>(source, how, draws, payload);
+}
+
 inline bool EncodeDithered(const Source<float>& source, const Dithering& how, const Draws& draws, std::byte* payload) {
+  if (how.block != kBlock) return EncodeSpecified(source, how, draws, payload);
   if (how.norm == Norm::kL1)
     return HWY_NAMESPACE::ForBlocksOf<float>(source, DitherEncoder<true, false>(how, draws, source.n, payload));
   if (how.norm == Norm::kL2 || how.clip)  // which looks at both norms

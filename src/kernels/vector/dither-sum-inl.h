@@ -71,7 +71,7 @@ inline bool SumBytes(std::span<const Coded<float>> all, const Dithering& how, In
   auto* const blocks = reinterpret_cast<Bytes*>(memory);
   for (size_t r = 0; r < all.size(); ++r) {
     const Levels<float> levels = scalar::LevelsOf(how, scalar::ValueAt<float>(all[r].bytes, first / kBlock));
-    const std::byte* packed = scalar::PackedOf<float>(all[r].bytes, n) + first * width / 8;
+    const std::byte* packed = scalar::PackedOf<float>(all[r].bytes, how, n) + first * width / 8;
     new (blocks + r) Bytes{reinterpret_cast<const uint8_t*>(packed), levels, all[r].weight};
   }
   const std::span<const Bytes> some(blocks, all.size());
@@ -85,7 +85,7 @@ inline bool SumUnpacked(std::span<const Coded<float>> all, const Dithering& how,
   into == Into::kAdd ? std::copy_n(out.data(), kBlock, sums) : std::fill_n(sums, kBlock, 0.0f);
   for (const Coded<float>& from : all) {
     uint16_t codes[kBlock];
-    scalar::SpaceOf(how).Unpack(n, first, scalar::PackedOf<float>(from.bytes, n), codes);
+    scalar::SpaceOf(how).Unpack(n, first, scalar::PackedOf<float>(from.bytes, how, n), codes);
     const Levels<float> levels = scalar::LevelsOf(how, scalar::ValueAt<float>(from.bytes, first / kBlock));
     const auto sum = [&](auto values) HWY_ATTR {
       const CodedBlock<uint16_t, decltype(values)> block = {codes, values, from.weight};
@@ -109,7 +109,14 @@ inline size_t SumDitheredBlock(std::span<const Coded<float>> all, const Ditherin
   return scalar::SumDitheredBlock<float>(all, how, Into::kWrite, n, first, part);
 }
 
+/// The specification, as the compiler makes it for this instruction set.
+__attribute__((flatten)) inline size_t SumSpecified(std::span<const Coded<float>> all, const Dithering& how, Into into,
+                                                    std::span<float> out) {
+  return scalar::SumDithered<float>(all, how, into, out);
+}
+
 inline size_t SumDithered(std::span<const Coded<float>> all, const Dithering& how, Into into, std::span<float> out) {
+  if (how.block != kBlock) return SumSpecified(all, how, into, out);
   return SumBlocks<float>(all, into, out,
                           [&](std::span<const Coded<float>> some, Into to, size_t first, std::span<float> part)
                               HWY_ATTR { return SumDitheredBlock(some, how, to, out.size(), first, part); });
