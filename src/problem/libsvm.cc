@@ -32,7 +32,8 @@ bool ReadFinite(std::string_view text, double& number) { return ReadNumber(text,
 /// Reads one file, line by line.
 class Reader {
  public:
-  Reader(const std::string& name, uint32_t first_index) : name_(name), first_(first_index) {}
+  Reader(const std::string& name, uint32_t first_index, Targets targets)
+      : name_(name), first_(first_index), has_classes_(targets == Targets::kClasses) {}
 
   void Line(std::string_view line) {
     ++line_;
@@ -44,7 +45,7 @@ class Reader {
     double label = 0;
     if (!ReadFinite(word, label))
       Fail(fmt::format("found '{}' as the label, expected a number such as +1 or -1", Shown(word)));
-    NoteLabel(label);
+    if (has_classes_) NoteLabel(label);
     for (uint64_t least = first_; !(word = NextWord(line)).empty();) least = Pair(word, least);
     rows_->begin.push_back(rows_->column.size());
     rows_->label.push_back(label);
@@ -53,9 +54,10 @@ class Reader {
   std::shared_ptr<const LabelledRows> Finish() {
     if (rows_->rows() == 0)
       throw ConfigError(fmt::format("{}: holds no samples, expected lines such as '+1 3:0.5 7:1'", name_));
-    if (labels_.size() < 2)
+    if (has_classes_ && labels_.size() < 2)
       throw ConfigError(fmt::format("{}: every label is {}, expected two classes", name_, labels_[0]));
     if (rows_->columns == 0) throw ConfigError(fmt::format("{}: no sample has a feature, expected index:value", name_));
+    if (!has_classes_) return rows_;
     const double positive = std::max(labels_[0], labels_[1]);
     for (double& label : rows_->label) label = label == positive ? 1 : -1;
     return rows_;
@@ -104,15 +106,27 @@ class Reader {
 
   std::string name_;
   uint32_t first_;
+  bool has_classes_;
   size_t line_ = 0;
-  std::vector<double> labels_;
+  std::vector<double> labels_;  // of classes, two at most
   std::shared_ptr<LabelledRows> rows_ = std::make_shared<LabelledRows>();
 };
 
 }  // namespace
 
-std::shared_ptr<const LabelledRows> ReadLibsvm(std::istream& in, const std::string& name, uint32_t first_index) {
-  Reader reader(name, first_index);
+void LabelledRows::Append(const std::vector<double>& features, double target) {
+  for (size_t j = 0; j < features.size(); ++j) {
+    column.push_back(static_cast<uint32_t>(j));
+    value.push_back(features[j]);
+  }
+  begin.push_back(column.size());
+  label.push_back(target);
+  columns = std::max(columns, features.size());
+}
+
+std::shared_ptr<const LabelledRows> ReadLibsvm(std::istream& in, const std::string& name, uint32_t first_index,
+                                               Targets targets) {
+  Reader reader(name, first_index, targets);
   std::string line;
   for (bool is_first = true; ReadLine(in, line, kMaxLine); is_first = false) {
     const std::string_view text = is_first ? BehindMark(line) : line;
@@ -123,12 +137,12 @@ std::shared_ptr<const LabelledRows> ReadLibsvm(std::istream& in, const std::stri
   return reader.Finish();
 }
 
-std::shared_ptr<const LabelledRows> ReadLibsvm(const std::string& file, uint32_t first_index) {
+std::shared_ptr<const LabelledRows> ReadLibsvm(const std::string& file, uint32_t first_index, Targets targets) {
   std::ifstream in(file);
   std::error_code ignored;
   if (!in || std::filesystem::is_directory(file, ignored))
     throw ConfigError(fmt::format("{}: cannot be read; expected a file in the LIBSVM format", file));
-  return ReadLibsvm(in, file, first_index);
+  return ReadLibsvm(in, file, first_index, targets);
 }
 
 }  // namespace gradwire

@@ -31,9 +31,13 @@ std::vector<double> Problem::Gradient(std::span<const double> x) const {
 
 double Problem::Distance(std::span<const double> x) const {
   if (!minimiser) throw Error("the distance to x* was asked of a problem whose x* is not known");
-  double sum = 0;
-  for (size_t j = 0; j < x.size(); ++j) sum += std::pow(x[j] - minimiser->x[j], 2);
-  return std::sqrt(sum);
+  std::vector<double> away(x.size());
+  for (size_t j = 0; j < x.size(); ++j) away[j] = x[j] - minimiser->x[j];
+  for (const std::vector<double>& direction : minimiser->flat) {
+    const double along = Dot(away, direction);
+    for (size_t j = 0; j < x.size(); ++j) away[j] -= along * direction[j];
+  }
+  return Norm(away);
 }
 
 double Heterogeneity(const Problem& problem) {

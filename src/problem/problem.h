@@ -9,13 +9,15 @@
 #include "gradwire/prox.h"
 #include "problem/finite_sum.h"
 #include "problem/libsvm.h"
+#include "problem/loss.h"
 
 namespace gradwire {
 
-/// A minimiser x* and the value there.
+/// A minimiser x* and the value there. Where there are many, they are x* and any sum of these directions.
 struct Minimiser {
   std::vector<double> x;
   double value = 0;
+  std::vector<std::vector<double>> flat = {};  ///< orthonormal, d each
 };
 
 /// min over R^d of f(x) = (1/n) sum_i f_i(x), the plain mean over the workers: where the workers hold different numbers
@@ -29,13 +31,13 @@ struct Problem {
   double max_sample_smoothness = 0;       ///< the largest L_il
   double strong_convexity = 0;            ///< mu of f; 0 where f need not be convex
   double min_worker_convexity = 0;        ///< the smallest mu_i of f_i; 0 where f_i need not be convex
-  std::optional<Minimiser> minimiser;     ///< empty where f need not be convex
+  std::optional<Minimiser> minimiser;     ///< empty where it is not known, as of most that are not convex
 
   size_t dimension() const { return start.size(); }
   double max_worker_smoothness() const;                           ///< the largest L_i
   double Value(std::span<const double> x) const;                  ///< f(x)
   std::vector<double> Gradient(std::span<const double> x) const;  ///< grad f(x)
-  double Distance(std::span<const double> x) const;               ///< ||x - x*||; throws Error where x* is not known
+  double Distance(std::span<const double> x) const;  ///< to the nearest minimiser; throws Error where none is known
 };
 
 /// zeta*^2 = (1/n) sum_i ||grad f_i(x*)||^2: how much the workers disagree at the solution.
@@ -57,25 +59,44 @@ Problem QH();
 /// 1000 and K_i = 5 (for GradSkip, Maranjyan et al. 2022, arXiv 2210.16402).
 Problem QK();
 
+/// The example of EControl's appendix C (Gao, Islamov & Stich, ICLR 2024, arXiv 2311.05645), on which error feedback
+/// with Top-1 does not converge: n = 2, d = 3, f_i(x) = <c_i, x> + ||x||^2 / 2, c = (1, 1, 5), (1, 5, 1); x* = -(1, 3,
+/// 3), L = mu = 1, x^0 = 0.
+Problem TwoTilts();
+
+/// What is added to the mean of the losses. kRidge: (lambda / 2) ||x||^2. kNonConvex: lambda sum_j x_j^2 / (1 + x_j^2),
+/// bounded and smooth with 2 lambda (as in the experiments of EF21, Richtarik et al. 2021, arXiv 2106.05203).
+enum class Regulariser { kRidge, kNonConvex };
+
+/// A linear model, f_il(x) = l(<a_l, x>, y_l) + R(x), x^0 = 0. Worker i gets the i-th of n contiguous blocks in the
+/// order of the file, as the papers deal them; blocks differ by at most one sample (the first ones are the longer), and
+/// every sample is used. L_i is the largest eigenvalue of most_bend times the mean of a a^T, which is at most the
+/// most_bend max ||a||^2 of MARINA's experiments. lambda 0 is none; of losses that need a ridge it stands for L / 10000
+/// with the L of the losses alone, as in EF's experiments (Gorbunov et al. 2020, arXiv 2010.12292). Throws ConfigError
+/// where there are fewer samples than workers, more than 2000 columns (the constants need a dense eigensolver), targets
+/// that are no classes where the loss has some, or a convex sum whose minimiser is not one point.
+Problem LinearProblem(const std::shared_ptr<const LabelledRows>& rows, size_t workers, const Loss& loss, double lambda,
+                      Regulariser regulariser = Regulariser::kRidge);
+/// That of the logistic loss.
+Problem LogisticRegression(const std::shared_ptr<const LabelledRows>& rows, size_t workers, double lambda,
+                           Regulariser regulariser);
+
 /// LR: ridge-regularised logistic regression (lambda = 0.1) on 100 deterministic samples in R^10, dealt to n = 5
-/// workers of m = 20; x^0 = 0, L = 0.26326507044140746, f* = 0.688069580986173. LR2: features times 3, lambda = 0.01,
+/// workers of m = 20; L = 0.26326507044140746, f* = 0.688069580986173. LR2: features times 3, lambda = 0.01,
 /// worse conditioned; f* = 0.6832851782580623. `workers` = 1 is the same f on a single node.
 Problem LR(size_t workers = 5);
 Problem LR2(size_t workers = 5);
 /// The samples of LR with features times `scale`.
 std::shared_ptr<const LabelledRows> LRSamples(double scale = 1);
 
-/// What is added to the mean of the logistic losses. kRidge: (lambda / 2) ||x||^2. kNonConvex:
-/// lambda sum_j x_j^2 / (1 + x_j^2), bounded and smooth with 2 lambda (as in the experiments of EF21, Richtarik et al.
-/// 2021, arXiv 2106.05203).
-enum class Regulariser { kRidge, kNonConvex };
+/// Samples of a linear regression with a random solution, as in DORE's experiments (Liu et al., AISTATS 2020, arXiv
+/// 1910.07561: 1200 x 500, 20 workers): a_lj and the solution's entries are standard normal over sqrt(columns), y = <a,
+/// solution> + noise z, z standard normal. The same numbers on every machine but for rounding.
+std::shared_ptr<const LabelledRows> GaussianSamples(size_t samples = 1200, size_t columns = 500, double noise = 0.1);
 
-/// Logistic regression, f_il(x) = log(1 + exp(-y_l <a_l, x>)) + R(x), x^0 = 0. Worker i gets the i-th of n contiguous
-/// blocks in the order of the file, as the papers deal them; blocks differ by at most one sample (the first ones are
-/// the longer), and every sample is used. lambda 0 stands for L / 10000 with the L of the losses alone. Throws
-/// ConfigError where there are fewer samples than workers, or more than 2000 columns (the constants need a dense
-/// eigensolver).
-Problem LogisticRegression(const std::shared_ptr<const LabelledRows>& rows, size_t workers, double lambda,
-                           Regulariser regulariser);
+/// Example 1 of the alpha-beta condition (Islamov, Ajroldi, Orvieto & Lucchi, NeurIPS 2024): with s = x_1 + x_2, the
+/// two functions f_1 = s^2 / (1 + s^2) and f_2 = f_1(s + 1), of one worker or of two. Not convex; the minimisers are
+/// the line s = -1/2, f* = 1/5; x^0 = (1, 1).
+Problem AlphaBeta(size_t workers = 2);
 
 }  // namespace gradwire

@@ -81,6 +81,9 @@ INSTANTIATE_TEST_SUITE_P(
         Acceptance{"ef21_compressed_opening", With("ef21", "topk:2", &CommConfig::opening, "compressed"), 0.02, 183, 0},
         Acceptance{"econtrol", Comm("econtrol", "topk:2"), 0.02, 310, 1},
         Acceptance{"econtrol_small_eta", With("econtrol", "topk:2", &CommConfig::eta, "0.01"), 0.02, 1995, 1},
+        // Appendix C of EControl (Gao et al. 2024, arXiv 2311.05645), eta = delta = 1/3: deterministic, by numpy.
+        Acceptance{"econtrol_two_tilts", Comm("econtrol", "topk:1"), 0.1, 239, 0, TwoTilts},
+        Acceptance{"econtrol_two_tilts_small_step", Comm("econtrol", "topk:1"), 0.03, 806, 0, TwoTilts},
         Acceptance{"diana_randk", Comm("diana", "randk:2"), kDianaStep, 402},
         Acceptance{"diana_ternary_2", Comm("diana", "dithering:2:1"),
                    1 / (kMaxL * (1 + 6 * (std::sqrt(20) - 1) / kWorkers)), 168},
@@ -114,6 +117,13 @@ TEST(RowsOnQh, Ef21FollowsTheReferenceToTheLastDigits) {  // Richtarik et al. 20
 
 TEST(RowsOnQh, EControlNeedsItsControl) {  // Gao et al. 2024, arXiv 2311.05645: the reference diverges by round 130
   EXPECT_GT(Descend(With("econtrol", "topk:2", &CommConfig::eta, "1"), 0.02, 130).distances.back(), 1e3);
+}
+
+/// Appendix C of the same: on its example error feedback with Top-1 leaves all step sizes' neighbourhoods.
+TEST(RowsOnTwoTilts, EControlFromNothingNeedsItsControl) {
+  CommConfig comm = With("econtrol", "topk:1", &CommConfig::eta, "1");
+  comm.opening = "compressed";
+  EXPECT_GT(Descend(comm, 0.1, 400, TwoTilts()).distances.back(), 1e3);
 }
 
 TEST(RowsOnQh, DcgdKeepsTheNoiseThatDianaRemoves) {  // the reference stays near 1.3

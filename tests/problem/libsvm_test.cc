@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "problem/libsvm.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "gradwire/error.h"
-#include "problem/problem.h"
 
 namespace gradwire {
 namespace {
@@ -85,29 +82,11 @@ TEST(Libsvm, FilesWithoutTwoClassesAreRefused) {
   EXPECT_THROW(ReadLibsvm("/tmp"), ConfigError);
 }
 
-TEST(Libsvm, A9aHasItsPublishedConstants) {  // Gorbunov et al. 2020, arXiv 2010.12292: the first 32000 rows, 20 workers
-  const char* folder = std::getenv("GRADWIRE_LIBSVM_DIR");
-  const std::string file = std::string(folder == nullptr ? GRADWIRE_SOURCE_DIR "/data" : folder) + "/a9a";
-  if (!std::filesystem::exists(file))
-    GTEST_SKIP() << "a9a is other people's data (census records, 2.3 MB) and not part of gradwire. To run this test:\n"
-                 << "  curl --create-dirs -o " << file
-                 << " https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary/a9a";
-  // Both numberings of the columns are in circulation.
-  std::shared_ptr<const LabelledRows> all;
-  try {
-    all = ReadLibsvm(file);
-  } catch (const ConfigError&) {
-    all = ReadLibsvm(file, 0);
-  }
-  EXPECT_EQ(all->rows(), 32561u);
-  EXPECT_EQ(all->columns, 123u);
-  auto rows = std::make_shared<LabelledRows>(*all);
-  rows->label.resize(32000);
-  rows->begin.resize(32001);
-  const Problem problem = LogisticRegression(rows, 20, 0, Regulariser::kRidge);
-  EXPECT_NEAR(problem.smoothness - problem.strong_convexity, 1.5722182430111165, 1e-10);
-  EXPECT_NEAR(problem.strong_convexity, 1.5722182430111165e-4, 1e-14);
-  EXPECT_NEAR(problem.minimiser->value, 0.3249566846906295, 1e-10);
+TEST(Libsvm, TargetsMayBeNumbers) {
+  std::istringstream in("0.5 1:1\n-3 1:2\n0.5 1:3\n7 2:1\n");
+  EXPECT_THAT(ReadLibsvm(in, "data.libsvm", 1, Targets::kNumbers)->label, ElementsAre(0.5, -3, 0.5, 7));
+  std::istringstream same("2 1:1\n2 1:2\n");
+  EXPECT_THAT(ReadLibsvm(same, "data.libsvm", 1, Targets::kNumbers)->label, ElementsAre(2, 2));
 }
 
 }  // namespace

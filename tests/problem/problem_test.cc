@@ -53,6 +53,17 @@ Problem NonConvexLR() {
   return LogisticRegression(rows, 2, 0.3, Regulariser::kNonConvex);
 }
 
+/// Of every kind, small.
+std::vector<Problem> Some() {
+  std::vector<Problem> some = {Q3(), QH(), TwoTilts(), LR(), LR2(), NonConvexLR(), AlphaBeta(1), AlphaBeta(2)};
+  for (const Loss& loss : Losses()) {
+    some.push_back(LinearProblem(LRSamples(2), 5, loss, 0.1));
+    some.push_back(LinearProblem(LRSamples(2), 3, loss, 0.1, Regulariser::kNonConvex));
+  }
+  some.push_back(LinearProblem(GaussianSamples(30, 8), 4, *FindLoss("least_squares"), 0));
+  return some;
+}
+
 TEST(Problem, Q3HasItsConstants) {
   const Problem q3 = Q3();
   EXPECT_NEAR(q3.smoothness, 103.0 / 6, 1e-12);
@@ -97,7 +108,7 @@ TEST(Problem, ASingleNodeHasTheSameFunction) {
 }
 
 TEST(Problem, GradientsAreThoseOfTheValues) {
-  for (const Problem& problem : {Q3(), QH(), LR(), LR2(), NonConvexLR()})
+  for (const Problem& problem : Some())
     for (const auto& f : problem.workers) {
       const std::vector<double> x = SomePoint(problem.dimension()), expected = Differences(*f, x);
       std::vector<double> gradient(x.size());
@@ -107,7 +118,7 @@ TEST(Problem, GradientsAreThoseOfTheValues) {
 }
 
 TEST(Problem, HessiansAreThoseOfTheGradientsAndBelowTheCurvature) {
-  for (const Problem& problem : {Q3(), QH(), LR2(), NonConvexLR()})
+  for (const Problem& problem : Some())
     for (const auto& f : problem.workers) {
       const size_t d = problem.dimension();
       std::vector<double> x = SomePoint(d), hessian(d * d), above(d), below(d);
@@ -126,7 +137,7 @@ TEST(Problem, HessiansAreThoseOfTheGradientsAndBelowTheCurvature) {
 }
 
 TEST(Problem, AWorkersGradientIsTheMeanOfItsSamples) {
-  for (const Problem& problem : {Q3(), QH(), LR(), NonConvexLR()})
+  for (const Problem& problem : Some())
     for (const auto& f : problem.workers) {
       const std::vector<double> x = SomePoint(problem.dimension());
       std::vector<double> full(x.size()), mean(x.size());

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <tuple>
 
 #include <fmt/format.h>
 
 #include "gradwire/method.h"
+#include "problem/named.h"
 #include "train/config/async_rules.h"
 #include "train/config/config.h"
 #include "train/config/config_keys.h"
@@ -74,6 +76,18 @@ void CheckEstimator(const Config& config) {
                             config.comm.method, config.PlaceOf("comm.method")));
 }
 
+/// A name of other objectives' data is no file.
+void CheckData(const Config& config) {
+  const auto& [name, data] = std::tie(config.objective.name, config.objective.data);
+  const Loss* loss = FindLoss(name);
+  const NamedSamples* samples = FindSamples(data);
+  const bool is_sampled = loss != nullptr && (samples != nullptr ? samples->Fit(*loss) : !IsNamed(data));
+  if (FindProblem(name, data) != nullptr || is_sampled) return;
+  throw ErrorAt(config, "objective.data",
+                fmt::format("found {}, expected {} because objective.name is {} ({})", data, DataOf(name), name,
+                            config.PlaceOf("objective.name")));
+}
+
 void CheckObjective(const Config& config) {
   const ObjectiveConfig& objective = config.objective;
   if (objective.is_network()) {
@@ -85,12 +99,7 @@ void CheckObjective(const Config& config) {
     return;
   }
   CheckEstimator(config);
-  const bool named = objective.data == "q3" || objective.data == "qh" || objective.data == "qk";
-  if (named != (objective.name == "quadratic"))
-    throw ErrorAt(config, "objective.data",
-                  fmt::format("found {}, expected {} because objective.name is {} ({})", objective.data,
-                              named ? "lr, lr2 or a LIBSVM file" : "q3, qh or qk", objective.name,
-                              config.PlaceOf("objective.name")));
+  CheckData(config);
   if (config.train.steps == 0)
     throw ErrorAt(config, "train.steps",
                   fmt::format("found 0, expected the number of rounds because objective.name is {}", objective.name));

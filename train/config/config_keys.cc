@@ -6,6 +6,7 @@
 
 #include "compress/spec.h"
 #include "config/comm_keys.h"
+#include "problem/loss.h"
 #include "train/config/home_path.h"
 #include "train/config/modes.h"
 
@@ -82,23 +83,36 @@ std::vector<Key> RunKeys() {
   return keys;
 }
 
+std::vector<std::string> ObjectiveNames() {
+  std::vector<std::string> names = {"network", "quadratic"};
+  for (const Loss& loss : Losses()) names.emplace_back(loss.name);
+  return names;
+}
+
 std::vector<Key> ObjectiveKeys() {
   using O = ObjectiveConfig;
   constexpr auto kSection = &Config::objective;
   return {
-      Row("objective.name", kSection, &O::name, OneOf{{"network", "quadratic", "logistic"}},
-          "what is minimised; network: the sections data and model; the others: a problem with a known solution, in "
-          "double precision and always compressed, one rank a worker, for train.steps rounds with the step size "
-          "optimizer.lr; keys that it does not read are refused"),
-      PathRow("objective.data", kSection, &O::data, {},
-              "quadratic: q3 (3 workers), qh or qk (10 workers); logistic: lr, lr2 or a file in the LIBSVM format, "
-              "dealt to the workers in contiguous blocks"),
+      Row("objective.name", kSection, &O::name, OneOf{ObjectiveNames()},
+          "what is minimised; network: the sections data and model; the others: a problem in double precision, always "
+          "compressed, one rank a worker, for train.steps rounds with the step size optimizer.lr; keys that it does "
+          "not "
+          "read are refused. All but quadratic are losses of a linear model, of which two are not convex: "
+          "squared_sigmoid, (1 - 1 / (1 + exp(-y <a, x>)))^2; geman_mcclure, r^2 / (1 + r^2) of r = <a, x> - y"),
+      PathRow(
+          "objective.data", kSection, &O::data, {},
+          "quadratic: q3 (3 workers), qh or qk (10 workers) or two_tilts (2, EControl's appendix C); a loss: lr, lr2 "
+          "or a file in the LIBSVM format, dealt to the workers in contiguous blocks, and of least_squares and "
+          "geman_mcclure, whose targets are any numbers, gaussian (1200 x 500, DORE's regression); geman_mcclure: "
+          "alpha_beta (1 or 2 workers, example 1 of the alpha-beta condition)"),
       Row("objective.zero_based", kSection, &O::zero_based, AnyValue{},
           "whether the LIBSVM file counts its columns from 0; the format says from 1"),
       Row("objective.lambda", kSection, &O::lambda, AtLeast(0),
-          "weight of logistic's ridge, half the squared norm of x; 0: lr 0.1, lr2 0.01, a file L / 10000"),
+          "weight of a loss's ridge, half the squared norm of x; 0: none, but of logistic, which needs one: lr 0.1, "
+          "lr2 "
+          "0.01, a file L / 10000"),
       Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
-          "logistic with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
+          "a loss with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
       Row("objective.estimator", kSection, &O::estimator,
           OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "anchored", "diff"}},
           "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "gradwire/method.h"
+#include "problem/named.h"
 #include "train/config/config.h"
 #include "train/config/config_keys.h"
 #include "train/config/modes.h"
@@ -33,13 +34,14 @@ std::string UnlessReads(const Config& c, std::string_view section) {
 }
 std::string IfServer(const Config& c) { return ModeOf(c).has_server ? Because(c, "train.mode") : ""; }
 
-std::string UnlessLogistic(const Config& c) {
-  return c.objective.name == "logistic" ? "" : Because(c, "objective.name");
+/// Where the objective is no sum of losses, with a regulariser.
+std::string UnlessLosses(const Config& c) {
+  if (FindLoss(c.objective.name) == nullptr) return Because(c, "objective.name");
+  return FindProblem(c.objective.name, c.objective.data) != nullptr ? Because(c, "objective.data") : "";
 }
 std::string UnlessAFile(const Config& c) {
-  const std::string& data = c.objective.data;
-  if (c.objective.name == "logistic" && (data == "lr" || data == "lr2")) return Because(c, "objective.data");
-  return UnlessLogistic(c);
+  if (FindLoss(c.objective.name) != nullptr && IsNamed(c.objective.data)) return Because(c, "objective.data");
+  return UnlessLosses(c);
 }
 
 /// Where a convex objective's estimator is not one of these.
@@ -75,7 +77,7 @@ const std::vector<Scope>& Scopes() {
       {{"optimizer.nesterov"}, UnlessNetwork, {"false"}},
       {{"comm.compress_1d"}, UnlessNetwork, {"true"}},
       {{"comm.piece"}, UnlessNetwork, {"tensor"}},  // no convex problem is larger than a piece
-      {{"objective.lambda", "objective.nonconvex"}, UnlessLogistic},
+      {{"objective.lambda", "objective.nonconvex"}, UnlessLosses},
       {{"objective.zero_based"}, UnlessAFile},
       {{"objective.sampling", "objective.batch"},
        [](const Config& c) {

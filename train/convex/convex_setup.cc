@@ -3,35 +3,36 @@
 
 #include <fmt/format.h>
 
+#include "problem/named.h"
+
 namespace gradwire::train {
 namespace {
 
-Problem BuildQuadratic(const Config& config, size_t workers) {
-  const std::string& data = config.objective.data;
-  Problem problem = data == "q3" ? Q3() : data == "qh" ? QH() : QK();
-  if (problem.workers.size() != workers)
-    throw ErrorAt(config, "run.nproc",
-                  fmt::format("found {} ranks, expected {}, one for each worker of {}", workers, problem.workers.size(),
-                              config.objective.data));
-  return problem;
+Problem BuildLinear(const ObjectiveConfig& o, size_t workers) {
+  const Loss& loss = *FindLoss(o.name);
+  const Regulariser regulariser = o.nonconvex ? Regulariser::kNonConvex : Regulariser::kRidge;
+  const NamedSamples* samples = FindSamples(o.data);
+  const double ridge = samples != nullptr && loss.needs_ridge ? samples->ridge : 0;
+  const auto rows = samples != nullptr ? samples->make()
+                                       : ReadLibsvm(o.data, o.zero_based ? 0 : 1,
+                                                    loss.has_classes ? Targets::kClasses : Targets::kNumbers);
+  return LinearProblem(rows, workers, loss, o.lambda == 0 ? ridge : o.lambda, regulariser);
 }
 
-Problem BuildLogistic(const Config& config, size_t workers) {
+Problem Build(const Config& config, size_t workers) {
   const ObjectiveConfig& o = config.objective;
-  const Regulariser regulariser = o.nonconvex ? Regulariser::kNonConvex : Regulariser::kRidge;
-  double lambda = o.lambda;
-  std::shared_ptr<const LabelledRows> rows;
+  const NamedProblem* named = FindProblem(o.name, o.data);
+  Problem problem;
   try {
-    if (o.data == "lr" || o.data == "lr2") {
-      rows = LRSamples(o.data == "lr" ? 1 : 3);
-      if (lambda == 0) lambda = o.data == "lr" ? 0.1 : 0.01;
-    } else {
-      rows = ReadLibsvm(o.data, o.zero_based ? 0 : 1);
-    }
-    return LogisticRegression(rows, workers, lambda, regulariser);
+    problem = named != nullptr ? named->make(workers) : BuildLinear(o, workers);
   } catch (const ConfigError& error) {
     throw ErrorAt(config, "objective.data", error.what());
   }
+  if (problem.workers.size() != workers)
+    throw ErrorAt(
+        config, "run.nproc",
+        fmt::format("found {} ranks, expected {}, one for each worker of {}", workers, problem.workers.size(), o.data));
+  return problem;
 }
 
 Prox ProxOf(const ObjectiveConfig& objective) {
@@ -42,10 +43,11 @@ Prox ProxOf(const ObjectiveConfig& objective) {
 }  // namespace
 
 ConvexSetup PrepareConvex(const Config& config, size_t workers) {
-  const bool quadratic = config.objective.name == "quadratic";
-  Problem problem = quadratic ? BuildQuadratic(config, workers) : BuildLogistic(config, workers);
+  Problem problem = Build(config, workers);
   const Prox prox = ProxOf(config.objective);
-  if (prox && problem.minimiser) problem.minimiser = Minimise(problem, prox);
+  if (prox && problem.minimiser)
+    problem.minimiser =
+        problem.strong_convexity > 0 ? std::optional(Minimise(problem, prox)) : std::nullopt;  // of a non-convex f
   return {std::make_shared<const Problem>(std::move(problem)), prox};
 }
 

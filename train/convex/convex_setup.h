@@ -8,7 +8,7 @@
 
 namespace gradwire::train {
 
-/// What objective.name quadratic or logistic stands for. Immutable: ranks that are threads share it.
+/// What an objective.name other than network stands for. Immutable: ranks that are threads share it.
 struct ConvexSetup {
   std::shared_ptr<const Problem> problem;  ///< its minimiser is that of f + R
   Prox prox;                               ///< R

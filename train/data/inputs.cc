@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "problem/named.h"
 #include "train/data/dataset.h"
 
 namespace gradwire::train {
@@ -41,9 +42,9 @@ void CheckClasses(const Config& config) {
 }  // namespace
 
 void CheckInputs(const Config& config) {
-  const std::string& data = config.objective.data;
-  if (config.objective.name == "logistic" && data != "lr" && data != "lr2")
-    CheckFile(config, "objective.data", data, "lr, lr2 or a file in the LIBSVM format");
+  const ObjectiveConfig& objective = config.objective;
+  if (FindLoss(objective.name) != nullptr && !IsNamed(objective.data))
+    CheckFile(config, "objective.data", objective.data, DataOf(objective.name));
   if (!config.objective.is_network()) return;
   if (!config.model.init.empty())
     CheckFile(config, "model.init", config.model.init,

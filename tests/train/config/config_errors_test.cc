@@ -289,7 +289,7 @@ std::vector<BadConfig> BadTogether() {
       {"QuadraticOnAFile",
        "objective:\n  name: quadratic\n  data: a9a\ntrain: {steps: 1}\n",
        {},
-       {".yaml:3: objective.data: found a9a, expected q3, qh or qk"}},
+       {".yaml:3: objective.data: found a9a, expected q3, qh, qk or two_tilts"}},
       {"ConvexWithoutSteps",
        "objective:\n  name: quadratic\n",
        {},

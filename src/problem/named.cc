@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "problem/named.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace gradwire {
+
+const std::vector<NamedProblem>& NamedProblems() {
+  static const std::vector<NamedProblem> problems = {
+      {"quadratic", "q3", [](size_t) { return Q3(); }},
+      {"quadratic", "qh", [](size_t) { return QH(); }},
+      {"quadratic", "qk", [](size_t) { return QK(); }},
+      {"quadratic", "two_tilts", [](size_t) { return TwoTilts(); }},
+      {"geman_mcclure", "alpha_beta", [](size_t workers) { return AlphaBeta(workers); }},
+  };
+  return problems;
+}
+
+const NamedProblem* FindProblem(std::string_view name, std::string_view data) {
+  const auto found =
+      std::ranges::find_if(NamedProblems(), [&](const NamedProblem& p) { return p.name == name && p.data == data; });
+  return found == NamedProblems().end() ? nullptr : &*found;
+}
+
+const std::vector<NamedSamples>& AllNamedSamples() {
+  static const std::vector<NamedSamples> samples = {
+      {"lr", true, 0.1, [] { return LRSamples(1); }},
+      {"lr2", true, 0.01, [] { return LRSamples(3); }},
+      {"gaussian", false, 0, [] { return GaussianSamples(); }},
+  };
+  return samples;
+}
+
+const NamedSamples* FindSamples(std::string_view data) {
+  const auto found = std::ranges::find(AllNamedSamples(), data, &NamedSamples::data);
+  return found == AllNamedSamples().end() ? nullptr : &*found;
+}
+
+bool IsNamed(std::string_view data) {
+  return FindSamples(data) != nullptr ||
+         std::ranges::any_of(NamedProblems(), [&](const NamedProblem& p) { return p.data == data; });
+}
+
+std::string DataOf(std::string_view name) {
+  std::vector<std::string_view> words;
+  for (const NamedProblem& problem : NamedProblems())
+    if (problem.name == name) words.push_back(problem.data);
+  if (const Loss* loss = FindLoss(name)) {
+    for (const NamedSamples& samples : AllNamedSamples())
+      if (samples.Fit(*loss)) words.push_back(samples.data);
+    words.push_back("a LIBSVM file");
+  }
+  const std::string_view last = words.back();
+  words.pop_back();
+  return fmt::format("{} or {}", fmt::join(words, ", "), last);
+}
+
+}  // namespace gradwire
