@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numbers>
 
+#include "base/normal.h"
 #include "driver/simulated_clock.h"
 #include "gradwire/error.h"
 
@@ -20,11 +20,6 @@ double Poisson(Philox& random, double mean) {
     for (double product = random.Uniform(); product > limit; ++count) product *= random.Uniform();
   }
   return count;
-}
-
-double Normal(Philox& random) {  // Box and Muller
-  const double radius = std::sqrt(-2 * std::log1p(-random.Uniform()));
-  return radius * std::cos(2 * std::numbers::pi * random.Uniform());
 }
 
 }  // namespace
