@@ -12,6 +12,7 @@
 #include "gradwire/error.h"
 #include "gradwire/link.h"
 #include "gradwire/method.h"
+#include "theory/estimator_constants.h"
 #include "theory/theory.h"
 #include "train/config/modes.h"
 
@@ -102,10 +103,24 @@ std::string LinksText() {
   return text;
 }
 
+/// What the constants of estimators are of.
+constexpr std::string_view kConstantsLegend =
+    "E ||g - grad f(x*)||^2 <= 2 A D + B sigma^2 + D1, and sigma^2 becomes at most (1 - rho) sigma^2 + 2 C D + D2, "
+    "with D "
+    "= f(x) - f(x*) - <grad f(x*), x - x*>; optimizer.lr theory is 1/(A + 2 B C/rho). Li: of the worker; L: the "
+    "largest "
+    "c_l L_il of its samples, c_l by objective.sampling, 1 where all are alike; p: of a sample; s^2: of "
+    "objective.noise; "
+    "v^2: mean c ||grad f_l(x*)||^2";
+
 std::string EstimatorsText() {
   std::string text = "Estimators (objective.estimator) of a worker's gradient on convex problems\n";
-  for (const EstimatorInfo& info : Estimators()) text += Row(info.name, info.summary, info.source);
-  return text;
+  for (const EstimatorInfo& info : Estimators()) {
+    text += Row(info.name, info.summary, info.source);
+    for (const EstimatorConstantsRow& row : EstimatorConstantsRows())
+      if (row.estimator == info.name) text += Below(fmt::format("{}; sigma^2 = {}", row.constants, row.sigma));
+  }
+  return text + Row("(constants)", kConstantsLegend, "Gorbunov et al. 2020, arXiv 1905.11261, table 2");
 }
 
 std::string TopologiesText() {

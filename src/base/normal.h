@@ -8,7 +8,7 @@
 
 namespace gradwire {
 
-/// A standard normal number, by Box and Muller: two uniform ones each.
+/// A standard normal number (Box and Muller), of two uniform ones.
 inline double Normal(Philox& random) {
   const double radius = std::sqrt(-2 * std::log1p(-random.Uniform()));
   return radius * std::cos(2 * std::numbers::pi * random.Uniform());

@@ -18,7 +18,7 @@ class Diff : public Sgd {
     Handle handle = Sgd::Next(round);
     handle.refresh |= round.draw() == 0;
     if (!handle.refresh || !fresh_) return handle;
-    Philox random = BitsOf(round);
+    Philox random = BitsOf(round.draw());
     handle.draws = fresh_->Next(random, round.draw());
     return handle;
   }

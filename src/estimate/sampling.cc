@@ -2,10 +2,13 @@
 #include "estimate/sampling.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "estimate/weighted_sampling.h"
 #include "gradwire/error.h"
 
 namespace gradwire {
@@ -20,6 +23,9 @@ class Uniform : public Sampling {
     for (Draw& draw : draws) draw.sample = random.Below(static_cast<uint32_t>(samples_));
     return draws;
   }
+  double size() const override { return static_cast<double>(batch_); }
+  double Probability(size_t) const override { return OfDraws(1 / static_cast<double>(samples_), batch_); }
+  double Spread(size_t) const override { return 1; }
 
  private:
   size_t samples_, batch_;
@@ -40,34 +46,12 @@ class Nice : public Sampling {
     for (const uint32_t sample : subset) draws.push_back({sample, 1 / static_cast<double>(batch_)});
     return draws;
   }
+  double size() const override { return static_cast<double>(batch_); }
+  double Probability(size_t) const override { return static_cast<double>(batch_) / static_cast<double>(samples_); }
+  double Spread(size_t) const override { return 1; }
 
  private:
   size_t samples_, batch_;
-};
-
-/// b independent draws with replacement, sample l with probability L_il / sum L_il.
-class Importance : public Sampling {
- public:
-  Importance(const FiniteSum& f, size_t batch) : batch_(batch) {
-    double sum = 0;
-    for (size_t l = 0; l < f.samples(); ++l) cumulative_.push_back(sum += f.SampleSmoothness(l));
-  }
-  std::vector<Draw> Next(Philox& random, uint64_t) const override {
-    std::vector<Draw> draws(batch_);
-    for (Draw& draw : draws) {
-      const double at = random.Uniform() * cumulative_.back();
-      const auto found = std::upper_bound(cumulative_.begin(), cumulative_.end() - 1, at) - cumulative_.begin();
-      const double below = found > 0 ? cumulative_[static_cast<size_t>(found) - 1] : 0;
-      const double probability = (cumulative_[static_cast<size_t>(found)] - below) / cumulative_.back();
-      const double expected = static_cast<double>(batch_ * cumulative_.size()) * probability;
-      draw = {static_cast<uint32_t>(found), 1 / expected};
-    }
-    return draws;
-  }
-
- private:
-  size_t batch_;
-  std::vector<double> cumulative_;
 };
 
 /// The samples in the order of random permutations, one after another, b at a time: drawn anew for each pass
@@ -87,6 +71,11 @@ class Reshuffled : public Sampling {
     }
     return draws;
   }
+  double size() const override { return static_cast<double>(batch_); }
+  double Probability(size_t) const override {
+    return std::min(1.0, static_cast<double>(batch_) / static_cast<double>(order_.size()));
+  }
+  double Spread(size_t) const override { return 1; }
 
  private:
   /// Fisher and Yates.
@@ -106,23 +95,30 @@ class Reshuffled : public Sampling {
 
 }  // namespace
 
+double OfDraws(double p, size_t b) { return 1 - std::pow(1 - p, static_cast<double>(b)); }
+
+size_t BatchWithin(const EstimatorConfig& config, const FiniteSum& f) {
+  const auto batch = static_cast<size_t>(config.batch);
+  if (batch <= f.samples()) return batch;
+  throw ConfigError("objective.batch", fmt::format("found {}, expected at most the {} samples of a worker, because "
+                                                   "objective.sampling is {} (without replacement)",
+                                                   batch, f.samples(), config.sampling));
+}
+
 std::unique_ptr<Sampling> MakeSampling(const EstimatorConfig& config, const FiniteSum& f, uint64_t seed,
                                        uint64_t worker) {
   const auto batch = static_cast<size_t>(config.batch);
   if (config.sampling == "uniform") return std::make_unique<Uniform>(f.samples(), batch);
-  if (config.sampling == "importance") return std::make_unique<Importance>(f, batch);
+  if (config.sampling == "importance") return MakeImportance(config, f);
+  if (config.sampling == "nice") return std::make_unique<Nice>(f.samples(), BatchWithin(config, f));
+  if (config.sampling == "independent") return MakeIndependent(config, f);
+  if (config.sampling == "partition") return MakePartition(config, f);
   if (config.sampling == "reshuffle" || config.sampling == "shuffle_once")
     return std::make_unique<Reshuffled>(f.samples(), batch, config.sampling == "shuffle_once", seed, worker);
-  if (config.sampling != "nice")
-    throw ConfigError("objective.sampling",
-                      fmt::format("'{}' is unknown; expected uniform, nice, importance, reshuffle or "
-                                  "shuffle_once",
-                                  config.sampling));
-  if (batch > f.samples())
-    throw ConfigError("objective.batch", fmt::format("found {}, expected at most the {} samples of a worker, because "
-                                                     "objective.sampling is nice (without replacement)",
-                                                     batch, f.samples()));
-  return std::make_unique<Nice>(f.samples(), batch);
+  throw ConfigError("objective.sampling",
+                    fmt::format("'{}' is unknown; expected uniform, nice, importance, independent, partition, "
+                                "reshuffle or shuffle_once",
+                                config.sampling));
 }
 
 }  // namespace gradwire

@@ -16,7 +16,7 @@ constexpr std::string_view kBiased =
 constexpr std::string_view kEc = "Gorbunov et al. 2020, arXiv 2010.12292";
 constexpr std::string_view kNoEc = "none: the authors ran 1/(L + lambda), which is no theorem's";
 constexpr std::string_view kVrDiana =
-    "1/(Lil (1 + (4 omega + 2)/n + 4 (1 + omega) (4 + 1/(m alpha))/n)), alpha = min(1/(3m), 1/(1 + omega))";
+    "1/(Lil (1 + (4 omega + 2)/n + 4 (1 + omega) (4 + p/alpha)/n)), alpha = min(p/3, 1/(1 + omega)), p = 1/m";
 constexpr std::string_view kMarina = "Gorbunov et al. 2021, arXiv 2102.07845";
 
 const Theory* Find(const Method& method, const EstimatorConfig& estimator) {
@@ -37,6 +37,7 @@ std::string Gap(const Theory& theory, const Method& method, const ExchangeParts&
   if (parts.link.has_momentum()) return "comm.ema";
   if (estimator.name != "full" && (estimator.sampling == "reshuffle" || estimator.sampling == "shuffle_once"))
     return "objective.sampling " + estimator.sampling + ", whose batches are not independent";
+  if (!theory.noisy && !estimator.noise.is_none()) return "objective.noise";
   if (parts.link.noise > 0) return "comm.noise";
   if (!parts.participation.is_all() && parts.link.reference != Reference::kPrevious)
     return "comm.participation " + parts.participation.text();
@@ -52,9 +53,11 @@ std::string Gap(const Theory& theory, const Method& method, const ExchangeParts&
 const std::vector<Theory>& Theories() {
   static const std::vector<Theory> theories = {
       {"none", "full", "1/L", "gradient descent", GradientDescentStep, false, true},
-      {"none", "sgd", "1/(2 Lil)", kUnified, SgdStep, true, true},
-      {"none", "star", "1/(2 Lil)", kUnified, SgdStep, true, true},
-      {"none", "lsvrg", "1/(6 Lil)", kUnified, LsvrgStep, true, true},
+      {"none", "sgd", "1/(2 Lil)", kUnified, UnifiedStep, true, true, nullptr, true},
+      {"none", "star", "1/(2 Lil)", kUnified, UnifiedStep, true, true},
+      {"none", "lsvrg", "1/(6 Lil)", kUnified, UnifiedStep, true, true},
+      {"none", "saga", "1/(6 Lil)", kUnified, UnifiedStep, true, true, nullptr, true},
+      {"none", "sega", "1/(6 b Lmax) of b blocks", kUnified, UnifiedStep, true, true, nullptr, true},
       {"dcgd", "full", "1/(L + 2 omega Lmax/n)", kUnified, DcgdStep, true, true},
       {"dcgd", "sgd", "1/(2 (1 + omega) Lil)", kUnified, QsgdStep},
       {"qsgd", "sgd", "1/(2 (1 + omega) Lil)", kUnified, QsgdStep},
@@ -72,7 +75,9 @@ const std::vector<Theory>& Theories() {
       {"diana", "full", "1/(Lmax (1 + 6 omega/n)); not convex: 1/(10 Lmax sqrt(1 + omega/n) (2 + omega))",
        "arXiv 1905.11261, theorem 4.1; not convex: Horvath et al. 2019, arXiv 1904.05115", DianaStep, false, true},
       {"diana", "lsvrg", kVrDiana, kUnified, VrDianaStep, true, true, SetVrDiana},
+      {"diana", "saga", kVrDiana, kUnified, VrDianaStep, true, true, SetVrDiana},
       {"vr_diana", "lsvrg", kVrDiana, kUnified, VrDianaStep, true, true, SetVrDiana},
+      {"vr_diana", "saga", kVrDiana, kUnified, VrDianaStep, true, true, SetVrDiana},
       {"dore", "full",
        "the middle of eta (mu + L)/(2 (1 + eta) mu L) and 2/((1 + 4 omega (1 + omega) alpha/n) (mu + L)), of mu-convex "
        "and L-smooth f_i, and eta small enough for them",

@@ -30,6 +30,7 @@ struct Theory {
   bool regularised = false;                                    ///< the theorem allows a regulariser outside f
   /// Sets the link's coefficients that `comm` leaves to the method to those of the theorem.
   void (*set)(const TheoryConstants& constants, const CommConfig& comm, ExchangeParts& parts) = nullptr;
+  bool noisy = false;  ///< the theorem allows objective.noise, and its step counts it in
 };
 
 /// Every step size that is known. What is not here has no usable theory.

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "theory/estimator_constants.h"
+
 namespace gradwire {
 namespace {
 
@@ -26,7 +28,7 @@ double Delta(const C& c) {
 
 double L(const C& c) { return c.problem.smoothness; }
 double Lmax(const C& c) { return c.problem.max_worker_smoothness(); }
-double Lil(const C& c) { return c.problem.max_sample_smoothness; }
+double Lil(const C& c) { return SampledSmoothness(c.problem, c.estimator); }
 double Lrms(const C& c) {
   double sum = 0;
   for (const double l : c.problem.worker_smoothness) sum += l * l;
@@ -56,10 +58,8 @@ ConfigError TheoryRefusal(std::string_view reason) {
 
 double GradientDescentStep(const C& c) { return 1 / L(c); }
 
-// Gorbunov et al. 2020, arXiv 1905.11261, theorem 4.1: gamma = 1/(A + C M) for any M > B/rho, by the constants of its
-// table 2. With n workers the means of their second moments bound those of the mean.
-double SgdStep(const C& c) { return 1 / (2 * Lil(c)); }    // A = 2 Lil
-double LsvrgStep(const C& c) { return 1 / (6 * Lil(c)); }  // A = 2 Lil, B = 2, rho = p, C = p Lil; M = 4/p
+double UnifiedStep(const C& c) { return ConstantsOf(c.problem, c.estimator).Step(); }
+
 /// A = L + 2 omega Lmax/n: E||g - grad f(x*)||^2 <= ||grad f(x) - grad f(x*)||^2 + (omega/n) mean ||grad f_i(x)||^2,
 /// and
 /// ||grad f_i(x)||^2 <= 2 ||grad f_i(x) - grad f_i(x*)||^2 + 2 ||grad f_i(x*)||^2.
@@ -104,31 +104,23 @@ double DianaStep(const C& c) {
 
 namespace {
 
-double MostSamples(const C& c) {
-  size_t most = 1;
-  for (const auto& worker : c.problem.workers) most = std::max(most, worker->samples());
-  return static_cast<double>(most);
-}
-
-double VrDianaAlpha(const C& c) { return std::min(1 / (3 * MostSamples(c)), 1 / (1 + Omega(c))); }
+double VrDianaAlpha(const C& c, const EstimatorConstants& e) { return std::min(e.rho / 3, 1 / (1 + Omega(c))); }
 
 }  // namespace
 
 /// arXiv 1905.11261, theorem 4.1 and corollary A.15: A = (1 + (4 omega + 2)/n) Lil, B = 2 (omega + 1)/n, rho = alpha <=
-/// min(1/(3m), 1/(1 + omega)), C = (1/m + 4 alpha) Lil; with M = 2 B/rho = 4 (omega + 1)/(n alpha).
+/// min(p/3, 1/(1 + omega)), C = p Lil + 4 alpha Lil, where the worker's own estimator, L-SVRG or SAGA, has the
+/// constants A = 2 Lil, B = 2, rho = p and C = p Lil (p = 1/m); with M = 2 B/rho = 4 (omega + 1)/(n alpha).
 double VrDianaStep(const C& c) {
-  const double omega = Omega(c), m = MostSamples(c), alpha = Alpha(c);
-  CheckAtMost("alpha", alpha, VrDianaAlpha(c), "min(1/(3m), 1/(1+omega))");
-  if (c.estimator.anchor_period > 0 && static_cast<double>(c.estimator.anchor_period) != m)
-    throw TheoryRefusal(
-        "the theorem's anchors move once in m rounds, of a worker's m samples; expected "
-        "objective.anchor_period 0");
-  const double a = 1 + (4 * omega + 2) / c.n, cm = (1 / m + 4 * alpha) * 4 * (omega + 1) / (c.n * alpha);
-  return 1 / (Lil(c) * (a + cm));
+  const EstimatorConstants e = ConstantsOf(c.problem, c.estimator);
+  const double omega = Omega(c), alpha = Alpha(c), lil = Lil(c);
+  CheckAtMost("alpha", alpha, VrDianaAlpha(c, e), "min(p/3, 1/(1+omega))");
+  const double a = (1 + (4 * omega + 2) / c.n) * lil, cm = (e.c + 4 * alpha * lil) * 4 * (omega + 1) / (c.n * alpha);
+  return 1 / (a + cm);
 }
 
 void SetVrDiana(const C& c, const CommConfig& comm, ExchangeParts& parts) {
-  if (comm.alpha == "auto") parts.link.alpha = VrDianaAlpha(c);
+  if (comm.alpha == "auto") parts.link.alpha = VrDianaAlpha(c, ConstantsOf(c.problem, c.estimator));
 }
 
 /// Gorbunov et al. 2021, arXiv 2102.07845: theorem 2.1 for MARINA, with L^2 the mean of L_i^2, and 4.1 for PP-MARINA.

@@ -12,8 +12,7 @@ namespace gradwire {
 ConfigError TheoryRefusal(std::string_view reason);
 
 double GradientDescentStep(const TheoryConstants& c);
-double SgdStep(const TheoryConstants& c);
-double LsvrgStep(const TheoryConstants& c);
+double UnifiedStep(const TheoryConstants& c);
 double DcgdStep(const TheoryConstants& c);
 double QsgdStep(const TheoryConstants& c);
 double ErrorFeedbackStep(const TheoryConstants& c);

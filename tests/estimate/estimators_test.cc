@@ -57,7 +57,7 @@ std::vector<double> Enumerate(const EstimatorConfig& config, const std::shared_p
 
 TEST(Estimator, EveryOneIsUnbiased) {  // by enumeration of the samples
   for (const auto& problem : {Share(QH()), Share(LR())})
-    for (const char* name : {"full", "sgd", "star", "svrg", "lsvrg", "anchored"})
+    for (const char* name : {"full", "sgd", "star", "svrg", "lsvrg", "anchored", "saga"})
       for (const bool importance : {false, true}) {
         const std::vector<double> mean = Enumerate(Named(name), problem, importance);
         std::vector<double> expected(mean.size());
@@ -81,7 +81,7 @@ TEST(Sampling, EverySampleHasMeanWeightOneOverM) {
   const Problem problem = LR();
   const FiniteSum& f = *problem.workers[0];
   constexpr int kDraws = 20000;
-  for (const char* name : {"uniform", "nice", "importance", "reshuffle"})
+  for (const char* name : {"uniform", "nice", "importance", "independent", "partition", "reshuffle"})
     for (const int64_t batch : {1, 3}) {
       const auto sampling = MakeSampling(Named("sgd", name, batch), f, 7, 0);
       std::vector<double> sum(20), square(20);
@@ -225,12 +225,25 @@ TEST(Estimator, ImpossibleOnesAreRefusedByKey) {
     return "no error";
   };
   using ::testing::HasSubstr;
-  EXPECT_THAT(why(Named("saga"), LR()), HasSubstr("objective.estimator: 'saga' is unknown; expected full, sgd"));
+  EXPECT_THAT(why(Named("sag"), LR()), HasSubstr("objective.estimator: 'sag' is unknown; expected one of full, sgd"));
   EXPECT_THAT(why(Named("sgd", "best"), LR()), HasSubstr("objective.sampling: 'best' is unknown"));
   EXPECT_THAT(why(Named("sgd", "nice", 21), LR()),
               HasSubstr("objective.batch: found 21, expected at most the 20 samples"));
   Problem unknown = LR();
   unknown.minimiser.reset();
+  for (const char* sampling : {"independent", "partition"})
+    EXPECT_THAT(why(Named("sgd", sampling, 21), LR()), HasSubstr("objective.batch: found 21, expected at most the 20"));
+  EstimatorConfig many = Named("sgd", "partition", 10);
+  many.probabilities = {0.2, 0.3, 0.5};
+  EXPECT_THAT(why(many, LR()), HasSubstr("objective.probabilities: found 3 numbers, expected at most the 2 blocks"));
+  EstimatorConfig blocks = Named("sega");
+  blocks.block = 11;
+  EXPECT_THAT(why(blocks, LR()), HasSubstr("objective.block: found 11, expected from 1 to the 10 coordinates"));
+  for (const EstimatorInfo& info : Estimators()) {
+    EstimatorConfig noisy = Named(std::string(info.name).c_str());
+    noisy.noise = ParseNoise("absolute:0.1");
+    EXPECT_THAT(why(noisy, LR()), HasSubstr(info.takes_noise ? "no error" : "objective.noise: found absolute:0.1"));
+  }
   EXPECT_THAT(why(Named("star"), unknown), HasSubstr("objective.estimator: star needs x*"));
   EstimatorConfig shifted;
   shifted.star_shift = true;

@@ -44,7 +44,7 @@ std::string Why(const CommConfig& comm, const Problem& problem, const EstimatorC
 /// QH: L = 6.447368421052632, all L_i and L_il are 10 and all mu_i 1, n = 10; Rand-2 of 20: omega 9; Top-2: delta 0.1.
 TEST(Theory, FormulasAreThoseOfThePapers) {  // numbers by hand
   const Problem qh = QH();
-  const EstimatorConfig full, sgd = Named("sgd"), lsvrg = Named("lsvrg");
+  const EstimatorConfig full, sgd = Named("sgd"), lsvrg = Named("lsvrg"), saga = Named("saga");
   const auto near = [&](const char* method, const char* compressor, const EstimatorConfig& estimator, double expected) {
     EXPECT_NEAR(StepOf(Comm(method, compressor), qh, estimator), expected, 1e-9 * expected) << method << compressor;
   };
@@ -52,6 +52,8 @@ TEST(Theory, FormulasAreThoseOfThePapers) {  // numbers by hand
   near("none", "identity", sgd, 0.05);                       // 1 / 20
   near("none", "identity", Named("star"), 0.05);             // 1 / 20
   near("none", "identity", lsvrg, 1.0 / 60);                 // 1 / (6 * 10)
+  near("none", "identity", saga, 1.0 / 60);                  // the same: rho = C / 10 = 1/8
+  near("none", "identity", Named("sega"), 1.0 / 1200);       // 1 / (6 * 20 * 10): 20 blocks of a coordinate
   near("dcgd", "randk:2", full, 1 / 24.447368421052632);     // 1 / (L + 2 * 9 * 10 / 10)
   near("dcgd", "randk:2", sgd, 0.005);                       // 1 / (2 * 10 * 10)
   near("ef", "topk:2", full, 0.1 / 280);                     // 0.1 / (28 Lmax)
@@ -61,6 +63,7 @@ TEST(Theory, FormulasAreThoseOfThePapers) {  // numbers by hand
   near("terngrad", "terngrad", sgd, 1 / 54.72135954999579);  // omega = (sqrt(20) - 1) / 2
   // m = 8: alpha = min(1/24, 1/10), A = 10 (1 + 38/10), C = 10 (1/8 + 4/24), M = 4 * 10 / (10 / 24) = 96
   near("vr_diana", "randk:2", lsvrg, 1.0 / 328);
+  near("vr_diana", "randk:2", saga, 1.0 / 328);                // the same, of a table of 8 samples
   near("ef21", "topk:2", full, 1 / 191.3156982263342);         // sqrt(0.9) / (1 - sqrt(0.9)) = 18.48683298050514
   near("econtrol", "topk:2", full, 0.1 / 45254.833995939046);  // 3200 sqrt(2) * 10
   near("diana", "randk:2", full, 0.015625);                    // 1 / (10 (1 + 54 / 10))
@@ -96,7 +99,7 @@ TEST(Theory, VrDianaTakesTheShiftsOfItsTheorem) {
   TakeTheoryCoefficients(FindMethod("vr_diana"), comm, lr, Named("lsvrg"), parts);
   EXPECT_NEAR(parts.link.alpha.At(*parts.compressor, Piece::Whole(10)), 1.0 / 60, 1e-15);
   comm.alpha = "0.2";
-  EXPECT_THAT(Why(comm, lr, Named("lsvrg")), HasSubstr("comm.alpha of at most min(1/(3m), 1/(1+omega)) = 0.01667"));
+  EXPECT_THAT(Why(comm, lr, Named("lsvrg")), HasSubstr("comm.alpha of at most min(p/3, 1/(1+omega)) = 0.01667"));
 }
 
 TEST(Theory, EControlIsProvenForASmallEtaOnly) {
@@ -129,6 +132,34 @@ TEST(Theory, EveryFormulaIsOfAMethodAndAnEstimatorThatThereAre) {
     EXPECT_NO_THROW(FindMethod(theory.method)) << theory.method;
     EXPECT_NO_THROW(MakeEstimator(Named(std::string(theory.estimator).c_str()), problem, 0, 1)) << theory.method;
   }
+}
+
+/// c_l of the samples: QH's samples have L_il = 10 and there are 8 a worker.
+TEST(Theory, StepsAreOfTheSamplingThatIsDrawn) {
+  const Problem qh = QH();
+  const auto step = [&](const char* name, const char* sampling, int64_t batch, std::vector<double> probabilities) {
+    EstimatorConfig config = Named(name);
+    config.sampling = sampling, config.batch = batch, config.probabilities = std::move(probabilities);
+    return StepOf(Comm("none", "identity"), qh, config);
+  };
+  EXPECT_NEAR(step("sgd", "importance", 1, {}), 0.05, 1e-12);              // all alike: c = 1
+  EXPECT_NEAR(step("sgd", "importance", 1, {0.25, 0.75}), 0.025, 1e-12);   // 4 pairs: p = 1/16, c = 2
+  EXPECT_NEAR(step("sgd", "independent", 1, {}), 1 / 37.5, 1e-12);         // p = 1/8: c = 1 + 7/8
+  EXPECT_NEAR(step("sgd", "independent", 1, {0.5, 1}), 1 / 22.5, 1e-12);   // c = 1 + 1/8
+  EXPECT_NEAR(step("sgd", "partition", 4, {}), 0.05, 1e-12);               // c = 4 / (8 / 2)
+  EXPECT_NEAR(step("sgd", "partition", 4, {0.8, 0.2}), 0.02, 1e-12);       // c = 4 / (8 * 0.2)
+  EXPECT_NEAR(step("sgd", "partition", 3, {}), 1 / 22.5, 1e-12);           // c = 3 / (8 / 3)
+  EXPECT_NEAR(step("saga", "nice", 4, {}), 1.0 / 60, 1e-12);               // C / rho stays 10
+  EXPECT_NEAR(step("saga", "independent", 1, {0.25}), 1.0 / 82.5, 1e-12);  // c = 1 + 3/8, p alike
+}
+
+TEST(Theory, NoiseThatGrowsWithTheGradientShortensTheStep) {
+  EstimatorConfig config = Named("saga");
+  config.noise = ParseNoise("relative:0.5");  // 1 + 2 S^2 = 1.5
+  EXPECT_NEAR(StepOf(Comm("none", "identity"), QH(), config), 1.0 / 90, 1e-12);
+  config.noise = ParseNoise("absolute:0.5");
+  EXPECT_NEAR(StepOf(Comm("none", "identity"), QH(), config), 1.0 / 60, 1e-12);
+  EXPECT_THAT(Why(Comm("vr_diana", "randk:2"), QH(), config), HasSubstr("says nothing of objective.noise"));
 }
 
 TEST(Theory, WhatHasNoneIsRefused) {

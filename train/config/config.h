@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "driver/model_round.h"
+#include "estimate/noise.h"
 #include "gradwire/comm_config.h"
 #include "gradwire/error.h"
 
@@ -34,6 +35,9 @@ struct ObjectiveConfig {
   std::string estimator = "auto";
   std::string sampling = "uniform";
   int64_t batch = 1;
+  std::vector<double> probabilities;
+  int64_t block = 1;  // coordinates
+  Noise noise;
   int64_t anchor_period = 0;  // rounds
   int64_t refresh_batch = 0;  // samples
   std::string coin = "auto";

@@ -10,6 +10,25 @@
 #include "train/config/home_path.h"
 #include "train/config/modes.h"
 
+namespace gradwire {
+
+bool ReadValue(const ConfigValue& written, Noise& value) {
+  std::string text;
+  if (!ReadValue(written, text)) return false;
+  try {
+    value = ParseNoise(text);
+    return true;
+  } catch (const ConfigError&) {
+    return false;  // the row says what was expected
+  }
+}
+
+std::string PrintValue(const Noise& value) { return PrintValue(value.text()); }
+
+TypeName NameOf(const Noise&) { return {"text", "none, absolute:S or relative:S with a number S >= 0"}; }
+
+}  // namespace gradwire
+
 namespace gradwire::train {
 
 bool ReadValue(const ConfigValue& written, StepSize& value) {
@@ -114,15 +133,30 @@ std::vector<Key> ObjectiveKeys() {
       Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
           "a loss with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
       Row("objective.estimator", kSection, &O::estimator,
-          OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "anchored", "diff"}},
+          OneOf{{"auto", "full", "sgd", "star", "svrg", "lsvrg", "saga", "sega", "anchored", "diff"}},
           "of a worker's gradient; full: all samples; sgd: a batch; star: sgd with the noise at the solution taken off "
-          "(for theory); svrg, lsvrg: sgd with the noise at an anchor taken off; anchored: the same where local.shift "
-          "moves the anchor; diff: the last estimate and the change of a batch, for marina"),
+          "(for theory); svrg, lsvrg: sgd with the noise at an anchor taken off; saga: with that of a table of the "
+          "samples' last gradients; sega: a guess that is corrected by a block of coordinates at a time; anchored: "
+          "svrg "
+          "where local.shift moves the anchor; diff: the last estimate and the change of a batch, for marina"),
       Row("objective.sampling", kSection, &O::sampling,
-          OneOf{{"uniform", "nice", "importance", "reshuffle", "shuffle_once"}},
-          "of the batch; uniform: with replacement; nice: without; importance: with replacement, in proportion to the "
-          "samples' smoothness; reshuffle: all in turn, in a random order that is drawn anew for each pass, or once"),
+          OneOf{{"uniform", "nice", "importance", "independent", "partition", "reshuffle", "shuffle_once"}},
+          "of the batch; uniform: with replacement; nice: without (with saga: JacSketch); importance: with "
+          "replacement, "
+          "in proportion to the samples' smoothness or to objective.probabilities; independent: each sample by itself, "
+          "with probability batch / m of m or its own of objective.probabilities; partition: one of the blocks of "
+          "batch "
+          "samples in their order, all alike or in proportion to objective.probabilities; reshuffle: all in turn, in a "
+          "random order that is drawn anew for each pass, or once"),
       Row("objective.batch", kSection, &O::batch, Between(1, 1e7), "samples a worker draws in a round"),
+      Row("objective.probabilities", kSection, &O::probabilities, Range{.min = 0, .max = 1, .open_min = true},
+          "of samples (importance, independent) or of blocks (partition), repeated where they are more; estimates "
+          "divide by them and stay unbiased; empty: see sampling"),
+      Row("objective.block", kSection, &O::block, Between(1, 1e7),
+          "sega: coordinates of a block, at most all; one of the blocks is drawn in a round"),
+      Row("objective.noise", kSection, &O::noise, AnyValue{},
+          "Gaussian noise of what full, sgd, saga and sega see of a gradient, on every coordinate; absolute:S: of "
+          "standard deviation S; relative:S: of S times the coordinate; none"),
       Row("objective.anchor_period", kSection, &O::anchor_period, AtLeast(0),
           "svrg: rounds from anchor to anchor; lsvrg, also of a network: their mean; 0: the number of a worker's "
           "samples, of a network an epoch's batches"),

@@ -8,6 +8,15 @@
 #include "config/config_key.h"
 #include "train/config/config.h"
 
+namespace gradwire {
+
+// An oracle's noise, as ParseNoise reads it.
+bool ReadValue(const ConfigValue& written, Noise& value);
+std::string PrintValue(const Noise& value);
+TypeName NameOf(const Noise&);
+
+}  // namespace gradwire
+
 namespace gradwire::train {
 
 // A step size as it is written: a number or the word theory.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where keys are read: a value that is set and would change nothing is refused.
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "estimate/estimator.h"
 #include "gradwire/method.h"
 #include "problem/named.h"
 #include "train/config/config.h"
@@ -44,12 +46,21 @@ std::string UnlessAFile(const Config& c) {
   return UnlessLosses(c);
 }
 
-/// Where a convex objective's estimator is not one of these.
-std::string UnlessEstimator(const Config& c, const std::vector<std::string_view>& readers) {
+/// Where a convex objective's estimator is not such a one.
+std::string UnlessEstimator(const Config& c, const std::function<bool(const EstimatorInfo&)>& reads) {
   const bool is_auto = c.objective.estimator == "auto";
   const std::string_view name = is_auto ? FindMethod(c.comm.method).estimator : c.objective.estimator;
-  if (c.objective.is_network() || std::ranges::count(readers, name) > 0) return "";
+  if (c.objective.is_network() || reads(FindEstimator(name))) return "";
   return fmt::format("the estimator is {} ({})", name, c.PlaceOf(is_auto ? "comm.method" : "objective.estimator"));
+}
+std::string UnlessEstimator(const Config& c, const std::vector<std::string_view>& readers) {
+  return UnlessEstimator(c, [&](const EstimatorInfo& info) { return std::ranges::count(readers, info.name) > 0; });
+}
+
+/// Samples that come with probabilities of their own come in no batches.
+std::string IfOfProbabilities(const Config& c) {
+  const bool is_own = c.objective.sampling == "independent" && !c.objective.probabilities.empty();
+  return is_own ? "objective.sampling is independent, and " + Because(c, "objective.probabilities") : "";
 }
 
 /// Where no anchor moves now and then by itself.
@@ -66,8 +77,9 @@ std::string UnlessCanStayDense(const Config& c) {
 const std::vector<Scope>& Scopes() {
   static const std::vector<Scope> scopes = {
       {{"objective.data", "objective.zero_based", "objective.lambda", "objective.nonconvex", "objective.estimator",
-        "objective.sampling", "objective.batch", "objective.refresh_batch", "objective.coin",
-        "objective.prox", "objective.prox_lambda"},
+        "objective.sampling", "objective.batch", "objective.probabilities", "objective.block", "objective.noise",
+        "objective.refresh_batch", "objective.coin", "objective.prox",
+        "objective.prox_lambda"},
        UnlessConvex},
       {{"objective.star_shift"}, UnlessConvex, {"false"}},
       {{"data.", "model.", "train.epochs", "train.slow_", "log.eval_every", "async.server", "optimizer.weight_decay_bn",
@@ -79,10 +91,19 @@ const std::vector<Scope>& Scopes() {
       {{"comm.piece"}, UnlessNetwork, {"tensor"}},  // no convex problem is larger than a piece
       {{"objective.lambda", "objective.nonconvex"}, UnlessLosses},
       {{"objective.zero_based"}, UnlessAFile},
-      {{"objective.sampling", "objective.batch"},
+      {{"objective.sampling", "objective.batch", "objective.probabilities"},
        [](const Config& c) {
-         return UnlessEstimator(c, {"sgd", "star", "svrg", "lsvrg", "anchored", "diff"});
+         return UnlessEstimator(c, [](const EstimatorInfo& info) { return info.draws_samples; });
        }},
+      {{"objective.batch", "objective.refresh_batch"}, IfOfProbabilities},
+      {{"objective.probabilities"},
+       [](const Config& c) {
+         const std::vector<std::string_view> readers = {"importance", "independent", "partition"};
+         return std::ranges::count(readers, c.objective.sampling) > 0 ? "" : Because(c, "objective.sampling");
+       }},
+      {{"objective.block"}, [](const Config& c) { return UnlessEstimator(c, {"sega"}); }},
+      {{"objective.noise"},
+       [](const Config& c) { return UnlessEstimator(c, [](const EstimatorInfo& info) { return info.takes_noise; }); }},
       {{"objective.anchor_period"}, UnlessAnchored},
       {{"objective.refresh_batch"}, [](const Config& c) { return UnlessEstimator(c, {"diff"}); }},
       {{"objective.coin"}, [](const Config& c) { return UnlessEstimator(c, {"lsvrg"}); }},

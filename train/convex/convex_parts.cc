@@ -17,6 +17,7 @@ EstimatorConfig EstimatorOf(const Config& config) {
   if (o.coin != "auto") estimator.coin = o.coin;
   estimator.star_shift = o.star_shift.value_or(estimator.star_shift);
   estimator.sampling = o.sampling, estimator.batch = o.batch, estimator.anchor_period = o.anchor_period;
+  estimator.probabilities = o.probabilities, estimator.block = o.block, estimator.noise = o.noise;
   estimator.refresh_batch = o.refresh_batch;
   return estimator;
 }
@@ -36,8 +37,9 @@ ConvexParts PartsOf(const Config& config, const ConvexSetup& setup) {
 }
 
 int64_t StepsPerEpoch(const EstimatorConfig& estimator, const Problem& problem) {
-  if (estimator.name == "full") return 1;
-  return std::max(int64_t{1}, static_cast<int64_t>(problem.workers[0]->samples()) / estimator.batch);
+  constexpr double kRounding = 1e-9;  // of batches' mean size
+  const double rounds = RoundsPerPass(estimator, *problem.workers[0]);
+  return std::max(int64_t{1}, static_cast<int64_t>(rounds * (1 + kRounding)));
 }
 
 double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts) {

@@ -47,6 +47,13 @@ std::vector<Case> Parts() {
        {"objective.estimator=sgd", "comm.method=ef", "comm.compressor=topk:2", "objective.batch=10",
         "checkpoint.every_epochs=1"}},
       {"lsvrg", {"objective.estimator=lsvrg", "comm.method=diana", "comm.compressor=randk:2"}},
+      {"saga",
+       {"objective.estimator=saga", "objective.sampling=partition", "objective.batch=5", "comm.method=diana",
+        "comm.compressor=randk:2"}},
+      {"sega", {"objective.estimator=sega", "objective.noise=absolute:0.01", "comm.method=none"}},
+      {"independent",
+       {"objective.estimator=sgd", "objective.sampling=independent", "objective.probabilities=[0.3, 0.8]",
+        "comm.method=none"}},
       {"diff", {"comm.method=vr_marina", "comm.compressor=randk:2", "comm.p=0.05"}},
       {"momentum", {"comm.method=clip21_sgd2m"}},
       {"steps",
@@ -86,6 +93,8 @@ Words ValuesOf(const Key& key) {
       {"comm.p", {"0.6"}},
       {"local.sync_every", {"2"}},
       {"objective.coin", {"common"}},
+      {"objective.probabilities", {"[0.5, 0.4]"}},
+      {"objective.noise", {"absolute:0.1", "relative:0.1"}},
       {"run.output_dir", {"elsewhere"}},
       {"objective.star_shift", {"true", "false"}},
       {"run.nproc", {"4"}},
@@ -194,11 +203,26 @@ TEST(ConfigScope, EveryKeyOfAConvexRunIsReadOrRefused) {
       }
     }
   EXPECT_GE(runs, 25);
-  for (const std::string_view key :
-       {"run.seed", "comm.ema", "objective.star_shift", "objective.coin", "objective.refresh_batch",
-        "objective.anchor_period", "local.sync_every", "local.outer_nesterov", "async.speeds", "async.max_staleness",
-        "lr_scheduler.gamma", "comm.topology", "comm.start_iter", "comm.alpha", "comm.p", "checkpoint.keep_last",
-        "checkpoint.every_minutes"})
+  for (const std::string_view key : {"run.seed",
+                                     "comm.ema",
+                                     "objective.star_shift",
+                                     "objective.coin",
+                                     "objective.refresh_batch",
+                                     "objective.probabilities",
+                                     "objective.block",
+                                     "objective.noise",
+                                     "objective.anchor_period",
+                                     "local.sync_every",
+                                     "local.outer_nesterov",
+                                     "async.speeds",
+                                     "async.max_staleness",
+                                     "lr_scheduler.gamma",
+                                     "comm.topology",
+                                     "comm.start_iter",
+                                     "comm.alpha",
+                                     "comm.p",
+                                     "checkpoint.keep_last",
+                                     "checkpoint.every_minutes"})
     EXPECT_GT(read[key], 0) << key;
 }
 

@@ -76,8 +76,21 @@ std::vector<Case> Cases() {
     cases.push_back({name, {"comm.method=" + name}});
     if (method.estimator != "full") cases.back().words.push_back("objective.batch=2");
   }
-  for (const char* estimator : {"sgd", "star", "svrg", "lsvrg"})
+  for (const char* estimator : {"sgd", "star", "svrg", "lsvrg", "saga", "sega"})
     cases.push_back({estimator, {std::string("objective.estimator=") + estimator, "comm.method=diana"}});
+  for (const char* estimator : {"saga", "sega"})
+    for (const char* mode : {"sync", "local", "async"})
+      cases.push_back({std::string("noisy_") + estimator + "_" + mode,
+                       {std::string("objective.estimator=") + estimator, "objective.noise=absolute:0.01",
+                        std::string("train.mode=") + mode, "comm.method=none"}});
+  cases.push_back({"jacsketch_delayed",
+                   {"objective.estimator=saga", "objective.sampling=nice", "objective.batch=5", "train.delay=3",
+                    "comm.method=vr_diana", "comm.compressor=randk:2"}});
+  cases.push_back({"sega_blocks", {"objective.estimator=sega", "objective.block=4", "comm.method=ef"}});
+  for (const char* sampling : {"independent", "partition", "importance"})
+    cases.push_back({sampling,
+                     {std::string("objective.sampling=") + sampling, "objective.probabilities=[0.3, 0.8]",
+                      "objective.estimator=saga", "comm.method=dcgd"}});
   cases.push_back({"falling_steps", {"lr_scheduler.name=inverse", "lr_scheduler.shift=30", "comm.method=ef"}});
   cases.push_back({"reshuffle", {"objective.sampling=reshuffle", "objective.estimator=sgd", "comm.method=none"}});
   cases.push_back({"online", {"comm.method=vr_marina", "objective.refresh_batch=3", "comm.p=0.2"}});
