@@ -27,6 +27,7 @@ BELOW = {
 BELOW["driver"] = [*BELOW["method"], "method"]
 BELOW["estimate"] = [*BELOW["driver"], "driver", "problem"]
 BELOW["theory"] = [*BELOW["estimate"], "estimate"]
+BELOW["analysis"] = [*BELOW["theory"], "theory"]
 BELOW["config"] = BELOW["driver"]
 CORE = [*BELOW["theory"], "theory", "config"]
 BELOW["c10d"] = CORE
@@ -40,6 +41,7 @@ TRAIN = {
     "checkpoint": ["config", "launch", "report"],
     "loop": ["config", "launch", "report", "checkpoint"],
     "convex": ["config", "data", "launch", "report", "checkpoint", "loop"],
+    "analyse": ["config", "data", "report"],
     "models": [],
     "join": ["config", "data", "launch"],
     "bench_ranks": ["config", "data", "launch", "bench", "models", "join"],
@@ -49,7 +51,7 @@ TRAIN = {
 TRAIN["run"] = list(TRAIN)
 TRAIN["program"] = list(TRAIN)
 for name, lower in TRAIN.items():
-    BELOW["train/" + name] = [*CORE, "c10d", "hooks", *("train/" + other for other in lower)]
+    BELOW["train/" + name] = [*CORE, "analysis", "c10d", "hooks", *("train/" + other for other in lower)]
 
 # The Python module: a door, as the program is.
 BELOW["hooks/python"] = [*CORE, "c10d", "hooks", "train/launch", "train/bench"]

@@ -63,6 +63,8 @@ CommandLine Parse(int argc, const char* const* argv) {
   CLI::App* bench =
       app.add_subcommand("bench", "Measure this machine: what operators cost on it, and exchanges over it");
   AddBenchCommands(*bench, line.bench);
+  CLI::App* analyse = app.add_subcommand("analyse", "Methods beside their stochastic models, and rules of scaling");
+  AddAnalyseCommands(*analyse, line.analyse);
   CLI::App* keys = app.add_subcommand("keys", "Print configs/README.md: every configuration key");
 
   try {
@@ -75,8 +77,10 @@ CommandLine Parse(int argc, const char* const* argv) {
     std::cerr << app.help();
     line.exit_code = 2;
   }
-  for (std::string* path : {&line.config_file, &line.compare.plot, &line.compare.csv, &line.bench.kernels.json,
-                            &line.bench.exchange.json, &line.bench.advise.json, &line.bench.advise.model})
+  for (std::string* path :
+       {&line.config_file, &line.compare.plot, &line.compare.csv, &line.bench.kernels.json, &line.bench.exchange.json,
+        &line.bench.advise.json, &line.bench.advise.model, &line.analyse.sde.plot, &line.analyse.sde.json,
+        &line.analyse.scale.plot, &line.analyse.scale.json})
     *path = WithHome(*path);
   if (compare->parsed())
     for (std::string& run : line.words) run = WithHome(run);
@@ -84,6 +88,7 @@ CommandLine Parse(int argc, const char* const* argv) {
   if (compare->parsed()) line.command = Command::kCompare;
   if (list->parsed()) line.command = Command::kList;
   if (bench->parsed()) line.command = Command::kBench;
+  if (analyse->parsed()) line.command = Command::kAnalyse;
   if (keys->parsed()) line.command = Command::kKeys;
   for (const std::string& word : words) line.overrides.push_back(ParseOverride(word));
   if (train->count("--nproc") > 0) line.overrides.push_back({"--nproc " + nproc, "run.nproc", nproc});

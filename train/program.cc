@@ -67,6 +67,7 @@ int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processe
       std::cout << Wrapped(ListText(line.words.empty() ? "" : line.words[0]), TerminalWidth(), kListIndent);
       return 0;
     case Command::kBench: return RunBench(line.bench, bench_door);
+    case Command::kAnalyse: return RunAnalyse(line.analyse, std::cout);
     case Command::kKeys: std::cout << KeysMarkdown(); return 0;
   }
   return 0;

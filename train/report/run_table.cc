@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "gradwire/error.h"
+#include "train/report/text_table.h"
 
 namespace gradwire::train {
 namespace {
@@ -114,12 +115,6 @@ void ShortenNames(std::vector<Curve>& curves) {
     if (first[k] == '/') common = k + 1;
   }
   for (Curve& curve : curves) curve.name.erase(0, common);
-}
-
-void WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream out(path);
-  if (!(out << text) || !out.flush())
-    throw Error(fmt::format("cannot write {}: check the folder and its permissions", path));
 }
 
 }  // namespace

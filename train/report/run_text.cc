@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "train/report/run_table.h"
+#include "train/report/text_table.h"
 
 namespace gradwire::train {
 namespace {
@@ -35,22 +36,6 @@ std::string FirstAtMost(const Curve& curve, double target) {
   return "-";
 }
 
-using Rows = std::vector<std::vector<std::string>>;
-
-/// Columns as wide as their widest cell, the first to the left, the others to the right.
-std::string Align(const Rows& rows) {
-  std::vector<size_t> width(rows[0].size());
-  for (const auto& row : rows)
-    for (size_t c = 0; c < row.size(); ++c) width[c] = std::max(width[c], row[c].size());
-  std::string text;
-  for (const auto& row : rows) {
-    text += fmt::format("{:<{}}", row[0], width[0]);
-    for (size_t c = 1; c < row.size(); ++c) text += fmt::format("  {:>{}}", row[c], width[c]);
-    text += "\n";
-  }
-  return text;
-}
-
 /// Where runs of different data stand side by side.
 std::string DataNote(const RunTable& table) {
   std::vector<std::string> data;
@@ -71,8 +56,8 @@ std::string Cell(const std::string& text) {
 
 std::string ToText(const RunTable& table) {
   const double reached = Reached(table);
-  Rows rows = {{"run", fmt::format("final {}", table.y->name), fmt::format("at {:.4g} {}", reached, table.x->name),
-                fmt::format("final {}", table.x->name)}};
+  TextRows rows = {{"run", fmt::format("final {}", table.y->name), fmt::format("at {:.4g} {}", reached, table.x->name),
+                    fmt::format("final {}", table.x->name)}};
   if (!table.y->rises)
     for (const double target : kTargets) rows[0].push_back(fmt::format("{} to {:.0e}", table.x->name, target));
   for (const Curve& curve : table.curves) {

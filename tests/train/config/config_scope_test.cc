@@ -12,6 +12,7 @@
 
 #include "gradwire/method.h"
 #include "tests/train/config_file.h"
+#include "tests/train/page_commands.h"
 #include "tests/train/run_folder.h"
 #include "train/config/config_keys.h"
 #include "train/convex/convex_run.h"
@@ -279,35 +280,10 @@ TEST(ConfigScope, ShippedConfigsAreAccepted) {
   EXPECT_GE(count, 13);
 }
 
-/// The words of the commands that pages show in blocks, as a shell would split them.
-std::vector<Words> CommandsOfPages() {
-  std::string text;
-  for (const char* page : {"README.md", "train/README.md", "configs/RESULTS.md", "configs/convex/RESULTS.md"})
-    text += ReadText(std::string(GRADWIRE_SOURCE_DIR "/") + page);
-  std::istringstream readme(text);
-  std::vector<Words> commands;
-  for (std::string line, more; std::getline(readme, line);) {
-    while (line.ends_with('\\') && std::getline(readme, more)) line.replace(line.size() - 1, 1, more);
-    if (!line.starts_with("    build/gradwire ")) continue;
-    Words words(1);
-    bool quoted = false;
-    for (const char c : line.substr(0, line.find("  #")).substr(4)) {
-      if (c == '\'')
-        quoted = !quoted;
-      else if (c == ' ' && !quoted)
-        words.emplace_back();
-      else
-        words.back() += c;
-    }
-    std::erase(words, "");
-    commands.push_back(words);
-  }
-  return commands;
-}
-
 TEST(ConfigScope, CommandsOfPagesAreAccepted) {
   int count = 0;
-  for (const Words& command : CommandsOfPages()) {
+  for (const Words& command :
+       CommandsOfPages({"README.md", "train/README.md", "configs/RESULTS.md", "configs/convex/RESULTS.md"})) {
     if (command.size() < 3 || !command[2].starts_with("configs/")) continue;
     Words settings;
     for (size_t i = 3; i < command.size(); ++i) {
