@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/program.h"
 
+#include <algorithm>
 #include <exception>
 #include <iostream>
 
+#include "base/rank_env.h"
 #include "base/text.h"
 #include "config/environment.h"
 #include "kernels/isa.h"
@@ -37,6 +39,38 @@ int Train(const CommandLine& line, int argc, const char* const* argv, const RunP
   return run_processes(config, argc, argv);
 }
 
+/// Trains by the words of argv, but for those of the keys in `instead`, which are these.
+int TrainBy(int argc, const char* const* argv, const RunProcesses& run_processes,
+            const std::vector<std::pair<std::string, std::string>>& instead) {
+  std::vector<std::string> words;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto is_replaced = [&](const auto& pair) { return word.starts_with(pair.first + "="); };
+    if (std::ranges::none_of(instead, is_replaced)) words.push_back(word);
+  }
+  for (const auto& [key, value] : instead) words.push_back(key + "=" + value);
+  std::vector<const char*> pointers;
+  for (const std::string& word : words) pointers.push_back(word.c_str());
+  pointers.push_back(nullptr);
+  const int count = static_cast<int>(words.size());
+  return Train(Parse(count, pointers.data()), count, pointers.data(), run_processes);
+}
+
+/// What is seen from a run's last point needs a run that ends there first.
+int TrainOnceOrTwice(const CommandLine& line, int argc, const char* const* argv, const RunProcesses& run_processes) {
+  const Config config = LoadConfig(line.config_file, line.overrides);
+  if (line.print_config || !config.analysis.alpha_beta || !config.analysis.reference.empty())
+    return Train(line, argc, argv, run_processes);
+  if (RankFromEnv())
+    throw ErrorAt(config, "analysis.reference",
+                  "found none, expected the folder of an earlier run of these ranks, since whoever started them starts "
+                  "one run");
+  const std::string first = config.run.output_dir + "/first";
+  const int code =
+      TrainBy(argc, argv, run_processes, {{"analysis.alpha_beta", "false"}, {"run.output_dir", first}});
+  return code != 0 ? code : TrainBy(argc, argv, run_processes, {{"analysis.reference", first}});
+}
+
 int Sweep(const CommandLine& line, const RunProcesses& run_processes) {
   const SweepPlan plan = PlanSweep(line.config_file, line.words);
   std::vector<std::string> folders;
@@ -46,7 +80,7 @@ int Sweep(const CommandLine& line, const RunProcesses& run_processes) {
     for (const std::string& word : run.arguments) argv.push_back(word.c_str());
     argv.push_back(nullptr);
     const int argc = static_cast<int>(run.arguments.size());
-    if (const int code = Train(Parse(argc, argv.data()), argc, argv.data(), run_processes)) return code;
+    if (const int code = TrainOnceOrTwice(Parse(argc, argv.data()), argc, argv.data(), run_processes)) return code;
     folders.push_back(run.folder);
   }
   std::cout << "\n" << Compare(folders, line.compare);
@@ -60,7 +94,7 @@ int Dispatch(int argc, const char* const* argv, const RunProcesses& run_processe
   if (line.command == Command::kTrain || line.command == Command::kSweep || line.command == Command::kBench)
     CheckVariables(VariablesSet(), Reader::kNobody);
   switch (line.command) {
-    case Command::kTrain: return Train(line, argc, argv, run_processes);
+    case Command::kTrain: return TrainOnceOrTwice(line, argc, argv, run_processes);
     case Command::kSweep: return Sweep(line, run_processes);
     case Command::kCompare: std::cout << Compare(line.words, line.compare); return 0;
     case Command::kList:

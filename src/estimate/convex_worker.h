@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "driver/alpha_beta.h"
 #include "driver/objective.h"
 #include "estimate/estimator.h"
 
@@ -22,6 +23,9 @@ class ConvexWorker : public Objective<double> {
   std::vector<std::span<double>> gradient() override { return {gradient_}; }
   void Step(double lr) override;
   void MoveAnchor() override;
+
+  /// This worker's samples of a round at its point, seen from `last`: all of them where the estimator draws none.
+  ComponentView Look(const Round& round, std::span<const double> last) const;
 
   const std::vector<double>& x() const { return x_; }
   /// ||x - x*||; the problem has to know x*.

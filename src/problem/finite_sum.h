@@ -25,6 +25,8 @@ class FiniteSum {
 
   /// f_i(x).
   virtual double Value(std::span<const double> x) const = 0;
+  /// sum_k weight_k f_i,sample_k(x).
+  virtual double Value(std::span<const Draw> draws, std::span<const double> x) const = 0;
   /// out = grad f_i(x).
   virtual void Gradient(std::span<const double> x, std::span<double> out) const = 0;
   /// out += sum_k weight_k grad f_i,sample_k(x), in the order given.

@@ -21,10 +21,16 @@ class LinearModel final : public FiniteSum {
   size_t samples() const override { return samples_; }
 
   double Value(std::span<const double> x) const override {
-    double losses = 0, penalty = 0;
+    double losses = 0;
     for (size_t l = 0; l < samples_; ++l) losses += loss_.value(Predict(l, x), Target(l));
-    for (const double v : x) penalty += convex_ ? 0.5 * v * v : v * v / (1 + v * v);
-    return losses / static_cast<double>(samples_) + lambda_ * penalty;
+    return losses / static_cast<double>(samples_) + Penalty(x);
+  }
+
+  double Value(std::span<const Draw> draws, std::span<const double> x) const override {
+    double value = 0;
+    for (const Draw& draw : draws)
+      value += draw.weight * (loss_.value(Predict(draw.sample, x), Target(draw.sample)) + Penalty(x));
+    return value;
   }
 
   void Gradient(std::span<const double> x, std::span<double> out) const override {
@@ -61,6 +67,11 @@ class LinearModel final : public FiniteSum {
  private:
   size_t Begin(size_t sample) const { return rows_->begin[first_ + sample]; }
   double Target(size_t sample) const { return rows_->label[first_ + sample]; }
+  double Penalty(std::span<const double> x) const {
+    double sum = 0;
+    for (const double v : x) sum += convex_ ? 0.5 * v * v : v * v / (1 + v * v);
+    return lambda_ * sum;
+  }
   double PenaltySmoothness() const { return convex_ ? lambda_ : 2 * lambda_; }
   /// The penalty's second derivative in one coordinate, over lambda.
   double Bend(double v) const { return convex_ ? 1 : (2 - 6 * v * v) / ((1 + v * v) * (1 + v * v) * (1 + v * v)); }

@@ -23,6 +23,13 @@ class Quadratic : public FiniteSum {
     return value;
   }
 
+  double Value(std::span<const Draw> draws, std::span<const double> x) const override {
+    double value = 0;
+    for (const Draw& draw : draws)
+      value += draw.weight * (Value(x) - Dot({&noise_[draw.sample * x.size()], x.size()}, x));
+    return value;
+  }
+
   void Gradient(std::span<const double> x, std::span<double> out) const override {
     for (size_t i = 0; i < x.size(); ++i) out[i] = Row(i, x) - b_[i];
   }

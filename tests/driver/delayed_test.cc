@@ -109,6 +109,11 @@ class AsSamples final : public FiniteSum {
   size_t dimension() const override { return problem_.dimension(); }
   size_t samples() const override { return problem_.workers.size(); }
   double Value(std::span<const double> x) const override { return problem_.Value(x); }
+  double Value(std::span<const Draw> draws, std::span<const double> x) const override {
+    double value = 0;
+    for (const Draw& draw : draws) value += draw.weight * problem_.workers[draw.sample]->Value(x);
+    return value;
+  }
   void Gradient(std::span<const double> x, std::span<double> out) const override {
     std::ranges::copy(problem_.Gradient(x), out.begin());
   }

@@ -113,6 +113,7 @@ class NoisyBowl final : public FiniteSum {
   size_t dimension() const override { return 1000; }
   size_t samples() const override { return uint32_t{1} << 31; }
   double Value(std::span<const double> x) const override { return Norm(x) * Norm(x) / 2; }
+  double Value(std::span<const Draw>, std::span<const double> x) const override { return Value(x); }
   void Gradient(std::span<const double> x, std::span<double> out) const override { std::ranges::copy(x, out.begin()); }
   void AddGradient(std::span<const Draw> draws, std::span<const double> x, std::span<double> out) const override {
     for (const Draw& draw : draws) {

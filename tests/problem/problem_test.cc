@@ -136,17 +136,20 @@ TEST(Problem, HessiansAreThoseOfTheGradientsAndBelowTheCurvature) {
     }
 }
 
-TEST(Problem, AWorkersGradientIsTheMeanOfItsSamples) {
+TEST(Problem, AWorkersGradientAndValueAreTheMeansOfItsSamples) {
   for (const Problem& problem : Some())
     for (const auto& f : problem.workers) {
       const std::vector<double> x = SomePoint(problem.dimension());
       std::vector<double> full(x.size()), mean(x.size());
       f->Gradient(x, full);
+      double value = 0;
       for (uint32_t l = 0; l < f->samples(); ++l) {
         const Draw draw{l, 1 / static_cast<double>(f->samples())};
         f->AddGradient({&draw, 1}, x, mean);
+        value += f->Value({&draw, 1}, x);
       }
       for (size_t j = 0; j < x.size(); ++j) EXPECT_NEAR(mean[j], full[j], 1e-13);
+      EXPECT_NEAR(value, f->Value(x), 1e-12 * std::max(1.0, std::abs(value)));
     }
 }
 

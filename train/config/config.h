@@ -110,6 +110,11 @@ struct LogConfig {
   int64_t eval_every = 1;  // epochs
 };
 
+struct AnalysisConfig {
+  bool alpha_beta = false;
+  std::string reference;  // folder of a run
+};
+
 struct CheckpointConfig {
   int64_t every_epochs = 0;
   double every_minutes = 0;
@@ -133,6 +138,7 @@ struct Config {
   LocalConfig local;
   AsyncRunConfig async;
   CommConfig comm;
+  AnalysisConfig analysis;
   CheckpointConfig checkpoint;
   LogConfig log;
 

@@ -247,6 +247,19 @@ ConfigError ErrorAt(const Config& config, std::string_view key, std::string_view
   return ConfigError(fmt::format("{}: {}: {}", config.PlaceOf(key), key, message));
 }
 
+/// Its views are of batches at one point of all workers, of losses whose infimum is 0; no save has them.
+void CheckAnalysis(const Config& config) {
+  if (!config.analysis.alpha_beta) return;
+  const auto refuse = [&](std::string_view key, const std::string& found, const char* expected) {
+    throw ErrorAt(config, "analysis.alpha_beta",
+                  fmt::format("found true with {} {} ({}), expected {}", key, found, config.PlaceOf(key), expected));
+  };
+  if (!ModeOf(config).has_gradient_rounds) refuse("train.mode", config.train.mode, "sync");
+  if (config.objective.name == "quadratic")
+    refuse("objective.name", config.objective.name, "a network or a loss, which are never below 0");
+  if (config.checkpoint.is_on()) refuse("checkpoint.resume", config.checkpoint.resume, "a run without saves");
+}
+
 void CheckTogether(const Config& config) {
   try {
     Check(CommOf(config));
@@ -259,6 +272,7 @@ void CheckTogether(const Config& config) {
   CheckLrScheduler(config);
   CheckObjective(config);
   CheckMode(config);
+  CheckAnalysis(config);
 }
 
 }  // namespace gradwire::train

@@ -331,6 +331,18 @@ std::vector<Key> CheckpointKeys() {
   };
 }
 
+std::vector<Key> AnalysisKeys() {
+  using A = AnalysisConfig;
+  return {
+      Row("analysis.alpha_beta", &Config::analysis, &A::alpha_beta, AnyValue{},
+          "measures the alpha-beta condition of a run of gradient rounds with losses that are never below 0, for each "
+          "worker's batch of each step, from the run's last point: the run is made twice, first into "
+          "run.output_dir/first; alpha_beta.csv and alpha_beta.svg have the least beta for each alpha"),
+      PathRow("analysis.reference", &Config::analysis, &A::reference, {.may_be_empty = true},
+              "folder of a run of the same problem whose last point is taken instead, so that this run is made once"),
+  };
+}
+
 std::vector<Key> LogKeys() {
   using L = LogConfig;
   return {
@@ -346,7 +358,7 @@ const std::vector<Key>& Keys() {
     std::vector<Key> all;
     for (std::vector<Key>& section :
          std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(), LrSchedulerKeys(),
-                     TrainKeys(), LocalKeys(), AsyncKeys(), LiftedCommKeys(), CheckpointKeys(), LogKeys()})
+                     TrainKeys(), LocalKeys(), AsyncKeys(), LiftedCommKeys(), AnalysisKeys(), CheckpointKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;
   }();

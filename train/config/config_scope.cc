@@ -107,6 +107,8 @@ const std::vector<Scope>& Scopes() {
       {{"objective.anchor_period"}, UnlessAnchored},
       {{"objective.refresh_batch"}, [](const Config& c) { return UnlessEstimator(c, {"diff"}); }},
       {{"objective.coin"}, [](const Config& c) { return UnlessEstimator(c, {"lsvrg"}); }},
+      {{"analysis.reference"},
+       [](const Config& c) { return c.analysis.alpha_beta ? std::string() : Because(c, "analysis.alpha_beta"); }},
       {{"data.root"},
        [](const Config& c) { return c.data.dataset == "synthetic" ? Because(c, "data.dataset") : std::string(); }},
       {{"lr_scheduler.gamma"},

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "train/convex/convex_point.h"
+
 namespace gradwire::train {
 namespace {
 
@@ -48,6 +50,7 @@ std::optional<Record> ConvexMeasurement::Begin(const RunPosition& at) {
 Record ConvexMeasurement::Interval(const RunPosition& at) { return IntervalOf(Measure(at), context_.config); }
 
 Record ConvexMeasurement::Final(const RunPosition& at, bool finite) {
+  if (is_heard_) WritePoint(context_.config.run.output_dir, driver_.agreed());
   return FinalOf(Measure(at), !finite, context_.config);
 }
 

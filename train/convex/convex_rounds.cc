@@ -13,6 +13,7 @@
 #include "train/config/modes.h"
 #include "train/convex/convex_driver.h"
 #include "train/convex/convex_exchange.h"
+#include "train/convex/convex_point.h"
 #include "train/report/clock.h"
 
 namespace gradwire::train {
@@ -42,9 +43,13 @@ class ConvexRounds final : public ConvexDriver {
         exchange_(MakeConvexExchange(context, Objectives())),
         rounds_(exchange_->workers(), LocalOf(context.config), context.config.run.seed, FirstRank(),
                 [this] { exchange_->ForgetMemory(); }),
-        agreed_(own_[0].worker.x()) {}
+        agreed_(own_[0].worker.x()) {
+    if (context.config.analysis.alpha_beta) reference_ = ReadReference(context.config, agreed_.size());
+  }
 
   bool Step(const Round& round) override {
+    for (const OneOfMany& one : own_)
+      if (!reference_.empty()) seen_.Add(one.worker.Look(round, reference_));
     const double begin = Now();
     const bool agreed = rounds_.Step(round);
     if (agreed) agreed_ = own_[0].worker.x();
@@ -75,6 +80,19 @@ class ConvexRounds final : public ConvexDriver {
   }
 
   std::span<const double> agreed() const override { return agreed_; }
+
+  std::optional<AlphaBeta> alpha_beta() override {
+    if (reference_.empty()) return std::nullopt;
+    AlphaBeta all;
+    const std::vector<double> own = seen_.Numbers();
+    const uint32_t ranks = context_.collective != nullptr ? AllRanks() : 1;
+    for (uint32_t rank = 0; rank < ranks; ++rank) {  // few numbers, once in a run
+      std::vector<double> numbers;
+      for (const double number : own) numbers.push_back(exchange_->Sum(rank == FirstRank() ? number : 0));
+      all.Add(AlphaBeta::Of(numbers));
+    }
+    return all;
+  }
 
   void Describe(ConvexState& state) override {
     double sent = 0;
@@ -158,6 +176,8 @@ class ConvexRounds final : public ConvexDriver {
   ModelRounds<double> rounds_;
   std::vector<double> agreed_;
   double wall_s_ = 0;  // of all steps
+  std::vector<double> reference_;  // empty where nothing is seen from it
+  AlphaBeta seen_;
 };
 
 }  // namespace

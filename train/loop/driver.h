@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
 #include "base/snapshot_file.h"
+#include "driver/alpha_beta.h"
 #include "gradwire/error.h"
 #include "gradwire/round.h"
 #include "train/checkpoint/resume.h"
@@ -21,6 +24,8 @@ class Driver {
   virtual bool Step(const Round& round) = 0;
   /// After the last step: the model becomes one of all ranks. `round`: one behind the last, with the last one's lr.
   virtual void End(const Round& round) { static_cast<void>(round); }
+  /// What was seen from analysis.reference, on all ranks, which call it alike; empty where it is not asked for.
+  virtual std::optional<AlphaBeta> alpha_beta() { return std::nullopt; }
   /// Whether the point still is finite: a run ends where it is not.
   virtual bool is_finite() const { return true; }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "train/report/alpha_beta_report.h"
 #include "train/report/clock.h"
 
 namespace gradwire::train {
@@ -107,6 +108,8 @@ void RunLoop::Finish() {
     Write(parts_.measurement.Evaluate(at_));
   }
   Write(parts_.measurement.Final(at_, finite));
+  if (const auto seen = parts_.driver.alpha_beta(); seen && parts_.report.is_heard())
+    WriteAlphaBeta(*seen, config_.run.output_dir, parts_.report);
 }
 
 }  // namespace gradwire::train

@@ -105,7 +105,7 @@ void Network::BeSlow(std::chrono::steady_clock::time_point begin) const {
   std::this_thread::sleep_for((slow_factor_ - 1) * (std::chrono::steady_clock::now() - begin));
 }
 
-std::vector<at::Tensor> Network::GradientAt(const std::vector<std::span<const float>>& point) {
+std::vector<at::Tensor> Network::GradientAt(const std::vector<std::span<const float>>& point, double* loss_there) {
   const auto begin = std::chrono::steady_clock::now();
   const AtModel there(parameter_values(), point);
   const BuffersStay buffers(*model_);
@@ -113,11 +113,31 @@ std::vector<at::Tensor> Network::GradientAt(const std::vector<std::span<const fl
   for (const auto& item : ddp_->parameters()) parameters.push_back(item.second);
   model_->train();
   const at::Tensor loss = torch::nn::functional::cross_entropy(model_->forward(images_), labels_);
+  if (loss_there != nullptr) *loss_there = loss.item<double>();
   std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, parameters);  // leaves .grad and the Reducer alone
   for (size_t p = 0; p < parameters.size(); ++p)
     gradients[p] = torch::empty_like(parameters[p].detach()).copy_(gradients[p]);
   BeSlow(begin);
   return gradients;
+}
+
+double Network::LossAt(const std::vector<std::span<const float>>& point) {
+  const torch::NoGradGuard no_grad;
+  const AtModel there(parameter_values(), point);
+  const BuffersStay buffers(*model_);
+  model_->train();
+  return torch::nn::functional::cross_entropy(model_->forward(images_), labels_).item<double>();
+}
+
+std::vector<float> PointIn(const Config& config, const std::string& file) {
+  Config at_file = config;
+  at_file.model.init = file;
+  std::vector<float> point;
+  for (const at::Tensor& parameter : BuildModel(at_file)->parameters()) {
+    const std::span<float> x = Elements(parameter);
+    point.insert(point.end(), x.begin(), x.end());
+  }
+  return point;
 }
 
 std::vector<std::span<float>> Network::parameter_values() {

@@ -37,7 +37,10 @@ class Network : public Objective<float> {
   void SetBatch(at::Tensor images, at::Tensor labels);
   /// This rank's gradient of the batch at another point (by parameter, as parameter_values()), which goes nowhere:
   /// model, batch norm's statistics, gradients and the tally stay as they are. Each tensor has its parameter's layout.
-  std::vector<at::Tensor> GradientAt(const std::vector<std::span<const float>>& point);
+  /// `loss`: gets the batch's there.
+  std::vector<at::Tensor> GradientAt(const std::vector<std::span<const float>>& point, double* loss = nullptr);
+  /// The loss of that batch there, in the same way.
+  double LossAt(const std::vector<std::span<const float>>& point);
   /// Mean loss of the last batch on this rank.
   double last_loss() const { return last_loss_; }
   /// Loss and accuracy of the batches since the last call, on this rank.
@@ -75,5 +78,9 @@ class Network : public Objective<float> {
   double last_loss_ = 0;
   double slow_factor_ = 1;
 };
+
+/// The parameters of a model.pt of this configuration's model, one behind another, each in the layout that a Network's
+/// has. Throws Error where it is of another model.
+std::vector<float> PointIn(const Config& config, const std::string& file);
 
 }  // namespace gradwire::train

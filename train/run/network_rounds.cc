@@ -12,6 +12,7 @@
 #include "train/run/batch_rounds.h"
 #include "train/run/network_driver.h"
 #include "train/run/when.h"
+#include "train/run/whole_model.h"
 
 namespace gradwire::train {
 namespace {
@@ -39,6 +40,8 @@ class NetworkRounds final : public NetworkDriver {
     exchange_.Inspect([&](Exchange<float>& exchange) {
       for (const uint32_t channel : ChannelsOf(LocalOf(context.config))) exchange.Open(channel);
     });
+    if (context.config.analysis.alpha_beta)
+      reference_ = PointIn(context.config, context.config.analysis.reference + "/model.pt");
   }
 
   void Begin(const Round&) override {
@@ -48,6 +51,7 @@ class NetworkRounds final : public NetworkDriver {
   }
 
   bool Step(const Round& round) override {
+    if (!reference_.empty()) Look(round);
     const bool parted = is_local_ && round.step >= static_cast<uint64_t>(context_.config.local.start_iter);
     const bool is_point = rounds_.Step(round);
     if (is_point && parted) context_.network.ddp().AverageBuffers(*context_.world.metrics_collective);
@@ -69,6 +73,18 @@ class NetworkRounds final : public NetworkDriver {
     });
     totals.exposed_s = context_.network.ddp().exposed_s();
     return totals;
+  }
+
+  std::optional<AlphaBeta> alpha_beta() override {
+    if (reference_.empty()) return std::nullopt;
+    const std::vector<double> own = seen_.Numbers();
+    std::vector<double> all(own.size() * static_cast<size_t>(context_.env.world_size));
+    std::ranges::copy(own, all.begin() + static_cast<std::ptrdiff_t>(own.size()) * context_.env.rank);
+    Collective& collective = *context_.world.metrics_collective;
+    collective.Finish(collective.StartAllReduce(std::span<double>(all)));
+    AlphaBeta seen;
+    for (size_t at = 0; at < all.size(); at += own.size()) seen.Add(AlphaBeta::Of(std::span(all).subspan(at, own.size())));
+    return seen;
   }
 
   int workers() const override { return context_.env.world_size; }
@@ -112,6 +128,18 @@ class NetworkRounds final : public NetworkDriver {
     return Reshard(save.files, parameters, MakeParts(context_.config.comm, context_.config.run.seed).topology);
   }
 
+  /// Sees the batch of the round from the reference: two passes forward and one back more.
+  void Look(const Round& round) {
+    context_.SetBatch(static_cast<int64_t>(round.draw()));
+    const std::vector<float> x = WholePoint(context_.network);
+    const std::vector<Parameter>& parameters = context_.network.parameters();
+    double loss = 0;
+    std::vector<float> gradient;
+    for (const at::Tensor& part : context_.network.GradientAt(Parts(x, parameters), &loss))
+      gradient.insert(gradient.end(), part.const_data_ptr<float>(), part.const_data_ptr<float>() + part.numel());
+    seen_.Add(View<float>(x, reference_, gradient, loss, context_.network.LossAt(Parts(reference_, parameters))));
+  }
+
   /// Whether a rank may make no pass while others make theirs, for which the Reducer must need no other rank.
   bool MayRest() const {
     return is_local_ && std::ranges::any_of(context_.config.local.gradient_p, [](double q) { return q < 1; });
@@ -134,6 +162,8 @@ class NetworkRounds final : public NetworkDriver {
   BatchRounds batches_;
   Delayed<float> delayed_;
   ModelRounds<float> rounds_;
+  std::vector<float> reference_;  // empty where nothing is seen from it
+  AlphaBeta seen_;
 };
 
 }  // namespace
