@@ -2,6 +2,7 @@
 #include "analysis/sde_run.h"
 
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -40,8 +41,9 @@ SdeResult RunSde(const SdeRun& run) {
   EnsembleOptions of_sde = options;
   of_sde.stream = 1;
   for (size_t& step : of_sde.recorded) step *= finer;
-  return {Ensemble(*model.discrete(run.settings), run.settings.curvature, options),
-          Ensemble(EulerMaruyama(model.sde(run.settings), dt), run.settings.curvature, of_sde)};
+  Ensemble discrete(*model.discrete(run.settings), run.settings.curvature, options);
+  Ensemble integrated(EulerMaruyama(model.sde(run.settings), dt), run.settings.curvature, of_sde);
+  return {std::move(discrete), std::move(integrated)};
 }
 
 Estimate Quotient(const Estimate& integrated, const Estimate& discrete) {

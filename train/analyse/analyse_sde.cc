@@ -55,7 +55,8 @@ int AnalyseSde(const AnalyseSdeOptions& options, std::ostream& out) {
     out << ChecksText(outcomes);
   } else {
     const SdeRun run = RunOf(options);
-    outcomes.push_back({{run.method, run, {}}, RunSde(run), {}});
+    SdeResult result = RunSde(run);  // not within the braces: if it throws there, GCC 12 frees what stands before it twice
+    outcomes.push_back({{run.method, run, {}}, std::move(result), {}});
     out << RunText(run, outcomes[0].result);
   }
   if (!options.plot.empty()) WriteFile(options.plot, ToSvg(PictureOf(outcomes)));

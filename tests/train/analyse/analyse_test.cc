@@ -21,14 +21,15 @@ using testing::Not;
 using Words = std::vector<std::string>;
 
 /// Runs `gradwire analyse WORDS`, expects exit code 0, and returns what it printed; or the error's text.
-std::string Run(const Words& words) {
+std::string Output(const Words& words) {
   std::vector<const char*> argv = {"gradwire", "analyse"};
   for (const std::string& word : words) argv.push_back(word.c_str());
   const CommandLine line = Parse(static_cast<int>(argv.size()), argv.data());
   EXPECT_FALSE(line.exit_code) << "not understood";
   std::ostringstream out;
+  if (line.exit_code) return "";
   try {
-    if (!line.exit_code) EXPECT_EQ(RunAnalyse(line.analyse, out), 0);
+    EXPECT_EQ(RunAnalyse(line.analyse, out), 0);
   } catch (const ConfigError& error) {
     return error.what();
   }
@@ -36,8 +37,8 @@ std::string Run(const Words& words) {
 }
 
 TEST(AnalyseSde, AMethodStandsBesideItsSdeAndItsClosedForms) {
-  const std::string text = Run({"sde", "dcsgd", "--dimension", "4", "--workers", "3", "--compressor", "randk:2",
-                                "--eta", "0.1", "--time", "2", "--paths", "256"});
+  const std::string text = Output({"sde", "dcsgd", "--dimension", "4", "--workers", "3", "--compressor", "randk:2",
+                                   "--eta", "0.1", "--time", "2", "--paths", "256"});
   EXPECT_THAT(text, AllOf(HasSubstr("dcsgd: SGD with the mean of N workers' compressed gradients"),
                           HasSubstr("d = 4, h = 1;"), HasSubstr("3 workers, randk:2"), HasSubstr("dt = 0.1\n"),
                           HasSubstr("at t = 2"), HasSubstr("second moment"), HasSubstr(" +- ")));
@@ -45,12 +46,12 @@ TEST(AnalyseSde, AMethodStandsBesideItsSdeAndItsClosedForms) {
 }
 
 TEST(AnalyseSde, WhereThereIsNoClosedFormItIsSaid) {
-  EXPECT_THAT(Run({"sde", "adam", "--time", "1", "--paths", "128"}), HasSubstr("no formula"));
+  EXPECT_THAT(Output({"sde", "adam", "--time", "1", "--paths", "128"}), HasSubstr("no formula"));
 }
 
 TEST(AnalyseSde, OptionsReachTheModel) {
-  const std::string text = Run({"sde", "dsignsgd", "--curvature", "1,2", "--noise", "student:1", "--start", "0.25",
-                                "--dt", "0.005", "--sigma", "2", "--time", "0.02", "--paths", "128"});
+  const std::string text = Output({"sde", "dsignsgd", "--curvature", "1,2", "--noise", "student:1", "--start", "0.25",
+                                   "--dt", "0.005", "--sigma", "2", "--time", "0.02", "--paths", "128"});
   EXPECT_THAT(text,
               HasSubstr("d = 2, h = 1, 2; every x_j begins at 0.25; eta 0.01, noise student:1 of scale 2, batch 1"));
   EXPECT_THAT(text, HasSubstr("128 paths to t = 0.02; the SDE by Euler and Maruyama, dt = 0.005"));
@@ -59,7 +60,7 @@ TEST(AnalyseSde, OptionsReachTheModel) {
 TEST(AnalyseSde, PictureAndJsonAreWritten) {
   const TempFolder folder("analyse");
   const std::string svg = folder.path() + "/a.svg", json = folder.path() + "/a.json";
-  Run({"sde", "sgd", "--time", "1", "--paths", "128", "--plot", svg, "--json", json});
+  Output({"sde", "sgd", "--time", "1", "--paths", "128", "--plot", svg, "--json", json});
   EXPECT_THAT(ReadText(svg), AllOf(HasSubstr("<circle"), HasSubstr("stroke-dasharray"), HasSubstr("closed form"),
                                    HasSubstr("sgd (points), and its SDE (line)")));
   const auto runs = nlohmann::json::parse(ReadText(json)).at("runs");
@@ -69,14 +70,14 @@ TEST(AnalyseSde, PictureAndJsonAreWritten) {
 }
 
 TEST(AnalyseSde, WhatCannotBeIsRefusedByTheOption) {
-  EXPECT_THAT(Run({"sde", "adma"}), HasSubstr("analyse sde, method: found 'adma', did you mean 'adam'?"));
-  EXPECT_THAT(Run({"sde", "sgd", "--problem", "lr2"}), HasSubstr("analyse sde, problem: no formula for lr2"));
-  EXPECT_THAT(Run({"sde", "dcsgd", "--compressor", "topk:1"}), HasSubstr("compressor: no formula for topk:1"));
-  EXPECT_THAT(Run({"sde", "sgd", "--dt", "0.3"}), HasSubstr("dt: found 0.3, expected eta / m"));
-  EXPECT_THAT(Run({"sde", "adam", "--eta", "0.1"}), HasSubstr("dt: 0.1 is too large"));
-  EXPECT_THAT(Run({"sde", "sgd", "--noise", "cauchy"}), HasSubstr("noise: found 'cauchy'"));
-  EXPECT_THAT(Run({"sde", "sgd", "--paths", "5"}), HasSubstr("paths: found 5"));
-  EXPECT_THAT(Run({"sde", "sgd", "--curvature", "1,2", "--dimension", "3"}), HasSubstr("dimension: found 3"));
+  EXPECT_THAT(Output({"sde", "adma"}), HasSubstr("analyse sde, method: found 'adma', did you mean 'adam'?"));
+  EXPECT_THAT(Output({"sde", "sgd", "--problem", "lr2"}), HasSubstr("analyse sde, problem: no formula for lr2"));
+  EXPECT_THAT(Output({"sde", "dcsgd", "--compressor", "topk:1"}), HasSubstr("compressor: no formula for topk:1"));
+  EXPECT_THAT(Output({"sde", "sgd", "--dt", "0.3"}), HasSubstr("dt: found 0.3, expected eta / m"));
+  EXPECT_THAT(Output({"sde", "adam", "--eta", "0.1"}), HasSubstr("dt: 0.1 is too large"));
+  EXPECT_THAT(Output({"sde", "sgd", "--noise", "cauchy"}), HasSubstr("noise: found 'cauchy'"));
+  EXPECT_THAT(Output({"sde", "sgd", "--paths", "5"}), HasSubstr("paths: found 5"));
+  EXPECT_THAT(Output({"sde", "sgd", "--curvature", "1,2", "--dimension", "3"}), HasSubstr("dimension: found 3"));
 }
 
 TEST(AnalyseSde, OptionsOfARunNeedAMethod) {
@@ -89,7 +90,7 @@ TEST(AnalyseSde, OptionsOfARunNeedAMethod) {
 /// From 1 of 10 elements to all of them nothing is left to pay for: by the level of now 10 times the step.
 TEST(AnalyseScale, BothReferencesOfDcsgdAreNamed) {
   const std::string text =
-      Run({"scale", "dcsgd", "--eta", "0.05", "--workers", "4", "--compressor", "randk:5", "compressor=randk:2"});
+      Output({"scale", "dcsgd", "--eta", "0.05", "--workers", "4", "--compressor", "randk:5", "compressor=randk:2"});
   EXPECT_THAT(text, AllOf(HasSubstr("dcsgd, now:   eta 0.05, batch 1, 4 workers, randk:5 (omega 1)"),
                           HasSubstr("then:  eta 0.05, batch 1, 4 workers, randk:2 (omega 4)")));
   EXPECT_THAT(text, AllOf(HasSubstr("to keep the stationary level of now, compressed as it is:"),
@@ -101,7 +102,7 @@ TEST(AnalyseScale, BothReferencesOfDcsgdAreNamed) {
 
 TEST(AnalyseScale, ARuleAndItsRivalSayWhatBecomesOfBetasAndDecay) {
   const std::string text =
-      Run({"scale", "adamw", "--eta", "0.001", "--beta1", "0.9", "--beta2", "0.99", "--decay", "0.1", "batch=4"});
+      Output({"scale", "adamw", "--eta", "0.001", "--beta1", "0.9", "--beta2", "0.99", "--decay", "0.1", "batch=4"});
   EXPECT_THAT(text,
               HasSubstr("eta 0.001 -> 0.002 (x 2), beta1 0.9 -> 0.8 (1 - beta1 x 2), beta2 0.99 -> 0.98 (1 - beta2 "
                         "x 2), decay 0.1 -> 0.2 (x 2)"));
@@ -111,19 +112,20 @@ TEST(AnalyseScale, ARuleAndItsRivalSayWhatBecomesOfBetasAndDecay) {
 }
 
 TEST(AnalyseScale, WhereNothingIsLeftToDoItIsSaid) {
-  EXPECT_THAT(Run({"scale", "dsignsgd", "--workers", "4", "workers=8", "eta=0.02"}), HasSubstr("nothing: it stays"));
-  EXPECT_THAT(Run({"scale", "dsignsgd", "workers=8"}), AllOf(HasSubstr("eta 0.01 -> 0.08"), Not(HasSubstr("nothing"))));
+  EXPECT_THAT(Output({"scale", "dsignsgd", "--workers", "4", "workers=8", "eta=0.02"}), HasSubstr("nothing: it stays"));
+  EXPECT_THAT(Output({"scale", "dsignsgd", "workers=8"}),
+              AllOf(HasSubstr("eta 0.01 -> 0.08"), Not(HasSubstr("nothing"))));
 }
 
 TEST(AnalyseScale, WhatCannotBeIsRefused) {
-  EXPECT_THAT(Run({"scale", "dcsgd"}), HasSubstr("analyse scale, CHANGE: found none"));
-  EXPECT_THAT(Run({"scale", "dcsgd", "lr=3"}), HasSubstr("CHANGE: found 'lr=3', expected eta=, batch=, workers="));
-  EXPECT_THAT(Run({"scale", "dcsgd", "batch=0"}), HasSubstr("batch: found '0', expected 1 or more"));
-  EXPECT_THAT(Run({"scale", "dcsgd", "compressor=topk:1"}), HasSubstr("compressor: no formula for topk:1"));
-  EXPECT_THAT(Run({"scale", "dsignsgd", "compressor=randk:1"}), HasSubstr("compressor: dsignsgd has none"));
-  EXPECT_THAT(Run({"scale", "adamw", "workers=2"}), HasSubstr("workers: the rules of adamw are of one worker"));
-  EXPECT_THAT(Run({"scale", "adamw", "--beta1", "1", "batch=2"}), HasSubstr("beta1: found 1"));
-  EXPECT_THAT(Run({"scale", "diana", "batch=2"}), HasSubstr("method: found 'diana'"));
+  EXPECT_THAT(Output({"scale", "dcsgd"}), HasSubstr("analyse scale, CHANGE: found none"));
+  EXPECT_THAT(Output({"scale", "dcsgd", "lr=3"}), HasSubstr("CHANGE: found 'lr=3', expected eta=, batch=, workers="));
+  EXPECT_THAT(Output({"scale", "dcsgd", "batch=0"}), HasSubstr("batch: found '0', expected 1 or more"));
+  EXPECT_THAT(Output({"scale", "dcsgd", "compressor=topk:1"}), HasSubstr("compressor: no formula for topk:1"));
+  EXPECT_THAT(Output({"scale", "dsignsgd", "compressor=randk:1"}), HasSubstr("compressor: dsignsgd has none"));
+  EXPECT_THAT(Output({"scale", "adamw", "workers=2"}), HasSubstr("workers: the rules of adamw are of one worker"));
+  EXPECT_THAT(Output({"scale", "adamw", "--beta1", "1", "batch=2"}), HasSubstr("beta1: found 1"));
+  EXPECT_THAT(Output({"scale", "diana", "batch=2"}), HasSubstr("method: found 'diana'"));
 }
 
 /// The words behind `analyse` of a page's command, without files and the number of paths.
@@ -145,7 +147,7 @@ TEST(Analyse, CommandsOfPagesAreAccepted) {
     Words words = Tried(command);
     if (words.size() > 1 && !words[1].starts_with("--")) {
       if (words[0] == "sde") words.insert(words.end(), {"--paths", "128"});
-      EXPECT_THAT(Run(words), Not(HasSubstr("expected"))) << testing::PrintToString(words);
+      EXPECT_THAT(Output(words), Not(HasSubstr("expected"))) << testing::PrintToString(words);
     } else {
       std::vector<const char*> argv = {"gradwire", "analyse"};
       for (const std::string& word : words) argv.push_back(word.c_str());

@@ -30,11 +30,12 @@ TEST(Picture, PointsAreCirclesAndOthersAreLines) {
 }
 
 TEST(Picture, ACurveMayShareTheColourOfAnotherAndHaveNoLineInTheLegend) {
-  const std::string svg = ToSvg({.x_label = "t",
-                                 .y_label = "y",
-                                 .curves = {{.name = "first", .x = {0, 1}, .y = {1, 2}},
-                                            {.x = {0, 1}, .y = {1, 2}, .style = Style::kPoints, .colour_of = 0},
-                                            {.name = "second", .x = {0, 1}, .y = {2, 3}}}});
+  const std::string svg =
+      ToSvg({.x_label = "t",
+             .y_label = "y",
+             .curves = {{.name = "first", .x = {0, 1}, .y = {1, 2}},
+                        {.name = "", .x = {0, 1}, .y = {1, 2}, .style = Style::kPoints, .colour_of = 0},
+                        {.name = "second", .x = {0, 1}, .y = {2, 3}}}});
   EXPECT_EQ(Count(svg, "#0072B2"), 4u);  // line, legend, two points
   EXPECT_EQ(Count(svg, "#D55E00"), 2u);  // the second curve has the second colour
   EXPECT_EQ(Count(svg, "text-anchor=\"start\""), 2u);
