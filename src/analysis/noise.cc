@@ -60,7 +60,7 @@ double GradientNoise::MeanSignSlope() const {
 
 std::string GradientNoise::spec() const { return is_gaussian() ? "gaussian" : fmt::format("{}{}", kStudent, freedom); }
 
-GradientNoise ParseNoise(std::string_view spec) {
+GradientNoise ParseGradientNoise(std::string_view spec) {
   if (spec == "gaussian") return {};
   const bool is_student = spec.starts_with(kStudent);
   const auto freedom = is_student ? ReadNumber(spec.substr(kStudent.size())) : std::nullopt;

@@ -43,6 +43,6 @@ struct GradientNoise {
 };
 
 /// "gaussian" or "student:NU", NU > 0. Throws ConfigError.
-GradientNoise ParseNoise(std::string_view spec);
+GradientNoise ParseGradientNoise(std::string_view spec);
 
 }  // namespace gradwire

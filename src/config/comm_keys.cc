@@ -66,7 +66,11 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
           "probability of a dense round (marina), or that a piece is sent (cbag), 0 to 1; auto: the method's"),
       Row("comm.participation", &C::participation, NotEmpty{},
           "who sends compressed pieces in a round that is not dense: all; iid:P%: P% of the workers, drawn with "
-          "replacement; nice:P%: so many different ones; auto: the method's"),
+          "replacement; nice:P%: so many different ones; independent:P%,P%,...: each worker by itself with a "
+          "probability "
+          "of its own, repeated where workers are more; sets:0+1=2,0+2=1,...: one of these sets of ranks, drawn in "
+          "proportion to its number; messages are divided by their worker's probability, so that the mean is unbiased; "
+          "auto: the method's"),
       Row("comm.piece", &C::piece, OneOf{{"fixed", "tensor", "matrix"}},
           "what a compressor works on; fixed: 65,536 elements of one parameter; tensor: a whole parameter; matrix: the "
           "same, with its rows and columns"),

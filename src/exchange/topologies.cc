@@ -15,8 +15,9 @@ uint64_t MeanBytes(const MessagePlan& message, const Participation& participatio
   uint64_t compressed = 0;
   for (const PlannedPiece& planned : message.pieces)
     if (!planned.dense) compressed += planned.bytes;
-  const auto n = static_cast<uint64_t>(ranks);
-  return message.bytes - compressed + compressed * participation.CountOf(n) / n;
+  const auto n = static_cast<size_t>(ranks);
+  const double sent = static_cast<double>(compressed) * participation.MeanCount(n) / static_cast<double>(n);
+  return message.bytes - compressed + static_cast<uint64_t>(sent);
 }
 
 uint64_t AllGatherBytes(const BucketPlan& plan, const Participation& participation, int ranks, int) {

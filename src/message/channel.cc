@@ -18,7 +18,7 @@ double RefreshProbability(const ExchangeParts& parts, const std::vector<Paramete
   for (const Parameter& parameter : parameters) largest = std::max(largest, parameter.numel());
   const double p = parts.link.refresh->At(*parts.compressor, PieceAt(largest, parts.piece, 0));
   if (parts.link.refresh->rule == Coefficient::Rule::kNumber) return p;
-  return p * static_cast<double>(parts.participation.CountOf(workers)) / static_cast<double>(workers);
+  return p * parts.participation.MeanCount(workers) / static_cast<double>(workers);
 }
 
 template <typename T>
@@ -48,6 +48,7 @@ Channel<T>::Channel(Keeps keeps, std::vector<Parameter> of, ExchangeParts made_o
       sees_model_(parts.compressor->scope() == Scope::kModel && !IsOnePiece(parameters, parts.piece)),
       up_memory_(state, KeptUp(), receivers->state, receivers->KeptUp()),
       down_memory_(down_state, KeptDown()) {
+  parts.participation.Check(ranks);
   ThreadPool::OfProcess().Grow(parts.threads);
   MakeMemory();
 }

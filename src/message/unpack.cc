@@ -152,8 +152,7 @@ class Unpacker {
   /// How often a worker was drawn, of its weight in a mean.
   double Ballots(double share) const {
     if (shares_.empty()) return 1;
-    const auto drawn = static_cast<double>(context_.participation->CountOf(messages_.size()));
-    return std::round(share * drawn / static_cast<double>(messages_.size()));
+    return context_.participation->TimesDrawn(share, messages_.size());
   }
 
   const MessageContext<T>& context_;

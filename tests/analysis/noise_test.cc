@@ -78,9 +78,9 @@ TEST(GradientNoise, PairsOfNormalsAreIndependentAndOfVarianceOne) {
 }
 
 TEST(GradientNoise, SpecsMakeItAgainAndOthersAreRefused) {
-  for (const char* spec : {"gaussian", "student:1", "student:2.5"}) EXPECT_EQ(ParseNoise(spec).spec(), spec);
+  for (const char* spec : {"gaussian", "student:1", "student:2.5"}) EXPECT_EQ(ParseGradientNoise(spec).spec(), spec);
   for (const char* spec : {"", "cauchy", "student", "student:", "student:0", "student:-1", "student:nan"}) try {
-      ParseNoise(spec);
+      ParseGradientNoise(spec);
       FAIL() << spec;
     } catch (const ConfigError& error) {
       EXPECT_THAT(error.what(), HasSubstr("noise: found '" + std::string(spec) + "', expected gaussian or student:NU"));

@@ -194,7 +194,7 @@ INSTANTIATE_TEST_SUITE_P(Every, JointOf, ::testing::ValuesIn(MethodNames()),
                          [](const auto& info) { return info.param; });
 
 TEST(Joint, SomeWorkersAndRegularisersGiveTheBitsOfRanksApart) {
-  for (const char* participation : {"nice:40%", "iid:40%"})
+  for (const char* participation : {"nice:40%", "iid:40%", "independent:40%,90%", "sets:0+1=2,2+3=1,4=1"})
     for (const char* topology : {"allgather", "sharded"}) {
       CommConfig config = testing::Comm("dcgd", "randk:10%");
       config.participation = participation, config.topology = topology;

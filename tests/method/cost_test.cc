@@ -34,6 +34,8 @@ TEST(Cost, OfPartOfTheWorkersIsThatOfAMeanRound) {
   parts.participation = ParseParticipation("nice:25%");
   const uint64_t table = 32;  // the sizes of five payloads, padded
   EXPECT_EQ(SentBytes(parts, kParameters, 8), all + 7 * (table - compressed + compressed / 4));
+  parts.participation = ParseParticipation("independent:50%,25%");
+  EXPECT_EQ(SentBytes(parts, kParameters, 8), all + 7 * (table - compressed + compressed * 3 / 8));
 }
 
 TEST(Cost, WarnsExactlyWhereTheRingSendsNoMore) {

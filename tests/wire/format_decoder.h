@@ -30,10 +30,52 @@ struct Tensor {
   size_t numel, dimensions;
 };
 
-/// The weight of each rank in a step: n / r for each time that it was drawn.
+/// The text cut at each of these characters.
+inline std::vector<std::string> Cut(const std::string& text, char at) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) c == at ? parts.emplace_back() : parts.back() += c;
+  return parts;
+}
+
+/// independent: 1 / p for a rank that takes part.
+inline std::vector<double> IndependentWeights(const Settings& settings, const std::string& list, Coins coins) {
+  const std::vector<std::string> percents = Cut(list, ',');
+  std::vector<double> weights(settings.ranks);
+  for (uint32_t rank = 0; rank < settings.ranks; ++rank) {
+    const double p = std::stod(percents[rank % percents.size()]) / 100;
+    if (coins.Uniform() < p) weights[rank] = 1 / p;
+  }
+  return weights;
+}
+
+/// sets: the same for the ranks of the set that is drawn.
+inline std::vector<double> SetWeights(const Settings& settings, const std::string& list, Coins coins) {
+  double sum = 0;
+  std::vector<double> with(settings.ranks), weights(settings.ranks);
+  const auto ranks_of = [](const std::string& set) { return Cut(Cut(set, '=')[0], '+'); };
+  const auto weight_of = [](const std::string& set) { return std::stod(Cut(set, '=')[1]); };
+  for (const std::string& set : Cut(list, ',')) {
+    sum += weight_of(set);
+    for (const std::string& rank : ranks_of(set)) with[std::stoul(rank)] += weight_of(set);
+  }
+  const double u = coins.Uniform();
+  double up_to = 0;
+  for (const std::string& set : Cut(list, ',')) {
+    up_to += weight_of(set);
+    if (!(up_to > u * sum)) continue;
+    for (const std::string& rank : ranks_of(set)) weights[std::stoul(rank)] = 1 / (with[std::stoul(rank)] / sum);
+    return weights;
+  }
+  return weights;
+}
+
+/// The weight of each rank in a step: n / r for each time that it was drawn, or 1 / p.
 inline std::vector<double> Weights(const Settings& settings, uint64_t step) {
   if (settings.participation == "all") return std::vector<double>(settings.ranks, 1);
   const size_t colon = settings.participation.find(':');
+  const std::string kind = settings.participation.substr(0, colon), list = settings.participation.substr(colon + 1);
+  if (kind == "independent") return IndependentWeights(settings, list, Coins(settings.seed, 11, step));
+  if (kind == "sets") return SetWeights(settings, list, Coins(settings.seed, 11, step));
   const double percent = std::stod(settings.participation.substr(colon + 1)), n = settings.ranks;
   const uint32_t r = std::max(1u, static_cast<uint32_t>(std::lround(percent / 100 * n)));
   Coins coins(settings.seed, 11, step);

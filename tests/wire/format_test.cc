@@ -98,7 +98,7 @@ TEST_P(FormatOf, DocumentSufficesToDecodeAnExchange) {
 
 TEST(Format, DocumentSufficesToDecodeMessagesOfAPartOfTheWorkers) {
   const std::vector<Parameter> parameters = {{"a", {60, 50}}, {"b", {131100, 1}}};
-  for (const std::string participation : {"nice:50%", "iid:50%"})
+  for (const std::string participation : {"nice:50%", "iid:50%", "independent:50%,20%,30%", "sets:0+1=1,2=2,2+3=1.5"})
     for (const uint64_t steps : {1, 2, 5}) {
       CommConfig comm;
       comm.method = "dcgd", comm.compressor = "qsgd:7", comm.participation = participation;

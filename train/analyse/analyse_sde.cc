@@ -16,7 +16,7 @@ namespace {
 SdeRun RunOf(const AnalyseSdeOptions& options) {
   CheckProblem(options.problem);
   SdeRun run = options.run;
-  run.settings.noise = ParseNoise(options.noise);
+  run.settings.noise = ParseGradientNoise(options.noise);
   if (options.dimension > 1) {
     if (run.settings.curvature.size() > 1)
       throw ConfigError("dimension", fmt::format("found {}, expected it left out beside {} curvatures",

@@ -150,7 +150,9 @@ void CheckAsync(const Config& config) {
   if (parts.votes) refuse("comm.method", config.comm.method, "one whose workers need no vote");
   if (!parts.participation.is_all())
     refuse("comm.participation", config.comm.participation, "all, since workers have no rounds in common,");
-  if (method.coin == "common" && method.estimator == "lsvrg")
+  const std::string_view estimator =
+      config.objective.estimator == "auto" ? method.estimator : std::string_view(config.objective.estimator);
+  if (method.coin == "common" && estimator == "lsvrg")
     refuse("comm.method", config.comm.method, "one whose workers need no coin in common");
 }
 

@@ -326,7 +326,7 @@ std::vector<BadConfig> BadTogether() {
       {"PartOfTheWorkersByNumber",
        "comm: {method: dcgd, participation: iid:3}\n",
        {},
-       {"comm.participation: found 'iid:3', expected all, iid:P% or nice:P%"}},
+       {"comm.participation: found 'iid:3', expected all, iid:P%, nice:P%, independent:P%,P%,... or sets:"}},
       {"UnknownMethod", "comm:\n  start_iter: 0\n  method: eff\n", {}, {".yaml:3: comm.method: "}},
       {"UnknownCompressor", "", {"comm.compressor=sing"}, {"command line, 'comm.compressor=sing': comm.compressor: "}},
   };
