@@ -7,7 +7,7 @@
 
 namespace gradwire {
 
-const double AlphaBeta::kNone = std::numeric_limits<double>::infinity();
+const double AlphaBetaMeter::kNone = std::numeric_limits<double>::infinity();
 
 template <typename T>
 ComponentView View(std::span<const T> x, std::span<const T> x_last, std::span<const T> gradient, double value,
@@ -22,12 +22,12 @@ ComponentView View(std::span<const T> x, std::span<const T> x_last, std::span<co
   return view;
 }
 
-const std::vector<double>& AlphaBeta::Alphas() {
+const std::vector<double>& AlphaBetaMeter::Alphas() {
   static const std::vector<double> alphas = {0.5, 1, 1.5, 2, 2.5, 3, 4, 6, 8, 12, 16, 24, 32};
   return alphas;
 }
 
-void AlphaBeta::Add(const ComponentView& view) {
+void AlphaBetaMeter::Add(const ComponentView& view) {
   ++views_;
   for (size_t a = 0; a < betas_.size(); ++a) {
     const double lacks = Alphas()[a] * view.gap - view.inner;
@@ -38,27 +38,27 @@ void AlphaBeta::Add(const ComponentView& view) {
   if (view.gap > 0) least_pl_ = std::min(least_pl_, view.gradient_norm * view.gradient_norm / view.gap);
 }
 
-void AlphaBeta::Add(const AlphaBeta& other) {
+void AlphaBetaMeter::Add(const AlphaBetaMeter& other) {
   views_ += other.views_;
   for (size_t a = 0; a < betas_.size(); ++a) betas_[a] = std::max(betas_[a], other.betas_[a]);
   least_cosine_ = std::min(least_cosine_, other.least_cosine_);
   least_pl_ = std::min(least_pl_, other.least_pl_);
 }
 
-bool AlphaBeta::Holds() const {
+bool AlphaBetaMeter::Holds() const {
   for (size_t a = 0; a < betas_.size(); ++a)
     if (betas_[a] < Alphas()[a]) return true;
   return false;
 }
 
-std::vector<double> AlphaBeta::Numbers() const {
+std::vector<double> AlphaBetaMeter::Numbers() const {
   std::vector<double> numbers = {static_cast<double>(views_), least_cosine_, least_pl_};
   numbers.insert(numbers.end(), betas_.begin(), betas_.end());
   return numbers;
 }
 
-AlphaBeta AlphaBeta::Of(std::span<const double> numbers) {
-  AlphaBeta meter;
+AlphaBetaMeter AlphaBetaMeter::Of(std::span<const double> numbers) {
+  AlphaBetaMeter meter;
   meter.views_ = static_cast<uint64_t>(numbers[0]);
   meter.least_cosine_ = numbers[1], meter.least_pl_ = numbers[2];
   meter.betas_.assign(numbers.begin() + 3, numbers.end());

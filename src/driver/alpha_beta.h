@@ -29,12 +29,12 @@ ComponentView View(std::span<const T> x, std::span<const T> x_last, std::span<co
 ///
 /// For each alpha of a list, the least beta for which it holds at all views: (alpha gap - inner) / value at most. If it
 /// holds for (alpha, beta) it does for (alpha + t, beta + t), since f_i(x^K) >= inf f_i.
-class AlphaBeta {
+class AlphaBetaMeter {
  public:
   static const std::vector<double>& Alphas();
 
   void Add(const ComponentView& view);
-  void Add(const AlphaBeta& other);
+  void Add(const AlphaBetaMeter& other);
 
   uint64_t views() const { return views_; }
   /// By alpha: the least beta, 0 where any will do.
@@ -49,7 +49,7 @@ class AlphaBeta {
 
   /// All of it as numbers, to be sent to another rank.
   std::vector<double> Numbers() const;
-  static AlphaBeta Of(std::span<const double> numbers);
+  static AlphaBetaMeter Of(std::span<const double> numbers);
 
  private:
   uint64_t views_ = 0;

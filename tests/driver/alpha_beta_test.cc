@@ -18,12 +18,12 @@ ComponentView ExampleView(double s, double shift) {
 }
 
 /// The boundary of its pairs is beta = 4 alpha / 5, where s is far away.
-TEST(AlphaBeta, OfTheExampleEndsAtFourFifths) {
-  AlphaBeta seen;
+TEST(AlphaBetaMeter, OfTheExampleEndsAtFourFifths) {
+  AlphaBetaMeter seen;
   for (double s = -60; s <= 60; s += 0.01)
     for (const double shift : {0.0, 1.0}) seen.Add(ExampleView(s, shift));
-  for (size_t a = 0; a < AlphaBeta::Alphas().size(); ++a) {
-    const double alpha = AlphaBeta::Alphas()[a];
+  for (size_t a = 0; a < AlphaBetaMeter::Alphas().size(); ++a) {
+    const double alpha = AlphaBetaMeter::Alphas()[a];
     if (alpha < 2.5) continue;
     EXPECT_LE(seen.betas()[a], 0.8 * alpha) << alpha;  // T >= 0 at (2.5, 2.0) and (3, 2.4)
     EXPECT_GT(seen.betas()[a], 0.8 * alpha - 0.1) << alpha;  // and about -0.099 at (2.5, 1.9) and (3, 2.3)
@@ -32,31 +32,31 @@ TEST(AlphaBeta, OfTheExampleEndsAtFourFifths) {
   EXPECT_LT(seen.least_cosine(), 0) << "a component's gradient points away from the minimiser of the sum between theirs";
 }
 
-TEST(AlphaBeta, OfAConvexFunctionNeedsNoBetaUpToOne) {
-  AlphaBeta seen;  // f = ||x||^2, whose last point is its minimiser: <grad f, x> = 2 f
+TEST(AlphaBetaMeter, OfAConvexFunctionNeedsNoBetaUpToOne) {
+  AlphaBetaMeter seen;  // f = ||x||^2, whose last point is its minimiser: <grad f, x> = 2 f
   for (const double x : {-3.0, 0.5, 2.0}) {
     const std::vector<double> at = {x}, last = {0}, gradient = {2 * x};
     seen.Add(View<double>(at, last, gradient, x * x, 0));
   }
-  for (size_t a = 0; a < AlphaBeta::Alphas().size(); ++a)
-    EXPECT_DOUBLE_EQ(seen.betas()[a], std::max(0.0, AlphaBeta::Alphas()[a] - 2));
+  for (size_t a = 0; a < AlphaBetaMeter::Alphas().size(); ++a)
+    EXPECT_DOUBLE_EQ(seen.betas()[a], std::max(0.0, AlphaBetaMeter::Alphas()[a] - 2));
   EXPECT_DOUBLE_EQ(seen.least_cosine(), 1);
   EXPECT_DOUBLE_EQ(seen.least_pl(), 4) << "||grad f||^2 = 4 f";
 }
 
-TEST(AlphaBeta, OfRanksIsThatOfAllTheirViews) {
-  AlphaBeta all, first, second;
+TEST(AlphaBetaMeter, OfRanksIsThatOfAllTheirViews) {
+  AlphaBetaMeter all, first, second;
   for (double s = -5; s <= 5; s += 0.37) {
     const ComponentView view = ExampleView(s, s > 0 ? 1 : 0);
     all.Add(view), (s > 1 ? first : second).Add(view);
   }
-  first.Add(AlphaBeta::Of(second.Numbers()));
+  first.Add(AlphaBetaMeter::Of(second.Numbers()));
   EXPECT_EQ(first.Numbers(), all.Numbers());
 }
 
 /// No beta helps a component that cannot be lower and still lacks something.
-TEST(AlphaBeta, WithoutAValueThereIsNoBeta) {
-  AlphaBeta seen;
+TEST(AlphaBetaMeter, WithoutAValueThereIsNoBeta) {
+  AlphaBetaMeter seen;
   seen.Add({.inner = -1, .value = 0, .gap = 0, .gradient_norm = 1, .distance = 1});
   EXPECT_TRUE(std::isinf(seen.betas()[0]));
   EXPECT_FALSE(seen.Holds());

@@ -81,15 +81,15 @@ class ConvexRounds final : public ConvexDriver {
 
   std::span<const double> agreed() const override { return agreed_; }
 
-  std::optional<AlphaBeta> alpha_beta() override {
+  std::optional<AlphaBetaMeter> alpha_beta() override {
     if (reference_.empty()) return std::nullopt;
-    AlphaBeta all;
+    AlphaBetaMeter all;
     const std::vector<double> own = seen_.Numbers();
     const uint32_t ranks = context_.collective != nullptr ? AllRanks() : 1;
     for (uint32_t rank = 0; rank < ranks; ++rank) {  // few numbers, once in a run
       std::vector<double> numbers;
       for (const double number : own) numbers.push_back(exchange_->Sum(rank == FirstRank() ? number : 0));
-      all.Add(AlphaBeta::Of(numbers));
+      all.Add(AlphaBetaMeter::Of(numbers));
     }
     return all;
   }
@@ -177,7 +177,7 @@ class ConvexRounds final : public ConvexDriver {
   std::vector<double> agreed_;
   double wall_s_ = 0;  // of all steps
   std::vector<double> reference_;  // empty where nothing is seen from it
-  AlphaBeta seen_;
+  AlphaBetaMeter seen_;
 };
 
 }  // namespace

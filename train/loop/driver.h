@@ -25,7 +25,7 @@ class Driver {
   /// After the last step: the model becomes one of all ranks. `round`: one behind the last, with the last one's lr.
   virtual void End(const Round& round) { static_cast<void>(round); }
   /// What was seen from analysis.reference, on all ranks, which call it alike; empty where it is not asked for.
-  virtual std::optional<AlphaBeta> alpha_beta() { return std::nullopt; }
+  virtual std::optional<AlphaBetaMeter> alpha_beta() { return std::nullopt; }
   /// Whether the point still is finite: a run ends where it is not.
   virtual bool is_finite() const { return true; }
 

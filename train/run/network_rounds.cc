@@ -75,15 +75,15 @@ class NetworkRounds final : public NetworkDriver {
     return totals;
   }
 
-  std::optional<AlphaBeta> alpha_beta() override {
+  std::optional<AlphaBetaMeter> alpha_beta() override {
     if (reference_.empty()) return std::nullopt;
     const std::vector<double> own = seen_.Numbers();
     std::vector<double> all(own.size() * static_cast<size_t>(context_.env.world_size));
     std::ranges::copy(own, all.begin() + static_cast<std::ptrdiff_t>(own.size()) * context_.env.rank);
     Collective& collective = *context_.world.metrics_collective;
     collective.Finish(collective.StartAllReduce(std::span<double>(all)));
-    AlphaBeta seen;
-    for (size_t at = 0; at < all.size(); at += own.size()) seen.Add(AlphaBeta::Of(std::span(all).subspan(at, own.size())));
+    AlphaBetaMeter seen;
+    for (size_t at = 0; at < all.size(); at += own.size()) seen.Add(AlphaBetaMeter::Of(std::span(all).subspan(at, own.size())));
     return seen;
   }
 
@@ -163,7 +163,7 @@ class NetworkRounds final : public NetworkDriver {
   Delayed<float> delayed_;
   ModelRounds<float> rounds_;
   std::vector<float> reference_;  // empty where nothing is seen from it
-  AlphaBeta seen_;
+  AlphaBetaMeter seen_;
 };
 
 }  // namespace
