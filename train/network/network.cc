@@ -130,10 +130,14 @@ double Network::LossAt(const std::vector<std::span<const float>>& point) {
 }
 
 std::vector<float> PointIn(const Config& config, const std::string& file) {
-  Config at_file = config;
-  at_file.model.init = file;
+  const auto model = BuildModel(config);
+  try {
+    LoadStateDict(*model, file);
+  } catch (const Error& error) {
+    throw ErrorAt(config, "analysis.reference", error.what());
+  }
   std::vector<float> point;
-  for (const at::Tensor& parameter : BuildModel(at_file)->parameters()) {
+  for (const at::Tensor& parameter : model->parameters()) {
     const std::span<float> x = Elements(parameter);
     point.insert(point.end(), x.begin(), x.end());
   }

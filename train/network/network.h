@@ -80,7 +80,7 @@ class Network : public Objective<float> {
 };
 
 /// The parameters of a model.pt of this configuration's model, one behind another, each in the layout that a Network's
-/// has. Throws Error where it is of another model.
+/// has. Throws ConfigError (analysis.reference) where there is none, or it is of another model.
 std::vector<float> PointIn(const Config& config, const std::string& file);
 
 }  // namespace gradwire::train
