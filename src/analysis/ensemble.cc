@@ -26,7 +26,7 @@ Ensemble::Ensemble(const Process& process, std::vector<double> curvature, const 
     throw ConfigError("paths", fmt::format("found {}, expected {} or more: standard errors are those of {} groups",
                                            options.paths, 2 * kBlocks, kBlocks));
   for (const size_t step : options.recorded) times_.push_back(static_cast<double>(step) * process.step_time());
-  ThreadPool pool;
+  ThreadPool& pool = ThreadPool::OfProcess();
   pool.Grow(options.threads);
   Lane own;
   pool.Share(kBlocks, options.threads, own, [&](size_t block, Lane& lane) { Run(process, options, block, lane); });

@@ -65,6 +65,23 @@ TEST(SdeModels, SgdAndDcsgdHaveTheExactMomentsOfTheirChainsAtAnyTime) {
   }
 }
 
+/// Of methods without memory: a step from any point has the mean eta b and the variance eta a^2.
+TEST(SdeModels, AStepOfTheMethodHasTheDriftAndTheDiffusionOfTheSde) {
+  const MethodSettings base{.curvature = {1, 1}, .start = 1.5, .eta = 0.5, .sigma = 1.2};
+  MethodSettings sparse = base, heavy = base;
+  sparse.workers = 3, sparse.compressor = "randk:1";
+  heavy.workers = 2, heavy.noise = {1};
+  for (const auto& [name, settings] :
+       {std::pair("sgd", base), std::pair("dcsgd", sparse), std::pair("signsgd", base), std::pair("dsignsgd", heavy)}) {
+    const SdeModel& model = FindSdeModel(name);
+    std::vector<double> x(2, settings.start), b(2), a(2);
+    model.sde(settings).coefficients(0, x, b, a);
+    SCOPED_TRACE(name);
+    ExpectNear(*model.discrete(settings), settings, 1, Quantity::kMean, settings.start + settings.eta * b[0], 8000);
+    ExpectNear(*model.discrete(settings), settings, 1, Quantity::kVariance, settings.eta * a[0] * a[0], 8000);
+  }
+}
+
 /// Euler and Maruyama's chain of a finer step comes to the SDE's closed forms.
 TEST(SdeModels, ClosedFormsAreThoseOfTheSde) {
   const MethodSettings settings{

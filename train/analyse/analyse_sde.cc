@@ -55,7 +55,7 @@ int AnalyseSde(const AnalyseSdeOptions& options, std::ostream& out) {
     out << ChecksText(outcomes);
   } else {
     const SdeRun run = RunOf(options);
-    SdeResult result = RunSde(run);  // not within the braces: if it throws there, GCC 12 frees what stands before it twice
+    SdeResult result = RunSde(run);  // not within the braces: where it throws there, GCC 12 frees the settings twice
     outcomes.push_back({{run.method, run, {}}, std::move(result), {}});
     out << RunText(run, outcomes[0].result);
   }
