@@ -59,7 +59,7 @@ const std::vector<Scope>& Scopes() {
   static const std::vector<Scope> scopes = {
       {{"objective.data", "objective.zero_based", "objective.lambda", "objective.nonconvex", "objective.estimator",
         "objective.sampling", "objective.batch", "objective.anchor_period", "objective.refresh_batch", "objective.coin",
-        "objective.prox", "objective.prox_lambda"},
+        "objective.prox", "objective.prox_lambda", "log.average"},
        UnlessConvex},
       {{"objective.ema"}, UnlessConvex, {"1"}},
       {{"objective.star_shift"}, UnlessConvex, {"false"}},
@@ -86,6 +86,8 @@ const std::vector<Scope>& Scopes() {
        [](const Config& c) { return c.data.dataset == "synthetic" ? Because(c, "data.dataset") : std::string(); }},
       {{"lr_scheduler.gamma"},
        [](const Config& c) { return c.lr_scheduler.name == "multistep" ? "" : Because(c, "lr_scheduler.name"); }},
+      {{"log.average"},
+       [](const Config& c) { return c.lr_scheduler.name == "inverse" ? "" : Because(c, "lr_scheduler.name"); }},
       {{"train.slow_factor"},
        [](const Config& c) { return c.train.slow_rank < 0 ? Because(c, "train.slow_rank") : std::string(); }},
       {{"local."}, [](const Config& c) { return UnlessReads(c, "local."); }},

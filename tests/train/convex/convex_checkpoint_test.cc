@@ -79,6 +79,10 @@ std::vector<Case> Cases() {
   for (const char* estimator : {"sgd", "star", "svrg", "lsvrg"})
     cases.push_back({estimator, {std::string("objective.estimator=") + estimator, "comm.method=diana"}});
   cases.push_back({"falling_steps", {"lr_scheduler.name=inverse", "lr_scheduler.shift=30", "comm.method=ef"}});
+  for (const char* mode : {"sync", "local", "async"})
+    cases.push_back({std::string("average_") + mode,
+                     {"log.average=weighted", "lr_scheduler.name=inverse", "lr_scheduler.shift=30", "comm.method=ef",
+                      std::string("train.mode=") + mode}});
   cases.push_back({"reshuffle", {"objective.sampling=reshuffle", "objective.estimator=sgd", "comm.method=none"}});
   cases.push_back({"online", {"comm.method=vr_marina", "objective.refresh_batch=3", "comm.p=0.2"}});
   cases.push_back({"prox", {"comm.method=dore", "objective.prox=l1", "objective.prox_lambda=0.01"}});
