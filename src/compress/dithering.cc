@@ -18,7 +18,8 @@ using How = kernels::Dithering;
 /// the paper's are about the mean, so that a constant block is not all cut off.
 ///
 /// Norms of blocks of B elements, `block=B`, are what DIANA's and DORE's papers quantise by (Liu et al. 2020, arXiv
-/// 1910.07561: B = 256).
+/// 1910.07561: B = 256). Vectors by hand are for 1,024 alone. With AVX-512 a piece of 65,536 floats takes, B = 256 and
+/// 1,024: qsgd:7 127 and 37 us to encode, 26 and 8 to decode; terngrad 67 and 39, 21 and 36.
 ///
 /// omega, of the d <= B elements that share a norm: of several such blocks it is that of the longest. With r =
 /// ||x||_p, y_j = s |x_j| / r and f_j = frac(y_j) the error is exactly (r/s)^2 sum f_j (1 - f_j). (a) f (1 - f) <= y (1

@@ -108,6 +108,7 @@ struct TrainConfig {
 struct LogConfig {
   int64_t every_steps = 50;
   int64_t eval_every = 1;  // epochs
+  std::string average = "none";
 };
 
 struct AnalysisConfig {

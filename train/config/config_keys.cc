@@ -348,6 +348,9 @@ std::vector<Key> LogKeys() {
   return {
       Row("log.every_steps", &Config::log, &L::every_steps, AtLeast(1), "steps between two records in metrics.jsonl"),
       Row("log.eval_every", &Config::log, &L::eval_every, AtLeast(1), "epochs between two evaluations on the test set"),
+      Row("log.average", &Config::log, &L::average, OneOf{{"none", "weighted"}},
+          "weighted: records have f_avg, f at the mean of the points before each step, x_t with weight (shift + t)^2, "
+          "shift that of lr_scheduler.name: inverse"),
   };
 }
 

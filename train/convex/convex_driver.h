@@ -35,7 +35,7 @@ struct ConvexContext {
   Collective* collective = nullptr;  ///< of the ranks; null: all workers are this process's
 };
 
-/// The driver that train.mode asks for.
+/// The driver that train.mode asks for, with the average that log.average asks for.
 std::unique_ptr<ConvexDriver> MakeConvexDriver(const ConvexContext& context);
 
 /// Rounds of gradients, also delayed ones, and of models. A rank is a worker: this one, or all.

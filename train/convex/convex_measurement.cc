@@ -64,6 +64,8 @@ ConvexState ConvexMeasurement::Measure(const RunPosition& at) {
   state.f = problem.Value(x) + context_.setup.prox.Value(x);
   state.grad_norm = GradientNorm(x);
   if (problem.minimiser) state.f_gap = state.f - problem.minimiser->value, state.dist = problem.Distance(x);
+  if (!state.average.empty()) state.f_avg = problem.Value(state.average) + context_.setup.prox.Value(state.average);
+  if (state.f_avg && problem.minimiser) state.f_avg_gap = *state.f_avg - problem.minimiser->value;
   return state;
 }
 

@@ -3,6 +3,7 @@
 
 #include "gradwire/method.h"
 #include "train/config/modes.h"
+#include "train/convex/averaged.h"
 #include "train/convex/convex_driver.h"
 #include "train/convex/convex_measurement.h"
 #include "train/loop/run_loop.h"
@@ -14,6 +15,15 @@ void Introduce(const Config& config, const ConvexDriver& driver, Report& report)
   if (!report.is_heard()) return;
   for (const std::string& line : driver.Introduction()) report.Log(line);
   if (config.comm.noise > 0) report.Log(std::string(kNoiseNotice));
+}
+
+std::unique_ptr<ConvexDriver> MakeSteps(const ConvexContext& context) {
+  switch (ModeOf(context.config).driver) {
+    case DriverKind::kRounds: return MakeConvexRounds(context);
+    case DriverKind::kServer: return MakeConvexServer(context);
+    case DriverKind::kNone: break;
+  }
+  throw ErrorAt(context.config, "train.mode", "has no driver for convex problems");
 }
 
 /// A run of these ranks' workers, with a collective where others are elsewhere.
@@ -35,12 +45,9 @@ int Run(const Config& config, const ConvexSetup& setup, Collective* collective, 
 }  // namespace
 
 std::unique_ptr<ConvexDriver> MakeConvexDriver(const ConvexContext& context) {
-  switch (ModeOf(context.config).driver) {
-    case DriverKind::kRounds: return MakeConvexRounds(context);
-    case DriverKind::kServer: return MakeConvexServer(context);
-    case DriverKind::kNone: break;
-  }
-  throw ErrorAt(context.config, "train.mode", "has no driver for convex problems");
+  std::unique_ptr<ConvexDriver> driver = MakeSteps(context);
+  const Config& config = context.config;
+  return config.log.average == "none" ? std::move(driver) : AverageOf(std::move(driver), config.lr_scheduler.shift);
 }
 
 std::unique_ptr<StopSignal> StopOf(const Config& config) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "driver/async.h"
 #include "train/config/config.h"
@@ -19,10 +20,13 @@ struct ConvexState {
   std::optional<double> f_gap;  ///< f(x) + R(x) less its minimum; empty where that is not known
   std::optional<double> dist;   ///< ||x - x*||
   double grad_norm = 0;         ///< ||grad f(x)||; with a prox, ||x - prox(x - lr grad f(x))|| / lr, lr 0 taken as 1/L
-  uint64_t bits_up = 0;         ///< that rank 0 handed to the transport, frames included
-  double bits_down = 0;         ///< that a rank received, mean over the ranks: all that was sent, over their number
-  uint64_t bits_payload = 0;    ///< of bits_up, without frames: what papers count
-  double passes = 0;            ///< rank 0's, over its own samples
+  std::vector<double> average;  ///< the mean of the points so far that log.average asks for; empty without
+  std::optional<double> f_avg;  ///< f + R at it
+  std::optional<double> f_avg_gap;  ///< less its minimum
+  uint64_t bits_up = 0;             ///< that rank 0 handed to the transport, frames included
+  double bits_down = 0;             ///< that a rank received, mean over the ranks: all that was sent, over their number
+  uint64_t bits_payload = 0;        ///< of bits_up, without frames: what papers count
+  double passes = 0;                ///< rank 0's, over its own samples
   // Of asynchronous runs, where a step is an applied gradient:
   std::optional<double> clock;      ///< the simulated one
   std::optional<AsyncStats> stats;  ///< staleness so far

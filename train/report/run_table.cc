@@ -133,9 +133,13 @@ const std::vector<Axis>& XAxes() {
 
 const std::vector<Axis>& YAxes() {
   static const std::vector<Axis> axes = {
-      {"f_gap", "f(x) - f*", {"f_gap"}},   {"grad_norm", "||grad f(x)||", {"grad_norm"}},
-      {"loss", "training loss", {"loss"}}, {"test_acc", "test accuracy", {"test_acc"}, true},
-      {"dist", "||x - x*||", {"dist"}},    {"f", "f(x)", {"f"}},
+      {"f_gap", "f(x) - f*", {"f_gap"}},
+      {"grad_norm", "||grad f(x)||", {"grad_norm"}},
+      {"loss", "training loss", {"loss"}},
+      {"test_acc", "test accuracy", {"test_acc"}, true},
+      {"dist", "||x - x*||", {"dist"}},
+      {"f", "f(x)", {"f"}},
+      {"f_avg_gap", "f(average) - f*", {"f_avg_gap"}},
   };
   return axes;
 }

@@ -92,6 +92,10 @@ std::vector<Case> Cases() {
                      {std::string("objective.sampling=") + sampling, "objective.probabilities=[0.3, 0.8]",
                       "objective.estimator=saga", "comm.method=dcgd"}});
   cases.push_back({"falling_steps", {"lr_scheduler.name=inverse", "lr_scheduler.shift=30", "comm.method=ef"}});
+  for (const char* mode : {"sync", "local", "async"})
+    cases.push_back({std::string("average_") + mode,
+                     {"log.average=weighted", "lr_scheduler.name=inverse", "lr_scheduler.shift=30", "comm.method=ef",
+                      std::string("train.mode=") + mode}});
   cases.push_back({"reshuffle", {"objective.sampling=reshuffle", "objective.estimator=sgd", "comm.method=none"}});
   cases.push_back({"online", {"comm.method=vr_marina", "objective.refresh_batch=3", "comm.p=0.2"}});
   cases.push_back({"prox", {"comm.method=dore", "objective.prox=l1", "objective.prox_lambda=0.01"}});
