@@ -64,7 +64,7 @@ struct DataConfig {
 
 struct ModelConfig {
   std::string name = "resnet18";
-  int64_t num_classes = 10;
+  std::optional<int64_t> num_classes;  // LoadConfig fills in the data set's
   std::string init;
 };
 
@@ -105,6 +105,7 @@ struct TrainConfig {
 struct LogConfig {
   int64_t every_steps = 50;
   int64_t eval_every = 1;  // epochs
+  std::string bits_paper = "paper";
 };
 
 struct CheckpointConfig {

@@ -21,7 +21,7 @@ struct MayDiffer {
   std::string_view reason;
 };
 
-constexpr std::array<MayDiffer, 13> kMayDiffer = {{
+constexpr std::array<MayDiffer, 14> kMayDiffer = {{
     {"run.output_dir", true, "where a rank writes"},
     {"run.nproc", true, "how many ranks the launcher starts: WORLD_SIZE is what counts"},
     {"run.launch", true, "how they are started"},
@@ -34,7 +34,8 @@ constexpr std::array<MayDiffer, 13> kMayDiffer = {{
     {"train.epochs", false, "how long the run is: it may get longer"},
     {"train.steps", false, "how long the run is"},
     {"checkpoint.", false, "when to save; all ranks save together"},
-    {"log.", false, "when to evaluate and to write; all ranks do it together"},
+    {"log.every_steps", false, "when to write; all ranks do it together"},
+    {"log.eval_every", false, "when to evaluate; all ranks do it together"},
 }};
 
 bool IsPart(std::string_view key, bool among_ranks) {
