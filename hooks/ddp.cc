@@ -138,7 +138,8 @@ DdpBase::DdpBase(std::shared_ptr<torch::nn::Module> module, c10::intrusive_ptr<c
     p.collective = std::move(collective);
     if (PaysIsAsked(options.comm))
       p.answer = AskWhen(*p.collective, options.comm, {DescribeParameters(dense, nullptr)});
-    const ExchangeParts parts = MakeParts(After(options.comm, p.answer), options.seed);
+    ExchangeParts parts = MakeParts(After(options.comm, p.answer), options.seed);
+    parts.count_as = options.count_as;
     p.exchange = std::make_unique<Exchange<float>>(*p.collective, DescribeParameters(dense, nullptr), parts);
     p.thread = std::make_unique<ExchangeThread<float>>(*p.exchange);
     p.route = std::make_shared<GradientRoute<float>>(dense, *p.thread, parts.steps_inside());

@@ -63,7 +63,7 @@ MAIN = "train/main.cc"  # joins both halves of the program; includes no fmt eith
 # The layer of each header in include/gradwire/: what a door includes.
 PUBLIC = {
     "base": ["element_order", "error", "into", "parameter", "piece", "prox", "purpose", "round", "scratch", "site"],
-    "compress": ["compressor"],
+    "compress": ["bit_rule", "compressor"],
     "link": ["link", "state_store"],
     "collective": ["collective"],
     "message": ["bucket", "exchange_parts", "participation"],

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gradwire/bit_rule.h"
 #include "gradwire/into.h"
 #include "gradwire/scratch.h"
 #include "gradwire/site.h"
@@ -75,6 +76,10 @@ class Compressor {
   /// Size in bytes of the payload for this piece: exact, so that every rank allocates and posts its receive by it; an
   /// upper bound where variable().
   virtual size_t Bytes(const Piece& piece, Dtype dtype) const = 0;
+  /// The bits that a paper would count for this payload, which Encode made of that piece; those that it has, where the
+  /// operator is in none.
+  virtual uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,
+                             std::span<const std::byte> payload) const;
 
   /// u = scale * v + residual_in; writes C(u) to `out` and u - C(u) to `residual_out`. Says how many bytes the payload
   /// has. `v`, `residual_in`, `residual_out`: site.piece.numel elements each, or empty (v, residual_in: zero;

@@ -26,6 +26,7 @@ struct DdpOptions {
   bool floor = false;
   /// What methods get beside one gradient a batch, of drivers that exchange by themselves (Route).
   Abilities given = {};
+  const BitRule* count_as = nullptr;  ///< ExchangeParts::count_as
 };
 
 /// What a DistributedDataParallel does for any module; use the template below.

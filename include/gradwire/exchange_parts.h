@@ -46,6 +46,8 @@ struct ExchangeParts {
   /// A non-finite element on any rank, in any bucket, leaves all memory of all ranks as it was before the step. Costs a
   /// copy of the memory a step. Without it only the element's own piece keeps its memory.
   bool poison_undoes_step = false;
+  /// How ExchangeStats::paper_bits are counted; null: not at all. Ranks may differ in it.
+  const BitRule* count_as = nullptr;
 
   /// Whether what is delivered depends on the step sizes of the round.
   bool steps_inside() const { return link.step_inside || down.step_inside || prox; }
@@ -61,13 +63,16 @@ struct ExchangeStats {
   uint64_t frame_bytes = 0;    ///< frames handed to the transport
   uint64_t payload_bytes = 0;  ///< payloads, and the transfers of all-reduces, handed to the transport
   double encode_s = 0, wire_s = 0, decode_s = 0;
+  /// What a paper counts of this rank's messages on the way up (ExchangeParts::count_as): each once, whoever gets it,
+  /// as a worker's to its server.
+  uint64_t paper_bits = 0;
 
   uint64_t bytes_sent() const { return frame_bytes + payload_bytes; }
   ExchangeStats& operator+=(const ExchangeStats& other);
   /// For checkpoints; `archive` as those of cereal. So are all functions of this name.
   template <typename Archive>
   void serialize(Archive& archive) {
-    archive(frame_bytes, payload_bytes, encode_s, wire_s, decode_s);
+    archive(frame_bytes, payload_bytes, encode_s, wire_s, decode_s, paper_bits);
   }
 };
 

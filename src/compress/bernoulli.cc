@@ -21,6 +21,10 @@ class Bernoulli final : public Operator<Bernoulli> {
   std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
   bool variable() const override { return true; }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype,
+                     std::span<const std::byte> payload) const override {
+    return (piece.numel ? 1 : 0) + (payload.empty() ? 0 : rule.Numbers(piece.numel));  // whether they come, and they
+  }
 
   template <typename T>
   size_t Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {

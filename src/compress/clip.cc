@@ -29,6 +29,9 @@ class Clip final : public Operator<Clip> {
     return each_piece_ ? nullptr : std::make_shared<Clip>(tau_, false, norm);
   }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype, std::span<const std::byte>) const override {
+    return rule.Numbers(piece.numel);
+  }
 
   template <typename T>
   void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {

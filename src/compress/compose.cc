@@ -49,6 +49,10 @@ class Composed final : public Combination<Composed>, public Scalable {
   Scope scope() const override { return std::max(a_->scope(), b_->scope()); }
   bool variable() const override { return a_->variable(); }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return a_->Bytes(piece, dtype); }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,
+                     std::span<const std::byte> payload) const override {
+    return a_->PaperBits(rule, piece, dtype, payload);
+  }
 
   template <typename T>
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -27,6 +28,12 @@ class Dither : public Operator<Derived> {
 
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
     return how_.norms(piece.numel) * SizeOf(dtype) + kernels::CodeSpace(2 * how_.count + 1).bytes(piece.numel);
+  }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,
+                     std::span<const std::byte> payload) const override {
+    const size_t n = piece.numel, norms = kernels::BlocksOf(n);
+    const uint64_t nonzero = rule.counts_zeros ? n : NonZero(n, payload.subspan(norms * SizeOf(dtype)));
+    return rule.Numbers(norms) + rule.Levels(n, nonzero, how_.count);
   }
 
   template <typename T>
@@ -59,6 +66,17 @@ class Dither : public Operator<Derived> {
     if (!(norm >= 0 && norm <= std::numeric_limits<T>::max()))
       throw PayloadError("payload whose norm of block " + std::to_string(block) + " is " + std::to_string(norm) +
                          ", expected finite and not negative");
+  }
+
+  /// Codes that do not stand for 0.
+  uint64_t NonZero(size_t n, std::span<const std::byte> codes) const {
+    uint64_t nonzero = 0;
+    kernels::ForBlocks(n, [&](size_t first, size_t count) {
+      std::array<uint16_t, kernels::kBlock> block;
+      kernels::CodeSpace(2 * how_.count + 1).Unpack(n, first, codes.data(), std::span(block).first(count));
+      for (size_t i = 0; i < count; ++i) nonzero += block[i] != how_.count;
+    });
+    return nonzero;
   }
 
   const kernels::Dithering how_;

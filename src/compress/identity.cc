@@ -17,6 +17,9 @@ class Identity final : public Operator<Identity> {
   std::optional<double> omega(const Piece&) const override { return 0; }
   std::optional<double> delta(const Piece&) const override { return 1; }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return piece.numel * SizeOf(dtype); }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype, std::span<const std::byte>) const override {
+    return rule.Numbers(piece.numel);
+  }
 
   /// The payload is where u is made.
   template <typename T>

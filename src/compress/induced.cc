@@ -43,6 +43,11 @@ class Successive final : public Combination<Successive> {
   Scope scope() const override { return std::max(a_->scope(), b_->scope()); }
   bool variable() const override { return b_->variable(); }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return Begin(piece, dtype) + b_->Bytes(piece, dtype); }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,
+                     std::span<const std::byte> payload) const override {
+    return a_->PaperBits(rule, piece, dtype, payload.first(a_->Bytes(piece, dtype))) +
+           b_->PaperBits(rule, piece, dtype, payload.subspan(Begin(piece, dtype)));
+  }
 
   template <typename T>
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {

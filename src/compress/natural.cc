@@ -27,6 +27,9 @@ class Natural final : public Operator<Natural> {
     return dtype == Dtype::kF32 ? kernels::scalar::NaturalSpace<float>().bytes(piece.numel)
                                 : kernels::scalar::NaturalSpace<double>().bytes(piece.numel);
   }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype, std::span<const std::byte>) const override {
+    return rule.Exponents(piece.numel);
+  }
 
   template <typename T>
   EncodeResult EncodeSource(const Site& site, Lane&, const kernels::Source<T>& source, std::span<std::byte> out) const {

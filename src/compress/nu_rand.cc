@@ -30,6 +30,9 @@ class NuRand1 final : public SparseOperator<NuRand1> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
     return SparseBytes(piece.numel ? 1 : 0, piece.numel, dtype);
   }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype, std::span<const std::byte>) const override {
+    return piece.numel ? rule.Numbers(1) + 1 + rule.Positions(1, piece.numel) : 0;  // the norm and a sign
+  }
 
   template <typename T>
   void Compress(const Site& site, Lane&, std::span<T> u, std::span<std::byte> out) const {
@@ -96,6 +99,11 @@ class NuRandK final : public SparseOperator<NuRandK> {
   std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
   bool variable() const override { return true; }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return CountedMostBytes(piece.numel, dtype); }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype,
+                     std::span<const std::byte> payload) const override {
+    const size_t k = CountIn(payload);
+    return rule.Numbers(k) + rule.Positions(k, piece.numel);
+  }
 
   template <typename T>
   size_t Compress(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {

@@ -52,6 +52,9 @@ class RandK final : public SparseOperator<RandK> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
     return options_.sent ? SparseBytes(K(piece), piece.numel, dtype) : K(piece) * SizeOf(dtype);
   }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype, std::span<const std::byte>) const override {
+    return rule.Numbers(K(piece)) + (options_.sent ? rule.Positions(K(piece), piece.numel) : 0);
+  }
 
   template <typename T>
   EncodeResult EncodeSource(const Site& site, Lane& lane, kernels::Source<T> source, std::span<std::byte> out) const {

@@ -37,6 +37,9 @@ class Sign final : public Operator<Sign> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
     return Scales(piece.numel) * SizeOf(dtype) + (piece.numel + 7) / 8;
   }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype, std::span<const std::byte>) const override {
+    return rule.Numbers(Scales(piece.numel)) + piece.numel;
+  }
 
   template <typename T>
   EncodeResult EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source,
@@ -87,6 +90,9 @@ class PlainSign final : public Operator<PlainSign> {
   std::optional<double> omega(const Piece&) const override { return std::nullopt; }
   std::optional<double> delta(const Piece&) const override { return std::nullopt; }
   size_t Bytes(const Piece& piece, Dtype) const override { return piece.numel ? 1 + (piece.numel + 7) / 8 : 0; }
+  uint64_t PaperBits(const BitRule&, const Piece& piece, Dtype, std::span<const std::byte>) const override {
+    return piece.numel;
+  }
 
   template <typename T>
   void Compress(const Site&, Lane&, std::span<T> u, std::span<std::byte> out) const {

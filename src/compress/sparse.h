@@ -49,6 +49,9 @@ inline size_t CountedBytes(size_t k, size_t numel, Dtype dtype) {
   return sizeof(uint32_t) + SparseBytes(k, numel, dtype);
 }
 
+/// k of such a payload of this process.
+inline size_t CountIn(std::span<const std::byte> payload) { return LoadAt<uint32_t>(payload, 0); }
+
 /// Returns the bytes.
 template <typename T>
 size_t WriteCounted(std::span<const T> values, std::span<const uint32_t> positions, size_t numel,

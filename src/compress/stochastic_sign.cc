@@ -33,6 +33,9 @@ class StochasticSign final : public Operator<StochasticSign> {
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
     return kernels::BlocksOf(piece.numel) * (norm_ ? SizeOf(dtype) : 1) + (piece.numel + 7) / 8;
   }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype, std::span<const std::byte>) const override {
+    return (norm_ ? rule.Numbers(kernels::BlocksOf(piece.numel)) : 0) + piece.numel;
+  }
 
   template <typename T>
   EncodeResult EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source,

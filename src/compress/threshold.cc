@@ -31,6 +31,11 @@ class Threshold final : public SparseOperator<Threshold> {
   }
   bool variable() const override { return true; }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return CountedMostBytes(piece.numel, dtype); }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype,
+                     std::span<const std::byte> payload) const override {
+    const size_t k = CountIn(payload);
+    return rule.Numbers(k) + rule.Positions(k, piece.numel) + rule.Count(piece.numel);
+  }
 
   template <typename T>
   EncodeResult EncodeSource(const Site&, Lane& lane, kernels::Source<T> source, std::span<std::byte> out) const {

@@ -21,6 +21,9 @@ class TopK final : public SparseOperator<TopK> {
     return piece.numel ? static_cast<double>(K(piece)) / static_cast<double>(piece.numel) : 1;
   }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return SparseBytes(K(piece), piece.numel, dtype); }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype, std::span<const std::byte>) const override {
+    return rule.Numbers(K(piece)) + rule.Positions(K(piece), piece.numel);
+  }
 
   template <typename T>
   EncodeResult EncodeSource(const Site& site, Lane& lane, const kernels::Source<T>& source,

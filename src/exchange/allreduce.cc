@@ -11,6 +11,12 @@
 namespace gradwire {
 namespace {
 
+/// What a paper counts of a bucket that travels as it is.
+template <typename T>
+uint64_t DenseBits(const Channel<T>& channel, size_t numel) {
+  return channel.parts.count_as != nullptr ? channel.parts.count_as->Numbers(numel) : 0;
+}
+
 /// The whole bucket, dense, summed on the way. Multiplies by 1/n first, as DDP does without a hook: dividing, or
 /// scaling afterwards, differs in the last bit.
 template <typename T>
@@ -26,6 +32,7 @@ class DenseAllReduce final : public BucketExchange<T> {
     const Timer timer(job_.stats.wire_s);
     const Ticket ticket = job_.core.collective.StartAllReduce(job_.bucket.values);
     job_.stats.payload_bytes += ticket.bytes_sent;
+    job_.stats.paper_bits += DenseBits(job_.channel, job_.bucket.values.size());
     return ticket.id;
   }
 
@@ -41,6 +48,14 @@ class DenseAllReduce final : public BucketExchange<T> {
 template <typename T>
 const Compressor& CompressorOf(const Channel<T>& channel, const PlannedPiece& planned) {
   return planned.dense ? Identity() : *channel.parts.compressor;
+}
+
+/// What a paper counts of one piece's payload.
+template <typename T>
+uint64_t LinearBits(const Channel<T>& channel, const PlannedPiece& planned, std::span<const T> payload) {
+  const BitRule* rule = channel.parts.count_as;
+  if (rule == nullptr) return 0;
+  return CompressorOf(channel, planned).PaperBits(*rule, planned.piece, kDtypeOf<T>, std::as_bytes(payload));
 }
 
 /// `v`: the piece, or nothing for zeros.
@@ -88,6 +103,8 @@ class LinearAllReduce final : public BucketExchange<T> {
       sums_.back() = finite ? T{0} : std::numeric_limits<T>::quiet_NaN();
     }
     const Timer timer(job_.stats.wire_s);
+    for (size_t i = 0; i < pieces().size(); ++i)
+      job_.stats.paper_bits += LinearBits<T>(job_.channel, pieces()[i], SumOf(i));
     const Ticket ticket = job_.core.collective.StartAllReduce(sums_);
     job_.stats.payload_bytes += ticket.bytes_sent;
     return ticket.id;
@@ -136,7 +153,10 @@ template <typename T>
 void DenseAllReduceHere(const JointJob<T>& job) {
   const T scale = static_cast<T>(1.0 / static_cast<double>(job.ranks()));
   job.ForRanks([&](size_t rank, Lane&) { kernels::Scale(scale, job.buckets[rank].values); });
-  for (size_t rank = 0; rank < job.ranks(); ++rank) AddHere<T>(job, rank, job.buckets[rank].values, job.mean);
+  for (size_t rank = 0; rank < job.ranks(); ++rank) {
+    AddHere<T>(job, rank, job.buckets[rank].values, job.mean);
+    job.stats[rank].paper_bits += DenseBits(job.channel.receivers, job.mean.size());
+  }
   OwnerStep(job.channel.receivers.parts.prox, job.round, job.Result());
 }
 
@@ -166,7 +186,12 @@ void AllReduceHere(const JointJob<T>& job) {
     sent[rank].back() = finite ? T{0} : std::numeric_limits<T>::quiet_NaN();
   });
   std::vector<T> sums(end + 1);
-  for (size_t rank = 0; rank < job.ranks(); ++rank) AddHere<T>(job, rank, sent[rank], sums);
+  for (size_t rank = 0; rank < job.ranks(); ++rank) {
+    AddHere<T>(job, rank, sent[rank], sums);
+    for_pieces([&](const PlannedPiece& planned, size_t at, size_t count) {
+      job.stats[rank].paper_bits += LinearBits<T>(receivers, planned, std::span(sent[rank]).subspan(at, count));
+    });
+  }
   for_pieces([&](const PlannedPiece& planned, size_t at, size_t count) {
     DecodeLinear<T>(receivers, job.round, planned, job.lane, std::span(sums).subspan(at, count),
                     job.mean.subspan(planned.values, planned.piece.numel));

@@ -210,6 +210,7 @@ ExchangeStats& ExchangeStats::operator+=(const ExchangeStats& other) {
   encode_s += other.encode_s;
   wire_s += other.wire_s;
   decode_s += other.decode_s;
+  paper_bits += other.paper_bits;
   return *this;
 }
 

@@ -92,7 +92,10 @@ void AllGatherHere(const JointJob<T>& job) {
   const bool dense = receivers.IsDense(job.round);
   const auto plan = job.Plan(dense);
   const JointMessages<T> messages(job, plan->up[0], dense);
-  for (size_t rank = 0; rank < job.ranks(); ++rank) job.Count(rank, plan->up[0], messages.bytes(rank), job.ranks() - 1);
+  for (size_t rank = 0; rank < job.ranks(); ++rank) {
+    job.Count(rank, plan->up[0], messages.bytes(rank), job.ranks() - 1);
+    job.stats[rank].paper_bits += messages.paper_bits(rank);
+  }
   Unpack<T>(receivers.Up(dense, job.lane), plan->up[0], job.index(), job.round, messages.ReadAll(), job.mean);
   if (messages.is_any_poisoned())
     Poison(job.mean);
@@ -116,8 +119,10 @@ void ShardedHere(const JointJob<T>& job) {
   }
   for (size_t rank = 0; rank < ranks; ++rank) {
     const bool serves = std::ranges::binary_search(owners, rank);
-    for (size_t i = 0; i < owners.size(); ++i)
+    for (size_t i = 0; i < owners.size(); ++i) {
       if (owners[i] != rank) job.Count(rank, plan->up[owners[i]], up[i].bytes(rank), 1);
+      job.stats[rank].paper_bits += up[i].paper_bits(rank);
+    }
     // Messages without pieces are sent all the same.
     job.Count(rank, plan->up[rank], sizeof(Frame), ranks - owners.size() - (serves ? 0 : 1));
     if (!serves) job.Count(rank, plan->down[rank], sizeof(Frame), ranks - 1);

@@ -65,6 +65,7 @@ class JointMessages {
   JointMessages(const JointMessages&) = delete;
 
   size_t bytes(size_t rank) const { return packed_[rank].bytes; }
+  uint64_t paper_bits(size_t rank) const { return packed_[rank].paper_bits; }
   bool is_any_poisoned() const;
   /// By rank.
   std::vector<From> ReadAll() const;

@@ -42,6 +42,7 @@ void MessageExchange::Post(const MessagePlan& plan, int peer, Buffer message, co
   if (message.device != Device::kHost) throw Error("messages travel from the host's memory only");
   out_.push_back({&plan, peer, std::move(message), packed.bytes, packed.rates});
   poisoned |= packed.poisoned;
+  stats_.paper_bits += packed.paper_bits;
 }
 
 void MessageExchange::Expect(int sender, const MessagePlan& plan, uint32_t rates) {

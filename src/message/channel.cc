@@ -145,7 +145,8 @@ MessageContext<T> Channel<T>::Up(bool dense, Lane& lane, Purpose purpose) const 
           .dense = dense,
           .participation = dense || parts.participation.is_all() ? nullptr : &parts.participation,
           .votes = parts.votes,
-          .zeros_keep_memory = parts.zeros_keep_memory};
+          .zeros_keep_memory = parts.zeros_keep_memory,
+          .count_as = parts.count_as};
 }
 
 template <typename T>

@@ -88,6 +88,7 @@ std::vector<std::byte> LinkEnd<T>::Pack(uint64_t number, double lr, std::span<co
   Seal(parts_->FrameOf(number, message_plan), message);
   parts_->stats.frame_bytes += sizeof(Frame);
   parts_->stats.payload_bytes += message.size() - sizeof(Frame);
+  parts_->stats.paper_bits += packed.paper_bits;
   return message;
 }
 

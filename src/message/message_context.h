@@ -32,6 +32,7 @@ struct MessageContext {
   std::span<const double> shares = {};           ///< what it gives in this round, where that is known; else drawn
   bool votes = false;                            ///< ExchangeParts::votes
   bool zeros_keep_memory = false;                ///< ExchangeParts::zeros_keep_memory
+  const BitRule* count_as = nullptr;             ///< ExchangeParts::count_as
 
   /// How much each rank's message counts in a round (Participation::Weights), in the lane's scratch; empty: all alike.
   std::span<const double> SharesOf(const Round& round) const {

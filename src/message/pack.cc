@@ -41,6 +41,7 @@ class Packer {
     Packed packed{plan_.variable ? Tighten(message) : Pad(message)};
     for (const Done& done : done_) {
       packed.poisoned |= done.poisoned;
+      packed.paper_bits += done.paper_bits;
       if (done.has_sent) packed.rates = RatesOf(context_, plan_, round_);
     }
     return packed;
@@ -51,6 +52,7 @@ class Packer {
   struct Done {
     LinkMemory<T> memory = {};  // none where it travels dense
     size_t bytes = 0, shift_bytes = 0;
+    uint64_t paper_bits = 0;
     bool poisoned = false, has_sent = false;
   };
   /// A piece under work, by whoever has this lane.
@@ -112,19 +114,26 @@ class Packer {
 
   void SendPiece(const Job& job, std::span<const T> v) const {
     job.done.has_sent = true;
-    Note(job, job.done.bytes,
-         Send<T>(context_.link, context_.compressor, job.site, job.lane, job.done.memory,
-                 round_.LrOf(job.planned.parameter), v, job.out));
+    job.done.bytes = Note(job, context_.link, context_.compressor, job.out,
+                          Send<T>(context_.link, context_.compressor, job.site, job.lane, job.done.memory,
+                                  round_.LrOf(job.planned.parameter), v, job.out));
   }
 
-  static void Note(const Job& job, size_t& bytes, const EncodeResult& result) {
-    bytes = result.bytes;
+  /// Of a payload that was written to the begin of `out`. Returns its bytes.
+  size_t Note(const Job& job, const Link& link, const Compressor& compressor, std::span<const std::byte> out,
+              const EncodeResult& result) const {
     job.done.poisoned |= !result.finite;
+    if (context_.count_as == nullptr) return result.bytes;
+    const bool is_kept_back = link.gate != Gate::kOpen && result.bytes == 0;  // a bit says so
+    job.done.paper_bits +=
+        is_kept_back ? 1
+                     : compressor.PaperBits(*context_.count_as, job.site.piece, kDtypeOf<T>, out.first(result.bytes));
+    return result.bytes;
   }
 
   void Zeros(const Job& job) const {
     const auto send = [&](const Link& link, const Compressor& compressor, std::span<std::byte> room) {
-      return SendZeros<T>(link, compressor, job.site, job.lane, room);
+      return Note(job, link, compressor, room, {SendZeros<T>(link, compressor, job.site, job.lane, room)});
     };
     const bool dense = context_.dense || job.planned.dense;
     job.done.bytes = send(dense ? FindLink("raw") : context_.link, dense ? Identity() : context_.compressor, job.out);
@@ -143,10 +152,11 @@ class Packer {
   void Dense(const Job& job) const {
     const bool by_link = !job.planned.dense;
     const auto send = [&](const Link& link) {
-      Note(job, job.done.bytes, SendDense(link, job.site, job.lane, job.done.memory, job.v, job.out));
+      return SendDense(link, job.site, job.lane, job.done.memory, job.v, job.out);
     };
-    send(by_link ? context_.link : FindLink("raw"));
-    if (by_link && context_.shift_compressor) send(*context_.shift_link);
+    const Link& link = by_link ? context_.link : FindLink("raw");
+    job.done.bytes = Note(job, FindLink("raw"), Identity(), job.out, send(link));
+    if (by_link && context_.shift_compressor) send(*context_.shift_link);  // the same bytes again
   }
 
   /// v - h + mean h through the link, v - h to the shift (EC-DIANA: Gorbunov et al. 2020, arXiv 2010.12292, algorithm
@@ -170,9 +180,9 @@ class Packer {
   void SendShift(const Job& job) const {
     Site site = job.site;
     site.purpose = Purpose::kLearn;  // with random bits of its own: the two payloads must be independent
-    Note(job, job.done.shift_bytes,
-         Send<T>(*context_.shift_link, *context_.shift_compressor, site, job.lane, job.done.memory,
-                 round_.LrOf(job.planned.parameter), job.v, job.shift_out));
+    job.done.shift_bytes = Note(job, *context_.shift_link, *context_.shift_compressor, job.shift_out,
+                                Send<T>(*context_.shift_link, *context_.shift_compressor, site, job.lane,
+                                        job.done.memory, round_.LrOf(job.planned.parameter), job.v, job.shift_out));
   }
 
   size_t Pad(std::span<std::byte> message) const {

@@ -7,9 +7,10 @@
 namespace gradwire {
 
 struct Packed {
-  size_t bytes = 0;       ///< of the message
-  bool poisoned = false;  ///< a piece held a non-finite element: it was sent as zeros, and its memory is as it was
-  uint32_t rates = 0;     ///< for the frame: RatesOf, or 0 where no piece was sent in units of a step
+  size_t bytes = 0;         ///< of the message
+  bool poisoned = false;    ///< a piece held a non-finite element: it was sent as zeros, and its memory is as it was
+  uint32_t rates = 0;       ///< for the frame: RatesOf, or 0 where no piece was sent in units of a step
+  uint64_t paper_bits = 0;  ///< of the payloads, as context.count_as counts them
 };
 
 /// Hash of the step sizes that the planned pieces are sent with, as float32, by which ranks notice that theirs differ;

@@ -30,8 +30,12 @@ const std::vector<Parameter> kParameters = {{"weight", {20, 7}}, {"bias", {50}},
 const testing::Layout kLayout = {{1}, {2, 0}};
 
 struct Trial {
+  explicit Trial(ExchangeParts made, size_t ranks = 3) : parts(std::move(made)), ranks(ranks) {
+    parts.count_as = FindBitRule("ef_sigma_k");  // the rule that looks into payloads
+  }
+
   ExchangeParts parts;
-  size_t ranks = 3, threads = 2;
+  size_t ranks, threads = 2;
   uint64_t poisoned = kRounds;  // the round in which rank 1 has a NaN
 };
 
@@ -154,6 +158,8 @@ void ExpectAlike(const Trial& trial) {
     }
     ASSERT_EQ(a.stats.frame_bytes, b.stats.frame_bytes);
     ASSERT_EQ(a.stats.payload_bytes, b.stats.payload_bytes);
+    ASSERT_GT(a.stats.paper_bits, 0u);
+    ASSERT_EQ(a.stats.paper_bits, b.stats.paper_bits);
     ASSERT_EQ(a.openings, b.openings);
   }
 }

@@ -17,9 +17,9 @@ namespace gradwire::train {
 
 /// The version of what classes list in their serialize, and of the links' memory, which lies row by row since 2. To be
 /// raised with every change of one of them.
-constexpr uint32_t kStateVersion = 2;
+constexpr uint32_t kStateVersion = 3;
 /// The same of states with messages under way. They are as they were sent, so that it grows with the wire format, too.
-constexpr uint32_t kMessagesVersion = 3;
+constexpr uint32_t kMessagesVersion = 4;
 
 /// Puts what an object's serialize lists into an entry of a snapshot, in this machine's binary form.
 template <typename State>

@@ -9,6 +9,8 @@ void PutProgress(Snapshot& file, const Progress& progress, uint64_t images) {
   file.PutValue("logged step", progress.logged_step);
   file.PutValue("bytes sent", progress.bytes_sent);
   file.PutValue("logged bytes", progress.logged_bytes);
+  file.PutValue("paper bits", progress.paper_bits);
+  file.PutValue("logged paper bits", progress.logged_paper_bits);
   file.PutValue("wall seconds", progress.wall_s);
   file.PutValue("tally", progress.tally);
   file.PutValue("images", images);
@@ -19,9 +21,13 @@ Progress ProgressIn(const Save& save, int rank, uint64_t images) {
   if (const auto saved = file.Value<uint64_t>("images"); saved != images)
     throw ConfigError(file.path() + ": was saved with " + std::to_string(saved) + " training images, this run has " +
                       std::to_string(images) + "; expected the same data set: check data.dataset and data.root");
-  Progress progress{file.Value<int64_t>("logged step"), file.Value<uint64_t>("bytes sent"),
-                    file.Value<uint64_t>("logged bytes"), file.Value<double>("wall seconds"),
-                    file.Value<Tally>("tally")};
+  Progress progress{file.Value<int64_t>("logged step"),
+                    file.Value<uint64_t>("bytes sent"),
+                    file.Value<uint64_t>("logged bytes"),
+                    file.Value<double>("wall seconds"),
+                    file.Value<Tally>("tally"),
+                    file.Value<uint64_t>("paper bits"),
+                    file.Value<uint64_t>("logged paper bits")};
   if (!save.other_world) return progress;
   progress.tally = {};
   if (rank == 0)

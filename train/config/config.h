@@ -67,7 +67,7 @@ struct DataConfig {
 
 struct ModelConfig {
   std::string name = "resnet18";
-  int64_t num_classes = 10;
+  std::optional<int64_t> num_classes;  // LoadConfig fills in the data set's
   std::string init;
 };
 
@@ -109,6 +109,7 @@ struct LogConfig {
   int64_t every_steps = 50;
   int64_t eval_every = 1;  // epochs
   std::string average = "none";
+  std::string bits_paper = "paper";
 };
 
 struct AnalysisConfig {

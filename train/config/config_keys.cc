@@ -6,8 +6,10 @@
 
 #include "compress/spec.h"
 #include "config/comm_keys.h"
+#include "gradwire/bit_rule.h"
 #include "problem/loss.h"
 #include "train/config/home_path.h"
+#include "train/config/image_sets.h"
 #include "train/config/modes.h"
 
 namespace gradwire {
@@ -176,15 +178,21 @@ std::vector<Key> ObjectiveKeys() {
 std::vector<Key> DataKeys() {
   using D = DataConfig;
   return {
-      Row("data.dataset", &Config::data, &D::dataset, OneOf{{"auto", "cifar10", "synthetic"}},
+      Row("data.dataset", &Config::data, &D::dataset, OneOf{DatasetNames()},
           "images to train on; auto: CIFAR-10 where data.root has it, or the built-in synthetic set where data.root is "
-          "the default and has none"),
+          "the default and has none; synthetic100, synthetic_grey: built-in ones like CIFAR-100 and MNIST. All become "
+          "3 "
+          "x 32 x 32 and are normalised by the set's constants: those of MNIST and Fashion-MNIST, 28 x 28, amid black "
+          "pixels and three times"),
       PathRow("data.root", &Config::data, &D::root, {},
-              "folder with CIFAR-10's binary version (data_batch_1.bin and so on), or the folder above it"),
+              "folder with the files, or the folder above it: CIFAR's binary versions in cifar-10-batches-bin and "
+              "cifar-100-binary, the unpacked IDX files in mnist and fashion-mnist"),
       Row("data.batch_size", &Config::data, &D::batch_size, Between(1, 65536),
           "images a step PER RANK; the global batch is this times the number of ranks"),
       Row("data.augment", &Config::data, &D::augment, OneOf{{"crop_flip", "none"}},
-          "crop_flip: random crop of the image padded by 4 pixels, mirrored half of the time"),
+          "crop_flip: random crop of the image padded by 4 pixels, mirrored half of the time (of MNIST, whose digits "
+          "are "
+          "others mirrored, never)"),
   };
 }
 
@@ -193,7 +201,8 @@ std::vector<Key> ModelKeys() {
   return {
       Row("model.name", &Config::model, &M::name, OneOf{{"resnet18", "resnet20", "resnet8"}},
           "resnet18: torchvision's with the CIFAR stem; resnet20, resnet8: He et al. 2015, section 4.2"),
-      Row("model.num_classes", &Config::model, &M::num_classes, Between(2, 1000), "outputs of the last layer"),
+      Row("model.num_classes", &Config::model, &M::num_classes, OrAuto{Between(2, 1000)},
+          "outputs of the last layer; auto: the classes of data.dataset"),
       PathRow("model.init", &Config::model, &M::init, {.may_be_empty = true},
               "file with a Python state_dict (torch.save) to start from; empty: random weights from run.seed"),
   };
@@ -343,6 +352,12 @@ std::vector<Key> AnalysisKeys() {
   };
 }
 
+std::vector<std::string> BitRuleNames() {
+  std::vector<std::string> names;
+  for (const BitRule& rule : BitRules()) names.emplace_back(rule.name);
+  return names;
+}
+
 std::vector<Key> LogKeys() {
   using L = LogConfig;
   return {
@@ -351,6 +366,11 @@ std::vector<Key> LogKeys() {
       Row("log.average", &Config::log, &L::average, OneOf{{"none", "weighted"}},
           "weighted: records have f_avg, f at the mean of the points before each step, x_t with weight (shift + t)^2, "
           "shift that of lr_scheduler.name: inverse"),
+      Row("log.bits_paper", &Config::log, &L::bits_paper, OneOf{BitRuleNames()},
+          "how the field bits_paper counts a rank's messages on the way up, each once; paper: 32 bits a number, "
+          "ceil(log2 "
+          "d) a position that travels, a sign and a level or 0; paper64: 64 bits a number; ef_sigma_k: 64 bits a kept "
+          "element without positions, and rounded elements that are not 0; levels: no positions, and no level for 0"),
   };
 }
 

@@ -10,6 +10,7 @@
 #include "gradwire/pays.h"
 #include "train/config/config.h"
 #include "train/config/config_keys.h"
+#include "train/config/image_sets.h"
 #include "train/config/modes.h"
 #include "train/config/yaml_text.h"
 
@@ -163,6 +164,8 @@ Config LoadConfig(const std::string& file, const std::vector<Override>& override
   const Method& method = FindMethod(config.comm.method);
   config.comm.compressor = MakeParts(CommOf(config), 0).compressor->spec();
   config.objective.star_shift = config.objective.star_shift.value_or(method.star_shift);
+  if (config.objective.is_network() && !config.model.num_classes)
+    config.model.num_classes = FindImages(config.data.dataset).classes;
   return config;
 }
 

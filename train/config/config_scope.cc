@@ -136,6 +136,10 @@ const std::vector<Scope>& Scopes() {
        [](const Config& c) { return c.async.delay == "none" ? Because(c, "async.delay") : std::string(); }},
       {{"run.threads"},
        [](const Config& c) { return c.run.launch == "threads" ? IfServer(c) : Because(c, "run.launch"); }},
+      {{"log.bits_paper"},
+       [](const Config& c) {
+         return c.objective.is_network() ? IfServer(c) : std::string();  // workers count in processes of their own
+       }},
       {{"comm.when"}, UnlessCanStayDense, {"always"}},
       {{"comm.bucket_cap_mb", "comm.start_iter"}, IfServer},
       {{"comm.topology"}, IfServer, {"allgather"}},

@@ -27,6 +27,7 @@ EstimatorConfig EstimatorOf(const Config& config) {
 ConvexParts PartsOf(const Config& config, const ConvexSetup& setup) {
   ConvexParts parts{MakeParts(CommOf(config), config.run.seed), EstimatorOf(config)};
   parts.exchange.prox = setup.prox;
+  parts.exchange.count_as = FindBitRule(config.log.bits_paper);
   if (config.optimizer.lr.is_theory)
     Placed(config, [&] {
       TakeTheoryCoefficients(FindMethod(config.comm.method), config.comm, *setup.problem, parts.estimator,

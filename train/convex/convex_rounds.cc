@@ -100,6 +100,7 @@ class ConvexRounds final : public ConvexDriver {
     const ExchangeStats first = Stats(0);
     state.wall_s = wall_s_;
     state.bits_up = 8 * first.bytes_sent(), state.bits_payload = 8 * first.payload_bytes;
+    state.bits_paper = first.paper_bits;
     state.bits_down = exchange_->Sum(sent) / AllRanks();
     state.passes = own_[0].worker.passes();
   }

@@ -83,6 +83,7 @@ class ConvexServer final : public ConvexDriver {
     state.wall_s = wall_s_, state.clock = clock_.now(), state.stats = server_.stats();
     const ExchangeStats& first = workers_[0].stats();
     state.bits_up = 8 * first.bytes_sent(), state.bits_payload = 8 * first.payload_bytes;
+    state.bits_paper = first.paper_bits;
     state.bits_down = 8 * static_cast<double>(server_.stats().bytes_down) / static_cast<double>(workers_.size());
     state.passes = objectives_[0].passes();
   }

@@ -31,8 +31,8 @@ struct Affine {
   float scale, shift;
 };
 
-Affine Normalisation(size_t channel) {
-  return {1.0f / (255.0f * kChannelStd[channel]), -kChannelMean[channel] / kChannelStd[channel]};
+Affine Normalisation(const ImageSet& set, size_t channel) {
+  return {1.0f / (255.0f * set.deviation[channel]), -set.mean[channel] / set.deviation[channel]};
 }
 
 void FillPlane(const uint8_t* plane, const Crop& crop, const Affine& affine, float* out) {
@@ -59,10 +59,11 @@ void FillBatch(const ImageSet& set, std::span<const uint32_t> indices, std::opti
   float* to = out.data();
   for (const uint32_t index : indices) {
     assert(index < set.size());
-    const Crop crop = augment ? DrawCrop(*augment, index) : Crop{};
+    Crop crop = augment ? DrawCrop(*augment, index) : Crop{};
+    crop.flip &= set.mirrors;
     const uint8_t* image = set.pixels.data() + index * kImageBytes;
     for (size_t c = 0; c < kImageChannels; ++c, image += kPlaneBytes, to += kPlaneBytes) {
-      FillPlane(image, crop, Normalisation(c), to);
+      FillPlane(image, crop, Normalisation(set, c), to);
     }
   }
 }

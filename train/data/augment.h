@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -9,10 +8,6 @@
 #include "train/data/dataset.h"
 
 namespace gradwire::train {
-
-/// Mean and standard deviation of each channel over CIFAR-10's training images, of pixels scaled to [0, 1].
-inline constexpr std::array<float, kImageChannels> kChannelMean = {0.4914f, 0.4822f, 0.4465f};
-inline constexpr std::array<float, kImageChannels> kChannelStd = {0.2470f, 0.2435f, 0.2616f};
 
 /// Black pixels added on each side before the crop. The usual order is pad, crop, flip, then normalise: a padded pixel
 /// becomes -mean / std, not 0.
@@ -26,7 +21,7 @@ struct AugmentKey {
 };
 
 /// Writes images `indices` of `set` to `out`, [indices.size(), 3, 32, 32], as normalised floats; with a key, each one
-/// randomly cropped out of its padded self and mirrored with probability 1/2.
+/// randomly cropped out of its padded self and, where the set's images may be, mirrored with probability 1/2.
 void FillBatch(const ImageSet& set, std::span<const uint32_t> indices, std::optional<AugmentKey> augment,
                std::span<float> out);
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "problem/named.h"
+#include "train/config/image_sets.h"
 #include "train/data/dataset.h"
 
 namespace gradwire::train {
@@ -29,14 +30,14 @@ void CheckFile(const Config& config, std::string_view key, const std::string& fi
 
 /// A label that the last layer has no output for would end the run at the first batch that has it.
 void CheckClasses(const Config& config) {
-  if (config.model.num_classes >= kNumClasses) return;  // no data set has more
+  if (!config.model.num_classes || *config.model.num_classes >= FindImages(config.data.dataset).classes) return;
   const Dataset data = LoadDataset(config.data.dataset, config.data.root);
   for (const ImageSet* set : {&data.train, &data.test})
     if (const auto largest = std::ranges::max_element(set->labels);
-        largest != set->labels.end() && *largest >= config.model.num_classes)
+        largest != set->labels.end() && *largest >= *config.model.num_classes)
       throw ErrorAt(config, "model.num_classes",
                     fmt::format("found {}, expected at least {}: the images have labels up to {} ({})",
-                                config.model.num_classes, *largest + 1, *largest, data.description));
+                                *config.model.num_classes, *largest + 1, *largest, data.description));
 }
 
 }  // namespace

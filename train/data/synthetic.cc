@@ -78,8 +78,28 @@ struct Picture {
   Colour middle, contrast, ground, slope;
 };
 
-void Draw(Philox& rng, int label, uint8_t* image) {
-  const Picture picture(rng, label);
+/// Of the ten that the ground may have where there are 100 classes: corners and middles of the cube of colours.
+Colour GroundOf(int decade) {
+  constexpr float kLow = 60, kHigh = 195, kMiddle = 128;
+  if (decade == 8) return {kMiddle, kMiddle, kLow};
+  if (decade == 9) return {kLow, kMiddle, kMiddle};
+  return {decade & 1 ? kHigh : kLow, decade & 2 ? kHigh : kLow, decade & 4 ? kHigh : kLow};
+}
+
+/// The mean of the channels in each of them, and a black margin of two pixels.
+void TurnGrey(uint8_t* image) {
+  for (size_t at = 0; at < kPlaneBytes; ++at) {
+    const size_t x = at % kImageSide, y = at / kImageSide;
+    const bool inside = std::min(x, y) >= 2 && std::max(x, y) < kImageSide - 2;
+    const int sum = image[at] + image[kPlaneBytes + at] + image[2 * kPlaneBytes + at];
+    for (size_t c = 0; c < kImageChannels; ++c)
+      image[c * kPlaneBytes + at] = inside ? static_cast<uint8_t>(sum / 3) : uint8_t{0};
+  }
+}
+
+void Draw(Philox& rng, int label, const SyntheticKind& kind, uint8_t* image) {
+  Picture picture(rng, label % kNumClasses);
+  if (kind.classes > kNumClasses) picture.ground = GroundOf(label / kNumClasses);
   for (size_t at = 0; at < kPlaneBytes; ++at) {
     const Colour colour = picture.At(static_cast<float>(at % kImageSide), static_cast<float>(at / kImageSide));
     uint32_t bits = rng.Next();  // a byte per channel: the sum of its two halves is triangular noise
@@ -89,24 +109,25 @@ void Draw(Philox& rng, int label, uint8_t* image) {
       image[c * kPlaneBytes + at] = static_cast<uint8_t>(std::clamp(value, 0.0f, 255.0f));
     }
   }
+  if (kind.grey) TurnGrey(image);
 }
 
-ImageSet DrawSet(uint64_t seed, uint64_t split, size_t size) {
-  ImageSet set{std::vector<uint8_t>(size * kImageBytes), std::vector<uint8_t>(size)};
+ImageSet DrawSet(uint64_t seed, uint64_t split, size_t size, const SyntheticKind& kind) {
+  ImageSet set{.pixels = std::vector<uint8_t>(size * kImageBytes), .labels = std::vector<uint8_t>(size)};
   for (size_t i = 0; i < size; ++i) {
     Philox rng(seed, Purpose::kSynthetic, split, i);
-    set.labels[i] = static_cast<uint8_t>(i % kNumClasses);
-    Draw(rng, set.labels[i], set.pixels.data() + i * kImageBytes);
+    set.labels[i] = static_cast<uint8_t>(i % static_cast<size_t>(kind.classes));
+    Draw(rng, set.labels[i], kind, set.pixels.data() + i * kImageBytes);
   }
   return set;
 }
 
 }  // namespace
 
-Dataset MakeSyntheticDataset(uint64_t seed, size_t train_size, size_t test_size) {
+Dataset MakeSyntheticDataset(uint64_t seed, size_t train_size, size_t test_size, SyntheticKind kind) {
   Dataset data;
-  data.train = DrawSet(seed, 0, train_size);
-  data.test = DrawSet(seed, 1, test_size);
+  data.train = DrawSet(seed, 0, train_size, kind);
+  data.test = DrawSet(seed, 1, test_size, kind);
   data.description = "synthetic images";
   return data;
 }

@@ -33,7 +33,7 @@ void Initialise(const Config& config, ImageModel& model) {
 
 std::shared_ptr<ImageModel> BuildModel(const Config& config) {
   torch::manual_seed(config.run.seed);
-  auto model = MakeResNet(config.model.name, config.model.num_classes);
+  auto model = MakeResNet(config.model.name, config.model.num_classes.value());
   if (!config.model.init.empty()) Initialise(config, *model);
   for (const at::Tensor& parameter : model->parameters())
     if (parameter.dim() == 4) parameter.set_data(InImageLayout(parameter.data()));
@@ -76,6 +76,7 @@ Network::Network(const Config& config, const World& world, bool asks) : model_(B
   if (!asks) options.comm.when = "always";
   options.seed = config.run.seed;
   options.given = kNetworkGives;
+  options.count_as = FindBitRule(config.log.bits_paper);
   ddp_ = std::make_unique<DistributedDataParallel<ImageModel>>(
       model_, world.group, MakeC10dCollective(world.membership, "gradwire/0"), options);
   optimizer_ = BuildOptimizer(config.optimizer, *model_);

@@ -22,6 +22,7 @@ std::vector<Field> FieldsOf(const ConvexState& s, const Config& config) {
                                {"bits_up", s.bits_up},
                                {"bits_down", s.bits_down},
                                {"bits_payload", s.bits_payload},
+                               {"bits_paper", s.bits_paper},
                                {"passes", s.passes},
                                {"method", config.comm.method},
                                {"compressor", config.comm.compressor},
@@ -55,6 +56,8 @@ Record FinalOf(const ConvexState& s, bool diverged, const Config& config) {
       TableRow("||grad f||", fmt::format("{:.3e}", s.grad_norm)),
       TableRow("sent by rank 0", fmt::format("{:.4g} bits ({:.4g} without frames)", static_cast<double>(s.bits_up),
                                              static_cast<double>(s.bits_payload))),
+      TableRow("as papers count",
+               fmt::format("{:.4g} bits ({})", static_cast<double>(s.bits_paper), config.log.bits_paper)),
       TableRow("received by a rank", fmt::format("{:.4g} bits", s.bits_down)),
       TableRow("passes over the data", fmt::format("{:.2f}", s.passes))};
   if (s.f_avg_gap) record.lines.push_back(TableRow("f - f* at the average", OrDash(s.f_avg_gap)));

@@ -25,7 +25,8 @@ struct ConvexState {
   std::optional<double> f_avg_gap;  ///< less its minimum
   uint64_t bits_up = 0;             ///< that rank 0 handed to the transport, frames included
   double bits_down = 0;             ///< that a rank received, mean over the ranks: all that was sent, over their number
-  uint64_t bits_payload = 0;        ///< of bits_up, without frames: what papers count
+  uint64_t bits_payload = 0;        ///< of bits_up, without frames
+  uint64_t bits_paper = 0;          ///< of rank 0's messages on the way up, each once, by log.bits_paper
   double passes = 0;                ///< rank 0's, over its own samples
   // Of asynchronous runs, where a step is an applied gradient:
   std::optional<double> clock;      ///< the simulated one

@@ -15,14 +15,26 @@ void Meter::Begin(int64_t step) {
 void Meter::Resume(int64_t step, const Progress& progress, const Totals& now) {
   begun_step_ = step, logged_step_ = progress.logged_step;
   bytes_before_ = progress.bytes_sent - now.stats.bytes_sent(), logged_bytes_ = progress.logged_bytes;
+  paper_bits_before_ = progress.paper_bits - now.stats.paper_bits;
+  if (now.counts_paper) logged_paper_bits_ = progress.logged_paper_bits;
   before_ = now;
   start_ = Now() - progress.wall_s;
 }
 
 void Meter::BeginInterval() { interval_start_ = Now(); }
 
+std::optional<uint64_t> Meter::PaperBits(const Totals& now) const {
+  return now.counts_paper ? std::optional(paper_bits_before_ + now.stats.paper_bits) : std::nullopt;
+}
+
 Progress Meter::At(const Totals& now, const Tally& tally) const {
-  return {logged_step_, bytes_before_ + now.stats.bytes_sent(), logged_bytes_, Now() - start_, tally};
+  return {logged_step_,
+          bytes_before_ + now.stats.bytes_sent(),
+          logged_bytes_,
+          Now() - start_,
+          tally,
+          PaperBits(now).value_or(0),
+          logged_paper_bits_.value_or(0)};
 }
 
 NetworkInterval Meter::Interval(const Step& at, const Tally& tally, const Totals& now) {
@@ -39,6 +51,7 @@ NetworkInterval Meter::Interval(const Step& at, const Tally& tally, const Totals
   r.imgs_per_s = tally.images / steps / r.t_step;
   r.bytes_total = bytes_before_ + now.stats.bytes_sent();
   r.bytes_sent = r.bytes_total - logged_bytes_;
+  r.bits_paper = logged_paper_bits_ = PaperBits(now);
   r.dense_bytes = at.dense_bytes * static_cast<uint64_t>(r.steps);
   r.t_compute = now.compute_s ? (*now.compute_s - before_.compute_s.value_or(0)) / timed
                               : r.t_step - (now.exposed_s - before_.exposed_s) / timed;
@@ -57,7 +70,8 @@ NetworkEvaluation Meter::Evaluation(const Step& at, const Tally& tally) const {
           tally.loss / tally.images,
           tally.correct / tally.images,
           logged_bytes_,
-          Now() - start_};
+          Now() - start_,
+          logged_paper_bits_};
 }
 
 }  // namespace gradwire::train

@@ -16,6 +16,7 @@ struct Progress {
   uint64_t bytes_sent = 0, logged_bytes = 0;
   double wall_s = 0;
   Tally tally;  ///< of the interval so far
+  uint64_t paper_bits = 0, logged_paper_bits = 0;
 };
 
 /// What the exchange, or the workers, have done since this process began; seconds.
@@ -24,6 +25,7 @@ struct Totals {
   double residual_norm = 0;
   double exposed_s = 0;             ///< waits for results after backward
   std::optional<double> compute_s;  ///< of workers, where they say it
+  bool counts_paper = true;         ///< whether stats.paper_bits are counted; workers elsewhere do not say theirs
 };
 
 /// Makes the records of a run: what happened since the last one, in all and per step. Saves and evaluations are no part
@@ -56,8 +58,12 @@ class Meter {
  private:
   double start_ = 0, interval_start_ = 0;
   int64_t begun_step_ = 0, logged_step_ = 0;
+  std::optional<uint64_t> PaperBits(const Totals& now) const;
+
   uint64_t bytes_before_ = 0, logged_bytes_ = 0;  // before this process; at the last record
-  Totals before_;                                 // at the last record
+  uint64_t paper_bits_before_ = 0;
+  std::optional<uint64_t> logged_paper_bits_;
+  Totals before_;  // at the last record
 };
 
 }  // namespace gradwire::train

@@ -18,16 +18,18 @@ std::string Bytes(double n) {
 }
 
 Record RecordOf(Record::Kind kind, std::string_view name, const NetworkEvaluation& e) {
-  return {kind,
-          e.step,
-          {{name, true},
-           {"step", e.step},
-           {"epoch", e.epoch},
-           {"test_loss", e.test_loss},
-           {"test_acc", e.test_acc},
-           {"bytes_total", e.bytes_total},
-           {"wall_s", e.wall_s}},
-          {}};
+  Record record{kind,
+                e.step,
+                {{name, true},
+                 {"step", e.step},
+                 {"epoch", e.epoch},
+                 {"test_loss", e.test_loss},
+                 {"test_acc", e.test_acc},
+                 {"bytes_total", e.bytes_total},
+                 {"wall_s", e.wall_s}},
+                {}};
+  if (e.bits_paper) record.fields.push_back({"bits_paper", *e.bits_paper});
+  return record;
 }
 
 std::string LineOf(const NetworkInterval& i) {
@@ -88,6 +90,7 @@ Record NetworkRecords::Interval(const NetworkInterval& i) {
                  {"compressor", config_.comm.compressor},
                  {"data", data_}},
                 {LineOf(i)}};
+  if (i.bits_paper) record.fields.push_back({"bits_paper", *i.bits_paper});
   if (i.stats) {
     for (Field& field : StalenessFields(*i.stats)) record.fields.push_back(std::move(field));
     record.fields.push_back({"bytes_down_total", i.stats->bytes_down});

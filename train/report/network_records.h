@@ -23,8 +23,9 @@ struct NetworkInterval {
   double lr = 0;
   double imgs_per_s = 0;  ///< of all ranks together
   int world_size = 1;
-  uint64_t bytes_sent = 0;   ///< in the interval: payloads and frames handed to the transport
-  uint64_t bytes_total = 0;  ///< since training began
+  uint64_t bytes_sent = 0;                  ///< in the interval: payloads and frames handed to the transport
+  uint64_t bytes_total = 0;                 ///< since training began
+  std::optional<uint64_t> bits_paper = {};  ///< since training began: of this rank's messages, by log.bits_paper
   uint64_t dense_bytes = 0;  ///< what a dense ring all-reduce would have sent in the interval: 2(n-1)/n x 4d a step
   double t_step = 0;
   double t_compute = 0;  ///< t_step without the wait for results after backward
@@ -43,6 +44,7 @@ struct NetworkEvaluation {
   double test_loss = 0, test_acc = 0;
   uint64_t bytes_total = 0;
   double wall_s = 0;
+  std::optional<uint64_t> bits_paper = {};
 };
 
 /// Makes the records of a network's run, and adds up its intervals for the last one.

@@ -127,6 +127,7 @@ const std::vector<Axis>& XAxes() {
       {"seconds", "seconds", {"wall_s"}},
       {"passes", "passes over the data", {"passes", "epoch"}},
       {"clock", "simulated clock", {"clock"}},
+      {"paper_bits", "bits of a rank's messages, as papers count", {"bits_paper"}},
   };
   return axes;
 }

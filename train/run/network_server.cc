@@ -49,6 +49,7 @@ class NetworkServer final : public NetworkDriver {
     const JobTotals& jobs = async_->totals();
     Totals totals;
     totals.stats = {0, async_->stats().bytes_up, jobs.encode_s, jobs.wait_s, async_->stats().decode_s};
+    totals.counts_paper = false;
     totals.residual_norm = async_->ResidualNorm(), totals.compute_s = jobs.compute_s;
     return totals;
   }

@@ -25,9 +25,18 @@ TEST(Config, EmptyFileGivesTheDefaults) {
     defaults.comm.compressor = "sign";  // ef's usual one
     defaults.comm.when = "pays";        // since nothing is named
     defaults.objective.star_shift = false;
+    defaults.model.num_classes = 10;  // of data.dataset
     EXPECT_EQ(ToYaml(Load(yaml)), ToYaml(defaults)) << "'" << yaml << "'";
     EXPECT_EQ(ToYaml(Load(ToYaml(defaults))), ToYaml(defaults)) << "what is printed means the same";
   }
+}
+
+TEST(Config, AModelHasTheClassesOfItsImagesUnlessToldOtherwise) {
+  const Config config = Load("data: {dataset: cifar100}\n");
+  EXPECT_EQ(config.model.num_classes, 100);
+  EXPECT_EQ(ToYaml(Load(ToYaml(config))), ToYaml(config));
+  EXPECT_EQ(Load("data: {dataset: cifar100}\nmodel: {num_classes: 200}\n").model.num_classes, 200);
+  EXPECT_EQ(Load("data: {dataset: fashion_mnist}\n").model.num_classes, 10);
 }
 
 TEST(Config, DefaultsAreTheDocumentedOnes) {

@@ -118,7 +118,7 @@ TEST(ConvexRun, RecordsFollowTheReference) {  // QH, gradient descent with step 
   ASSERT_EQ(records.size(), 5u);  // steps 0, 4, 8, 10 and the final one
   for (const Json& record : records)
     for (const char* field : {"step", "wall_s", "f", "f_gap", "dist", "grad_norm", "bits_up", "bits_down",
-                              "bits_payload", "passes", "method", "compressor"})
+                              "bits_payload", "bits_paper", "passes", "method", "compressor"})
       EXPECT_TRUE(record.contains(field)) << field;
   EXPECT_EQ(records[0]["step"], 0);
   EXPECT_NEAR(records[0]["grad_norm"], 6.285968343205568, 1e-12);
@@ -156,6 +156,24 @@ TEST(ConvexRun, BitsAreThoseThatWereSent) {
   EXPECT_LT(payload, 8 * 20 * 8u * 9 * 10);
   EXPECT_EQ(last["bits_down"], up);  // all ranks send alike
   EXPECT_EQ(records[0]["bits_up"], 0);
+}
+
+/// QH, d = 20: a position takes 5 bits. Messages count once, whoever gets them, and dense rounds as dense.
+TEST(ConvexRun, BitsOfPapersAreThoseOfAWorkersMessages) {
+  const auto bits = [](std::vector<std::string> words) {
+    return RunAndRead(kQh, std::move(words)).back()["bits_paper"];
+  };
+  EXPECT_EQ(bits({}), 10 * 20 * 32);
+  EXPECT_EQ(bits({"log.bits_paper=paper64"}), 10 * 20 * 64);
+  EXPECT_EQ(bits({"comm.method=ef", "comm.compressor=topk:2"}), 10 * 2 * (32 + 5));
+  EXPECT_EQ(bits({"comm.method=ef", "comm.compressor=topk:2", "comm.topology=sharded"}), 10 * 2 * (32 + 5));
+  EXPECT_EQ(bits({"comm.method=ef", "comm.compressor=topk:2", "log.bits_paper=ef_sigma_k"}), 10 * 2 * 64);
+  EXPECT_EQ(bits({"comm.method=diana", "comm.compressor=randk:2"}), 10 * 2 * 32);
+  EXPECT_EQ(bits({"comm.method=ef21", "comm.compressor=topk:2"}), 20 * 32 + 9 * 2 * (32 + 5));  // opens dense
+  EXPECT_EQ(bits({"comm.method=ec_diana", "comm.compressor=topk:2", "comm.learner=randk:1"}), 10 * (2 * 37 + 32));
+  EXPECT_EQ(bits({"comm.method=dore", "comm.compressor=terngrad", "optimizer.lr=0.01"}), 10 * (32 + 2 * 20));
+  EXPECT_EQ(bits({"comm.method=lag", "comm.compressor=identity", "comm.zeta=1e9"}), 20 * 32 + 9);  // a bit says no
+  EXPECT_EQ(bits({"train.mode=async", "async.speeds=[1]", "train.steps=100"}), 10 * 20 * 32);      // of ten workers
 }
 
 TEST(ConvexRun, TheSameSeedGivesTheSameRun) {

@@ -21,7 +21,7 @@ Image Fill(const ImageSet& set, uint32_t index, std::optional<AugmentKey> key) {
 }
 
 float Normalised(uint8_t pixel, size_t channel) {
-  return (static_cast<float>(pixel) / 255 - kChannelMean[channel]) / kChannelStd[channel];
+  return (static_cast<float>(pixel) / 255 - kCifar10Mean[channel]) / kCifar10Std[channel];
 }
 
 /// The plain rule: 4 black pixels all round, then a 32 x 32 window at (left, top) of the 40 x 40, mirrored or not.
@@ -62,8 +62,8 @@ TEST(AugmentTest, NormalisationGivesMeanZeroAndUnitDeviationAtTheConstants) {
   for (size_t c = 0; c < 3; ++c) set.pixels[c * kPlaneBytes] = 255;
   const Image image = Fill(set, 0, std::nullopt);
   for (size_t c = 0; c < 3; ++c) {
-    EXPECT_NEAR(image[c * kPlaneBytes], (1 - kChannelMean[c]) / kChannelStd[c], 1e-6);
-    EXPECT_NEAR(image[c * kPlaneBytes + 1], -kChannelMean[c] / kChannelStd[c], 1e-6);
+    EXPECT_NEAR(image[c * kPlaneBytes], (1 - kCifar10Mean[c]) / kCifar10Std[c], 1e-6);
+    EXPECT_NEAR(image[c * kPlaneBytes + 1], -kCifar10Mean[c] / kCifar10Std[c], 1e-6);
   }
 }
 

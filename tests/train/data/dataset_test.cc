@@ -205,7 +205,7 @@ TEST_F(Cifar10Test, AutoNeverHidesADamagedCifar10) {
   EXPECT_THAT(ErrorOf("auto"), HasSubstr("cifar-10-batches-bin/data_batch_1.bin"));
 }
 
-TEST_F(Cifar10Test, AnUnknownNameIsAConfigError) { EXPECT_THROW(LoadDataset("cifar100", root_.string()), ConfigError); }
+TEST_F(Cifar10Test, AnUnknownNameIsAConfigError) { EXPECT_THROW(LoadDataset("imagenet", root_.string()), ConfigError); }
 
 std::vector<uint8_t> FirstImages(const ImageSet& set, size_t count) {
   return {set.pixels.begin(), set.pixels.begin() + static_cast<std::ptrdiff_t>(count * kImageBytes)};

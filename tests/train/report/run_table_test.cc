@@ -56,6 +56,14 @@ TEST_F(RunTableTest, TextHasFinalAndEqualAndFirstValues) {
             "slow,1         0.25         0.25         200              -              -              -\n");
 }
 
+TEST_F(RunTableTest, BitsOfPapersAreAnAxis) {
+  Write("counted", R"({"step":1,"bits_up":5,"bits_paper":70,"f_gap":1}
+{"step":2,"bits_up":10,"bits_paper":140,"f_gap":0.5})");
+  const RunTable table = ReadRuns({Folder("counted")}, {.x = "paper_bits"});
+  EXPECT_EQ(table.curves[0].x, (std::vector<double>{70, 140}));
+  EXPECT_THAT(Refusal(Both(), {.x = "paper_bits"}), HasSubstr("no record has both paper_bits and"));
+}
+
 TEST_F(RunTableTest, RunsOfDifferentDataAreSaidToBe) {
   Write("synthetic", R"({"step":1,"bits_up":1,"f_gap":1,"data":"synthetic images"})");
   Write("real", R"({"step":1,"bits_up":1,"f_gap":1,"data":"CIFAR-10"})");
