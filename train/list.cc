@@ -65,12 +65,14 @@ std::string EstimatorText(const Method& method) {
   if (const std::string missing = Missing(method, kNetworkGives); !missing.empty())
     return text + fmt::format("; not for networks: {}; see {}", missing, method.instead);
   if (method.needs_two_points())
-    return text + "; networks: one mini-batch at two points: two passes a step and a copy of the model (the trainer's "
-                  "train.mode sync alone)";
+    return text +
+           "; networks: one mini-batch at two points: two passes a step and a copy of the model (the trainer's "
+           "train.mode sync alone)";
   if (method.is_anchored())
-    return text + "; networks: each mini-batch at an anchor too, and an epoch's batches where it moves "
-                  "(objective.anchor_period): about three passes a step and two copies of the model (the trainer, not "
-                  "train.mode async)";
+    return text +
+           "; networks: each mini-batch at an anchor too, and an epoch's batches where it moves "
+           "(objective.anchor_period): about three passes a step and two copies of the model (the trainer, not "
+           "train.mode async)";
   return text + "; networks: the gradient of the mini-batch";
 }
 

@@ -66,8 +66,7 @@ int TrainOnceOrTwice(const CommandLine& line, int argc, const char* const* argv,
                   "found none, expected the folder of an earlier run of these ranks, since whoever started them starts "
                   "one run");
   const std::string first = config.run.output_dir + "/first";
-  const int code =
-      TrainBy(argc, argv, run_processes, {{"analysis.alpha_beta", "false"}, {"run.output_dir", first}});
+  const int code = TrainBy(argc, argv, run_processes, {{"analysis.alpha_beta", "false"}, {"run.output_dir", first}});
   return code != 0 ? code : TrainBy(argc, argv, run_processes, {{"analysis.reference", first}});
 }
 

@@ -26,8 +26,8 @@ class Waiters;
 /// largest bucket. That cannot block: of the buckets that some rank has not finished, the first one is started by every
 /// rank, since all start them in one order.
 ///
-/// Where the operator has to see the whole gradient (Exchange::NumelToGather), no bucket of a step is started before all
-/// of them have been pushed: nothing then crosses the wire while the caller computes.
+/// Where the operator has to see the whole gradient (Exchange::NumelToGather), no bucket of a step is started before
+/// all of them have been pushed: nothing then crosses the wire while the caller computes.
 ///
 /// Push may be called by one thread at a time, any thread. `done` runs on the exchange thread, and is destroyed there
 /// right after, under no lock: what it owns may wait for whoever is in Push, such as for Python's interpreter lock.

@@ -87,8 +87,8 @@ class LinkHandles {
 };
 
 /// A link is what a sender does so that a receiver knows v, with memory on both ends. Where ema < 1, v is the momentum
-/// of what it is given, v <- (1 - ema) v + ema g. With s = the step size where it is inside, else 1, and r = 0, h or the
-/// previous v:
+/// of what it is given, v <- (1 - ema) v + ema g. With s = the step size where it is inside, else 1, and r = 0, h or
+/// the previous v:
 ///     u = s (v - r) + kappa e;   m = C(u) -> wire;   e <- (lambda - kappa) e + (u - m);   h <- h + alpha m / s
 /// and the receiver, who keeps the mean of its senders' shifts, takes h + beta m / s with the old h, or the new h.
 /// A link is a row of numbers, not a class. The vectors live in StateStores: "e", "h", "y" (previous v) and "momentum"

@@ -17,7 +17,8 @@ namespace {
 class Clip final : public Operator<Clip> {
  public:
   /// `norm`: of the whole model, where more is clipped by it than the piece at hand.
-  Clip(double tau, bool each_piece, std::optional<double> norm = {}) : tau_(tau), each_piece_(each_piece), norm_(norm) {}
+  Clip(double tau, bool each_piece, std::optional<double> norm = {})
+      : tau_(tau), each_piece_(each_piece), norm_(norm) {}
 
   std::string spec() const override { return fmt::format("clip:{}{}", tau_, each_piece_ ? ":piece" : ""); }
   bool unbiased() const override { return false; }

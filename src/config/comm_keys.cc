@@ -51,7 +51,8 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
           "how wrong an estimate may become, against the change of the gradient, before it is sent (lag, clag), from "
           "0; auto: the method's"),
       Row("comm.ema", &C::ema, NotEmpty{},
-          "b of the momentum v <- (1 - b) v + b g that each worker sends in place of what it has, v starting at 0, above "
+          "b of the momentum v <- (1 - b) v + b g that each worker sends in place of what it has, v starting at 0, "
+          "above "
           "0 and up to 1; 1: none; in local mode of differences of models; auto: the method's"),
       Row("comm.noise", &C::noise, AtLeast(0),
           "standard deviation of Gaussian noise on every number of a gradient, or of a model's difference, that a "

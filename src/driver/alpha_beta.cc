@@ -65,7 +65,7 @@ AlphaBetaMeter AlphaBetaMeter::Of(std::span<const double> numbers) {
   return meter;
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                                                                   \
+#define GRADWIRE_INSTANTIATE(T) \
   template ComponentView View(std::span<const T>, std::span<const T>, std::span<const T>, double, double);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)

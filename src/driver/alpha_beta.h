@@ -7,8 +7,8 @@
 
 namespace gradwire {
 
-/// A component f_i of the objective (a worker's batch of a step) at a point x^k of a run, seen from the run's last point
-/// x^K, where it is known beforehand.
+/// A component f_i of the objective (a worker's batch of a step) at a point x^k of a run, seen from the run's last
+/// point x^K, where it is known beforehand.
 struct ComponentView {
   double inner = 0;          ///< <grad f_i(x^k), x^k - x^K>
   double value = 0;          ///< f_i(x^k), of losses that can reach 0: f_i - inf f_i

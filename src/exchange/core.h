@@ -85,8 +85,8 @@ BucketExchangePtr<T> MakeAllReduce(const BucketJob<T>& job);
 template <typename T>
 BucketExchangePtr<T> MakeDenseAllReduce(const BucketJob<T>& job);
 
-/// Throws ConfigError where the operators cannot work on these parameters. `gathers`: all buckets of a round can be shown
-/// to the operator of the way up before one is encoded (Channel::ShowModel).
+/// Throws ConfigError where the operators cannot work on these parameters. `gathers`: all buckets of a round can be
+/// shown to the operator of the way up before one is encoded (Channel::ShowModel).
 void CheckParts(const ExchangeParts& parts, const std::vector<Parameter>& parameters, bool gathers);
 
 /// The regularised step instead of the plain one: g <- (x - prox_{lr R}(x - lr g)) / lr, element by element, and 0

@@ -92,12 +92,11 @@ std::string Coefficient::text() const {
 }
 
 const std::vector<LinkVector>& LinkVectors() {
-  static const std::vector<LinkVector> vectors = {
-      {"e", Holder::kSender},
-      {"h", Holder::kSender},
-      {"y", Holder::kSender},
-      {"momentum", Holder::kSender},
-      {"mean h", Holder::kReceiver}};
+  static const std::vector<LinkVector> vectors = {{"e", Holder::kSender},
+                                                  {"h", Holder::kSender},
+                                                  {"y", Holder::kSender},
+                                                  {"momentum", Holder::kSender},
+                                                  {"mean h", Holder::kReceiver}};
   return vectors;
 }
 
@@ -178,7 +177,8 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
 
 template <typename T>
 bool NeedsFinite(const Link& link, double step_size) {
-  return link.has_momentum() || link.shifts() || link.holds_h() || link.gate != Gate::kOpen || (link.step_inside && IsNoStep<T>(step_size));
+  return link.has_momentum() || link.shifts() || link.holds_h() || link.gate != Gate::kOpen ||
+         (link.step_inside && IsNoStep<T>(step_size));
 }
 
 template <typename T>

@@ -42,10 +42,10 @@ double SquaredNormToSend(const Link& link, const Compressor& compressor, const P
   return kernels::SumOfSquares<T>(u, 1);
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                                                               \
-  template std::span<const T> MoveMomentum(const Link&, const LinkMemory<T>&, std::span<const T>);            \
-  template double SquaredNormToSend(const Link&, const Compressor&, const Piece&, Lane&, const LinkMemory<T>&, \
-                                    double, std::span<const T>);
+#define GRADWIRE_INSTANTIATE(T)                                                                                        \
+  template std::span<const T> MoveMomentum(const Link&, const LinkMemory<T>&, std::span<const T>);                     \
+  template double SquaredNormToSend(const Link&, const Compressor&, const Piece&, Lane&, const LinkMemory<T>&, double, \
+                                    std::span<const T>);
 GRADWIRE_INSTANTIATE(float)
 GRADWIRE_INSTANTIATE(double)
 #undef GRADWIRE_INSTANTIATE

@@ -62,9 +62,8 @@ double Channel<T>::SquaredNorm(const Round& round, uint32_t bucket, std::span<co
     for (const PlannedPiece& planned : plan.pieces) {
       const std::span<const T> v = values.subspan(planned.values, planned.piece.numel);
       if (!planned.dense && kernels::AllFinite(v))
-        square +=
-            SquaredNormToSend(parts.link, *parts.compressor, planned.piece, lane,
-                              up_memory_.Of(planned.parameter, planned.piece), round.LrOf(planned.parameter), v);
+        square += SquaredNormToSend(parts.link, *parts.compressor, planned.piece, lane,
+                                    up_memory_.Of(planned.parameter, planned.piece), round.LrOf(planned.parameter), v);
     }
   return square;
 }
@@ -78,10 +77,11 @@ void Channel<T>::SetNorm(const Round& round, double norm) {
 template <typename T>
 void Channel<T>::CheckNorm(const Round& round) const {
   if (sees_model_ && round.step >= parts.start_iter && norm_step_ != round.step)
-    throw Error(fmt::format("exchange: {} acts on the whole gradient at once, and a bucket of step {} came without the "
-                            "others; expected all of them before the first is started, as ExchangeThread has them, or "
-                            "clip:T:piece",
-                            parts.compressor->spec(), round.step));
+    throw Error(
+        fmt::format("exchange: {} acts on the whole gradient at once, and a bucket of step {} came without the "
+                    "others; expected all of them before the first is started, as ExchangeThread has them, or "
+                    "clip:T:piece",
+                    parts.compressor->spec(), round.step));
 }
 
 template <typename T>

@@ -37,7 +37,8 @@ void SetMomentum(const Method& method, const CommConfig& config, ExchangeParts& 
   const bool is_plain = method.only && parts.compressor->is_identity();
   Override("ema", config.ema, !is_plain && !method.needs_two_points(), method, ema);
   parts.link.ema = ema.number;
-  if (parts.link.ema == 0) throw ConfigError("comm.ema", "0: nothing would ever be sent; expected auto or a number above 0 and up to 1");
+  if (parts.link.ema == 0)
+    throw ConfigError("comm.ema", "0: nothing would ever be sent; expected auto or a number above 0 and up to 1");
 }
 
 }  // namespace

@@ -25,11 +25,12 @@ TEST(AlphaBetaMeter, OfTheExampleEndsAtFourFifths) {
   for (size_t a = 0; a < AlphaBetaMeter::Alphas().size(); ++a) {
     const double alpha = AlphaBetaMeter::Alphas()[a];
     if (alpha < 2.5) continue;
-    EXPECT_LE(seen.betas()[a], 0.8 * alpha) << alpha;  // T >= 0 at (2.5, 2.0) and (3, 2.4)
+    EXPECT_LE(seen.betas()[a], 0.8 * alpha) << alpha;        // T >= 0 at (2.5, 2.0) and (3, 2.4)
     EXPECT_GT(seen.betas()[a], 0.8 * alpha - 0.1) << alpha;  // and about -0.099 at (2.5, 1.9) and (3, 2.3)
   }
   EXPECT_TRUE(seen.Holds());
-  EXPECT_LT(seen.least_cosine(), 0) << "a component's gradient points away from the minimiser of the sum between theirs";
+  EXPECT_LT(seen.least_cosine(), 0)
+      << "a component's gradient points away from the minimiser of the sum between theirs";
 }
 
 TEST(AlphaBetaMeter, OfAConvexFunctionNeedsNoBetaUpToOne) {

@@ -70,7 +70,8 @@ TEST(ModelScope, ManyPiecesAreClippedAsOneLongVector) {
         const std::vector<double> many = Delivered(comm, kModel, layout, /*direct=*/false);
         ASSERT_EQ(many.size(), one.size());
         for (size_t i = 0; i < one.size(); i += 97)
-          ASSERT_NEAR(many[i], one[i], 1e-12 * std::max(1.0, std::abs(one[i]))) << method << " " << topology << " " << i;
+          ASSERT_NEAR(many[i], one[i], 1e-12 * std::max(1.0, std::abs(one[i])))
+              << method << " " << topology << " " << i;
       }
     }
 }
@@ -107,9 +108,8 @@ TEST(ModelScope, AStepThatNeverCompletesEndsWithTheThread) {
     testing::Buckets<double> buckets(kModel, testing::OneEach(kModel));
     std::promise<void> done;
     ExchangeThread<double> thread(exchange);
-    thread.Push(0, buckets.At(0), [&](std::exception_ptr failure) {
-      failure ? done.set_exception(failure) : done.set_value();
-    });
+    thread.Push(0, buckets.At(0),
+                [&](std::exception_ptr failure) { failure ? done.set_exception(failure) : done.set_value(); });
     thread.Close();
     EXPECT_THROW(done.get_future().get(), Error);
   });

@@ -24,9 +24,8 @@ std::set<std::string_view> Refused(const Abilities& given) {
 
 /// By the rows' own papers: what each one evaluates beside the gradient of its round.
 TEST(Abilities, RowsThatNeedMoreThanGradientsAreThese) {
-  EXPECT_EQ(Refused({}),
-            (std::set<std::string_view>{"marina", "pp_marina", "vr_marina", "vr_diana", "ec_lsvrg", "ec_lsvrg_diana",
-                                        "ec_lsvrg_star", "ec_star"}));
+  EXPECT_EQ(Refused({}), (std::set<std::string_view>{"marina", "pp_marina", "vr_marina", "vr_diana", "ec_lsvrg",
+                                                     "ec_lsvrg_diana", "ec_lsvrg_star", "ec_star"}));
   EXPECT_EQ(Refused({.same_batch = true}),
             (std::set<std::string_view>{"vr_diana", "ec_lsvrg", "ec_lsvrg_diana", "ec_lsvrg_star", "ec_star"}));
   EXPECT_EQ(Refused({.same_batch = true, .anchors = true}), (std::set<std::string_view>{"ec_lsvrg_star", "ec_star"}));

@@ -368,8 +368,8 @@ std::vector<Key> LogKeys() {
           "shift that of lr_scheduler.name: inverse"),
       Row("log.bits_paper", &Config::log, &L::bits_paper, OneOf{BitRuleNames()},
           "how the field bits_paper counts a rank's messages on the way up, each once; paper: 32 bits a number, "
-          "ceil(log2 "
-          "d) a position that travels, a sign and a level or 0; paper64: 64 bits a number; ef_sigma_k: 64 bits a kept "
+          "ceil(log2 d) a position that travels, a sign and a level or 0; paper64: 64 bits a number; ef_sigma_k: 64 "
+          "bits a kept "
           "element without positions, and rounded elements that are not 0; levels: no positions, and no level for 0"),
   };
 }
@@ -379,9 +379,9 @@ std::vector<Key> LogKeys() {
 const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all;
-    for (std::vector<Key>& section :
-         std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(), LrSchedulerKeys(),
-                     TrainKeys(), LocalKeys(), AsyncKeys(), LiftedCommKeys(), AnalysisKeys(), CheckpointKeys(), LogKeys()})
+    for (std::vector<Key>& section : std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(),
+                                                 LrSchedulerKeys(), TrainKeys(), LocalKeys(), AsyncKeys(),
+                                                 LiftedCommKeys(), AnalysisKeys(), CheckpointKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;
   }();

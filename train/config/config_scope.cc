@@ -78,8 +78,7 @@ const std::vector<Scope>& Scopes() {
   static const std::vector<Scope> scopes = {
       {{"objective.data", "objective.zero_based", "objective.lambda", "objective.nonconvex", "objective.estimator",
         "objective.sampling", "objective.batch", "objective.probabilities", "objective.block", "objective.noise",
-        "objective.refresh_batch", "objective.coin", "objective.prox",
-        "objective.prox_lambda", "log.average"},
+        "objective.refresh_batch", "objective.coin", "objective.prox", "objective.prox_lambda", "log.average"},
        UnlessConvex},
       {{"objective.star_shift"}, UnlessConvex, {"false"}},
       {{"data.", "model.", "train.epochs", "train.slow_", "log.eval_every", "async.server", "optimizer.weight_decay_bn",

@@ -176,7 +176,7 @@ class ConvexRounds final : public ConvexDriver {
   const std::unique_ptr<ConvexExchange> exchange_;
   ModelRounds<double> rounds_;
   std::vector<double> agreed_;
-  double wall_s_ = 0;  // of all steps
+  double wall_s_ = 0;              // of all steps
   std::vector<double> reference_;  // empty where nothing is seen from it
   AlphaBetaMeter seen_;
 };

@@ -42,10 +42,10 @@ void WriteAlphaBeta(const AlphaBetaMeter& seen, const std::string& folder, Repor
   WriteFile(folder + "/alpha_beta.svg", ToSvg(Draw(seen)));
   report.Log(fmt::format("alpha-beta condition, {} views from the last point, inf f_i taken as 0: {}", seen.views(),
                          WherePossible(seen)));
-  report.Log(fmt::format("least cosine of the gradient and the way from the last point {:.4g}; least "
-                         "||grad f_i||^2 / (f_i(x) - f_i(x^K)) {}; {}/alpha_beta.svg",
-                         seen.least_cosine(),
-                         std::isfinite(seen.least_pl()) ? fmt::format("{:.4g}", seen.least_pl()) : "none", folder));
+  report.Log(fmt::format(
+      "least cosine of the gradient and the way from the last point {:.4g}; least "
+      "||grad f_i||^2 / (f_i(x) - f_i(x^K)) {}; {}/alpha_beta.svg",
+      seen.least_cosine(), std::isfinite(seen.least_pl()) ? fmt::format("{:.4g}", seen.least_pl()) : "none", folder));
 }
 
 }  // namespace gradwire::train

@@ -27,10 +27,12 @@ std::string DescribeLocal(const LocalConfig& local) {
 
 std::string DescribeAnchor(const Config& config, const Dataset& data, size_t ranks) {
   const double epoch = static_cast<double>(data.train.size() / (static_cast<size_t>(config.data.batch_size) * ranks)),
-               period = config.objective.anchor_period > 0 ? static_cast<double>(config.objective.anchor_period) : epoch;
-  return fmt::format("anchor: a second pass over each batch, and one over the {} batches of an epoch each time it moves, "
-                     "once in {} steps: {:.3g} passes a step in all",
-                     epoch, period, 2 + epoch / period);
+               period =
+                   config.objective.anchor_period > 0 ? static_cast<double>(config.objective.anchor_period) : epoch;
+  return fmt::format(
+      "anchor: a second pass over each batch, and one over the {} batches of an epoch each time it moves, "
+      "once in {} steps: {:.3g} passes a step in all",
+      epoch, period, 2 + epoch / period);
 }
 
 }  // namespace

@@ -83,7 +83,8 @@ class NetworkRounds final : public NetworkDriver {
     Collective& collective = *context_.world.metrics_collective;
     collective.Finish(collective.StartAllReduce(std::span<double>(all)));
     AlphaBetaMeter seen;
-    for (size_t at = 0; at < all.size(); at += own.size()) seen.Add(AlphaBetaMeter::Of(std::span(all).subspan(at, own.size())));
+    for (size_t at = 0; at < all.size(); at += own.size())
+      seen.Add(AlphaBetaMeter::Of(std::span(all).subspan(at, own.size())));
     return seen;
   }
 

@@ -143,7 +143,7 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.comm.when = "always";                                 // of the mode that is set
   config.objective = {};                                       // a network alone takes milestones, and processes
   config.objective.star_shift = false;                         // auto would be replaced by it
-  config.data.root = DataConfig{}.root;  // the synthetic images have none
+  config.data.root = DataConfig{}.root;                        // the synthetic images have none
   config.run.launch = "processes";
   config.run.threads = RunConfig{}.threads;  // of launch threads
   config.async = {};                         // train.mode is local
