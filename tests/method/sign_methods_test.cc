@@ -44,13 +44,11 @@ TEST(Ssdm, StepsOnTheMeanAlongTheDirectionsOfTheMomenta) {
   far.start.assign(far.dimension(), 20.0);
   const auto problem = std::make_shared<Problem>(far);
   const std::vector<double> expected = MeanDirection(far, far.start);
-  EstimatorConfig config;
-  config.ema = 0.1;
   std::vector<testing::Mean> steps(far.dimension());
   testing::Mean along;  // the component along the expected one
   testing::RunRanks(10, [&](Collective& collective) {
     const auto rank = static_cast<size_t>(collective.rank());
-    ConvexWorker f(problem, rank, MakeEstimator(config, problem, rank, 1));
+    ConvexWorker f(problem, rank, MakeEstimator({}, problem, rank, 1));
     Exchange<double> exchange(collective, f.parameters(), MakeParts(Comm("ssdm", "ssign"), 1));
     DirectSink<double> sink(exchange);
     for (uint64_t step = 0; step < 2000; ++step) {
