@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/analyse/analyse_command.h"
 
+#include <algorithm>
 #include <ostream>
 #include <thread>
+#include <vector>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -19,16 +21,20 @@ std::string Names() {
   return names;
 }
 
-/// What both commands have, of their tables too.
-void AddCommon(CLI::App& command, uint64_t& seed, size_t& threads, bool& check, std::string& plot, std::string& json) {
+/// What both commands have. Where a method prints words alone, all of it is of the table; the checks always are.
+void AddCommon(CLI::App& command, CLI::Option* method, bool words_alone, uint64_t& seed, size_t& threads, bool& check,
+               std::string& plot, std::string& json) {
   threads = std::max(1u, std::thread::hardware_concurrency());
-  command.add_option("--seed", seed, "Of all draws [1]")->type_name("S");
-  command.add_option("--threads", threads, "They change no number [one a core]")
-      ->type_name("N")
-      ->check(CLI::Range(size_t{1}, size_t{256}));
-  command.add_flag("--check", check, "Of the table: exit with 3 where a number is off");
-  command.add_option("--plot", plot, "Picture to write")->type_name("FILE.svg");
-  command.add_option("--json", json, "Write all numbers there as well")->type_name("FILE");
+  const std::vector<CLI::Option*> options = {
+      command.add_option("--seed", seed, "Of all draws [1]")->type_name("S"),
+      command.add_option("--threads", threads, "They change no number [one a core]")
+          ->type_name("N")
+          ->check(CLI::Range(size_t{1}, size_t{256})),
+      command.add_option("--plot", plot, "Picture to write")->type_name("FILE.svg"),
+      command.add_option("--json", json, "Write all numbers there as well")->type_name("FILE")};
+  command.add_flag("--check", check, "Of the table: exit with 3 where a number is off")->excludes(method);
+  if (!words_alone) return;
+  for (CLI::Option* option : options) option->excludes(method);
 }
 
 void AddSde(CLI::App& analyse, AnalyseOptions& options) {
@@ -58,7 +64,7 @@ void AddSde(CLI::App& analyse, AnalyseOptions& options) {
   add("--decay", settings.decay, "Decoupled weight decay theta [0]", "THETA");
   add("--epsilon", settings.epsilon, "Beside the root of the second moment [1e-8]", "EPS");
   add("--paths", sde.run.paths, "Of the method and of the SDE [20000]", "P");
-  AddCommon(*command, sde.run.seed, sde.run.threads, sde.check, sde.plot, sde.json);
+  AddCommon(*command, method, false, sde.run.seed, sde.run.threads, sde.check, sde.plot, sde.json);
 }
 
 void AddScale(CLI::App& analyse, AnalyseOptions& options) {
@@ -80,8 +86,8 @@ void AddScale(CLI::App& analyse, AnalyseOptions& options) {
   add("--beta1", scale.beta1, "Now [0.9]", "BETA");
   add("--beta2", scale.beta2, "Now [0.999]", "BETA");
   add("--decay", scale.decay, "Now [0]", "THETA")->check(CLI::NonNegativeNumber);
-  command->add_option("--paths", scale.paths, "Of the table [2000]")->type_name("P");
-  AddCommon(*command, scale.seed, scale.threads, scale.check, scale.plot, scale.json);
+  command->add_option("--paths", scale.paths, "Of the table [2000]")->type_name("P")->excludes(method);
+  AddCommon(*command, method, true, scale.seed, scale.threads, scale.check, scale.plot, scale.json);
 }
 
 }  // namespace

@@ -80,14 +80,21 @@ TEST(AnalyseSde, WhatCannotBeIsRefusedByTheOption) {
   EXPECT_THAT(Output({"sde", "sgd", "--curvature", "1,2", "--dimension", "3"}), HasSubstr("dimension: found 3"));
 }
 
-TEST(AnalyseSde, OptionsOfARunNeedAMethod) {
-  testing::internal::CaptureStderr();
-  const char* argv[] = {"gradwire", "analyse", "sde", "--eta", "0.1"};
-  EXPECT_EQ(Parse(5, argv).exit_code, 2);
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("METHOD"));
+TEST(Analyse, OptionsOfAMethodAreOfNoTableAndThoseOfTheTableOfNoMethod) {
+  const auto refusal = [](std::vector<const char*> words) {
+    words.insert(words.begin(), {"gradwire", "analyse"});
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(Parse(static_cast<int>(words.size()), words.data()).exit_code, 2);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(refusal({"sde", "--eta", "0.1"}), HasSubstr("METHOD"));
+  EXPECT_THAT(refusal({"scale", "--decay", "0.1"}), HasSubstr("METHOD"));
+  EXPECT_THAT(refusal({"sde", "sgd", "--check"}), HasSubstr("--check"));
+  for (const char* option : {"--plot", "--json", "--paths", "--seed", "--threads"})
+    EXPECT_THAT(refusal({"scale", "dcsgd", "batch=2", option, "1"}), HasSubstr(option));
 }
 
-/// From 1 of 10 elements to all of them nothing is left to pay for: by the level of now 10 times the step.
+/// By hand: omega is 1 before and 4 after.
 TEST(AnalyseScale, BothReferencesOfDcsgdAreNamed) {
   const std::string text =
       Output({"scale", "dcsgd", "--eta", "0.05", "--workers", "4", "--compressor", "randk:5", "compressor=randk:2"});
