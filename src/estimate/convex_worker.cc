@@ -31,7 +31,7 @@ void ConvexWorker::MoveAnchor() {
 
 ComponentView ConvexWorker::Look(const Round& round, std::span<const double> last) const {
   const FiniteSum& f = *problem_->workers[worker_];
-  const std::vector<Draw> draws = estimator_->Next(round).draws;
+  const std::vector<Draw> draws = estimator_->Samples(round);
   std::vector<double> gradient(x_.size());
   if (draws.empty()) {
     f.Gradient(x_, gradient);

@@ -6,35 +6,21 @@
 namespace gradwire {
 namespace {
 
-/// A filter around an estimator: out <- Change(out).
-class Filter : public Estimator {
+/// An estimate less a constant.
+class Shifted final : public Estimator {
  public:
-  explicit Filter(std::unique_ptr<Estimator> inner) : inner_(std::move(inner)) {}
+  Shifted(std::unique_ptr<Estimator> inner, std::vector<double> h) : inner_(std::move(inner)), h_(std::move(h)) {}
   Handle Next(const Round& round) const override { return inner_->Next(round); }
+  std::vector<Draw> Samples(const Round& round) const override { return inner_->Samples(round); }
   void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
     inner_->Estimate(x, handle, out);
-    Change(out);
+    for (size_t j = 0; j < out.size(); ++j) out[j] -= h_[j];
   }
   uint64_t evaluations() const override { return inner_->evaluations(); }
   Memory memory() override { return inner_->memory(); }
 
- protected:
-  virtual void Change(std::span<double> out) = 0;
-
  private:
   std::unique_ptr<Estimator> inner_;
-};
-
-class Shift : public Filter {
- public:
-  Shift(std::unique_ptr<Estimator> inner, std::vector<double> h) : Filter(std::move(inner)), h_(std::move(h)) {}
-
- protected:
-  void Change(std::span<double> out) override {
-    for (size_t j = 0; j < out.size(); ++j) out[j] -= h_[j];
-  }
-
- private:
   std::vector<double> h_;
 };
 
@@ -61,7 +47,7 @@ void ShareCoin(const Problem& problem, bool is_auto, EstimatorConfig& config, Ex
 }
 
 std::unique_ptr<Estimator> MakeShift(std::unique_ptr<Estimator> inner, std::vector<double> h) {
-  return std::make_unique<Shift>(std::move(inner), std::move(h));
+  return std::make_unique<Shifted>(std::move(inner), std::move(h));
 }
 
 }  // namespace gradwire
