@@ -282,8 +282,8 @@ TEST(ConfigScope, ShippedConfigsAreAccepted) {
 
 TEST(ConfigScope, CommandsOfPagesAreAccepted) {
   int count = 0;
-  for (const Words& command :
-       CommandsOfPages({"README.md", "train/README.md", "configs/RESULTS.md", "configs/convex/RESULTS.md"})) {
+  for (const Words& command : CommandsOfPages({"README.md", "train/README.md", "train/analyse/README.md",
+                                               "configs/RESULTS.md", "configs/convex/RESULTS.md"})) {
     if (command.size() < 3 || !command[2].starts_with("configs/")) continue;
     Words settings;
     for (size_t i = 3; i < command.size(); ++i) {
