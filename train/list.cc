@@ -71,8 +71,8 @@ std::string EstimatorText(const Method& method) {
   if (method.is_anchored())
     return text +
            "; networks: each mini-batch at an anchor too, and an epoch's batches where it moves "
-           "(objective.anchor_period): about three passes a step and two copies of the model (the trainer, not "
-           "train.mode async)";
+           "(objective.anchor_period): about three passes a step and two copies of the model (the trainer's "
+           "train.mode sync alone)";
   return text + "; networks: the gradient of the mini-batch";
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <memory_resource>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "gradwire/exchange.h"
@@ -74,7 +75,7 @@ class ExchangeThread : public BucketSink<T> {
   }
   void Enqueue(Job job);
   void Run();
-  bool MayBegin() const;  // under the lock
+  std::optional<size_t> Next() const;  // the place in the queue of what may begin; under the lock
   bool HasRoomFor(const Bucket<T>& bucket) const;
   bool Lacks(const Job& next) const;
   void ShowModel(Job& first);

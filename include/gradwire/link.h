@@ -137,12 +137,17 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
 template <typename T>
 bool NeedsFinite(const Link& link, double step_size);
 
+/// Whether a piece with this gradient was not used, so that zeros are sent and its memory stays: a gradient of zeros,
+/// where `zeros_keep_memory` (ExchangeParts) and there is memory to keep.
+template <typename T>
+bool IsUnused(const Link& link, bool zeros_keep_memory, std::span<const T> g);
+
 /// What the link sends of g: g itself, or its momentum, which moves. g is finite then.
 template <typename T>
 std::span<const T> MoveMomentum(const Link& link, const LinkMemory<T>& memory, std::span<const T> g);
 
 /// ||u||^2 of what Send would encode of g, finite elements: its momentum, difference and share of the memory, none of
-/// which moves.
+/// which moves. 0 where the step size inside is no step.
 template <typename T>
 double SquaredNormToSend(const Link& link, const Compressor& compressor, const Piece& piece, Lane& lane,
                          const LinkMemory<T>& memory, double step_size, std::span<const T> g);

@@ -11,7 +11,8 @@ namespace gradwire {
 namespace {
 
 /// min(1, tau / ||x||_2) x (Khirirat et al., "Clip21: error feedback for gradient clipping", 2023), with the norm over
-/// the whole model, or of each piece by itself (McMahan et al., ICLR 2018, arXiv 1710.06963, "per-layer").
+/// all pieces of the model that are compressed, or of each piece by itself (McMahan et al., ICLR 2018, arXiv
+/// 1710.06963, "per-layer").
 /// ||C(x) - x|| = max(0, ||x|| - tau): contractive, but with a delta that depends on
 /// ||x||, so none is declared. Nothing is saved on the wire. Payload: the clipped elements (T).
 class Clip final : public Operator<Clip> {

@@ -31,7 +31,7 @@ class Dither : public Operator<Derived> {
   }
   uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,
                      std::span<const std::byte> payload) const override {
-    const size_t n = piece.numel, norms = kernels::BlocksOf(n);
+    const size_t n = piece.numel, norms = how_.norms(n);
     const uint64_t nonzero = rule.counts_zeros ? n : NonZero(n, payload.subspan(norms * SizeOf(dtype)));
     return rule.Numbers(norms) + rule.Levels(n, nonzero, how_.count);
   }

@@ -31,7 +31,10 @@ void AlphaBetaMeter::Add(const ComponentView& view) {
   ++views_;
   for (size_t a = 0; a < betas_.size(); ++a) {
     const double lacks = Alphas()[a] * view.gap - view.inner;
-    if (lacks > 0) betas_[a] = std::max(betas_[a], view.value > 0 ? lacks / view.value : kNone);
+    if (!std::isfinite(lacks))
+      betas_[a] = kNone;
+    else if (lacks > 0)
+      betas_[a] = std::max(betas_[a], view.value > 0 ? lacks / view.value : kNone);
   }
   const double lengths = view.gradient_norm * view.distance;
   if (lengths > 0) least_cosine_ = std::min(least_cosine_, view.inner / lengths);

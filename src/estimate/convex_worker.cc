@@ -29,16 +29,17 @@ void ConvexWorker::MoveAnchor() {
   if (!estimator_->MoveAnchor(x_, gradient_)) Objective::MoveAnchor();
 }
 
-ComponentView ConvexWorker::Look(const Round& round, std::span<const double> last) const {
+std::optional<ComponentView> ConvexWorker::Look(const Round& round, std::span<const double> last) const {
   const FiniteSum& f = *problem_->workers[worker_];
-  const std::vector<Draw> draws = estimator_->Samples(round);
+  const std::optional<std::vector<Draw>> draws = estimator_->Samples(round);
+  if (draws && draws->empty()) return std::nullopt;
   std::vector<double> gradient(x_.size());
-  if (draws.empty()) {
+  if (!draws) {
     f.Gradient(x_, gradient);
     return View<double>(x_, last, gradient, f.Value(x_), f.Value(last));
   }
-  f.AddGradient(draws, x_, gradient);
-  return View<double>(x_, last, gradient, f.Value(draws, x_), f.Value(draws, last));
+  f.AddGradient(*draws, x_, gradient);
+  return View<double>(x_, last, gradient, f.Value(*draws, x_), f.Value(*draws, last));
 }
 
 double ConvexWorker::Distance() const { return problem_->Distance(x_); }

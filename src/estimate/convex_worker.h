@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "driver/alpha_beta.h"
@@ -24,8 +26,8 @@ class ConvexWorker : public Objective<double> {
   void Step(double lr) override;
   void MoveAnchor() override;
 
-  /// This worker's samples of a round at its point, seen from `last`: all of them where the estimator draws none.
-  ComponentView Look(const Round& round, std::span<const double> last) const;
+  /// This worker's samples of a round at its point, seen from `last`; none of an empty batch.
+  std::optional<ComponentView> Look(const Round& round, std::span<const double> last) const;
 
   const std::vector<double>& x() const { return x_; }
   /// ||x - x*||; the problem has to know x*.

@@ -22,6 +22,10 @@ class Diff : public Sgd {
     handle.draws = fresh_->Next(random, round.draw());
     return handle;
   }
+  std::optional<std::vector<Draw>> Samples(const Round& round) const override {
+    const Handle handle = Next(round);
+    return handle.refresh && !fresh_ ? std::nullopt : std::optional(handle.draws);
+  }
   void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
     if (handle.refresh || v_.empty()) {
       v_.assign(x.size(), 0.0);

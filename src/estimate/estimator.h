@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,8 +31,8 @@ class Estimator {
 
   /// The choices of a round: a pure function of (seed, worker, step).
   virtual Handle Next(const Round& round) const = 0;
-  /// The samples among them; empty: the round reads all.
-  virtual std::vector<Draw> Samples(const Round& round) const { return Next(round).draws; }
+  /// The samples among them; none: the round reads all.
+  virtual std::optional<std::vector<Draw>> Samples(const Round& round) const { return Next(round).draws; }
   /// out = the estimate at x, d elements each, not overlapping; updates the memory. Call it once a round, in order.
   virtual void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) = 0;
   /// Moves the anchor to x and leaves grad f_i(x) in `out`, where the anchor is the driver's to move; else returns

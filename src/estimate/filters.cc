@@ -11,7 +11,7 @@ class Shifted final : public Estimator {
  public:
   Shifted(std::unique_ptr<Estimator> inner, std::vector<double> h) : inner_(std::move(inner)), h_(std::move(h)) {}
   Handle Next(const Round& round) const override { return inner_->Next(round); }
-  std::vector<Draw> Samples(const Round& round) const override { return inner_->Samples(round); }
+  std::optional<std::vector<Draw>> Samples(const Round& round) const override { return inner_->Samples(round); }
   void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
     inner_->Estimate(x, handle, out);
     for (size_t j = 0; j < out.size(); ++j) out[j] -= h_[j];

@@ -80,6 +80,7 @@ class FullGradient : public OverSamples {
  public:
   using OverSamples::OverSamples;
   Handle Next(const Round& round) const override { return {{}, false, round.draw()}; }
+  std::optional<std::vector<Draw>> Samples(const Round&) const override { return std::nullopt; }
   void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
     All(handle.step, x, out);
   }

@@ -21,7 +21,7 @@ class Sega : public OverSamples {
     Philox random = BitsOf(round.draw());
     return {{{random.Below(static_cast<uint32_t>(blocks)), static_cast<double>(blocks)}}, false, round.draw()};
   }
-  std::vector<Draw> Samples(const Round&) const override { return {}; }
+  std::optional<std::vector<Draw>> Samples(const Round&) const override { return std::nullopt; }
   void Estimate(std::span<const double> x, const Handle& handle, std::span<double> out) override {
     h_.resize(x.size());
     std::vector<double> gradient(x.size());

@@ -126,7 +126,9 @@ typename Exchange<T>::Id Exchange<T>::Start(const Round& round, const Bucket<T>&
 
 template <typename T>
 size_t Exchange<T>::NumelToGather(const Round& round) const {
-  const Channel<T>& channel = core_->In(round.channel);
+  const auto found = core_->channels.find(round.channel);
+  if (found == core_->channels.end()) return 0;  // Start says that it is not open
+  const Channel<T>& channel = *found->second;
   if (!channel.sees_model() || round.step < channel.parts.start_iter) return 0;
   const Segment last = AllSegments(channel.parameters).back();
   return last.offset + last.numel;

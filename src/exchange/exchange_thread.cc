@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Push and Inspect put jobs into a queue. The thread (Run) takes them out in order, as soon as MayBegin allows, and
+// Push and Inspect put jobs into a queue. The thread (Run) takes them out in order, as soon as Next allows, and
 // starts the bucket. What the bucket then waits for is waited for on a thread of Waiters, whose end comes back as an
 // Arrival; the thread resumes the bucket, which waits once more or is answered (AwaitOrAnswer). So this thread waits
 // for no peer. Starting goes before resuming: what is on the wire early, comes early. The first failure ends all waits,
@@ -71,18 +71,26 @@ void ExchangeThread<T>::Close() {
   waiters_->Join();
 }
 
+/// The first one, if it may; or an inspection, where the first one is of a step that lacks buckets.
 template <typename T>
-bool ExchangeThread<T>::MayBegin() const {
-  if (queue_.empty()) return false;
+std::optional<size_t> ExchangeThread<T>::Next() const {
+  if (queue_.empty()) return std::nullopt;
   const Job& next = queue_.front();
-  if (Lacks(next)) return false;
-  if (under_way_.empty()) return true;
-  if (next.visit || under_way_.size() >= kUnderWay || !HasRoomFor(next.bucket)) return false;
+  if (Lacks(next)) {
+    const auto visit = std::ranges::find_if(queue_, [](const Job& job) { return job.visit != nullptr; });
+    if (visit == queue_.end() || !under_way_.empty()) return std::nullopt;
+    return static_cast<size_t>(visit - queue_.begin());
+  }
+  if (under_way_.empty()) return 0;
+  if (next.visit || under_way_.size() >= kUnderWay || !HasRoomFor(next.bucket)) return std::nullopt;
   const auto channel = channels_.find(next.round.channel);
-  return channel == channels_.end() || channel->second.under_way == 0 || channel->second.step == next.round.step;
+  const bool is_free =
+      channel == channels_.end() || channel->second.under_way == 0 || channel->second.step == next.round.step;
+  return is_free ? std::optional<size_t>(0) : std::nullopt;
 }
 
-/// Whether buckets of its round are still to come that the operator must see first. Nobody waits for them at the end.
+/// Whether buckets of its round are still to come that the operator must see first. Nobody waits for them at the end,
+/// or where the next round has begun: the exchange then says what is missing.
 template <typename T>
 bool ExchangeThread<T>::Lacks(const Job& next) const {
   if (next.visit || closed_ || failure_) return false;
@@ -91,8 +99,12 @@ bool ExchangeThread<T>::Lacks(const Job& next) const {
   if (const auto channel = channels_.find(next.round.channel); channel != channels_.end() && channel->second.shown > 0)
     return false;
   size_t there = 0;
-  for (const Job& job : queue_)
-    if (IsOf(next.round, job)) there += job.bucket.values.size();
+  for (const Job& job : queue_) {
+    if (IsOf(next.round, job))
+      there += job.bucket.values.size();
+    else if (!job.visit && job.round.channel == next.round.channel)
+      return false;
+  }
   return there < wanted;
 }
 
@@ -127,11 +139,12 @@ template <typename T>
 void ExchangeThread<T>::Run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(
-        lock, [this] { return MayBegin() || !arrivals_.empty() || (closed_ && queue_.empty() && under_way_.empty()); });
-    if (MayBegin()) {
-      Job job = std::move(queue_.front());
-      queue_.pop_front();
+    wake_.wait(lock,
+               [this] { return Next() || !arrivals_.empty() || (closed_ && queue_.empty() && under_way_.empty()); });
+    if (const auto next = Next()) {
+      const auto place = queue_.begin() + static_cast<std::ptrdiff_t>(*next);
+      Job job = std::move(*place);
+      queue_.erase(place);
       lock.unlock();
       Begin(std::move(job));
     } else if (!arrivals_.empty()) {

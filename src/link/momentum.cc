@@ -17,6 +17,11 @@ void Move(const Link& link, std::span<const T> g, std::span<T> momentum) {
 }  // namespace
 
 template <typename T>
+bool IsUnused(const Link& link, bool zeros_keep_memory, std::span<const T> g) {
+  return zeros_keep_memory && (link.remembers() || link.has_momentum()) && !kernels::AnyNonZero(g);
+}
+
+template <typename T>
 std::span<const T> MoveMomentum(const Link& link, const LinkMemory<T>& memory, std::span<const T> g) {
   if (!link.has_momentum()) return g;
   Move(link, g, memory.momentum);
@@ -26,6 +31,7 @@ std::span<const T> MoveMomentum(const Link& link, const LinkMemory<T>& memory, s
 template <typename T>
 double SquaredNormToSend(const Link& link, const Compressor& compressor, const Piece& piece, Lane& lane,
                          const LinkMemory<T>& memory, double step_size, std::span<const T> g) {
+  if (link.step_inside && IsNoStep<T>(step_size)) return 0;
   const Scratch::Scope scope(lane.scratch);
   const std::span<T> u = lane.scratch.Take<T>(g.size());
   if (link.has_momentum()) {
@@ -43,6 +49,7 @@ double SquaredNormToSend(const Link& link, const Compressor& compressor, const P
 }
 
 #define GRADWIRE_INSTANTIATE(T)                                                                                        \
+  template bool IsUnused(const Link&, bool, std::span<const T>);                                                       \
   template std::span<const T> MoveMomentum(const Link&, const LinkMemory<T>&, std::span<const T>);                     \
   template double SquaredNormToSend(const Link&, const Compressor&, const Piece&, Lane&, const LinkMemory<T>&, double, \
                                     std::span<const T>);

@@ -61,7 +61,7 @@ double Channel<T>::SquaredNorm(const Round& round, uint32_t bucket, std::span<co
   for (const MessagePlan& plan : bucket_plan->up)
     for (const PlannedPiece& planned : plan.pieces) {
       const std::span<const T> v = values.subspan(planned.values, planned.piece.numel);
-      if (!planned.dense && kernels::AllFinite(v))
+      if (!planned.dense && kernels::AllFinite(v) && !IsUnused(parts.link, parts.zeros_keep_memory, v))
         square += SquaredNormToSend(parts.link, *parts.compressor, planned.piece, lane,
                                     up_memory_.Of(planned.parameter, planned.piece), round.LrOf(planned.parameter), v);
     }

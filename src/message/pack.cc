@@ -108,8 +108,7 @@ class Packer {
   }
 
   bool IsUnused(std::span<const T> v) const {
-    return context_.zeros_keep_memory && (context_.link.remembers() || context_.link.has_momentum()) &&
-           !context_.dense && std::ranges::all_of(v, [](T x) { return x == 0; });
+    return !context_.dense && gradwire::IsUnused(context_.link, context_.zeros_keep_memory, v);
   }
 
   void SendPiece(const Job& job, std::span<const T> v) const {

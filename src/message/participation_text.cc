@@ -108,10 +108,12 @@ Participation ParseParticipation(std::string_view text) {
     listed.kind = Kind::kSets;
     listed.sets = ListOf(text.substr(kSets.size()), SetOf);
   }
-  if (!listed.probabilities.empty() || !listed.sets.empty()) return listed;
+  double weights = 0;
+  for (const Participation::Set& set : listed.sets) weights += set.weight;
+  if (std::isfinite(weights) && (!listed.probabilities.empty() || !listed.sets.empty())) return listed;
   throw ConfigError(
       fmt::format("found '{}', expected all, iid:P%, nice:P%, independent:P%,P%,... or "
-                  "sets:RANK+RANK=WEIGHT,..., P above 0 and up to 100, weights above 0",
+                  "sets:RANK+RANK=WEIGHT,..., P above 0 and up to 100, weights above 0, of a finite sum",
                   text));
 }
 

@@ -22,10 +22,11 @@ void Override(const char* key, const std::string& text, bool has, const Method& 
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || end != text.data() + text.size() || !(number >= 0 && number <= most))
-    throw ConfigError(fmt::format("comm.{}: '{}': expected auto or a number from 0{}", key, text,
-                                  most < kUnbounded ? fmt::format(" to {}", most) : ""));
+    throw ConfigError(fmt::format("comm.{}", key), fmt::format("'{}': expected auto or a number from 0{}", text,
+                                                               most < kUnbounded ? fmt::format(" to {}", most) : ""));
   if (!has)
-    throw ConfigError(fmt::format("comm.{}: method {} has no such coefficient; expected auto", key, method.name));
+    throw ConfigError(fmt::format("comm.{}", key),
+                      fmt::format("method {} has no such coefficient; expected auto", method.name));
   coefficient = number;
 }
 

@@ -42,6 +42,7 @@ TEST(PaperBits, AreThoseOfThePapersTable) {
   EXPECT_EQ(Paper("randk:5:sent"), 5u * (32 + 10));
   EXPECT_EQ(Paper("nu_rand1"), 32u + 1 + 10);
   EXPECT_EQ(Paper("qsgd:7"), 32u + 1000 * (1 + 3));
+  EXPECT_EQ(Paper("qsgd:7:block=256"), 4u * 32 + 1000 * (1 + 3));
   EXPECT_EQ(Paper("dithering:inf:4"), 32u + 1000 * (1 + 3));
   EXPECT_EQ(Paper("terngrad"), 32u + 2 * 1000);
   EXPECT_EQ(Paper("natural_dithering:2:7"), 32u + 1000 * (1 + 3));

@@ -61,6 +61,9 @@ TEST(AlphaBetaMeter, WithoutAValueThereIsNoBeta) {
   seen.Add({.inner = -1, .value = 0, .gap = 0, .gradient_norm = 1, .distance = 1});
   EXPECT_TRUE(std::isinf(seen.betas()[0]));
   EXPECT_FALSE(seen.Holds());
+  AlphaBetaMeter diverged;
+  diverged.Add({.inner = std::nan(""), .value = 1, .gap = 1, .gradient_norm = 1, .distance = 1});
+  EXPECT_FALSE(diverged.Holds());
 }
 
 }  // namespace

@@ -115,6 +115,58 @@ TEST(ModelScope, AStepThatNeverCompletesEndsWithTheThread) {
   });
 }
 
+TEST(ModelScope, AStepThatLacksBucketsHoldsUpNoInspectionAndFailsWithTheNextOne) {
+  testing::RunRanks(1, [&](Collective& collective) {
+    Exchange<double> exchange(collective, kModel, MakeParts(Clipped("dcgd", "clip:1"), 1));
+    testing::Buckets<double> buckets(kModel, testing::OneEach(kModel));
+    std::promise<void> first, second;
+    ExchangeThread<double> thread(exchange);
+    const auto answer = [](std::promise<void>& promise) {
+      return [&promise](std::exception_ptr failure) { failure ? promise.set_exception(failure) : promise.set_value(); };
+    };
+    thread.Push(0, buckets.At(0), answer(first));
+    bool visited = false;
+    thread.Inspect([&](Exchange<double>&) { visited = true; });
+    EXPECT_TRUE(visited);
+    thread.Push(1, buckets.At(0), answer(second));
+    EXPECT_THROW(first.get_future().get(), Error);
+    EXPECT_THROW(second.get_future().get(), Error);
+  });
+}
+
+/// Zeros are sent of what was not used: it is no part of the norm.
+TEST(ModelScope, WhatIsUnusedIsNoPartOfTheNorm) {
+  testing::RunRanks(1, [&](Collective& collective) {
+    ExchangeParts parts = MakeParts(Clipped("clip21_sgd2m", "clip:1"), 1);
+    parts.zeros_keep_memory = true;
+    Exchange<double> exchange(collective, kModel, parts);
+    ExchangeThread<double> thread(exchange);
+    testing::Buckets<double> buckets(kModel, testing::OneEach(kModel));
+    const auto step = [&](uint64_t k, bool uses_first) {
+      size_t i = 0;
+      for (uint32_t p = 0; p < kModel.size(); ++p)
+        for (double& x : buckets.Of(p)) x = Element(0, k, i++);
+      if (!uses_first) std::ranges::fill(buckets.Of(0), 0.0);
+      buckets.Exchange(thread, k);
+    };
+    step(0, true);
+    std::vector<double> before, after;
+    const auto shift = [&](std::vector<double>& of) {
+      thread.Inspect([&](Exchange<double>& inside) {
+        for (uint32_t p = 0; p < 3; ++p) {
+          const auto h = inside.state().Vector(p, "h");
+          of.insert(of.end(), h.begin(), h.end());
+        }
+      });
+    };
+    shift(before), step(1, false), shift(after);
+    double square = 0;
+    for (size_t i = 0; i < after.size(); ++i) square += (after[i] - before[i]) * (after[i] - before[i]);
+    EXPECT_NEAR(std::sqrt(square), 0.5, 1e-9) << "alpha times all of the clipped length";
+    EXPECT_TRUE(std::equal(before.begin(), before.begin() + 70000, after.begin()));
+  });
+}
+
 /// What cannot be seen first: other ranks' pieces on the way back, and what is not clipping alone.
 TEST(ModelScope, IsRefusedWhereTheNormIsNotKnown) {
   const auto refusal = [](const CommConfig& comm) -> std::string {

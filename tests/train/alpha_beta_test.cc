@@ -97,7 +97,10 @@ TEST(AlphaBetaRun, WhatHasNoViewsIsRefused) {
               HasSubstr("analysis.alpha_beta: found true with objective.name quadratic"));
   EXPECT_THAT(refusal({"train.mode=async"}), HasSubstr("analysis.alpha_beta: found true with train.mode async"));
   EXPECT_THAT(refusal({"checkpoint.every_epochs=1"}), HasSubstr("expected a run without saves"));
-  EXPECT_THAT(refusal({"analysis.reference=/nowhere"}), HasSubstr("/nowhere/point.txt has 0 numbers, expected the 2"));
+  EXPECT_THAT(refusal({"analysis.reference=/nowhere"}),
+              HasSubstr("/nowhere/point.txt cannot be read; expected the 2 numbers"));
+  EXPECT_THAT(refusal({"optimizer.lr=1e300", "train.steps=20"}),
+              HasSubstr("first/point.txt is not finite: that run diverged"));
 }
 
 }  // namespace

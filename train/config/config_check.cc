@@ -51,10 +51,10 @@ void CheckLrScheduler(const Config& config) {
 /// What a network's gradients are beside those of its batches needs more than one pass over a batch.
 void CheckPasses(const Config& config) {
   const Method& method = FindMethod(config.comm.method);
-  if (method.is_anchored() && ModeOf(config).has_server)
+  if (method.is_anchored() && !ModeOf(config).has_gradient_rounds)
     throw ErrorAt(config, "comm.method",
-                  fmt::format("found {}, whose gradients have an anchor that all ranks move together; expected {} or "
-                              "another one because train.mode is {} ({})",
+                  fmt::format("found {}, whose gradients have one anchor of all ranks, a point that all have been at; "
+                              "expected {} or another one because train.mode is {} ({})",
                               config.comm.method, method.instead, config.train.mode, config.PlaceOf("train.mode")));
   if (method.needs_two_points() && !ModeOf(config).has_gradient_rounds)
     throw ErrorAt(
@@ -169,8 +169,7 @@ void CheckShift(const Config& config) {
   const bool is_anchored = local.shift == "anchor";
   if (is_anchored && config.objective.is_network())
     throw ErrorAt(config, "local.shift",
-                  "found anchor, expected none, skip or learn because objective.name is network: a mini-batch has no "
-                  "anchor");
+                  "found anchor, expected none, skip or learn because objective.name is network");
   if (is_anchored != (local.anchor_p > 0))
     refuse("local.anchor_p", fmt::format("found {}, expected {}", local.anchor_p, is_anchored ? "a number > 0" : "0"));
   if (is_anchored != (config.objective.estimator == "anchored"))
@@ -181,6 +180,9 @@ void CheckShift(const Config& config) {
   if (!parts.participation.is_all())
     refuse("comm.participation", fmt::format("found {}, expected all: every worker's shift moves at every agreement",
                                              config.comm.participation));
+  if (parts.link.has_momentum())
+    refuse("comm.ema", fmt::format("found {}, which is {} of method {}; expected 1, the plain mean", config.comm.ema,
+                                   parts.link.ema, config.comm.method));
   if (local.outer_lr != 1 || local.outer_momentum != 0)
     refuse(local.outer_lr != 1 ? "local.outer_lr" : "local.outer_momentum", "expected the plain mean");
   if (local.shift == "skip" && config.objective.is_network() && config.optimizer.momentum != 0)

@@ -12,6 +12,7 @@
 #include "problem/named.h"
 #include "train/config/config.h"
 #include "train/config/config_keys.h"
+#include "train/config/image_sets.h"
 #include "train/config/modes.h"
 
 namespace gradwire::train {
@@ -109,7 +110,9 @@ const std::vector<Scope>& Scopes() {
       {{"analysis.reference"},
        [](const Config& c) { return c.analysis.alpha_beta ? std::string() : Because(c, "analysis.alpha_beta"); }},
       {{"data.root"},
-       [](const Config& c) { return c.data.dataset == "synthetic" ? Because(c, "data.dataset") : std::string(); }},
+       [](const Config& c) {
+         return FindImages(c.data.dataset).is_built_in ? Because(c, "data.dataset") : std::string();
+       }},
       {{"lr_scheduler.gamma"},
        [](const Config& c) { return c.lr_scheduler.name == "multistep" ? "" : Because(c, "lr_scheduler.name"); }},
       {{"log.average"},

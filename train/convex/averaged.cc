@@ -41,6 +41,7 @@ class Averaged final : public ConvexDriver {
     state.average = mean_;
   }
   std::vector<std::string> Introduction() const override { return inner_->Introduction(); }
+  std::optional<AlphaBetaMeter> alpha_beta() override { return inner_->alpha_beta(); }
   int64_t steps_per_epoch() const override { return inner_->steps_per_epoch(); }
 
   template <typename Archive>

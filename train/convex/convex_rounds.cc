@@ -48,8 +48,7 @@ class ConvexRounds final : public ConvexDriver {
   }
 
   bool Step(const Round& round) override {
-    for (const OneOfMany& one : own_)
-      if (!reference_.empty()) seen_.Add(one.worker.Look(round, reference_));
+    if (!reference_.empty()) Look(round);
     const double begin = Now();
     const bool agreed = rounds_.Step(round);
     if (agreed) agreed_ = own_[0].worker.x();
@@ -124,6 +123,11 @@ class ConvexRounds final : public ConvexDriver {
   }
 
  private:
+  void Look(const Round& round) {
+    for (const OneOfMany& one : own_)
+      if (const auto view = one.worker.Look(round, reference_)) seen_.Add(*view);
+  }
+
   /// What a save has of one worker.
   struct RankState {
     ConvexRounds& of;

@@ -22,8 +22,12 @@ namespace fs = std::filesystem;
 std::optional<fs::path> FindFolder(const ImageFiles& files, const fs::path& root) {
   std::error_code ignored;
   if (fs::is_directory(root / files.folder, ignored)) return root / files.folder;
-  if (fs::exists(root / files.mark, ignored)) return root;
   const fs::path plain = root.has_filename() ? root : root.parent_path();  // without a last '/'
+  const auto is_others = [&](const ImageFiles& other) {                    // with files of the same names
+    return other.name != files.name && other.folder == plain.filename().string();
+  };
+  if (std::ranges::any_of(AllImageFiles(), is_others)) return std::nullopt;
+  if (fs::exists(root / files.mark, ignored)) return root;
   if (plain.filename() == files.folder && fs::is_directory(root, ignored)) return root;
   return std::nullopt;
 }

@@ -43,6 +43,7 @@ class NetworkAnchor {
   };
 
   void MoveToPoint(uint64_t step);
+  void Touch() const;
   /// Adds `weight` times the gradient of the set batch at the anchor to `sum`, all parameters one behind another.
   void AddGradient(float weight, std::vector<float>& sum) const;
 

@@ -162,6 +162,16 @@ TEST_P(Idx, PackedFilesAloneAreSaid) {
   EXPECT_THAT(ErrorOf(GetParam(), packed.path()), HasSubstr("which has packed files; gunzip them first"));
 }
 
+/// Both sets have files of the same names: what tells them apart is the folder.
+TEST_P(Idx, AFolderOfTheOtherSetsNameIsNotThisOne) {
+  const std::string other = GetParam() == "mnist" ? "fashion_mnist" : "mnist";
+  const fs::path theirs = folder_.parent_path() / std::string(FindImageFiles(other)->folder);
+  WriteIdx(theirs, "train", 12, 12);
+  WriteIdx(theirs, "t10k", 3, 3);
+  EXPECT_EQ(MissingIn(other, theirs.string()), "");
+  EXPECT_THAT(MissingIn(GetParam(), theirs.string()), HasSubstr("found " + theirs.string()));
+}
+
 INSTANTIATE_TEST_SUITE_P(, Idx, ::testing::Values("mnist", "fashion_mnist"),
                          [](const auto& info) { return info.param; });
 
