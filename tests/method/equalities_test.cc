@@ -42,7 +42,7 @@ TEST(Equalities, DianaOfIdentityIsGradientDescentWhateverItsAlpha) {
 /// Islamov et al. 2025, arXiv 2502.11682: beta = betahat = 1 without noise.
 TEST(Equalities, Clip21OfMomentaWithoutMemoryIsClip21) {
   CommConfig comm = Comm("clip21_sgd2m", "clip:1");
-  comm.alpha = "1";
+  comm.alpha = "1", comm.ema = "1";
   EXPECT_EQ(Descend(comm, 0.02, 300).x, Descend(Comm("clip21", "clip:1"), 0.02, 300).x);
 }
 

@@ -99,7 +99,7 @@ TEST(AlphaBetaRun, WhatHasNoViewsIsRefused) {
   EXPECT_THAT(refusal({"checkpoint.every_epochs=1"}), HasSubstr("expected a run without saves"));
   EXPECT_THAT(refusal({"analysis.reference=/nowhere"}),
               HasSubstr("/nowhere/point.txt cannot be read; expected the 2 numbers"));
-  EXPECT_THAT(refusal({"optimizer.lr=1e300", "train.steps=20"}),
+  EXPECT_THAT(refusal({"objective.name=least_squares", "objective.data=lr", "run.nproc=5", "optimizer.lr=100"}),
               HasSubstr("first/point.txt is not finite: that run diverged"));
 }
 

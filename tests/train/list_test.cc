@@ -75,7 +75,8 @@ TEST(List, AMethodShowsItsPartsTheirCostAndWhetherItIsForNetworks) {
   EXPECT_THAT(text, HasSubstr("link ef, topk:1% (0.4053 bits an element), back ef, topk:1%"));
   EXPECT_THAT(text,
               HasSubstr("estimator lsvrg less the gradient at the solution; not for networks: needs each worker's"));
-  EXPECT_THAT(text, HasSubstr("estimator sgd with momentum 0.1; not for networks: needs a momentum"));
+  EXPECT_THAT(text, HasSubstr("link raw, ssign (1.008 bits an element), of momenta with 0.1 of the gradient"));
+  EXPECT_THAT(text, HasSubstr("estimator lsvrg; networks: each mini-batch at an anchor too"));
   EXPECT_THAT(text, HasSubstr("optimizer.lr theory, full: 1/(L + 2 omega Lmax/n)"));
 }
 

@@ -260,7 +260,7 @@ std::vector<BadConfig> BadTogether() {
       {"AnchorsOfAnAsynchronousNetwork",
        "comm:\n  method: vr_diana\ntrain:\n  mode: async\n",
        {},
-       {".yaml:2: comm.method: found vr_diana, whose gradients have an anchor", "expected diana",
+       {".yaml:2: comm.method: found vr_diana, whose gradients have one anchor", "expected diana",
         "train.mode is async"}},
       {"ObjectiveOfANetwork",
        "objective:\n  batch: 7\n",

@@ -116,7 +116,10 @@ ConfigValue AnotherValue(const Key& key) {
   if (key.type.starts_with("integer")) return ConfigValue::Plain("7");
   if (key.is_list) return {ConfigValue::Kind::kList, "", {ConfigValue::Plain("0.5"), ConfigValue::Plain("0.75")}};
   const size_t last = key.range.rfind(' ');  // "one of a, b, c"
-  return ConfigValue::Plain(key.range.starts_with("one of ") ? key.range.substr(last + 1) : "elsewhere");
+  if (key.range.starts_with("one of ")) return ConfigValue::Plain(key.range.substr(last + 1));
+  Config scratch;
+  const ConfigValue word = ConfigValue::Plain("elsewhere");
+  return key.read(word, scratch) ? word : ConfigValue::Plain("absolute:0.5");  // objective.noise
 }
 
 TEST(Keys, EachRowReadsAndPrintsItsOwnMemberAlone) {
@@ -153,6 +156,8 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.local.random = 0;        // sync_every has a value
   config.local.gradient_p = {1};
   config.local.anchor_p = 0;
+  config.log.average = "none";  // of convex problems
+  config.analysis = {};         // of gradient rounds
   EXPECT_EQ(ToYaml(Load(ToYaml(config))), ToYaml(config));
 }
 
