@@ -55,6 +55,15 @@ TEST(AlphaBetaMeter, OfRanksIsThatOfAllTheirViews) {
   EXPECT_EQ(first.Numbers(), all.Numbers());
 }
 
+TEST(AlphaBetaMeter, KeepsTheWorstViewWheneverItComes) {
+  const ComponentView good = ExampleView(-0.4, 0), bad = ExampleView(30, 0);
+  AlphaBetaMeter first, last;
+  first.Add(bad), first.Add(good);
+  last.Add(good), last.Add(bad);
+  EXPECT_EQ(first.Numbers(), last.Numbers());
+  EXPECT_GT(first.betas().back(), 0);
+}
+
 /// No beta helps a component that cannot be lower and still lacks something.
 TEST(AlphaBetaMeter, WithoutAValueThereIsNoBeta) {
   AlphaBetaMeter seen;

@@ -14,22 +14,15 @@
 #include "estimate/sampling.h"
 #include "gradwire/error.h"
 #include "support/convex.h"
+#include "support/estimators.h"
 
 namespace gradwire {
 namespace {
 
 using testing::Comm;
 using testing::ConvexTrace;
-
-std::shared_ptr<const Problem> Share(Problem problem) { return std::make_shared<Problem>(std::move(problem)); }
-
-EstimatorConfig Named(const char* name, const char* sampling = "uniform", int64_t batch = 1) {
-  EstimatorConfig config;
-  config.name = name;
-  config.sampling = sampling;
-  config.batch = batch;
-  return config;
-}
+using testing::Named;
+using testing::Share;
 
 std::vector<double> Point(size_t d, double phase) {
   std::vector<double> x(d);

@@ -10,20 +10,15 @@
 #include "gradwire/error.h"
 #include "problem/quadratic.h"
 #include "support/convex.h"
+#include "support/estimators.h"
 
 namespace gradwire {
 namespace {
 
 using testing::Comm;
 using testing::ConvexTrace;
-
-std::shared_ptr<const Problem> Share(Problem problem) { return std::make_shared<Problem>(std::move(problem)); }
-
-EstimatorConfig Named(const char* name, const char* sampling = "uniform", int64_t batch = 1) {
-  EstimatorConfig config;
-  config.name = name, config.sampling = sampling, config.batch = batch;
-  return config;
-}
+using testing::Named;
+using testing::Share;
 
 EstimatorConfig Noisy(EstimatorConfig config, const char* noise) {
   config.noise = ParseNoise(noise);

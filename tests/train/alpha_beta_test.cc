@@ -10,7 +10,7 @@
 
 #include "tests/train/config_file.h"
 #include "tests/train/run_folder.h"
-#include "train/program.h"
+#include "tests/train/run_words.h"
 
 namespace gradwire::train {
 namespace {
@@ -28,13 +28,10 @@ analysis: {alpha_beta: true}
 
 /// The exit code, and both streams.
 std::pair<int, std::string> Train(const std::string& file, std::vector<std::string> words) {
-  words.insert(words.begin(), {"gradwire", "train", file});
-  std::vector<const char*> argv;
-  for (const std::string& word : words) argv.push_back(word.c_str());
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  const int code = RunProgram(static_cast<int>(argv.size()), argv.data(), nullptr);
-  return {code, testing::internal::GetCapturedStdout() + testing::internal::GetCapturedStderr()};
+  words.insert(words.begin(), {"train", file});
+  std::string out, err;
+  const int code = RunWords(words, &out, &err);
+  return {code, out + err};
 }
 
 std::map<double, double> Betas(const std::string& folder) {

@@ -6,7 +6,7 @@
 
 #include "tests/train/config_file.h"
 #include "tests/train/run_folder.h"
-#include "train/program.h"
+#include "tests/train/run_words.h"
 
 namespace gradwire::train {
 namespace {
@@ -21,19 +21,6 @@ optimizer: {lr: 0.02}
 train: {steps: 20}
 comm: {method: ef, compressor: "topk:1"}
 )";
-
-/// The program with these words, without torch; `out` and `err`: what it said.
-int RunWords(std::vector<std::string> words, std::string* out, std::string* err) {
-  words.insert(words.begin(), "gradwire");
-  std::vector<const char*> argv;
-  for (const std::string& word : words) argv.push_back(word.c_str());
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  const int code = RunProgram(static_cast<int>(argv.size()), argv.data(), nullptr);
-  *out = testing::internal::GetCapturedStdout();
-  *err = testing::internal::GetCapturedStderr();
-  return code;
-}
 
 TEST(Sweep, IsTheProductWithTheLastKeyFastest) {
   const ConfigFile file(kQ3);
