@@ -14,6 +14,7 @@
 #include "kernels/bits.h"
 #include "kernels/candidates.h"
 #include "kernels/coded.h"
+#include "kernels/factors.h"
 #include "kernels/kept.h"
 #include "kernels/source.h"
 

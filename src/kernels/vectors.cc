@@ -22,6 +22,7 @@
 #include "kernels/vector/cast-inl.h"
 #include "kernels/vector/dither-inl.h"
 #include "kernels/vector/dither-sum-inl.h"
+#include "kernels/vector/factors-inl.h"
 #include "kernels/vector/kept-inl.h"
 #include "kernels/vector/natural-inl.h"
 #include "kernels/vector/positions-inl.h"
@@ -64,6 +65,7 @@ constexpr Table<T> Forms() {
 #undef GRADWIRE_KERNEL
   };
   PutAdd(table);
+  PutFactors(table);
   PutKept(table);
   PutPositions(table);
   PutSign(table);

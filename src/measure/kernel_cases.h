@@ -274,6 +274,35 @@ std::vector<KernelCase<T>> LargestCases() {
   };
 }
 
+/// Of matrices of so many rows: m is u, p is w, q is v.
+template <typename T>
+std::vector<KernelCase<T>> FactorCases() {
+  using Table = kernels::Table<T>;
+  using With = Operands<T>;
+  std::vector<KernelCase<T>> cases;
+  const auto add = [&](std::string_view name, size_t rows, size_t rank, auto call) {
+    cases.push_back({name,
+                     [=](const Table& t, With& o) {
+                       const kernels::Factors<T> factors = {rows, o.n() / rows, rank, o.w().data(), o.v().data()};
+                       call(t, factors, o.u().first(rows * factors.cols));
+                     },
+                     rows * rows});
+  };
+  for (const size_t rank : {1, 2, 3, 4, 5, 9})
+    for (const size_t rows : {9, 30}) {
+      add("ProjectRows", rows, rank, [](const Table& t, const kernels::Factors<T>& factors, std::span<T> m) {
+        t.ProjectRows(m.subspan(2 * factors.cols), factors, 2);
+      });
+      add("TakeFactors", rows, rank, [](const Table& t, const auto& factors, std::span<T> m) {
+        t.TakeFactors(factors, m);
+      });
+      add("ExpandFactors", rows, rank, [](const Table& t, const auto& factors, std::span<T> m) {
+        t.ExpandFactors(factors, m);
+      });
+    }
+  return cases;
+}
+
 /// A case for each kernel; some have more.
 template <typename T>
 std::vector<KernelCase<T>> KernelCases() {
@@ -331,7 +360,7 @@ std::vector<KernelCase<T>> KernelCases() {
        },
        1, bits},
   };
-  for (const auto& more : {RoundingCases<T>(), LargestCases<T>()}) cases.insert(cases.end(), more.begin(), more.end());
+  for (const auto& more : {RoundingCases<T>(), LargestCases<T>(), FactorCases<T>()}) cases.insert(cases.end(), more.begin(), more.end());
   return cases;
 }
 

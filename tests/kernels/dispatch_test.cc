@@ -39,6 +39,7 @@ using kernels::Bits;
 using kernels::Candidates;
 using kernels::Coded;
 using kernels::Dithering;
+using kernels::Factors;
 using kernels::Kept;
 using kernels::Norm;
 using kernels::Signs;

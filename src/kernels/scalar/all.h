@@ -9,6 +9,7 @@
 #include "kernels/scalar/codes.h"
 #include "kernels/scalar/dither.h"
 #include "kernels/scalar/draw.h"
+#include "kernels/scalar/factors.h"
 #include "kernels/scalar/kept.h"
 #include "kernels/scalar/natural.h"
 #include "kernels/scalar/norm.h"
