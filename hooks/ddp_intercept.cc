@@ -49,7 +49,12 @@ DdpHookOptions WithoutQuestion(DdpHookOptions options) {
 AllReduceInterceptor::AllReduceInterceptor(std::function<std::unique_ptr<Collective>()> join, DdpHookOptions options,
                                            int64_t min_numel)
     : join_(std::move(join)), options_(WithoutQuestion(std::move(options))), min_numel_(min_numel) {
-  if (MakeParts(options_.comm, options_.seed).steps_inside())
+  const ExchangeParts parts = MakeParts(options_.comm, options_.seed);
+  if (parts.link.iterates)
+    throw ConfigError("intercept: allreduce: method " + options_.comm.method +
+                      " takes rows and columns, and an all-reduce does not say the shapes of what it sums; expected "
+                      "another method, e.g. ef");
+  if (parts.steps_inside())
     throw ConfigError(
         "intercept: allreduce: method " + options_.comm.method +
         " has the step size inside, and an all-reduce does not say whose gradients it sums, so that nobody "

@@ -59,6 +59,8 @@ class Compressor {
   /// Whether C(x + y) = C(x) + C(y), whatever the sites' workers are, so that messages can be summed on the way: the
   /// payload is then an array of T and nothing else, and payloads are summed element by element.
   virtual bool linear() const { return false; }
+  /// R of an operator that keeps the factors of a matrix of rank R; 0 of others.
+  virtual size_t low_rank() const { return 0; }
   /// omega for this piece; empty where the operator is not in any U(omega).
   virtual std::optional<double> omega(const Piece& piece) const = 0;
   /// delta for this piece; empty where the operator is not contractive.

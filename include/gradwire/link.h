@@ -65,6 +65,7 @@ const LinkVector& FindLinkVector(std::string_view name);
 template <typename T>
 struct LinkMemory {
   std::span<T> e, h, y, mean_h, momentum;
+  std::span<T> query = {};  ///< rank x columns, rows of a matrix for each rank
 };
 
 /// Where a store has the vectors of its links, so that no name is looked up when messages are made.
@@ -83,7 +84,7 @@ class LinkHandles {
   using Handle = typename StateStore<T>::Handle;
 
   StateStore<T>&store_, &receivers_;
-  std::optional<Handle> e_, h_, y_, mean_h_, momentum_;
+  std::optional<Handle> e_, h_, y_, mean_h_, momentum_, query_;
 };
 
 /// A link is what a sender does so that a receiver knows v, with memory on both ends. Where ema < 1, v is the momentum
@@ -93,6 +94,7 @@ class LinkHandles {
 /// and the receiver, who keeps the mean of its senders' shifts, takes h + beta m / s with the old h, or the new h.
 /// A link is a row of numbers, not a class. The vectors live in StateStores: "e", "h", "y" (previous v) and "momentum"
 /// at the sender, "mean h" at the receiver.
+/// The link of PowerSGD has another message (message/power_step.h), and keeps the "query" at the receiver.
 struct Link {
   std::string_view name;
   Reference reference = Reference::kZero;
@@ -108,6 +110,7 @@ struct Link {
   double gate_level = 0;  ///< zeta or p
   bool moves_h = false;   ///< the sender moves its h, though the reference is another (the first message of 3PCv2)
   double ema = 1;         ///< share of what is given in the momentum that is sent, above 0; 1: what is given itself
+  bool iterates = false;  ///< messages are factors of matrices, summed on the way, each step going on from the last
   double noise = 0;       ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
   std::optional<Coefficient> refresh = std::nullopt;  ///< probability of a dense round, one coin for all ranks
   std::string_view summary = {};

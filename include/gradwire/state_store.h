@@ -16,6 +16,9 @@
 
 namespace gradwire {
 
+/// The vectors whose size is not their parameter's: where the power iteration of a link that iterates goes on.
+inline constexpr std::string_view kQuery = "query";
+
 /// Allocates zeros as the system hands them out: pages that nobody writes take no memory, such as those of pieces that
 /// other ranks own. For numbers.
 template <typename T>
@@ -34,14 +37,17 @@ struct ZeroPages {
   bool operator==(const ZeroPages&) const { return true; }
 };
 
-/// The memory of a rank's links: named vectors, each as long as its parameter, keyed by parameter id and never by
+/// The memory of a rank's links: named vectors, each as long as its parameter (but queries), keyed by parameter id and never by
 /// bucket. An element belongs to the parameter's element of the same indices: a vector lies in the order that the
 /// parameter has in its bucket, and is rearranged where that changes. T is float or double. Not thread-safe; the
 /// exchange that owns it is used by one thread at a time.
 template <typename T>
 class StateStore {
  public:
-  explicit StateStore(const std::vector<Parameter>& parameters);
+  /// `rank`: of queries. A vector of the name kQuery is a matrix of min(rank, rows, columns) x columns of its
+  /// parameter's matrix, that has a row for each index of the first dimension: its rows lie in the order of the
+  /// parameter's.
+  explicit StateStore(const std::vector<Parameter>& parameters, size_t rank = 0);
 
   /// Stands for a name, for all parameters and as long as the store lives.
   using Handle = size_t;
@@ -59,6 +65,9 @@ class StateStore {
   /// A copy of a vector that there is, and a new content, row by row whatever the order.
   std::vector<T> Read(uint32_t parameter, std::string_view name) const;
   void Write(uint32_t parameter, std::string_view name, std::span<const T> rows);
+
+  /// Elements of a vector of that name.
+  size_t NumelOf(uint32_t parameter, std::string_view name) const;
 
   /// Every vector there is, by parameter and name, as it lies.
   void ForEach(const std::function<void(uint32_t parameter, std::string_view name, std::span<const T>)>& visit) const;
@@ -83,14 +92,18 @@ class StateStore {
     uint64_t mark = 0;  // that `before` belongs to
   };
 
-  void Rearrange(uint32_t parameter, const ElementOrder& to, Values& values) const;
+  std::vector<int64_t> ShapeOf(uint32_t parameter, std::string_view name) const;
+  void Rearrange(std::span<const int64_t> shape, const ElementOrder& from, const ElementOrder& to,
+                 Values& values) const;
 
   const Memory* Find(uint32_t parameter, std::string_view name) const;  // null: there is none
 
   const std::vector<Parameter>* parameters_;
+  const size_t rank_;
   std::vector<ElementOrder> orders_;          // by parameter
   std::vector<std::vector<Memory>> vectors_;  // by parameter and handle
   std::map<std::string, Handle, std::less<>> handles_;
+  std::vector<std::string> names_;  // by handle
   uint64_t mark_ = 0;
 };
 

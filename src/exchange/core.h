@@ -81,6 +81,8 @@ template <typename T>
 BucketExchangePtr<T> MakeSharded(const BucketJob<T>& job);
 template <typename T>
 BucketExchangePtr<T> MakeAllReduce(const BucketJob<T>& job);
+template <typename T>
+BucketExchangePtr<T> MakeFactorSums(const BucketJob<T>& job);
 /// Dense whatever the operator: for the first start_iter steps.
 template <typename T>
 BucketExchangePtr<T> MakeDenseAllReduce(const BucketJob<T>& job);

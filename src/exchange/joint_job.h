@@ -88,6 +88,8 @@ template <typename T>
 void ShardedHere(const JointJob<T>& job);
 template <typename T>
 void AllReduceHere(const JointJob<T>& job);
+template <typename T>
+void FactorSumsHere(const JointJob<T>& job);
 /// Dense whatever the operator: for the first start_iter steps.
 template <typename T>
 void DenseAllReduceHere(const JointJob<T>& job);

@@ -67,6 +67,15 @@ const std::vector<Topology>& Topologies() {
        .make_f64 = MakeAllReduce<double>,
        .here_f32 = AllReduceHere<float>,
        .here_f64 = AllReduceHere<double>},
+      {.name = "factors",
+       .summary = "factors of matrices, summed on the way in two sums a bucket (powersgd): 2(n-1)/n x 4 (p + q)",
+       .sums = true,
+       .iterates = true,
+       .sent_bytes = RingBytes,
+       .make_f32 = MakeFactorSums<float>,
+       .make_f64 = MakeFactorSums<double>,
+       .here_f32 = FactorSumsHere<float>,
+       .here_f64 = FactorSumsHere<double>},
   };
   return topologies;
 }

@@ -28,7 +28,8 @@ struct Topology {
   /// Every rank is the server of some pieces (OwnerOf), and what it makes of them comes back through the down link:
   /// memory of receivers, and of the way back, lies with the owners.
   bool has_owners = false;
-  bool sums = false;     ///< messages are added on the way: linear operators without memory only
+  bool sums = false;  ///< messages are added on the way: of linear operators without memory, or of links that iterate
+  bool iterates = false;  ///< for links that iterate (Link::iterates), and those alone
   bool one_mean = true;  ///< every rank gets the same vector
   /// Bytes that `rank` of `ranks` sends for a bucket, frames included, in a step that is not dense.
   uint64_t (*sent_bytes)(const BucketPlan& plan, const Participation& participation, int ranks, int rank);

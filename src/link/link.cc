@@ -96,7 +96,8 @@ const std::vector<LinkVector>& LinkVectors() {
                                                   {"h", Holder::kSender},
                                                   {"y", Holder::kSender},
                                                   {"momentum", Holder::kSender},
-                                                  {"mean h", Holder::kReceiver}};
+                                                  {"mean h", Holder::kReceiver},
+                                                  {kQuery, Holder::kReceiver}};
   return vectors;
 }
 
@@ -122,7 +123,7 @@ LinkHandles<T>::LinkHandles(StateStore<T>& store, const std::vector<LinkVector>&
   };
   e_ = handle(store, kept, "e"), h_ = handle(store, kept, "h"), y_ = handle(store, kept, "y");
   momentum_ = handle(store, kept, "momentum");
-  mean_h_ = handle(receivers, kept_there, "mean h");
+  mean_h_ = handle(receivers, kept_there, "mean h"), query_ = handle(receivers, kept_there, kQuery);
 }
 
 template <typename T>
@@ -130,7 +131,8 @@ LinkMemory<T> LinkHandles<T>::Of(uint32_t parameter, const Piece& piece) const {
   const auto span = [&](StateStore<T>& store, const std::optional<Handle>& handle) {
     return handle ? store.Vector(parameter, *handle).subspan(piece.begin, piece.numel) : std::span<T>{};
   };
-  return {span(store_, e_), span(store_, h_), span(store_, y_), span(receivers_, mean_h_), span(store_, momentum_)};
+  return {span(store_, e_),          span(store_, h_),        span(store_, y_),
+          span(receivers_, mean_h_), span(store_, momentum_), query_ ? receivers_.Vector(parameter, *query_) : std::span<T>{}};
 }
 
 std::vector<LinkVector> Link::memory() const {
@@ -140,18 +142,24 @@ std::vector<LinkVector> Link::memory() const {
   if (reference == Reference::kPrevious || gate == Gate::kLazy) vectors.push_back(FindLinkVector("y"));
   if (has_momentum()) vectors.push_back(FindLinkVector("momentum"));
   if (shifts()) vectors.push_back(FindLinkVector("mean h"));
+  if (iterates) vectors.push_back(FindLinkVector(kQuery));
   return vectors;
 }
 
 std::string Link::numbers() const {
-  return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}{}{}{}", alpha.text(), beta.text(), kappa.text(),
+  return fmt::format("alpha {}, beta {}, kappa {}, lambda {}{}{}{}{}{}{}", alpha.text(), beta.text(), kappa.text(),
                      lambda.text(), refresh ? ", p " + refresh->text() : "", opens_dense ? ", opens dense" : "",
                      gate == Gate::kOpen ? "" : fmt::format(", gate {}", gate_level),
                      has_momentum() ? fmt::format(", ema {}", ema) : "",
-                     noise > 0 ? fmt::format(", noise {}", noise) : "");
+                     noise > 0 ? fmt::format(", noise {}", noise) : "", iterates ? ", iterates" : "");
 }
 
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece) {
+  if (link.iterates) {
+    if (compressor.low_rank() > 0) return std::nullopt;
+    return fmt::format("link {} sums factors of matrices on the way, and {} has no rank; take rank:4, or method ef",
+                       link.name, compressor.spec());
+  }
   if (link.for_unbiased) {
     if (compressor.omega(piece)) return std::nullopt;
     return fmt::format(

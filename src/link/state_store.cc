@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gradwire/state_store.h"
 
+#include <algorithm>
+
 namespace gradwire {
 
 template <typename T>
-StateStore<T>::StateStore(const std::vector<Parameter>& parameters)
-    : parameters_(&parameters), vectors_(parameters.size()) {
+StateStore<T>::StateStore(const std::vector<Parameter>& parameters, size_t rank)
+    : parameters_(&parameters), rank_(rank), vectors_(parameters.size()) {
   for (const Parameter& parameter : parameters) orders_.push_back(parameter.order);
 }
 
@@ -13,7 +15,22 @@ template <typename T>
 typename StateStore<T>::Handle StateStore<T>::HandleOf(std::string_view name) {
   const auto found = handles_.find(name);
   if (found != handles_.end()) return found->second;
+  names_.emplace_back(name);
   return handles_.emplace(name, handles_.size()).first->second;
+}
+
+template <typename T>
+std::vector<int64_t> StateStore<T>::ShapeOf(uint32_t parameter, std::string_view name) const {
+  std::vector<int64_t> shape = (*parameters_)[parameter].shape;
+  if (name != kQuery || shape.empty() || shape[0] == 0) return shape;
+  const int64_t cols = static_cast<int64_t>((*parameters_)[parameter].numel()) / shape[0];
+  shape[0] = std::min({static_cast<int64_t>(rank_), shape[0], cols});
+  return shape;
+}
+
+template <typename T>
+size_t StateStore<T>::NumelOf(uint32_t parameter, std::string_view name) const {
+  return name == kQuery ? Parameter{"", ShapeOf(parameter, name)}.numel() : (*parameters_)[parameter].numel();
 }
 
 template <typename T>
@@ -21,7 +38,7 @@ std::span<T> StateStore<T>::Vector(uint32_t parameter, Handle handle) {
   auto& vectors = vectors_.at(parameter);
   if (handle >= vectors.size()) vectors.resize(handles_.size());
   Memory& memory = vectors.at(handle);
-  if (!memory.exists) memory = {true, Values((*parameters_)[parameter].numel()), {}, 0};
+  if (!memory.exists) memory = {true, Values(NumelOf(parameter, names_[handle])), {}, 0};
   if (memory.mark != mark_) {
     memory.before = memory.now;
     memory.mark = mark_;
@@ -41,16 +58,20 @@ const typename StateStore<T>::Memory* StateStore<T>::Find(uint32_t parameter, st
 template <typename T>
 void StateStore<T>::SetOrder(uint32_t parameter, const ElementOrder& order) {
   if (orders_.at(parameter) == order) return;
-  for (Memory& memory : vectors_[parameter])
-    for (Values* values : {&memory.now, &memory.before}) Rearrange(parameter, order, *values);
+  for (Handle handle = 0; handle < vectors_[parameter].size(); ++handle) {
+    const std::vector<int64_t> shape = ShapeOf(parameter, names_[handle]);
+    Memory& memory = vectors_[parameter][handle];
+    for (Values* values : {&memory.now, &memory.before}) Rearrange(shape, orders_[parameter], order, *values);
+  }
   orders_[parameter] = order;
 }
 
 template <typename T>
-void StateStore<T>::Rearrange(uint32_t parameter, const ElementOrder& to, Values& values) const {
+void StateStore<T>::Rearrange(std::span<const int64_t> shape, const ElementOrder& from, const ElementOrder& to,
+                              Values& values) const {
   if (values.empty()) return;  // the vector was not used since Mark: there is no copy of it
   Values rearranged(values.size());
-  gradwire::Rearrange<T>((*parameters_)[parameter].shape, orders_[parameter], values, to, rearranged);
+  gradwire::Rearrange<T>(shape, from, values, to, rearranged);
   values.swap(rearranged);
 }
 
@@ -59,13 +80,13 @@ std::vector<T> StateStore<T>::Read(uint32_t parameter, std::string_view name) co
   const Values& now = Find(parameter, name)->now;
   if (orders_[parameter].empty()) return {now.begin(), now.end()};
   std::vector<T> rows(now.size());
-  gradwire::Rearrange<T>((*parameters_)[parameter].shape, orders_[parameter], now, {}, rows);
+  gradwire::Rearrange<T>(ShapeOf(parameter, name), orders_[parameter], now, {}, rows);
   return rows;
 }
 
 template <typename T>
 void StateStore<T>::Write(uint32_t parameter, std::string_view name, std::span<const T> rows) {
-  gradwire::Rearrange<T>((*parameters_)[parameter].shape, {}, rows, orders_[parameter], Vector(parameter, name));
+  gradwire::Rearrange<T>(ShapeOf(parameter, name), {}, rows, orders_[parameter], Vector(parameter, name));
 }
 
 template <typename T>

@@ -36,16 +36,20 @@ class MessagePlanner {
  public:
   /// What compressed pieces go through.
   MessagePlanner(std::shared_ptr<const Compressor> compressor, std::shared_ptr<const Compressor> shift_compressor,
-                 Dtype dtype, bool gated)
-      : compressor_(std::move(compressor)), shift_compressor_(std::move(shift_compressor)), dtype_(dtype) {
+                 Dtype dtype, bool gated, bool has_factors)
+      : compressor_(std::move(compressor)),
+        shift_compressor_(std::move(shift_compressor)),
+        dtype_(dtype),
+        has_factors_(has_factors) {
     plan_.bytes = sizeof(Frame);
-    plan_.variable = gated || compressor_->variable() || (shift_compressor_ && shift_compressor_->variable());
+    plan_.variable = !has_factors_ && (gated || compressor_->variable() || (shift_compressor_ && shift_compressor_->variable()));
   }
 
   void Append(uint32_t parameter, const Piece& piece, bool dense, size_t values) {
     static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
     PlannedPiece planned{parameter, piece, dense, values, plan_.bytes, 0, 0, 0};
-    planned.bytes = (dense ? *identity : *compressor_).Bytes(piece, dtype_);
+    planned.bytes = has_factors_ && !dense ? FactorNumel(compressor_->low_rank(), piece) * SizeOf(dtype_)
+                                           : (dense ? *identity : *compressor_).Bytes(piece, dtype_);
     plan_.bytes += AlignPayload(planned.bytes);
     if (shift_compressor_ && !dense) {
       planned.shift_payload = plan_.bytes;
@@ -69,6 +73,7 @@ class MessagePlanner {
  private:
   std::shared_ptr<const Compressor> compressor_, shift_compressor_;
   Dtype dtype_;
+  bool has_factors_;  // in place of payloads, where pieces are compressed
   MessagePlan plan_;
 };
 
@@ -80,7 +85,17 @@ std::vector<MessagePlan> Done(std::vector<MessagePlanner>& planners) {
 
 }  // namespace
 
+size_t FactorNumel(size_t rank, const Piece& piece) {
+  return std::min({rank, piece.rows, piece.cols}) * (piece.rows + piece.cols);
+}
+
+bool HasLowRank(size_t rank, const Parameter& parameter) {
+  const Piece piece = PieceOf(parameter, PieceRule::kMatrix, 0);
+  return !piece.symmetric && piece.rows > 0 && 2 * FactorNumel(rank, piece) < piece.numel;
+}
+
 bool TravelsDense(const ExchangeParts& parts, const Parameter& parameter) {
+  if (parts.link.iterates && !HasLowRank(parts.compressor->low_rank(), parameter)) return true;
   return parameter.numel() < parts.min_compress_numel || (!parts.compress_1d && parameter.shape.size() <= 1);
 }
 
@@ -138,9 +153,10 @@ BucketPlan MakePlan(const ExchangeParts& parts, const std::vector<Parameter>& pa
   const bool gated = !needs.dense && (parts.link.gate != Gate::kOpen || !parts.participation.is_all());
   std::vector<MessagePlanner> up(
       std::max<size_t>(owners, 1),
-      {needs.dense ? identity : parts.compressor, needs.dense ? nullptr : parts.learner, needs.dtype, gated});
+      {needs.dense ? identity : parts.compressor, needs.dense ? nullptr : parts.learner, needs.dtype, gated,
+       parts.link.iterates && !needs.dense});
   std::vector<MessagePlanner> down;
-  if (owners > 0) down.assign(owners, {parts.down_compressor, nullptr, needs.dtype, false});
+  if (owners > 0) down.assign(owners, {parts.down_compressor, nullptr, needs.dtype, false, false});
   for (const Segment& segment : segments) {
     const bool travels_dense = TravelsDense(parts, parameters[segment.parameter]);
     for (size_t i = 0; i < PieceCount(parameters[segment.parameter], parts.piece); ++i) {

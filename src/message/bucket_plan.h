@@ -45,7 +45,15 @@ inline uint32_t OwnerOf(uint32_t parameter, const Piece& piece, int ranks) {
   return (parameter + piece.index) % static_cast<uint32_t>(ranks);
 }
 
-/// Whether a parameter is never compressed: it travels as identity, without memory, in the same message.
+/// Elements of the factors of a matrix of that rank: those of p and those of q, each min(rank, rows, columns) vectors.
+size_t FactorNumel(size_t rank, const Piece& piece);
+
+/// Whether factors of a parameter have less than half of its elements, as PyTorch's hook of PowerSGD asks for
+/// (min_compression_rate: 2): of a matrix with a row for each index of the first dimension.
+bool HasLowRank(size_t rank, const Parameter& parameter);
+
+/// Whether a parameter is never compressed: it travels as identity, without memory, in the same message. Where a link
+/// iterates, it also does where factors have no gain.
 bool TravelsDense(const ExchangeParts& parts, const Parameter& parameter);
 
 /// Whether the whole model is a single piece.

@@ -43,7 +43,7 @@ Channel<T>::Channel(Keeps keeps, std::vector<Parameter> of, ExchangeParts made_o
       rank(rank),
       ranks(ranks),
       owners(owners),
-      state(parameters),
+      state(parameters, parts.link.iterates ? parts.compressor->low_rank() : 0),
       down_state(parameters),
       keeps_(keeps),
       sees_model_(parts.compressor->scope() == Scope::kModel && !IsOnePiece(parameters, parts.piece)),

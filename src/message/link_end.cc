@@ -32,6 +32,8 @@ struct LinkEnd<T>::Parts {
         token(token),
         purpose(purpose) {
     CheckSymmetric(channel.parameters);
+    if (channel.parts.link.iterates)
+      throw Error(fmt::format("method {} sums over all ranks, and this link is between two", channel.parts.method));
     CheckModelScope(channel.parts, channel.parameters, /*gathers=*/true);
     channel.opening = 0;
   }

@@ -28,9 +28,10 @@ void CheckVector(const Channel<T>& channel, const SavedVector<T>& saved, const s
   if (!expected.contains({saved.down, saved.parameter, saved.name}))
     throw Error(fmt::format("{} is not what method {} keeps here{}: it would never be sent", what, channel.parts.method,
                             TravelsDense(channel.parts, parameter) ? ", where the parameter travels dense" : ""));
-  if (saved.values.size() != parameter.numel())
+  const size_t numel = (saved.down ? channel.down_state : channel.state).NumelOf(saved.parameter, saved.name);
+  if (saved.values.size() != numel)
     throw Error(fmt::format("{} has {} elements, expected {}: it belongs to another model", what, saved.values.size(),
-                            parameter.numel()));
+                            numel));
   if (!kernels::AllFinite(std::span<const T>(saved.values)))
     throw Error(what + " holds an infinite element or a NaN, which would never leave it again");
 }

@@ -15,7 +15,7 @@ struct SavedVector {
   bool down = false;  ///< of the way back
   uint32_t parameter = 0;
   std::string name;
-  std::vector<T> values;  ///< as many as the parameter has elements, row by row whatever its order in buckets
+  std::vector<T> values;  ///< StateStore::NumelOf, row by row whatever its order in buckets
   uint32_t channel = 0;   ///< below 128
 
   /// Channel 0 is written as it was before there were others.

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "exchange/agree.h"
+#include "exchange/topologies.h"
 #include "gradwire/cost.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
@@ -30,9 +31,12 @@ std::string Plain(const ExchangeParts& parts, int ranks) {
   return "";
 }
 
-/// Whether what is sent depends on the gradients, so that its bound says little.
-bool IsOpen(const ExchangeParts& parts) {
-  return parts.compressor->variable() || (parts.down_compressor && parts.down_compressor->variable());
+/// Why its cost is not known before it runs; empty where it is.
+std::string Open(const ExchangeParts& parts) {
+  if (parts.link.iterates) return "what sums of factors cost is not measured";
+  if (parts.compressor->variable() || (parts.down_compressor && parts.down_compressor->variable()))
+    return fmt::format("what {} sends depends on the gradients", NameOf(parts));
+  return "";
 }
 
 /// Rank 0's, on all ranks: the numbers are the same, and hosts may still round them differently.
@@ -73,7 +77,7 @@ WhenAnswer AnswerBy(const CommConfig& config, const PaysJob& job, int ranks, con
                                  .link = link,
                                  .dense_bytes = dense,
                                  .compressed_bytes = SentBytes(parts, job.parameters, ranks),
-                                 .is_summed = parts.topology == "allreduce",
+                                 .is_summed = FindTopology(parts.topology).sums,
                                  .encode_s = operators.encode_s,
                                  .decode_s = operators.decode_s});
   const bool asked = PaysIsAsked(config);
@@ -94,10 +98,8 @@ WhenAnswer AskWhen(Collective& collective, const CommConfig& config, const PaysJ
   const bool asked = PaysIsAsked(config);
   if (const std::string plain = Plain(parts, ranks); !plain.empty()) return {asked, !asked, asked ? plain : ""};
   Agree(collective, fmt::format("comm.when: {}, {}\n", Settled(config).when, NameOf(parts)));
-  if (IsOpen(parts))
-    return {asked, true,
-            asked ? fmt::format("comm.when: pays: what {} sends depends on the gradients: it is taken", NameOf(parts))
-                  : ""};
+  if (const std::string open = Open(parts); !open.empty())
+    return {asked, true, asked ? fmt::format("comm.when: pays: {}: {} is taken", open, NameOf(parts)) : ""};
   const auto sum = [&](std::span<float> values) { collective.Finish(collective.StartAllReduce(values)); };
   const LinkCosts link = MeasureLinkCosts(collective, job.sum ? job.sum : DenseSum(sum), seconds * kLinkShare);
   Barrier(collective);

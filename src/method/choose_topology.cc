@@ -15,7 +15,7 @@ bool IsSummable(const ExchangeParts& parts) {
 }
 
 void CheckSums(const Topology& topology, const ExchangeParts& parts) {
-  if (!topology.sums) return;
+  if (!topology.sums || topology.iterates) return;
   if (!parts.participation.is_all())
     throw ConfigError("comm.topology", fmt::format("{} sums all ranks' messages, and comm.participation is {}; "
                                                    "expected allgather or auto",
@@ -26,15 +26,33 @@ void CheckSums(const Topology& topology, const ExchangeParts& parts) {
                                                    topology.name, parts.compressor->spec(), parts.link.name));
 }
 
+/// The topology of a link that iterates is no other's, and it has no other.
+void CheckIterates(const Topology& topology, const ExchangeParts& parts) {
+  if (topology.iterates == parts.link.iterates) return;
+  throw ConfigError(
+      "comm.topology",
+      parts.link.iterates
+          ? fmt::format("{}: method {} sums factors of matrices on the way; expected factors or auto", topology.name,
+                        parts.method)
+          : fmt::format("{} sums what method powersgd sends, and comm.method is {}; expected auto", topology.name,
+                        parts.method));
+}
+
 }  // namespace
 
 std::string_view TopologyOf(const CommConfig& config, const ExchangeParts& parts) {
   const bool has_way_back = parts.down_compressor != nullptr;
-  if (config.topology == "auto") return has_way_back ? "sharded" : IsSummable(parts) ? "allreduce" : "allgather";
-  const Topology& topology = FindTopology(config.topology);
+  const bool is_open = config.topology == "auto" && !parts.link.iterates;
+  if (is_open) return has_way_back ? "sharded" : IsSummable(parts) ? "allreduce" : "allgather";
+  const Topology& topology = FindTopology(config.topology == "auto" ? "factors" : config.topology);
+  if (has_way_back && parts.link.iterates)
+    throw ConfigError("comm.down", fmt::format("{}: method {} gives all ranks one mean, and nothing comes back; "
+                                               "expected auto or none",
+                                               parts.down.name, parts.method));
   if (has_way_back && !topology.has_owners)
     throw ConfigError("comm.topology", fmt::format("{} has no way back, and comm.down is {}; expected sharded or auto",
                                                    topology.name, parts.down.name));
+  CheckIterates(topology, parts);
   CheckSums(topology, parts);
   return topology.name;
 }

@@ -36,7 +36,7 @@ void SetMomentum(const Method& method, const CommConfig& config, ExchangeParts& 
   parts.link.ema = method.ema;
   Coefficient ema = method.ema;
   const bool is_plain = method.only && parts.compressor->is_identity();
-  Override("ema", config.ema, !is_plain && !method.needs_two_points(), method, ema);
+  Override("ema", config.ema, !is_plain && !method.needs_two_points() && !parts.link.iterates, method, ema);
   parts.link.ema = ema.number;
   if (parts.link.ema == 0)
     throw ConfigError("comm.ema", "0: nothing would ever be sent; expected auto or a number above 0 and up to 1");

@@ -124,7 +124,11 @@ void SetParticipation(const Method& method, const CommConfig& config, ExchangePa
                                   parts.participation.text(), method.name));
 }
 
-PieceRule PieceRuleOf(const CommConfig& config) {
+/// A link that iterates sees rows and columns.
+PieceRule PieceRuleOf(const CommConfig& config, const Link& link) {
+  if (link.iterates && config.piece == "tensor")
+    throw ConfigError("comm.piece", "tensor: method powersgd takes rows and columns; expected fixed or matrix");
+  if (link.iterates && config.piece == "fixed") return PieceRule::kMatrix;
   if (const auto rule = FindPieceRule(config.piece)) return *rule;
   throw ConfigError("comm.piece",
                     fmt::format("'{}' is unknown; expected fixed (65,536 elements), tensor or matrix", config.piece));
@@ -184,7 +188,7 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   SetParticipation(method, config, parts);
   parts.topology = TopologyOf(config, parts);
   CheckOwners(parts);
-  parts.piece = PieceRuleOf(config);
+  parts.piece = PieceRuleOf(config, parts.link);
   parts.min_compress_numel = static_cast<size_t>(config.min_compress_numel);
   parts.compress_1d = config.compress_1d;
   parts.start_iter = static_cast<uint64_t>(config.start_iter);

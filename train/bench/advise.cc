@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "collective/thread_collective.h"
+#include "exchange/topologies.h"
 #include "gradwire/cost.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
@@ -31,7 +32,12 @@ std::vector<VariantSpec> SpecsOf(const AdviseOptions& options) {
   std::vector<VariantSpec> specs;
   for (const std::string& word : words) {
     specs.push_back(ParseVariant(word));
-    if (MakeParts(specs.back().comm, 0).compressor->is_identity())
+    const ExchangeParts parts = MakeParts(specs.back().comm, 0);
+    if (parts.link.iterates)
+      throw ConfigError(fmt::format(
+          "bench advise: --compressor {}: what sums of factors cost is not modelled; gradwire bench exchange measures it",
+          word));
+    if (parts.compressor->is_identity())
       throw ConfigError(
           fmt::format("bench advise: --compressor {}: compresses nothing; dense gradients are a line of "
                       "the table anyway",
@@ -75,7 +81,7 @@ std::vector<AdvisedRow> Judged(Collective& collective, const AdviseOptions& opti
                     .link = link,
                     .dense_bytes = DenseRingBytes(model.parameters, n) / sizeof(float) * model.bytes_an_element,
                     .compressed_bytes = SentBytes(parts, model.parameters, n),
-                    .is_summed = parts.topology == "allreduce",
+                    .is_summed = FindTopology(parts.topology).sums,
                     .encode_s = slowest[0],
                     .decode_s = slowest[1],
                     .backward_s = options.backward_ms / 1e3},

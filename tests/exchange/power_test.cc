@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// PowerSGD, against its algorithm written plainly; the laws of all methods take it up by themselves.
+#include <cmath>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "exchange/saved_memory.h"
+#include "gradwire/exchange_thread.h"
+#include "gradwire/method.h"
+#include "support/buckets.h"
+#include "support/ranks.h"
+#include "support/vectors.h"
+
+namespace gradwire {
+namespace {
+
+using namespace testing;
+
+constexpr size_t kRows = 48, kCols = 60, kRank = 3;
+constexpr int kWorkers = 3;
+const std::vector<Parameter> kParameters = {
+    {"matrix", {kRows, kCols}}, {"bias", {50}}, {"kernel", {32, 4, 3, 3}}, {"square", {8, 8}}};
+
+CommConfig Config() { return {.method = "powersgd", .compressor = "rank:3", .min_compress_numel = 0}; }
+
+using Matrix = std::vector<double>;  // row by row
+
+/// a b, of m x k and k x n.
+Matrix Times(const Matrix& a, const Matrix& b, size_t m, size_t k, size_t n) {
+  Matrix c(m * n);
+  for (size_t i = 0; i < m; ++i)
+    for (size_t l = 0; l < k; ++l)
+      for (size_t j = 0; j < n; ++j) c[i * n + j] += a[i * k + l] * b[l * n + j];
+  return c;
+}
+
+Matrix Transposed(const Matrix& a, size_t m, size_t n) {
+  Matrix t(a.size());
+  for (size_t i = 0; i < m; ++i)
+    for (size_t j = 0; j < n; ++j) t[j * m + i] = a[i * n + j];
+  return t;
+}
+
+/// The columns, by modified Gram-Schmidt.
+void OrthonormaliseColumns(Matrix& a, size_t m, size_t n) {
+  for (size_t c = 0; c < n; ++c) {
+    double square = 0;
+    for (size_t i = 0; i < m; ++i) square += a[i * n + c] * a[i * n + c];
+    for (size_t i = 0; i < m; ++i) a[i * n + c] /= std::sqrt(square);
+    for (size_t other = c + 1; other < n; ++other) {
+      double product = 0;
+      for (size_t i = 0; i < m; ++i) product += a[i * n + c] * a[i * n + other];
+      for (size_t i = 0; i < m; ++i) a[i * n + other] -= product * a[i * n + c];
+    }
+  }
+}
+
+/// Algorithms 1 and 2 of arXiv 1905.13727 on one matrix of each worker; `q` is cols x rank.
+struct Plain {
+  Matrix q;
+  std::vector<Matrix> e = std::vector<Matrix>(kWorkers, Matrix(kRows * kCols));
+
+  Matrix Step(const std::vector<Matrix>& gradients) {
+    std::vector<Matrix> m = gradients;
+    Matrix p(kRows * kRank);
+    for (size_t w = 0; w < kWorkers; ++w) {
+      for (size_t i = 0; i < m[w].size(); ++i) m[w][i] += e[w][i];
+      const Matrix mine = Times(m[w], q, kRows, kCols, kRank);
+      for (size_t i = 0; i < p.size(); ++i) p[i] += mine[i];
+    }
+    OrthonormaliseColumns(p, kRows, kRank);
+    q.assign(kCols * kRank, 0);
+    for (size_t w = 0; w < kWorkers; ++w) {
+      const Matrix mine = Times(Transposed(m[w], kRows, kCols), p, kCols, kRows, kRank);
+      for (size_t i = 0; i < q.size(); ++i) q[i] += mine[i] / kWorkers;
+      const Matrix sent = Times(p, Transposed(mine, kCols, kRank), kRows, kRank, kCols);
+      for (size_t i = 0; i < sent.size(); ++i) e[w][i] = m[w][i] - sent[i];
+    }
+    const Matrix mean = Times(p, Transposed(q, kCols, kRank), kRows, kRank, kCols);
+    OrthonormaliseColumns(q, kCols, kRank);
+    return mean;
+  }
+};
+
+Matrix GradientOf(int worker, uint64_t step) {
+  return Gaussian<double>(kRows * kCols, 1 + step * kWorkers + static_cast<uint64_t>(worker));
+}
+
+TEST(PowerSgd, DoesWhatItsAlgorithmSays) {
+  RunRanks(kWorkers, [](Collective& collective) {
+    Exchange<double> exchange(collective, {kParameters[0]}, MakeParts(Config(), 5));
+    DirectSink<double> sink(exchange);
+    Buckets<double> buckets({kParameters[0]}, {{0}});
+    Plain plain;
+    for (uint64_t step = 0; step < 6; ++step) {
+      std::vector<Matrix> gradients;
+      for (int w = 0; w < kWorkers; ++w) gradients.push_back(GradientOf(w, step));
+      std::ranges::copy(gradients[static_cast<size_t>(collective.rank())], buckets.Of(0).begin());
+      buckets.Exchange(sink, step);
+      const std::span<const double> e = exchange.state().Vector(0, "e"), query = exchange.state().Vector(0, kQuery);
+      if (step == 0) {  // the first query is drawn: from here on all is known
+        plain.q = Transposed({query.begin(), query.end()}, kRank, kCols);
+        const std::vector<SavedVector<double>> saved = SaveMemory(exchange);
+        for (int w = 0; w < kWorkers; ++w) {
+          std::vector<double> of_w(e.begin(), e.end());
+          if (w != collective.rank()) std::ranges::fill(of_w, 0.0);
+          collective.Finish(collective.StartAllReduce(of_w));
+          plain.e[static_cast<size_t>(w)] = of_w;
+        }
+        continue;
+      }
+      const Matrix mean = plain.Step(gradients);
+      const Matrix& left = plain.e[static_cast<size_t>(collective.rank())];
+      for (size_t i = 0; i < mean.size(); ++i) {
+        ASSERT_NEAR(buckets.Of(0)[i], mean[i], 1e-12) << step;
+        ASSERT_NEAR(e[i], left[i], 1e-12) << step;
+      }
+    }
+  });
+}
+
+TEST(PowerSgd, AMatrixOfNoHigherRankArrivesWhole) {
+  RunRanks(kWorkers, [](Collective& collective) {
+    Exchange<double> exchange(collective, {kParameters[0]}, MakeParts(Config(), 5));
+    DirectSink<double> sink(exchange);
+    Buckets<double> buckets({kParameters[0]}, {{0}});
+    const Matrix left = Gaussian<double>(kRows * 2, 8);  // common to all, so that the mean is of rank 2 as well
+    const auto right = [](int worker) { return Gaussian<double>(2 * kCols, static_cast<uint64_t>(20 + worker)); };
+    Matrix mean(kRows * kCols);
+    for (int w = 0; w < kWorkers; ++w) {
+      const Matrix m = Times(left, right(w), kRows, 2, kCols);
+      for (size_t i = 0; i < m.size(); ++i) mean[i] += m[i] / kWorkers;
+    }
+    std::ranges::copy(Times(left, right(collective.rank()), kRows, 2, kCols), buckets.Of(0).begin());
+    buckets.Exchange(sink, 0);
+    for (size_t i = 0; i < mean.size(); ++i) {
+      ASSERT_NEAR(buckets.Of(0)[i], mean[i], 1e-12);
+      ASSERT_NEAR(exchange.state().Vector(0, "e")[i], 0, 1e-12);
+    }
+  });
+}
+
+TEST(PowerSgd, SendsTheBytesOfItsFormula) {
+  // (rows + columns) rank of the two with a gain, each number once around a ring of two; the others whole.
+  constexpr uint64_t kNumbers = (kRows + kCols) * kRank + (32 + 36) * kRank + 50 + 64;
+  RunRanks(2, [](Collective& collective) {
+    const ExchangeParts parts = MakeParts(Config(), 5);
+    EXPECT_EQ(SentBytes(parts, kParameters, 2), kNumbers * sizeof(float));
+    Exchange<float> exchange(collective, kParameters, parts);
+    DirectSink<float> sink(exchange);
+    Buckets<float> buckets(kParameters, {{3, 2}, {0, 1}});
+    for (uint64_t step = 0; step < 2; ++step) buckets.Exchange(sink, step);
+    EXPECT_EQ(exchange.stats().payload_bytes, 2 * kNumbers * sizeof(float));
+    EXPECT_EQ(exchange.stats().frame_bytes, 0);
+  });
+}
+
+TEST(PowerSgd, MatricesWithoutGainTravelWhole) {
+  RunRanks(2, [](Collective& collective) {
+    Exchange<double> exchange(collective, kParameters, MakeParts(Config(), 5));
+    DirectSink<double> sink(exchange);
+    Buckets<double> buckets(kParameters, OneBucket(kParameters));
+    const double mine = 1.0 + collective.rank();
+    for (const uint32_t p : {1u, 3u}) std::ranges::fill(buckets.Of(p), mine);
+    buckets.Exchange(sink, 0);
+    for (const uint32_t p : {1u, 3u})
+      for (const double x : buckets.Of(p)) EXPECT_EQ(x, 1.5);
+  });
+}
+
+}  // namespace
+}  // namespace gradwire
