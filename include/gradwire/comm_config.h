@@ -17,7 +17,7 @@ struct CommConfig {
   std::string down_compressor =
       "auto";                     ///< compressor spec of the way back; auto: the method's, else that of the way up
   std::string when = "auto";      ///< always, or pays: dense where that is faster; auto: see PaysIsAsked (pays.h)
-  std::string topology = "auto";  ///< auto, allgather, sharded or allreduce
+  std::string topology = "auto";  ///< auto, allgather, sharded, allreduce or factors (of powersgd)
   std::string alpha = "auto";     ///< share of a message that moves the shift; auto: the method's
   std::string eta = "auto";       ///< share of the memory that joins a message (econtrol, dore); auto: the method's
   std::string beta = "auto";      ///< share of an owner's message that the model takes (dore); auto: the method's

@@ -20,6 +20,10 @@ uint64_t DenseRingBytes(const std::vector<Parameter>& parameters, int world_size
 /// messages. An upper bound where payloads vary.
 uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size, int rank = 0);
 
+/// Of methods that send factors of matrices, a sentence: how many matrices have factors, and which travel dense because
+/// factors would be no gain. Empty for others.
+std::optional<std::string> FactorNotice(const ExchangeParts& parts, const std::vector<Parameter>& parameters);
+
 /// A sentence for the user where the parts send no less than dense gradients would; empty where they pay.
 std::optional<std::string> CostWarning(const ExchangeParts& parts, const std::vector<Parameter>& parameters,
                                        int world_size);

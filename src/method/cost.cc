@@ -25,6 +25,24 @@ uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& par
   return topology.sent_bytes(plan, parts.participation, world_size, rank);
 }
 
+std::optional<std::string> FactorNotice(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
+  if (!parts.link.iterates) return std::nullopt;
+  constexpr size_t kMostNamed = 8;
+  size_t with_factors = 0;
+  std::vector<std::string> dense;
+  for (const Parameter& parameter : parameters)
+    if (!TravelsDense(parts, parameter))
+      ++with_factors;
+    else if (parameter.shape.size() > 1)
+      dense.push_back(fmt::format("{} [{}]", parameter.name, fmt::join(parameter.shape, ", ")));
+  const size_t more = dense.size() > kMostNamed ? dense.size() - kMostNamed : 0;
+  dense.resize(dense.size() - more);
+  return fmt::format("{}: {} factors of {} matrices; without gain, and dense: {}{}", parts.method,
+                     parts.compressor->spec(), with_factors,
+                     dense.empty() ? "no matrix" : fmt::format("{}", fmt::join(dense, ", ")),
+                     more > 0 ? fmt::format(" and {} more", more) : "");
+}
+
 std::optional<std::string> CostWarning(const ExchangeParts& parts, const std::vector<Parameter>& parameters,
                                        int world_size) {
   const uint64_t sent = SentBytes(parts, parameters, world_size), dense = DenseRingBytes(parameters, world_size);

@@ -22,6 +22,7 @@ import time
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.algorithms.ddp_comm_hooks import powerSGD_hook as torch_powersgd
 from torch.nn.parallel import DistributedDataParallel
 
 import gradwire
@@ -36,6 +37,8 @@ SETTINGS = {
     "ef+sign": dict(method="ef", compressor="sign"),
     "ef+topk:1%": dict(method="ef", compressor="topk:1%"),
     "doublesqueeze+sign": dict(method="doublesqueeze", compressor="sign"),
+    "powersgd rank 1": dict(method="powersgd", compressor="rank:1", min_compress_numel=0),
+    "powersgd rank 4": dict(method="powersgd", compressor="rank:4", min_compress_numel=0),
 }
 
 
@@ -77,6 +80,10 @@ def make_variants(device, cap, wanted):
         if wanted(name := f"torch's hook, {name}"):
             ddps[name] = make_ddp(gradients, cap)
             ddps[name]._register_builtin_comm_hook(hook)
+    for rank in (1, 4):  # over Gloo with one bucket only: with several, its all-reduces meet each other's
+        if wanted(name := f"torch's hook, powersgd rank {rank}"):
+            ddps[name] = make_ddp(gradients, cap)
+            ddps[name].register_comm_hook(torch_powersgd.PowerSGDState(None, rank, start_powerSGD_iter=2), torch_powersgd.powerSGD_hook)
     for setting, words in SETTINGS.items():
         if wanted(name := f"attach, {setting}"):
             ddps[name] = make_ddp(gradients, cap)

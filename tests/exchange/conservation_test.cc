@@ -22,7 +22,7 @@ class Conservation : public ::testing::TestWithParam<Combination> {
 TEST_P(Conservation, OfFloatsThroughRebuiltBuckets) { EXPECT_LE(Imbalance<float>(ThroughARebuild()), 1); }
 TEST_P(Conservation, OfDoublesThroughRebuiltBuckets) { EXPECT_LE(Imbalance<double>(ThroughARebuild()), 1); }
 
-INSTANTIATE_TEST_SUITE_P(, Conservation, ::testing::ValuesIn(Combinations({"ef"})),
+INSTANTIATE_TEST_SUITE_P(, Conservation, ::testing::ValuesIn(Combinations({"ef", "powersgd"})),
                          [](const auto& info) { return NameOf(info.param); });
 
 }  // namespace

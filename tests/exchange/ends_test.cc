@@ -75,7 +75,7 @@ bool IsPlanned(const ExchangeParts& parts) {
   const auto varies = [](const auto& c) { return c && c->variable(); };
   return !parts.link.opens_dense && !parts.link.refresh && parts.link.gate == Gate::kOpen &&
          !varies(parts.compressor) && !varies(parts.down_compressor) && !varies(parts.learner) &&
-         parts.topology != "allreduce";
+         !FindTopology(parts.topology).sums;
 }
 
 /// Identity over an all-reduce does what DDP does: only the element itself is not finite.

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "exchange/saved_memory.h"
+#include "gradwire/cost.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "support/buckets.h"
@@ -101,7 +101,6 @@ TEST(PowerSgd, DoesWhatItsAlgorithmSays) {
       const std::span<const double> e = exchange.state().Vector(0, "e"), query = exchange.state().Vector(0, kQuery);
       if (step == 0) {  // the first query is drawn: from here on all is known
         plain.q = Transposed({query.begin(), query.end()}, kRank, kCols);
-        const std::vector<SavedVector<double>> saved = SaveMemory(exchange);
         for (int w = 0; w < kWorkers; ++w) {
           std::vector<double> of_w(e.begin(), e.end());
           if (w != collective.rank()) std::ranges::fill(of_w, 0.0);

@@ -74,7 +74,8 @@ TEST_P(PackOrder, AnyGivesTheSameMessageAndMemory) {
 
 std::vector<std::string> MethodNames() {
   std::vector<std::string> names;
-  for (const Method& method : Methods()) names.emplace_back(method.name);
+  for (const Method& method : Methods())
+    if (!FindLink(method.link).iterates) names.emplace_back(method.name);  // whose messages are not packed
   return names;
 }
 

@@ -47,5 +47,16 @@ TEST(Cost, WarnsExactlyWhereTheRingSendsNoMore) {
   EXPECT_NE(warning->find("topk:50%"), std::string::npos);
 }
 
+TEST(Cost, OfFactorsSaysWhichMatricesHaveNone) {
+  EXPECT_FALSE(FactorNotice(Parts("ef", "sign"), kParameters));
+  EXPECT_EQ(FactorNotice(Parts("powersgd", "rank:4"), kParameters).value_or(""),
+            "powersgd: rank:4 factors of 1 matrices; without gain, and dense: no matrix");
+  std::vector<Parameter> parameters = kParameters;
+  for (int i = 0; i < 10; ++i) parameters.push_back({"flat" + std::to_string(i), {256, 2, 2}});
+  const std::string notice = FactorNotice(Parts("powersgd", "rank:4"), parameters).value_or("");
+  EXPECT_NE(notice.find("dense: flat0 [256, 2, 2], flat1 [256, 2, 2]"), std::string::npos) << notice;
+  EXPECT_NE(notice.find("flat7 [256, 2, 2] and 2 more"), std::string::npos) << notice;
+}
+
 }  // namespace
 }  // namespace gradwire

@@ -90,7 +90,26 @@ TEST(Methods, AllReduceIsForLinearOperatorsWithoutMemory) {
     EXPECT_THAT(Refusal(config),
                 AllOf(StartsWith("comm.topology: allreduce sums"), HasSubstr("expected allgather or auto")));
   EXPECT_THAT(Refusal(Config("ef", "sign", "ring")),
-              AllOf(StartsWith("comm.topology: 'ring'"), HasSubstr("auto, allgather, sharded or allreduce")));
+              AllOf(StartsWith("comm.topology: 'ring'"), HasSubstr("auto, allgather, sharded, allreduce or factors")));
+}
+
+TEST(Methods, FactorsAreSummedForPowerSgdAndNoOther) {
+  const ExchangeParts parts = MakeParts(Config("powersgd", "rank:2"), 0);
+  EXPECT_EQ(parts.topology, "factors");
+  EXPECT_EQ(parts.piece, PieceRule::kMatrix);
+  EXPECT_EQ(Refusal(Config("powersgd", "auto", "factors")), "accepted");
+  for (const char* other : {"allgather", "sharded", "allreduce"})
+    EXPECT_THAT(Refusal(Config("powersgd", "auto", other)), HasSubstr("expected factors or auto")) << other;
+  EXPECT_THAT(Refusal(Config("ef", "rank:2", "factors")), HasSubstr("comm.method is ef; expected auto"));
+  EXPECT_THAT(Refusal(Config("powersgd", "topk:1%")), AllOf(StartsWith("comm.compressor: "), HasSubstr("take rank:4")));
+  const auto refusal = [](auto change) {
+    return RefusalOf([&](CommConfig& config) { config.method = "powersgd", change(config); });
+  };
+  EXPECT_THAT(refusal([](CommConfig& c) { c.down = "ef"; }), StartsWith("comm.down: ef: method powersgd"));
+  EXPECT_THAT(refusal([](CommConfig& c) { c.piece = "tensor"; }), StartsWith("comm.piece: tensor"));
+  EXPECT_THAT(refusal([](CommConfig& c) { c.ema = "0.5"; }), StartsWith("comm.ema: method powersgd"));
+  EXPECT_THAT(refusal([](CommConfig& c) { c.noise = 1; }), StartsWith("comm.noise: 1"));
+  EXPECT_THAT(refusal([](CommConfig& c) { c.participation = "iid:50%"; }), StartsWith("comm.participation: iid"));
 }
 
 TEST(Methods, OtherKeysAreCheckedByName) {

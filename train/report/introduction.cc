@@ -50,6 +50,7 @@ std::vector<std::string> Introduction(const Config& config, const Dataset& data,
   if (config.comm.noise > 0) lines.emplace_back(kNoiseNotice);
   if (mode.has_server) return lines;
   const ExchangeParts parts = MakeParts(config.comm, config.run.seed);
+  if (const auto notice = FactorNotice(parts, parameters)) lines.push_back(*notice);
   if (const auto warning = CostWarning(parts, parameters, static_cast<int>(places.size())))
     lines.push_back("warning: " + *warning);
   return lines;

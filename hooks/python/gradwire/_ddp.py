@@ -72,6 +72,8 @@ class CommState:
         self._hook = _make_hook(ddp, f"gradwire/{group}/{place}", named, self._settings, seed, grad_scaler is not None)
         if (reason := self._hook.answer()[1]) and self._rank == 0:
             logging.getLogger("gradwire").info(reason)
+        if self._rank == 0 and (notice := _C.factor_notice(self._running(), [(name, list(parameter.shape)) for name, parameter in named])):
+            logging.getLogger("gradwire").info(notice)
         self._scaler = _forward.weak(grad_scaler) if grad_scaler is not None else None
         self._optimizers = [_forward.weak(each) for each in optimizers] if inside else []
         ddp._comm_hooks = _forward.PlainHooks(ddp._comm_hooks)
@@ -197,7 +199,7 @@ def attach(ddp: DistributedDataParallel, method: str = "auto", compressor: str =
             compression would lose (as method "none"); stats() and the log "gradwire" say which and why. "auto" is "pays" where
             neither a method nor an operator is named, else "always". `load_state_dict` takes the answer of the save.
         down: link of the way back from the owners of the pieces, "raw", "ef" or "dore"; None: the method's.
-        topology: "auto", "allgather", "sharded" or "allreduce".
+        topology: "auto", "allgather", "sharded", "allreduce" or "factors".
         start_iter: the first steps, so many, are dense.
         min_compress_numel: parameters with fewer elements travel dense, as 1-D ones do (compress_1d=True changes that).
         grad_scaler: the GradScaler of the loop. Memory is kept in units of the unscaled gradient, and a step that any
