@@ -61,7 +61,6 @@ class Compressor {
   virtual bool linear() const { return false; }
   /// R of an operator that keeps the factors of a matrix of rank R; 0 of others.
   virtual size_t low_rank() const { return 0; }
-  virtual bool sees_shape() const { return false; }
   /// omega for this piece; empty where the operator is not in any U(omega).
   virtual std::optional<double> omega(const Piece& piece) const = 0;
   /// delta for this piece; empty where the operator is not contractive.
