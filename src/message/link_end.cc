@@ -34,6 +34,7 @@ struct LinkEnd<T>::Parts {
     CheckSymmetric(channel.parameters);
     if (channel.parts.link.iterates)
       throw Error(fmt::format("method {} sums over all ranks, and this link is between two", channel.parts.method));
+    CheckShapes(channel.parts, channel.parameters);
     CheckModelScope(channel.parts, channel.parameters, /*gathers=*/true);
     channel.opening = 0;
   }
