@@ -199,11 +199,12 @@ PYBIND11_MODULE(_C, m) {
   m.def("notice", [](const Settings& settings) {
     return CommOf(settings, "gradwire").noise > 0 ? std::string(kNoiseNotice) : std::string();
   });
-  m.def("factor_notice", [](const Settings& settings, const std::vector<std::pair<std::string, std::vector<int64_t>>>& named) {
-    std::vector<Parameter> parameters;
-    for (const auto& [name, shape] : named) parameters.push_back({name, shape});
-    return FactorNotice(MakeParts(CommOf(settings, "gradwire"), 0), parameters).value_or("");
-  });
+  m.def("factor_notice",
+        [](const Settings& settings, const std::vector<std::pair<std::string, std::vector<int64_t>>>& named) {
+          std::vector<Parameter> parameters;
+          for (const auto& [name, shape] : named) parameters.push_back({name, shape});
+          return FactorNotice(MakeParts(CommOf(settings, "gradwire"), 0), parameters).value_or("");
+        });
   m.def("steps_inside",
         [](const Settings& settings) { return MakeParts(CommOf(settings, "gradwire"), 0).steps_inside(); });
   m.def("methods", [] {

@@ -113,9 +113,9 @@ struct Link {
   double gate_level = 0;        ///< zeta or p
   bool moves_h = false;         ///< comes first and moves the sender's h, whatever the reference is (3PCv1, 3PCv2)
   bool sends_previous = false;  ///< v of the round before in place of v (the first message of 3PCv1)
-  double ema = 1;    ///< share of what is given in the momentum that is sent, above 0; 1: what is given itself
+  double ema = 1;         ///< share of what is given in the momentum that is sent, above 0; 1: what is given itself
   bool iterates = false;  ///< messages are factors of matrices, summed on the way, each step going on from the last
-  double noise = 0;  ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
+  double noise = 0;       ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
   std::optional<Coefficient> refresh = std::nullopt;  ///< probability of a dense round, one coin for all ranks
   std::string_view summary = {};
   std::string_view source = {};

@@ -37,9 +37,9 @@ struct ZeroPages {
   bool operator==(const ZeroPages&) const { return true; }
 };
 
-/// The memory of a rank's links: named vectors, each as long as its parameter (but queries), keyed by parameter id and never by
-/// bucket. An element belongs to the parameter's element of the same indices: a vector lies in the order that the
-/// parameter has in its bucket, and is rearranged where that changes. T is float or double. Not thread-safe; the
+/// The memory of a rank's links: named vectors, each as long as its parameter (but queries), keyed by parameter id and
+/// never by bucket. An element belongs to the parameter's element of the same indices: a vector lies in the order that
+/// the parameter has in its bucket, and is rearranged where that changes. T is float or double. Not thread-safe; the
 /// exchange that owns it is used by one thread at a time.
 template <typename T>
 class StateStore {

@@ -41,7 +41,8 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
       Row("comm.down_compressor", &C::down_compressor, NotEmpty{},
           "compressor spec of the way back; auto: the method's, else that of the way up"),
       Row("comm.topology", &C::topology, OneOf{TopologyWords()},
-          "how messages travel; auto: sharded with a way back, allreduce where messages can be summed, factors with method powersgd, else allgather"),
+          "how messages travel; auto: sharded with a way back, allreduce where messages can be summed, factors with "
+          "method powersgd, else allgather"),
       Row("comm.alpha", &C::alpha, NotEmpty{}, "share of a message that moves the shift, 0 to 1; auto: the method's"),
       Row("comm.eta", &C::eta, NotEmpty{},
           "share of the memory that joins a message (econtrol, dore), 0 to 1; auto: the method's"),

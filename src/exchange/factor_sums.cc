@@ -133,7 +133,7 @@ BucketExchangePtr<T> MakeFactorSums(const BucketJob<T>& job) {
   return MakeExchange<FactorSums<T>>(job);
 }
 
-#define GRADWIRE_INSTANTIATE(T)                                     \
+#define GRADWIRE_INSTANTIATE(T)                                      \
   template BucketExchangePtr<T> MakeFactorSums(const BucketJob<T>&); \
   template void FactorSumsHere(const JointJob<T>&);
 GRADWIRE_INSTANTIATE(float)

@@ -30,7 +30,7 @@ struct Topology {
   bool has_owners = false;
   bool sums = false;  ///< messages are added on the way: of linear operators without memory, or of links that iterate
   bool iterates = false;  ///< for links that iterate (Link::iterates), and those alone
-  bool one_mean = true;  ///< every rank gets the same vector
+  bool one_mean = true;   ///< every rank gets the same vector
   /// Bytes that `rank` of `ranks` sends for a bucket, frames included, in a step that is not dense.
   uint64_t (*sent_bytes)(const BucketPlan& plan, const Participation& participation, int ranks, int rank);
   BucketExchangePtr<float> (*make_f32)(const BucketJob<float>&);

@@ -109,12 +109,9 @@ std::string Coefficient::text() const {
 }
 
 const std::vector<LinkVector>& LinkVectors() {
-  static const std::vector<LinkVector> vectors = {{"e", Holder::kSender},
-                                                  {"h", Holder::kSender},
-                                                  {"y", Holder::kSender},
-                                                  {"momentum", Holder::kSender},
-                                                  {"mean h", Holder::kReceiver},
-                                                  {kQuery, Holder::kReceiver}};
+  static const std::vector<LinkVector> vectors = {{"e", Holder::kSender},        {"h", Holder::kSender},
+                                                  {"y", Holder::kSender},        {"momentum", Holder::kSender},
+                                                  {"mean h", Holder::kReceiver}, {kQuery, Holder::kReceiver}};
   return vectors;
 }
 
@@ -148,8 +145,9 @@ LinkMemory<T> LinkHandles<T>::Of(uint32_t parameter, const Piece& piece) const {
   const auto span = [&](StateStore<T>& store, const std::optional<Handle>& handle) {
     return handle ? store.Vector(parameter, *handle).subspan(piece.begin, piece.numel) : std::span<T>{};
   };
-  return {span(store_, e_),          span(store_, h_),        span(store_, y_),
-          span(receivers_, mean_h_), span(store_, momentum_), query_ ? receivers_.Vector(parameter, *query_) : std::span<T>{}};
+  return {span(store_, e_),        span(store_, h_),
+          span(store_, y_),        span(receivers_, mean_h_),
+          span(store_, momentum_), query_ ? receivers_.Vector(parameter, *query_) : std::span<T>{}};
 }
 
 std::vector<LinkVector> Link::memory() const {

@@ -293,12 +293,10 @@ std::vector<KernelCase<T>> FactorCases() {
       add("ProjectRows", rows, rank, [](const Table& t, const kernels::Factors<T>& factors, std::span<T> m) {
         t.ProjectRows(m.subspan(2 * factors.cols), factors, 2);
       });
-      add("TakeFactors", rows, rank, [](const Table& t, const auto& factors, std::span<T> m) {
-        t.TakeFactors(factors, m);
-      });
-      add("ExpandFactors", rows, rank, [](const Table& t, const auto& factors, std::span<T> m) {
-        t.ExpandFactors(factors, m);
-      });
+      add("TakeFactors", rows, rank,
+          [](const Table& t, const auto& factors, std::span<T> m) { t.TakeFactors(factors, m); });
+      add("ExpandFactors", rows, rank,
+          [](const Table& t, const auto& factors, std::span<T> m) { t.ExpandFactors(factors, m); });
     }
   return cases;
 }
@@ -360,7 +358,8 @@ std::vector<KernelCase<T>> KernelCases() {
        },
        1, bits},
   };
-  for (const auto& more : {RoundingCases<T>(), LargestCases<T>(), FactorCases<T>()}) cases.insert(cases.end(), more.begin(), more.end());
+  for (const auto& more : {RoundingCases<T>(), LargestCases<T>(), FactorCases<T>()})
+    cases.insert(cases.end(), more.begin(), more.end());
   return cases;
 }
 

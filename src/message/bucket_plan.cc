@@ -42,7 +42,8 @@ class MessagePlanner {
         dtype_(dtype),
         has_factors_(has_factors) {
     plan_.bytes = sizeof(Frame);
-    plan_.variable = !has_factors_ && (gated || compressor_->variable() || (shift_compressor_ && shift_compressor_->variable()));
+    plan_.variable =
+        !has_factors_ && (gated || compressor_->variable() || (shift_compressor_ && shift_compressor_->variable()));
   }
 
   void Append(uint32_t parameter, const Piece& piece, bool dense, size_t values) {
@@ -165,10 +166,9 @@ BucketPlan MakePlan(const ExchangeParts& parts, const std::vector<Parameter>& pa
   static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
   const auto owners = static_cast<size_t>(needs.owners);
   const bool gated = !needs.dense && (parts.link.gate != Gate::kOpen || !parts.participation.is_all());
-  std::vector<MessagePlanner> up(
-      std::max<size_t>(owners, 1),
-      {needs.dense ? identity : parts.compressor, needs.dense ? nullptr : parts.learner, needs.dtype, gated,
-       parts.link.iterates && !needs.dense});
+  std::vector<MessagePlanner> up(std::max<size_t>(owners, 1),
+                                 {needs.dense ? identity : parts.compressor, needs.dense ? nullptr : parts.learner,
+                                  needs.dtype, gated, parts.link.iterates && !needs.dense});
   std::vector<MessagePlanner> down;
   if (owners > 0) down.assign(owners, {parts.down_compressor, nullptr, needs.dtype, false, false});
   for (const Segment& segment : segments) {

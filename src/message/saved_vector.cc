@@ -30,8 +30,8 @@ void CheckVector(const Channel<T>& channel, const SavedVector<T>& saved, const s
                             TravelsDense(channel.parts, parameter) ? ", where the parameter travels dense" : ""));
   const size_t numel = (saved.down ? channel.down_state : channel.state).NumelOf(saved.parameter, saved.name);
   if (saved.values.size() != numel)
-    throw Error(fmt::format("{} has {} elements, expected {}: it belongs to another model", what, saved.values.size(),
-                            numel));
+    throw Error(
+        fmt::format("{} has {} elements, expected {}: it belongs to another model", what, saved.values.size(), numel));
   if (!kernels::AllFinite(std::span<const T>(saved.values)))
     throw Error(what + " holds an infinite element or a NaN, which would never leave it again");
 }

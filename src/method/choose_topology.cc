@@ -29,13 +29,12 @@ void CheckSums(const Topology& topology, const ExchangeParts& parts) {
 /// The topology of a link that iterates is no other's, and it has no other.
 void CheckIterates(const Topology& topology, const ExchangeParts& parts) {
   if (topology.iterates == parts.link.iterates) return;
-  throw ConfigError(
-      "comm.topology",
-      parts.link.iterates
-          ? fmt::format("{}: method {} sums factors of matrices on the way; expected factors or auto", topology.name,
-                        parts.method)
-          : fmt::format("{} sums what method powersgd sends, and comm.method is {}; expected auto", topology.name,
-                        parts.method));
+  throw ConfigError("comm.topology",
+                    parts.link.iterates
+                        ? fmt::format("{}: method {} sums factors of matrices on the way; expected factors or auto",
+                                      topology.name, parts.method)
+                        : fmt::format("{} sums what method powersgd sends, and comm.method is {}; expected auto",
+                                      topology.name, parts.method));
 }
 
 }  // namespace
@@ -45,6 +44,7 @@ std::string_view TopologyOf(const CommConfig& config, const ExchangeParts& parts
   const bool is_open = config.topology == "auto" && !parts.link.iterates;
   if (is_open) return has_way_back ? "sharded" : IsSummable(parts) ? "allreduce" : "allgather";
   const Topology& topology = FindTopology(config.topology == "auto" ? "factors" : config.topology);
+  CheckIterates(topology, parts);
   if (has_way_back && parts.link.iterates)
     throw ConfigError("comm.down", fmt::format("{}: method {} gives all ranks one mean, and nothing comes back; "
                                                "expected auto or none",
@@ -52,7 +52,6 @@ std::string_view TopologyOf(const CommConfig& config, const ExchangeParts& parts
   if (has_way_back && !topology.has_owners)
     throw ConfigError("comm.topology", fmt::format("{} has no way back, and comm.down is {}; expected sharded or auto",
                                                    topology.name, parts.down.name));
-  CheckIterates(topology, parts);
   CheckSums(topology, parts);
   return topology.name;
 }

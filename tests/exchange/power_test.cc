@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "exchange/saved_memory.h"
 #include "gradwire/cost.h"
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
@@ -59,7 +60,7 @@ void OrthonormaliseColumns(Matrix& a, size_t m, size_t n) {
 /// Algorithms 1 and 2 of arXiv 1905.13727 on one matrix of each worker; `q` is cols x rank.
 struct Plain {
   Matrix q;
-  std::vector<Matrix> e = std::vector<Matrix>(kWorkers, Matrix(kRows * kCols));
+  std::vector<Matrix> e = std::vector<Matrix>(kWorkers, Matrix(kRows* kCols));
 
   Matrix Step(const std::vector<Matrix>& gradients) {
     std::vector<Matrix> m = gradients;
@@ -166,6 +167,115 @@ TEST(PowerSgd, MatricesWithoutGainTravelWhole) {
     for (const uint32_t p : {1u, 3u})
       for (const double x : buckets.Of(p)) EXPECT_EQ(x, 1.5);
   });
+}
+
+const std::vector<int64_t> kShape = {16, 12, 3, 3};
+
+/// One rank with one filter, whose gradients are given row by row.
+class Filter {
+ public:
+  Filter(Collective& collective, const ElementOrder& order)
+      : rank_(collective.rank()),
+        order_(order),
+        exchange_(collective, {{"filter", kShape, order}}, MakeParts(Config(), 5)) {}
+
+  std::vector<float> Step(uint64_t step) {
+    std::vector<float> values = Gaussian<float>(16 * 12 * 9, 1 + step * kWorkers + static_cast<uint64_t>(rank_)),
+                       result(values.size());
+    Rearrange<float>(kShape, {}, values, order_, buckets_.Of(0));
+    buckets_.Exchange(sink_, step);
+    Rearrange<float>(kShape, order_, buckets_.Of(0), {}, result);
+    return result;
+  }
+  void Arrange(const ElementOrder& order) { exchange_.Arrange({order_ = order}); }
+  Exchange<float>& exchange() { return exchange_; }
+
+ private:
+  const int rank_;
+  ElementOrder order_;
+  Exchange<float> exchange_;
+  DirectSink<float> sink_{exchange_};
+  Buckets<float> buckets_{{{"filter", kShape}}, {{0}}};
+};
+
+void ExpectNear(const std::vector<float>& a, const std::vector<float>& b, float most) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], most) << i;
+}
+
+/// The query's columns are the filter's, so that they lie as those do; sums are then in another order.
+TEST(PowerSgd, GoesOnInAnotherOrderOfElements) {
+  const ElementOrder channels_last = {0, 2, 3, 1};
+  RunRanks(kWorkers, [&](Collective& collective) {
+    Filter rows(collective, {}), turned(collective, {}), loaded(collective, channels_last);
+    for (uint64_t step = 0; step < 2; ++step) ASSERT_EQ(rows.Step(step), turned.Step(step));
+    turned.Arrange(channels_last);
+    LoadMemory(loaded.exchange(), SaveMemory(rows.exchange()));
+    for (uint64_t step = 2; step < 5; ++step) {
+      const std::vector<float> expected = rows.Step(step), arranged = turned.Step(step);
+      ExpectNear(arranged, expected, 1e-4F);
+      EXPECT_EQ(loaded.Step(step), arranged);
+    }
+  });
+}
+
+/// What n ranks deliver and remember is what one delivers that has their mean: an iterate in another world goes on
+/// where it was.
+TEST(PowerSgd, GoesOnInAnotherWorld) {
+  std::vector<std::vector<SavedVector<float>>> saved(kWorkers);
+  RunRanks(kWorkers, [&](Collective& collective) {
+    Filter filter(collective, {});
+    for (uint64_t step = 0; step < 3; ++step) filter.Step(step);
+    saved[static_cast<size_t>(collective.rank())] = SaveMemory(filter.exchange());
+  });
+  RunRanks(2, [&](Collective& collective) {
+    Filter filter(collective, {});
+    LoadMemory(filter.exchange(), Reshard(saved, "factors"));
+    const std::vector<SavedVector<float>> here = SaveMemory(filter.exchange());
+    ASSERT_EQ(here.size(), 2u);
+    for (const SavedVector<float>& vector : here)
+      for (size_t i = 0; i < vector.values.size(); ++i) {
+        float sum = 0;
+        for (const auto& rank : saved)
+          for (const SavedVector<float>& old : rank)
+            if (old.name == vector.name) sum += old.values[i];
+        ASSERT_NEAR(vector.values[i], sum / kWorkers, 1e-6F) << vector.name;
+      }
+    filter.Step(3);
+  });
+}
+
+/// Distance to the mean of A_1 .. A_3 after so many steps along the gradients of ||X - A_w||^2 / 2.
+double DistanceAfter(int steps, CommConfig config) {
+  double distance = 0;
+  config.min_compress_numel = 0;
+  RunRanks(kWorkers, [&](Collective& collective) {
+    Exchange<double> exchange(collective, {kParameters[0]}, MakeParts(config, 5));
+    DirectSink<double> sink(exchange);
+    Buckets<double> buckets({kParameters[0]}, {{0}});
+    Matrix x(kRows * kCols), mean(kRows * kCols);
+    for (int w = 0; w < kWorkers; ++w) {
+      const Matrix of_w = GradientOf(w, 0);
+      for (size_t i = 0; i < mean.size(); ++i) mean[i] += of_w[i] / kWorkers;
+    }
+    const Matrix own = GradientOf(collective.rank(), 0);
+    for (int step = 0; step < steps; ++step) {
+      for (size_t i = 0; i < x.size(); ++i) buckets.Of(0)[i] = x[i] - own[i];
+      buckets.Exchange(sink, static_cast<uint64_t>(step));
+      for (size_t i = 0; i < x.size(); ++i) x[i] -= 0.05 * buckets.Of(0)[i];
+    }
+    double square = 0;
+    for (size_t i = 0; i < x.size(); ++i) square += (x[i] - mean[i]) * (x[i] - mean[i]);
+    if (collective.rank() == 0) distance = std::sqrt(square);
+  });
+  return distance;
+}
+
+/// All ranks send what lies in one subspace, so that their differences cancel in it, and the mean's memory is that of a
+/// single worker: no neighbourhood is left, as of operators that each rank applies by itself.
+TEST(PowerSgd, ReachesTheMinimumWhereRanksDiffer) {
+  EXPECT_LT(DistanceAfter(1500, Config()), 1e-10);
+  EXPECT_GT(DistanceAfter(1500, {.method = "ef", .compressor = "rank:3", .piece = "matrix"}), 1e-3);
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ using namespace testing;
 template <typename T>
 double Product(const std::vector<T>& vectors, size_t n, size_t a, size_t b) {
   double sum = 0;
-  for (size_t i = 0; i < n; ++i) sum += static_cast<double>(vectors[a * n + i]) * static_cast<double>(vectors[b * n + i]);
+  for (size_t i = 0; i < n; ++i)
+    sum += static_cast<double>(vectors[a * n + i]) * static_cast<double>(vectors[b * n + i]);
   return sum;
 }
 
@@ -47,7 +48,8 @@ TYPED_TEST(Orthonormal, VectorsSpanWhatTheySpanned) {
   const std::vector<TypeParam> before = this->vectors;
   Orthonormalise<TypeParam>(this->vectors, this->kRank, this->lane, nullptr);
   ExpectOrthonormal(this->vectors, this->kLength, this->kRank);
-  for (size_t r = 0; r < this->kRank; ++r) {  // what of a vector lies in the span of the first r + 1 new ones is all of it
+  for (size_t r = 0; r < this->kRank;
+       ++r) {  // what of a vector lies in the span of the first r + 1 new ones is all of it
     double inside = 0, all = 0;
     for (size_t i = 0; i < this->kLength; ++i) all += std::pow(static_cast<double>(before[r * this->kLength + i]), 2);
     for (size_t s = 0; s <= r; ++s) {

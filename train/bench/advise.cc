@@ -34,9 +34,10 @@ std::vector<VariantSpec> SpecsOf(const AdviseOptions& options) {
     specs.push_back(ParseVariant(word));
     const ExchangeParts parts = MakeParts(specs.back().comm, 0);
     if (parts.link.iterates)
-      throw ConfigError(fmt::format(
-          "bench advise: --compressor {}: what sums of factors cost is not modelled; gradwire bench exchange measures it",
-          word));
+      throw ConfigError(
+          fmt::format("bench advise: --compressor {}: what sums of factors cost is not modelled; gradwire bench "
+                      "exchange measures it",
+                      word));
     if (parts.compressor->is_identity())
       throw ConfigError(
           fmt::format("bench advise: --compressor {}: compresses nothing; dense gradients are a line of "

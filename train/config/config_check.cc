@@ -148,7 +148,8 @@ void CheckAsync(const Config& config) {
   const ExchangeParts parts = MakeParts(CommOf(config), 0);
   if (parts.down_compressor) refuse("comm.method", config.comm.method, "a method without a way back");
   if (parts.votes) refuse("comm.method", config.comm.method, "one whose workers need no vote");
-  if (parts.link.iterates) refuse("comm.method", config.comm.method, "one without sums over all workers (ef with rank:4),");
+  if (parts.link.iterates)
+    refuse("comm.method", config.comm.method, "one without sums over all workers (ef with rank:4),");
   if (!parts.participation.is_all())
     refuse("comm.participation", config.comm.participation, "all, since workers have no rounds in common,");
   const std::string_view estimator =
