@@ -95,7 +95,7 @@ def accumulation_under_no_sync_is_one_big_batch_and_one_exchange():
 
 @law
 def an_overflow_on_one_rank_leaves_every_residual_and_all_skip_alike():
-    for method, compressor in (("ef", "topk:5%"), ("ef21", "topk:5%"), ("doublesqueeze", "sign")):
+    for method, compressor in (("ef", "topk:5%"), ("ef21", "topk:5%"), ("doublesqueeze", "sign"), ("powersgd", "rank:1")):
         ddp = make_ddp()
         scaler = torch.amp.GradScaler(DEVICE.type, init_scale=2.0**10)
         optimizer = torch.optim.SGD(ddp.parameters(), lr=0.05)
@@ -133,7 +133,7 @@ def a_scaler_does_not_show_in_residuals_or_weights():
 @law
 def gradients_of_every_float_are_exchanged():
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
-        for method, compressor in (("none", "auto"), ("ef", "topk:5%")):
+        for method, compressor in (("none", "auto"), ("ef", "topk:5%"), ("powersgd", "rank:1")):
             ddp = make_ddp(make_model(dtype=dtype))
             with gradwire.attach(ddp, method, compressor, start_iter=0) as handle:
                 for step in range(3):
@@ -453,7 +453,7 @@ def subgroups_exchange_among_themselves():
 @law
 def methods_of_every_kind_train():
     for method, options in (
-        ("ef21", {}), ("diana", {}), ("econtrol", {}), ("dore", {}), ("doublesqueeze", {}), ("dcgd", {"compressor": "randk:10%:common"}), ("signsgd_mv", {}),
+        ("ef21", {}), ("diana", {}), ("econtrol", {}), ("dore", {}), ("doublesqueeze", {}), ("dcgd", {"compressor": "randk:10%:common"}), ("signsgd_mv", {}), ("powersgd", {"compressor": "rank:1"}),
     ):  # fmt: skip
         ddp = make_ddp()
         optimizer = torch.optim.SGD(ddp.parameters(), lr=0.05)

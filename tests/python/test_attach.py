@@ -54,11 +54,11 @@ def run_job(folder, size, *words, **settings):
 
 @ON_BOTH
 def test_a_resumed_job_goes_on_bit_for_bit(tmp_path, settings):
-    every = ["--every", "ef,topk:5%", "ef21,topk:5%", "diana,randk:25%", "doublesqueeze,sign"]
+    every = ["--every", "ef,topk:5%", "ef21,topk:5%", "diana,randk:25%", "doublesqueeze,sign", "powersgd,rank:1"]
     straight = run_job(tmp_path, 2, "--steps", 60, "--save-at", 10, *every, **settings)
     resumed = run_job(tmp_path, 2, "--steps", 60, "--resume", 10, *every, **settings)
-    assert len(straight) == 8 and resumed == straight
-    for method in ("ef", "ef21", "diana", "doublesqueeze"):
+    assert len(straight) == 10 and resumed == straight
+    for method in ("ef", "ef21", "diana", "doublesqueeze", "powersgd"):
         assert straight[f"{method}.weights0"] == straight[f"{method}.weights1"]
 
 
@@ -97,7 +97,7 @@ def test_survivors_of_a_rank_name_it(tmp_path, settings, blow):
         job[1].kill()
 
 
-@pytest.mark.parametrize("victim, method, compressor", [(0, "ef", "topk:5%"), (1, "none", "identity")])
+@pytest.mark.parametrize("victim, method, compressor", [(0, "ef", "topk:5%"), (1, "none", "identity"), (1, "powersgd", "rank:1")])
 def test_survivors_of_a_frozen_store_or_sum_name_the_rank_and_end(tmp_path, victim, method, compressor):
     """Rank 0 serves the job's store; with `none` sums are under way, which Gloo's destructor would wait for."""
     job = start_job(tmp_path, 3, "--steps", 100000, "--timeout", 5, "--progress", "--method", method, "--compressor", compressor)
