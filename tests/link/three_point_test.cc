@@ -121,7 +121,7 @@ TEST_P(ThreePointMaps, SatisfyTheirInequality) {
   }
 }
 
-// Top-3 of 12: delta = 1/4. Rand-3: omega = 3. sign has 1/12 of one block.
+// Top-3 of 12: delta = 1/4. Rand-3: omega = 3. sign: 1/12.
 INSTANTIATE_TEST_SUITE_P(
     , ThreePointMaps,
     ::testing::Values(
@@ -137,6 +137,9 @@ INSTANTIATE_TEST_SUITE_P(
         ThreePoint{"v4", Comm("ef21", "then(topk:3,sign)"), Contraction(1 - 0.75 * 11 / 12)},
         // 1 - A = 1 - p, B = (1 - p) omega.
         ThreePoint{"v5", With("marina", "randk:3", &CommConfig::p, "0.2"), {{0.8, 0.8 * 3}}, 0.8},
+        // An isometry: EF21's with A = delta / 2, as the paper states it, and all others.
+        ThreePoint{"rotation", Comm("ef21", "rotate(topk:3)"), {{1 - 0.125, 0.75 * 1.75 / 0.25}}},
+        ThreePoint{"rotation_of_every_s", Comm("ef21", "rotate(topk:3)"), Contraction(0.25)},
         // Of at most K0 = 3: A = K0 / (2 d). B is the larger of EF21's for that A, (1 - delta)(2 - delta) / delta with
         // delta = K0 / d, and, where K' < K0 and so ||C - x||^2 <= ||x - h||^2 - ||y - h||^2, of 1 + 1 / (1 - A).
         ThreePoint{"adaptive_topk",

@@ -109,6 +109,8 @@ INSTANTIATE_TEST_SUITE_P(
         Acceptance{"adaptive_topk_of_few", Comm("adaptive_topk", "topk:2:counted"), 0.02, 190, 2},
         Acceptance{"3pcv1", Comm("3pcv1", "topk:2"), 0.02, 229, 1},
         Acceptance{"3pcv1_large_step", Comm("3pcv1", "topk:2"), 0.1, 57, 1},
+        // In six bases of the reference's own: 155 to 164 rounds.
+        Acceptance{"ef21_rotated", Comm("ef21", "rotate(topk:2)"), 0.02, 159},
         // No references: about as fast as ef21, whose rate their theory shares.
         Acceptance{"lag", Comm("lag", "identity"), 0.1, 35}, Acceptance{"clag", Comm("clag", "topk:2"), 0.02, 185},
         Acceptance{"cbag", Comm("cbag", "topk:2"), 0.02, 185},
