@@ -30,6 +30,9 @@ struct ObjectiveConfig {
   std::string name = "network";
   std::string data = "qh";
   bool zero_based = false;
+  bool intercept = false;
+  bool even = false;
+  double sigma = 1;
   double lambda = 0;
   bool nonconvex = false;
   std::string estimator = "auto";

@@ -79,9 +79,8 @@ void CheckEstimator(const Config& config) {
 /// A name of other objectives' data is no file.
 void CheckData(const Config& config) {
   const auto& [name, data] = std::tie(config.objective.name, config.objective.data);
-  const Loss* loss = FindLoss(name);
   const NamedSamples* samples = FindSamples(data);
-  const bool is_sampled = loss != nullptr && (samples != nullptr ? samples->Fit(*loss) : !IsNamed(data));
+  const bool is_sampled = TakesSamples(name) && (samples != nullptr ? Fit(*samples, name) : !IsNamed(data));
   if (FindProblem(name, data) != nullptr || is_sampled) return;
   throw ErrorAt(config, "objective.data",
                 fmt::format("found {}, expected {} because objective.name is {} ({})", data, DataOf(name), name,

@@ -8,6 +8,7 @@
 #include "config/comm_keys.h"
 #include "gradwire/bit_rule.h"
 #include "problem/loss.h"
+#include "problem/named.h"
 #include "train/config/home_path.h"
 #include "train/config/image_sets.h"
 #include "train/config/modes.h"
@@ -105,7 +106,7 @@ std::vector<Key> RunKeys() {
 }
 
 std::vector<std::string> ObjectiveNames() {
-  std::vector<std::string> names = {"network", "quadratic"};
+  std::vector<std::string> names = {"network", "quadratic", std::string(kSoftmax)};
   for (const Loss& loss : Losses()) names.emplace_back(loss.name);
   return names;
 }
@@ -118,16 +119,25 @@ std::vector<Key> ObjectiveKeys() {
           "what is minimised; network: the sections data and model; the others: a problem in double precision, always "
           "compressed, one rank a worker, for train.steps rounds with the step size optimizer.lr; keys that it does "
           "not "
-          "read are refused. All but quadratic are losses of a linear model, of which two are not convex: "
+          "read are refused. softmax: sigma log sum exp((<a, x> - y) / sigma) over a worker's samples, moved so that "
+          "its minimiser is 0. The others are losses of a linear model, of which two are not convex: "
           "squared_sigmoid, (1 - 1 / (1 + exp(-y <a, x>)))^2; geman_mcclure, r^2 / (1 + r^2) of r = <a, x> - y"),
       PathRow(
           "objective.data", kSection, &O::data, {},
           "quadratic: q3 (3 workers), qh or qk (10 workers) or two_tilts (2, EControl's appendix C); a loss: lr, lr2 "
-          "or a file in the LIBSVM format, dealt to the workers in contiguous blocks, and of least_squares and "
+          "or lr3 (its workers' matrices of rank 3), or a file in the LIBSVM format, dealt to the workers in "
+          "contiguous blocks, and of least_squares and "
           "geman_mcclure, whose targets are any numbers, gaussian (1200 x 500, DORE's regression); geman_mcclure: "
           "alpha_beta (1 or 2 workers, example 1 of the alpha-beta condition)"),
       Row("objective.zero_based", kSection, &O::zero_based, AnyValue{},
           "whether the LIBSVM file counts its columns from 0; the format says from 1"),
+      Row("objective.intercept", kSection, &O::intercept, AnyValue{},
+          "whether samples get one more feature, the last one, that is always 1"),
+      Row("objective.even", kSection, &O::even, AnyValue{},
+          "whether all workers hold the same number of samples: those at the end that do not come out even are left "
+          "out, and the run says how many"),
+      Row("objective.sigma", kSection, &O::sigma, Range{.min = 0, .open_min = true},
+          "softmax: how far it is from the maximum of its linear functions"),
       Row("objective.lambda", kSection, &O::lambda, AtLeast(0),
           "weight of a loss's ridge, half the squared norm of x; 0: none, but of logistic, which needs one: lr 0.1, "
           "lr2 "

@@ -11,8 +11,9 @@
 namespace gradwire::train {
 namespace {
 
-void Introduce(const Config& config, const ConvexDriver& driver, Report& report) {
+void Introduce(const Config& config, const ConvexSetup& setup, const ConvexDriver& driver, Report& report) {
   if (!report.is_heard()) return;
+  for (const std::string& note : setup.notes) report.Log(note);
   for (const std::string& line : driver.Introduction()) report.Log(line);
   if (config.comm.noise > 0) report.Log(std::string(kNoiseNotice));
 }
@@ -36,7 +37,7 @@ int Run(const Config& config, const ConvexSetup& setup, Collective* collective, 
   Checkpoints checkpoints(config, ranks, notes);
   Report report = ReportOf(config, ranks.own().front(), checkpoints.OwnStep());
   ConvexMeasurement measurement(context, *driver, report.is_heard());
-  Introduce(config, *driver, report);
+  Introduce(config, setup, *driver, report);
   return RunLoop({config, *driver, measurement, report, checkpoints, ScheduleOf(config, lr), driver->steps_per_epoch(),
                   config.train.steps, stop})
       .Run();
