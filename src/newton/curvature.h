@@ -6,9 +6,9 @@
 
 namespace gradwire {
 
-/// The matrix B by which a server steps, made of a symmetric estimate H of the Hessian. All in double and by one thread,
-/// so that ranks which repeat it hold the same bits. Matrices come as packed triangles (src/base/symmetric.h); vectors
-/// have d elements. Not thread-safe.
+/// The matrix B by which a server steps, made of a symmetric estimate H of the Hessian. All in double and by one
+/// thread, so that ranks which repeat it hold the same bits. Matrices come as packed triangles (src/base/symmetric.h);
+/// vectors have d elements. Not thread-safe.
 class Curvature {
  public:
   explicit Curvature(size_t d);

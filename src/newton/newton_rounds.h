@@ -24,7 +24,8 @@ namespace gradwire {
 ///     x <- z - B^-1 g (or another step);  z <- what the model's link makes of x
 /// and H <- H + alpha mean C(hess f_i(z) - H_i), or another map, before B is made of it or after the step (FedNL:
 /// Safaryan, Islamov, Qian & Richtarik, ICML 2022, arXiv 2106.02969, algorithms 1-5; Newton-3PC: Islamov et al., TMLR
-/// 2023, arXiv 2206.03588). At points of their own, of which workers that take no part in a round keep the last (FedNL-PP):
+/// 2023, arXiv 2206.03588). At points of their own, of which workers that take no part in a round keep the last
+/// (FedNL-PP):
 ///     x <- (H + l I)^-1 mean g_i;  z_i <- x;  g_i = (H_i + l_i I) w_i - grad f_i(w_i).
 class NewtonRounds {
  public:
@@ -51,8 +52,8 @@ class NewtonRounds {
     }
   };
   virtual Memory Save(size_t worker) const = 0;
-  /// Goes on as the rounds that Save was called on would have, once for each worker. Throws Error where the memory is of
-  /// another problem.
+  /// Goes on as the rounds that Save was called on would have, once for each worker. Throws Error where the memory is
+  /// of another problem.
   virtual void Load(const Memory& memory, size_t worker) = 0;
 };
 
