@@ -18,8 +18,13 @@ struct Parameter {
   std::string name;
   std::vector<int64_t> shape;
   ElementOrder order = {};  ///< of its elements in buckets, until Exchange::Arrange says another
+  /// A symmetric matrix, of shape {d, d}, whose elements are its upper triangle row by row, those off the diagonal
+  /// times sqrt(2): d (d + 1) / 2 of them, whose Euclidean norm is the Frobenius norm of the matrix. It is always one
+  /// piece.
+  bool symmetric = false;
 
   size_t numel() const {
+    if (symmetric) return static_cast<size_t>(shape[0] * (shape[0] + 1) / 2);
     return static_cast<size_t>(std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()));
   }
 };

@@ -30,6 +30,7 @@ struct Piece {
   size_t numel = 0;            ///< elements in this piece
   size_t parameter_numel = 0;  ///< elements in the whole parameter
   size_t rows = 0, cols = 0;   ///< of a matrix, row by row: rows * cols == numel; 0: its elements have no other shape
+  bool symmetric = false;      ///< of a symmetric matrix: rows == cols, and the elements are those of its Parameter
 
   /// A parameter that is one piece.
   static Piece Whole(size_t numel) { return {0, 0, numel, numel}; }
@@ -37,11 +38,13 @@ struct Piece {
 
 /// Number of pieces; 0 for an empty parameter.
 size_t PieceCount(size_t parameter_numel, PieceRule rule);
+/// The same of a parameter. A symmetric one is not cut by any rule.
+size_t PieceCount(const Parameter& parameter, PieceRule rule);
 
 /// The index-th piece; index < PieceCount(...). Without a shape.
 Piece PieceAt(size_t parameter_numel, PieceRule rule, size_t index);
 /// The same piece of a parameter. With kMatrix one of two dimensions or more is a matrix: a row for each index of the
-/// first dimension.
+/// first dimension. A symmetric parameter is one by every rule.
 Piece PieceOf(const Parameter& parameter, PieceRule rule, size_t index);
 
 /// The piece's share of a count `k` meant for its whole parameter, by largest remainder (ties to the lower index), so

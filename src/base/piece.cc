@@ -28,6 +28,10 @@ size_t PieceCount(size_t parameter_numel, PieceRule rule) {
   return (parameter_numel + kPieceNumel - 1) / kPieceNumel;
 }
 
+size_t PieceCount(const Parameter& parameter, PieceRule rule) {
+  return PieceCount(parameter.numel(), parameter.symmetric ? PieceRule::kMatrix : rule);
+}
+
 Piece PieceAt(size_t parameter_numel, PieceRule rule, size_t index) {
   if (rule != PieceRule::kFixed) return Piece::Whole(parameter_numel);
   const size_t begin = index * kPieceNumel;
@@ -35,7 +39,12 @@ Piece PieceAt(size_t parameter_numel, PieceRule rule, size_t index) {
 }
 
 Piece PieceOf(const Parameter& parameter, PieceRule rule, size_t index) {
-  Piece piece = PieceAt(parameter.numel(), rule, index);
+  Piece piece = PieceAt(parameter.numel(), parameter.symmetric ? PieceRule::kMatrix : rule, index);
+  if (parameter.symmetric) {
+    piece.rows = piece.cols = static_cast<size_t>(parameter.shape[0]);
+    piece.symmetric = true;
+    return piece;
+  }
   if (rule != PieceRule::kMatrix || parameter.shape.size() < 2) return piece;
   piece.rows = static_cast<size_t>(parameter.shape[0]);
   piece.cols = piece.numel / piece.rows;

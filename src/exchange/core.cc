@@ -27,7 +27,7 @@ void ExchangeCore<T>::Arrange(const std::vector<ElementOrder>& orders) {
     if (gradients.state.order(p) == orders.at(p)) continue;
     gradients.state.SetOrder(p, orders[p]);
     gradients.down_state.SetOrder(p, orders[p]);
-    if (gradients.owners == 0 || PieceCount(gradients.parameters[p].numel(), gradients.parts.piece) < 2) continue;
+    if (gradients.owners == 0 || PieceCount(gradients.parameters[p], gradients.parts.piece) < 2) continue;
     ShareOut(p, gradients.state, /*down=*/false);
     ShareOut(p, gradients.down_state, /*down=*/true);
   }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/symmetric.h"
 #include "base/text.h"
 #include "base/timer.h"
 #include "exchange/agree.h"
@@ -33,7 +34,7 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
       NameOf(parts.piece), parts.min_compress_numel, parts.compress_1d, parts.start_iter, parts.seed,
       parts.zeros_keep_memory, parts.poison_undoes_step, 8 * SizeOf(dtype));
   for (const Parameter& parameter : parameters)
-    text += fmt::format("parameter {}: [{}]{}\n", parameter.name, fmt::join(parameter.shape, ", "),
+    text += fmt::format("parameter {}: {}{}\n", parameter.name, ShapeText(parameter),
                         parameter.order.empty() ? "" : ", " + TextOf(parameter.order));
   return text;
 }
@@ -41,6 +42,10 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
 /// Rows of a matrix must lie one behind another, whatever their own elements do.
 void CheckMatrices(const ExchangeParts& parts, const std::vector<Parameter>& parameters,
                    const std::vector<ElementOrder>& orders) {
+  for (size_t p = 0; p < parameters.size(); ++p)
+    if (parameters[p].symmetric && !orders[p].empty())
+      throw Error(fmt::format("parameter {} is symmetric, and has no order of elements but its triangle's; found {}",
+                              parameters[p].name, TextOf(orders[p])));
   if (parts.piece != PieceRule::kMatrix) return;
   for (size_t p = 0; p < parameters.size(); ++p)
     if (parameters[p].shape.size() > 1 && parameters[p].shape[0] > 1 && !orders[p].empty() && orders[p][0] != 0)
@@ -69,6 +74,7 @@ BucketExchangePtr<T> Make(const BucketJob<T>& job) {
 }  // namespace
 
 void CheckParts(const ExchangeParts& parts, const std::vector<Parameter>& parameters, bool gathers) {
+  CheckSymmetric(parameters);
   CheckModelScope(parts, parameters, gathers);
   CheckMatrices(parts, parameters, OrdersOf(parameters));
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/symmetric.h"
 #include "exchange/core.h"
 #include "exchange/saved_memory.h"
 
@@ -46,9 +47,9 @@ std::string SettingsOf(const Channel<T>& channel) {
       parts.seed, 8 * sizeof(T));
   for (uint32_t p = 0; p < channel.parameters.size(); ++p) {
     const Parameter& parameter = channel.parameters[p];
-    text += fmt::format("parameter {}: [{}], {}\n", parameter.name, fmt::join(parameter.shape, ", "),
+    text += fmt::format("parameter {}: {}, {}\n", parameter.name, ShapeText(parameter),
                         TravelsDense(parts, parameter) ? "dense" : "compressed");
-    if (channel.owners > 0 && PieceCount(parameter.numel(), parts.piece) > 1)
+    if (channel.owners > 0 && PieceCount(parameter, parts.piece) > 1)
       text += fmt::format("memory format of {}, whose pieces have owners: {}\n", parameter.name,
                           gradwire::TextOf(channel.state.order(p)));
   }

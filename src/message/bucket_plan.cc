@@ -85,7 +85,7 @@ bool TravelsDense(const ExchangeParts& parts, const Parameter& parameter) {
 }
 
 bool IsOnePiece(const std::vector<Parameter>& parameters, PieceRule rule) {
-  return parameters.size() == 1 && PieceCount(parameters[0].numel(), rule) == 1;
+  return parameters.size() == 1 && PieceCount(parameters[0], rule) == 1;
 }
 
 void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& parameters, bool gathers) {
@@ -144,7 +144,7 @@ BucketPlan MakePlan(const ExchangeParts& parts, const std::vector<Parameter>& pa
   if (owners > 0) down.assign(owners, {parts.down_compressor, nullptr, needs.dtype, false});
   for (const Segment& segment : segments) {
     const bool travels_dense = TravelsDense(parts, parameters[segment.parameter]);
-    for (size_t i = 0; i < PieceCount(segment.numel, parts.piece); ++i) {
+    for (size_t i = 0; i < PieceCount(parameters[segment.parameter], parts.piece); ++i) {
       const Piece piece = PieceOf(parameters[segment.parameter], parts.piece, i);
       const uint32_t owner = owners > 0 ? OwnerOf(segment.parameter, piece, needs.owners) : 0;
       up[owner].Append(segment.parameter, piece, travels_dense, segment.offset + piece.begin);

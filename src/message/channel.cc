@@ -14,9 +14,10 @@ namespace gradwire {
 
 double RefreshProbability(const ExchangeParts& parts, const std::vector<Parameter>& parameters, size_t workers) {
   if (!parts.link.refresh) return 0;
-  size_t largest = 1;
-  for (const Parameter& parameter : parameters) largest = std::max(largest, parameter.numel());
-  const double p = parts.link.refresh->At(*parts.compressor, PieceAt(largest, parts.piece, 0));
+  const auto largest = std::ranges::max_element(parameters, {}, &Parameter::numel);
+  const Piece piece =
+      largest == parameters.end() || largest->numel() == 0 ? Piece::Whole(1) : PieceOf(*largest, parts.piece, 0);
+  const double p = parts.link.refresh->At(*parts.compressor, piece);
   if (parts.link.refresh->rule == Coefficient::Rule::kNumber) return p;
   return p * parts.participation.MeanCount(workers) / static_cast<double>(workers);
 }
@@ -200,8 +201,8 @@ void Channel<T>::BeginStep(uint64_t next) {
 template <typename T>
 void Channel<T>::KeepOwned(uint32_t parameter, std::span<T> values) const {
   if (keeps_ == Keeps::kOfReceivers) return;  // those of all owners
-  for (size_t i = 0; i < PieceCount(values.size(), parts.piece); ++i) {
-    const Piece piece = PieceAt(values.size(), parts.piece, i);
+  for (size_t i = 0; i < PieceCount(parameters[parameter], parts.piece); ++i) {
+    const Piece piece = PieceOf(parameters[parameter], parts.piece, i);
     if (OwnerOf(parameter, piece, owners) != rank) std::ranges::fill(values.subspan(piece.begin, piece.numel), T{0});
   }
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/symmetric.h"
 #include "base/timer.h"
 #include "gradwire/error.h"
 #include "message/pack.h"
@@ -30,6 +31,7 @@ struct LinkEnd<T>::Parts {
         segments(AllSegments(channel.parameters)),
         token(token),
         purpose(purpose) {
+    CheckSymmetric(channel.parameters);
     CheckModelScope(channel.parts, channel.parameters, /*gathers=*/true);
     channel.opening = 0;
   }

@@ -53,6 +53,21 @@ TEST(Piece, AMatrixHasARowForEachIndexOfTheFirstDimension) {
   EXPECT_EQ(PieceCount(0, PieceRule::kMatrix), 0u);
 }
 
+TEST(Piece, ASymmetricMatrixIsNeverCut) {
+  Parameter hessian{"hessian", {400, 400}};
+  hessian.symmetric = true;
+  EXPECT_EQ(hessian.numel(), 80200u);  // 400 * 401 / 2, more than a piece has
+  for (const PieceRule rule : {PieceRule::kFixed, PieceRule::kTensor, PieceRule::kMatrix}) {
+    EXPECT_EQ(PieceCount(hessian, rule), 1u);
+    const Piece piece = PieceOf(hessian, rule, 0);
+    EXPECT_TRUE(piece.symmetric);
+    EXPECT_EQ(piece.rows, 400u);
+    EXPECT_EQ(piece.cols, 400u);
+    EXPECT_EQ(piece.numel, 80200u);
+    EXPECT_EQ(piece.parameter_numel, 80200u);
+  }
+}
+
 TEST(Piece, RulesHaveNames) {
   for (const PieceRule rule : {PieceRule::kFixed, PieceRule::kTensor, PieceRule::kMatrix})
     EXPECT_EQ(FindPieceRule(NameOf(rule)), rule);

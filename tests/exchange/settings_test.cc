@@ -141,6 +141,15 @@ TEST(Settings, ParametersThatDifferAreNamedOnEveryRank) {
                 [](Idea& idea) { std::swap(idea.parameters[0], idea.parameters[1]); });
 }
 
+TEST(Settings, ASymmetricMatrixIsNoSquareOne) {
+  Idea square, symmetric;
+  square.parameters[0].shape = symmetric.parameters[0].shape = {50, 50};
+  symmetric.parameters[0].symmetric = true;
+  for (const std::string& what : Refusals(square, symmetric, /*odd=*/2))
+    EXPECT_THAT(what, AllOf(HasSubstr("rank 0: parameter weight: [50, 50]\n"),
+                            HasSubstr("there:  parameter weight: [50, 50], symmetric")));
+}
+
 /// What Start says of a bucket with these segments and `numel` values; parameters have 2000 and 50 elements.
 std::string Complaint(const std::vector<Segment>& segments, size_t numel) {
   std::string complaint = "nothing thrown";
