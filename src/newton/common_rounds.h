@@ -12,7 +12,7 @@ namespace gradwire {
 /// Newton rounds of workers that are all at the point z that the server has sent.
 class CommonRounds final : public NewtonRounds {
  public:
-  CommonRounds(Peers& peers, std::shared_ptr<const Problem> problem, const NewtonParts& parts, const BitRule* count_as);
+  CommonRounds(Peers& peers, std::shared_ptr<const Problem> problem, const NewtonParts& parts);
 
   void Step(uint64_t step) override;
 
@@ -24,11 +24,10 @@ class CommonRounds final : public NewtonRounds {
 
  private:
   void MakeHessians(uint64_t step);
-  bool NeedsHessian(uint64_t step, size_t worker) const;
   void Learn(uint64_t step);
   void TakeGradient(uint64_t step);
   double MeanError(uint64_t step);
-  double Value(uint64_t step, std::span<const double> x);
+  double MeanValue(uint64_t step, std::span<const double> x);
 
   Peers& peers_;
   const std::shared_ptr<const Problem> problem_;
@@ -37,8 +36,8 @@ class CommonRounds final : public NewtonRounds {
   std::vector<std::span<double>> gradients_, hessians_, numbers_;  // of the workers
   NewtonServer server_;
   ModelEnd model_;
-  std::vector<double> h_;                // the server's H, packed, where the exchange keeps none
-  std::vector<double> w_, gradient_, g_; // the last point that had gradients, their mean, and what the step is along
+  std::vector<double> h_;                 // the server's H, packed, where the exchange keeps none
+  std::vector<double> w_, gradient_, g_;  // the last point that had gradients, their mean, and what the step is along
 };
 
 }  // namespace gradwire

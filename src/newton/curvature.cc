@@ -25,7 +25,9 @@ void Put(const Eigen::VectorXd& v, std::span<double> out) { std::copy(v.begin(),
 struct Curvature::Parts {
   explicit Parts(size_t size) : d(static_cast<Eigen::Index>(size)), b(d, d) {}
 
-  void Unpack(std::span<const double> h) { UnpackSymmetric(h, {b.data(), static_cast<size_t>(d * d)}); }
+  void Unpack(std::span<const double> h) {
+    UnpackSymmetric<double>(static_cast<size_t>(d), h, {b.data(), static_cast<size_t>(d * d)});
+  }
   void Decompose() {
     eigen.compute(b);
     is_decomposed = true;

@@ -61,14 +61,16 @@ struct NewtonParts {
   double gradient_p = 1;
   Participation participation;
   uint64_t seed = 0;
+  const BitRule* count_as = nullptr;  ///< of all messages: see ExchangeParts
 
   /// Whether l_i = ||H_i - hess f_i|| is measured and sent.
   bool has_errors() const { return shifted; }
 };
 
 /// Throws ConfigError that begins with the key, "newton.map: ...", where values do not go together or, for the problem,
-/// need something that it does not have.
-NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, uint64_t seed);
+/// need something that it does not have. `count_as`: see ExchangeParts.
+NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, uint64_t seed,
+                            const BitRule* count_as = nullptr);
 /// The same before a problem is there.
 void Check(const NewtonConfig& config);
 

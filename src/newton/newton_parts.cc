@@ -51,7 +51,8 @@ bool IsUnbiased(const std::string& compressor) {
 /// A map whose receivers keep an estimate: without one there is nothing that differences could be to.
 void CheckMap(std::string_view key, const ExchangeParts& parts) {
   if (!parts.link.shifts() || !parts.link.takes_shift || parts.votes || parts.down_compressor)
-    Refuse(key, parts.method, "a method whose receivers keep an estimate: ef21, clip21, lag, clag, cbag, marina, 3pcv2");
+    Refuse(key, parts.method,
+           "a method whose receivers keep an estimate: ef21, clip21, lag, clag, cbag, marina, 3pcv2");
   if (parts.link.has_momentum()) Refuse(key, parts.method, "a method without a momentum");
 }
 
@@ -72,6 +73,7 @@ ExchangeParts HessianParts(const NewtonConfig& config, const NewtonMethod& metho
     CheckMap("map", parts);
     if (parts.link.reference == Reference::kPrevious) parts.link.moves_h = true;
     parts.link.opens_dense = config.init == "hessian";
+    parts.may_be_silent = method.is_formed();
     return parts;
   });
 }
@@ -98,8 +100,10 @@ Participation ParticipationOf(const NewtonConfig& config, const NewtonMethod& me
   try {
     const Participation participation = ParseParticipation(text);
     if (!participation.is_all() && !method.is_formed())
-      Refuse("participation", text, fmt::format("all, or a method whose workers keep points of their own (fednl_pp, "
-                                                "newton_3pc_bc_pp), not {}", method.name));
+      Refuse("participation", text,
+             fmt::format("all, or a method whose workers keep points of their own (fednl_pp, "
+                         "newton_3pc_bc_pp), not {}",
+                         method.name));
     return participation;
   } catch (const ConfigError& error) {
     throw error.key().empty() ? ConfigError("newton.participation", error.what()) : error;
@@ -111,12 +115,13 @@ void CheckUnread(const NewtonConfig& c, const NewtonMethod& method) {
   const NewtonConfig usual;
   const auto unread = [&](std::string_view key, bool is_set, bool is_read, std::string_view why) {
     if (is_set && !is_read)
-      Refuse(key, "another value than the default", fmt::format("the default, because newton.method {} {}", method.name, why));
+      Refuse(key, "another value than the default",
+             fmt::format("the default, because newton.method {} {}", method.name, why));
   };
   const bool learned = method.hessians == Hessians::kLearned;
-  const std::pair<std::string_view, const std::string*> of_map[] = {{"map", &c.map},         {"compressor", &c.compressor},
-                                                                   {"learner", &c.learner}, {"alpha", &c.alpha},
-                                                                   {"p", &c.p},             {"zeta", &c.zeta}};
+  const std::pair<std::string_view, const std::string*> of_map[] = {
+      {"map", &c.map},  {"compressor", &c.compressor}, {"learner", &c.learner}, {"alpha", &c.alpha}, {"p", &c.p},
+      {"zeta", &c.zeta}};
   for (const auto& [key, value] : of_map) unread(key, *value != "auto", learned, "compresses no Hessians");
   unread("init", c.init != usual.init, learned, "compresses no Hessians");
   unread("option", c.option != "auto", learned && (method.step == Step::kSolve || method.step == Step::kLineSearch),
@@ -139,7 +144,8 @@ void CheckModel(const NewtonConfig& c, const NewtonMethod& method, double gradie
 
 }  // namespace
 
-NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, uint64_t seed) {
+NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, uint64_t seed,
+                            const BitRule* count_as) {
   const NewtonMethod& method = FindNewtonMethod(config.method);
   Check(config);
   NewtonParts parts{&method, HessianParts(config, method, seed), ModelParts(config, method, seed),
@@ -148,10 +154,14 @@ NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, 
   parts.cubic = config.cubic, parts.shrink = config.shrink, parts.slope = config.slope;
   parts.gradient_p = config.gradient_p.value_or(method.gradient_p);
   parts.participation = ParticipationOf(config, method);
-  Renamed("", [&] { parts.participation.Check(problem.workers.size()); return 0; });
-  parts.seed = seed;
+  Renamed("", [&] {
+    parts.participation.Check(problem.workers.size());
+    return 0;
+  });
+  parts.seed = seed, parts.count_as = parts.hessian.count_as = parts.model.count_as = count_as;
   if (!parts.shifted && parts.mu <= 0)
-    Refuse("mu", config.mu ? "0" : "auto, of a problem that need not be strongly convex", "a number above 0, or option 2");
+    Refuse("mu", config.mu ? "0" : "auto, of a problem that need not be strongly convex",
+           "a number above 0, or option 2");
   if (method.hessians == Hessians::kAtSolution && !problem.minimiser)
     Refuse("method", config.method, "another one: the solution of this problem is not known");
   return parts;
@@ -167,7 +177,8 @@ void Check(const NewtonConfig& config) {
   if (takes_turns && hessian.link.refresh)
     Refuse("map", hessian.method, "a map without dense rounds, in which all workers send");
   if (method.step == Step::kCubic && config.cubic == 0)
-    Refuse("cubic", "0", fmt::format("M, a Lipschitz constant of the Hessian, because newton.method is {}", method.name));
+    Refuse("cubic", "0",
+           fmt::format("M, a Lipschitz constant of the Hessian, because newton.method is {}", method.name));
 }
 
 }  // namespace gradwire

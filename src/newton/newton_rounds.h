@@ -57,10 +57,13 @@ class NewtonRounds {
   virtual void Load(const Memory& memory, size_t worker) = 0;
 };
 
-/// Opens the channels beside the gradients', which is open. `peers` and `parts` outlive the rounds. `count_as`: see
-/// ExchangeParts.
+/// Throws Error where a vector is not of the problem's size.
+void CheckSize(const NewtonRounds::Memory& memory, const Problem& problem);
+
+/// Opens the channels beside the gradients', which is open with NewtonGradientParts. `peers` and `parts` outlive the
+/// rounds.
 std::unique_ptr<NewtonRounds> MakeNewtonRounds(Peers& peers, std::shared_ptr<const Problem> problem,
-                                               const NewtonParts& parts, const BitRule* count_as = nullptr);
+                                               const NewtonParts& parts);
 /// The parts of channel 0: gradients as the section comm has them, or, of methods that form their steps, the last ones.
 ExchangeParts NewtonGradientParts(const NewtonParts& parts, const ExchangeParts& comm);
 

@@ -77,6 +77,8 @@ void NewtonServer::Form(std::span<const double> g) {
   curvature_.Solve(g, x_);
 }
 
+bool NewtonServer::is_finite() const { return AllFinite(x_); }
+
 void NewtonServer::GiveUp() { std::ranges::fill(x_, std::numeric_limits<double>::quiet_NaN()); }
 
 }  // namespace gradwire

@@ -33,7 +33,8 @@ class NewtonServer {
   void GiveUp();
 
   std::span<const double> x() const { return x_; }
-  std::vector<double>& x() { return x_; }
+  bool is_finite() const;
+  void SetX(std::span<const double> x) { x_.assign(x.begin(), x.end()); }
 
  private:
   double SearchLine(std::span<const double> z, std::span<const double> g,

@@ -12,7 +12,7 @@ NewtonWorker::NewtonWorker(std::shared_ptr<const Problem> problem, size_t worker
     : problem_(std::move(problem)),
       worker_(worker),
       gradient_(problem_->dimension()),
-      hessian_(problem_->dimension() * (problem_->dimension() + 1) / 2),
+      hessian_(PackedNumel(problem_->dimension())),
       formed_(problem_->dimension()) {}
 
 void NewtonWorker::Gradient(std::span<const double> x) {
@@ -23,7 +23,7 @@ void NewtonWorker::Gradient(std::span<const double> x) {
 void NewtonWorker::Hessian(std::span<const double> x) {
   std::vector<double> whole(x.size() * x.size());
   problem_->workers[worker_]->AddHessian(x, 1, whole);
-  PackSymmetric(whole, hessian_);
+  PackSymmetric<double>(x.size(), whole, hessian_);
   ++counts.hessians;
 }
 

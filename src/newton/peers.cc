@@ -53,8 +53,7 @@ class AllRanks final : public Peers {
                                std::span<const uint8_t> silent) override {
     const Segment all{0, 0, vectors[0].size()};
     for (size_t i = 0; i < buckets_.size(); ++i)
-      buckets_[i] = {
-          .segments = {&all, 1}, .values = vectors[i], .silent = !silent.empty() && silent[i] != 0};
+      buckets_[i] = {.segments = {&all, 1}, .values = vectors[i], .silent = !silent.empty() && silent[i] != 0};
     return exchange_.Mean(round, buckets_);
   }
   std::span<const double> Held(uint32_t channel, size_t worker) override {
