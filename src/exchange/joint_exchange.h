@@ -12,6 +12,7 @@
 #include "gradwire/exchange_parts.h"
 #include "gradwire/round.h"
 #include "gradwire/scratch.h"
+#include "gradwire/state_store.h"
 
 namespace gradwire {
 
@@ -35,11 +36,18 @@ class JointExchange {
   JointExchange(const JointExchange&) = delete;
   JointExchange& operator=(const JointExchange&) = delete;
 
-  /// As Exchange::Open.
+  /// As those of Exchange.
+  void Open(uint32_t channel, std::vector<Parameter> parameters, ExchangeParts parts);
   void Open(uint32_t channel);
 
   /// One bucket of each rank, by rank, all of the same index and segments: each becomes the mean.
   void Exchange(const Round& round, std::span<const Bucket<T>> buckets);
+  /// The same once, until the next call; the buckets keep their values, but where messages are summed on the way.
+  std::span<const T> Mean(const Round& round, std::span<const Bucket<T>> buckets);
+
+  /// The links' memory of a rank as a sender, and of all as receivers. Touch it only between two steps.
+  StateStore<T>& state(uint32_t channel, size_t rank);
+  StateStore<T>& receivers_state(uint32_t channel);
 
   /// act(rank) once for each rank, by several threads.
   void ForRanks(const std::function<void(size_t rank)>& act);
@@ -54,6 +62,8 @@ class JointExchange {
   std::map<uint32_t, std::unique_ptr<JointChannel<T>>>& channels() { return channels_; }
 
  private:
+  JointChannel<T>& In(uint32_t channel);
+
   const uint32_t ranks_;
   const size_t threads_;
   Lane lane_;

@@ -69,6 +69,7 @@ JointMessages<T>::JointMessages(const JointJob<T>& job, const MessagePlan& plan,
   job.ForRanks([&](size_t rank, Lane& lane) {
     MessageContext<T> context = job.channel.senders[rank].Up(dense, lane);
     context.shares = shares;
+    context.silent = job.buckets[rank].silent;
     packed_[rank] = Pack<T>(context, plan_, job.round, job.buckets[rank].values, Room(rank));
   });
 }

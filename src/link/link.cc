@@ -53,11 +53,8 @@ void AddNoise(double deviation, Site site, std::span<std::byte> payload) {
 
 /// Whether the piece is sent; a lazy gate remembers v.
 template <typename T>
-bool Opens(const Link& link, Site site, const LinkMemory<T>& memory, std::span<const T> v) {
-  if (link.gate == Gate::kCoin) {
-    site.purpose = Purpose::kCoin;
-    return StreamOf(site).Uniform() < link.gate_level;
-  }
+bool Opens(const Link& link, const Site& site, const LinkMemory<T>& memory, std::span<const T> v) {
+  if (link.gate == Gate::kCoin) return CoinOpens(link, site);
   const bool opens =
       kernels::SquaredDistance<T>(v, memory.h) > link.gate_level * kernels::SquaredDistance<T>(v, memory.y);
   std::ranges::copy(v, memory.y.begin());
@@ -173,6 +170,11 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
                        compressor.spec(),
                        compressor.unbiased() ? ", unscale(" + compressor.spec() + "), or method diana" : "");
   return std::nullopt;
+}
+
+bool CoinOpens(const Link& link, Site site) {
+  site.purpose = Purpose::kCoin;
+  return StreamOf(site).Uniform() < link.gate_level;
 }
 
 template <typename T>

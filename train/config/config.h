@@ -12,6 +12,7 @@
 #include "estimate/noise.h"
 #include "gradwire/comm_config.h"
 #include "gradwire/error.h"
+#include "newton/newton_config.h"
 
 namespace gradwire::train {
 
@@ -142,6 +143,7 @@ struct Config {
   TrainConfig train;
   LocalConfig local;
   AsyncRunConfig async;
+  NewtonConfig newton;
   CommConfig comm;
   AnalysisConfig analysis;
   CheckpointConfig checkpoint;

@@ -7,6 +7,7 @@
 #include "compress/spec.h"
 #include "config/comm_keys.h"
 #include "gradwire/bit_rule.h"
+#include "newton/newton_method.h"
 #include "problem/loss.h"
 #include "problem/named.h"
 #include "train/config/home_path.h"
@@ -258,7 +259,9 @@ std::vector<Key> TrainKeys() {
       Row("train.mode", &Config::train, &T::mode, OneOf{ModeNames()},
           "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
           "cross the wire now and then (section local); async: a server, rank 0, applies each worker's gradient as it "
-          "comes (section async); convex objectives then run on a simulated clock"),
+          "comes (section async); convex objectives then run on a simulated clock; newton: of convex objectives, a "
+          "server "
+          "steps by the workers' compressed Hessians (section newton)"),
       Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
       Row("train.steps", &Config::train, &T::steps, AtLeast(0),
           "stop after so many steps; 0: after all the steps of train.epochs"),
@@ -318,6 +321,59 @@ std::vector<Key> AsyncKeys() {
           "s)| + 1; U(0, s) + 1"),
       Row("async.speeds", kSection, &A::speeds, Range{.min = 0, .max = 1e6, .open_min = true},
           "s of the workers, repeated where they are more, e.g. [1, 1, 1, 4]: one in four is four times slower"),
+  };
+}
+
+std::vector<std::string> NewtonMethodNames() {
+  std::vector<std::string> names;
+  for (const NewtonMethod& method : NewtonMethods()) names.emplace_back(method.name);
+  return names;
+}
+
+std::vector<Key> NewtonKeys() {
+  using N = NewtonConfig;
+  constexpr auto kSection = &Config::newton;
+  return {
+      Row("newton.method", kSection, &N::method, OneOf{NewtonMethodNames()},
+          "how a server comes to know Hessians and steps by them (`gradwire list newton`)"),
+      Row("newton.map", kSection, &N::map, NotEmpty{},
+          "what carries Hessians: a method of comm.method whose receivers keep an estimate (ef21, lag, clag, cbag, "
+          "marina, 3pcv2); auto: the method's"),
+      Row("newton.compressor", kSection, &N::compressor, NotEmpty{},
+          "compressor spec of the Hessians, d (d + 1) / 2 numbers of which those off the diagonal are times sqrt 2; "
+          "auto: the method's"),
+      Row("newton.learner", kSection, &N::learner, NotEmpty{}, "compressor spec of a map's second operator (3pcv2)"),
+      Row("newton.alpha", kSection, &N::alpha, NotEmpty{},
+          "share of a message that moves the estimate of a Hessian; auto: 1, with an unbiased operator 1 / (1 + "
+          "omega)"),
+      Row("newton.p", kSection, &N::p, NotEmpty{}, "the map's probability (cbag, marina); auto: the map's"),
+      Row("newton.zeta", kSection, &N::zeta, NotEmpty{}, "of a lazy map (lag, clag); auto: the map's"),
+      Row("newton.init", kSection, &N::init, OneOf{{"hessian", "zero"}},
+          "where the estimates begin: with the Hessians at the first point, sent whole, or with 0"),
+      Row("newton.option", kSection, &N::option, OneOf{{"auto", "1", "2"}},
+          "what the server steps by; 1: the estimate H with eigenvalues of at least newton.mu; 2: H + l I, l being the "
+          "mean error of the workers' estimates; auto: the method's"),
+      Row("newton.mu", kSection, &N::mu, OrAuto{AtLeast(0)}, "of option 1; auto: the problem's strong convexity"),
+      Row("newton.cubic", kSection, &N::cubic, AtLeast(0), "M of cubic steps: a Lipschitz constant of the Hessian"),
+      Row("newton.shrink", kSection, &N::shrink, Range{.min = 0, .max = 1, .open_min = true, .open_max = true},
+          "of the step from trial to trial of a line search"),
+      Row("newton.slope", kSection, &N::slope, Range{.min = 0, .max = 1, .open_min = true, .open_max = true},
+          "share of the fall along the tangent that a line search asks of a step"),
+      Row("newton.model", kSection, &N::model, NotEmpty{},
+          "compressor spec of the server's points on their way to the workers; auto: the method's"),
+      Row("newton.model_map", kSection, &N::model_map, NotEmpty{},
+          "what carries them, as newton.map; auto: none for the identity, else ef21"),
+      Row("newton.model_learner", kSection, &N::model_learner, NotEmpty{},
+          "compressor spec of that map's second operator"),
+      Row("newton.model_alpha", kSection, &N::model_alpha, NotEmpty{},
+          "share of the server's message that moves the workers' point; auto: as newton.alpha"),
+      Row("newton.gradient_p", kSection, &N::gradient_p, OrAuto{Range{.min = 0, .max = 1, .open_min = true}},
+          "probability that a round has gradients; in others the server makes them of the last ones and the estimate; "
+          "auto: the method's"),
+      Row("newton.participation", kSection, &N::participation, NotEmpty{},
+          "who takes part in a round, as comm.participation, with no weights: the others' last reports count; auto: "
+          "the "
+          "method's"),
   };
 }
 
@@ -390,7 +446,7 @@ const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all;
     for (std::vector<Key>& section : std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(),
-                                                 LrSchedulerKeys(), TrainKeys(), LocalKeys(), AsyncKeys(),
+                                                 LrSchedulerKeys(), TrainKeys(), LocalKeys(), AsyncKeys(), NewtonKeys(),
                                                  LiftedCommKeys(), AnalysisKeys(), CheckpointKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;

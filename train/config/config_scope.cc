@@ -37,6 +37,8 @@ std::string UnlessReads(const Config& c, std::string_view section) {
 }
 std::string IfServer(const Config& c) { return ModeOf(c).has_server ? Because(c, "train.mode") : ""; }
 
+std::string IfNewton(const Config& c) { return ModeOf(c).has_hessians ? Because(c, "train.mode") : ""; }
+
 /// Where the objective is not made of samples, with a regulariser.
 std::string UnlessSamples(const Config& c) {
   if (!TakesSamples(c.objective.name)) return Because(c, "objective.name");
@@ -132,6 +134,11 @@ const std::vector<Scope>& Scopes() {
          return c.local.outer_momentum == 0 ? Because(c, "local.outer_momentum") : std::string();
        }},
       {{"async."}, [](const Config& c) { return UnlessReads(c, "async."); }},
+      {{"newton."}, [](const Config& c) { return UnlessReads(c, "newton."); }},
+      {{"optimizer.lr", "lr_scheduler.", "objective.estimator", "objective.sampling", "objective.batch",
+        "objective.probabilities", "objective.noise", "comm.start_iter", "log.average"},
+       IfNewton},
+      {{"objective.star_shift"}, IfNewton, {"false"}},
       {{"async.delay", "async.speeds"},
        [](const Config& c) {
          return c.objective.is_network() ? UnlessConvex(c) +

@@ -22,6 +22,7 @@ std::unique_ptr<ConvexDriver> MakeSteps(const ConvexContext& context) {
   switch (ModeOf(context.config).driver) {
     case DriverKind::kRounds: return MakeConvexRounds(context);
     case DriverKind::kServer: return MakeConvexServer(context);
+    case DriverKind::kNewton: return MakeConvexNewton(context);
     case DriverKind::kNone: break;
   }
   throw ErrorAt(context.config, "train.mode", "has no driver for convex problems");
