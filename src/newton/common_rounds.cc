@@ -67,6 +67,7 @@ void CommonRounds::MakeHessians(uint64_t step) {
 }
 
 void CommonRounds::Learn(uint64_t step) {
+  if (step == 0 && parts_.basis) SendBasis(peers_, *parts_.basis);
   const std::span<const double> mean = peers_.Mean(Round(step).In(kHessians), hessians_);
   if (parts_.method->hessians == Hessians::kBare) h_.assign(mean.begin(), mean.end());
 }

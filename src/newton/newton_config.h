@@ -15,6 +15,7 @@ struct NewtonConfig {
   std::string alpha = "auto";    ///< share of a message that moves the estimate H_i; auto: 1, unbiased ones 1/(1+omega)
   std::string p = "auto";        ///< the map's probability
   std::string zeta = "auto";     ///< of a lazy map
+  std::string basis = "auto";    ///< of the Hessians: standard, data or positive
   std::string init = "hessian";  ///< H_i^0: hessian, that at the first point, sent dense, or zero
   std::string option = "auto";   ///< 1: [H]_mu, 2: H + l I
   std::optional<double> mu;      ///< of [H]_mu; empty: the problem's strong convexity

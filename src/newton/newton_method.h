@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gradwire/exchange_parts.h"
+#include "newton/basis.h"
 #include "newton/newton_config.h"
 #include "problem/problem.h"
 
@@ -39,6 +40,8 @@ struct NewtonMethod {
   std::string_view model = "identity";
   double gradient_p = 1;
   std::string_view participation = "all";
+  std::string_view basis = "standard";  ///< of the Hessians: see basis.h
+  bool is_positive = false;             ///< BL3's B in place of H + l I (stored_form.h); in the positive basis
   std::string_view summary = {};
   std::string_view source = {};
 
@@ -59,12 +62,13 @@ struct NewtonParts {
   bool shifted;           ///< H + l I, else [H]_mu
   double mu = 0, cubic = 0, shrink = 0.5, slope = 0.5;
   double gradient_p = 1;
-  Participation participation;
+  Participation participation = {};
+  std::shared_ptr<const DataBasis> basis = nullptr;  ///< of newton.basis data
   uint64_t seed = 0;
   const BitRule* count_as = nullptr;  ///< of all messages: see ExchangeParts
 
   /// Whether l_i = ||H_i - hess f_i|| is measured and sent.
-  bool has_errors() const { return shifted; }
+  bool has_errors() const { return shifted && !method->is_positive; }
 };
 
 /// Throws ConfigError that begins with the key, "newton.map: ...", where values do not go together or, for the problem,

@@ -123,6 +123,7 @@ void CheckUnread(const NewtonConfig& c, const NewtonMethod& method) {
       {"map", &c.map},  {"compressor", &c.compressor}, {"learner", &c.learner}, {"alpha", &c.alpha}, {"p", &c.p},
       {"zeta", &c.zeta}};
   for (const auto& [key, value] : of_map) unread(key, *value != "auto", learned, "compresses no Hessians");
+  unread("basis", c.basis != "auto", learned, "compresses no Hessians");
   unread("init", c.init != usual.init, learned, "compresses no Hessians");
   unread("option", c.option != "auto", learned && (method.step == Step::kSolve || method.step == Step::kLineSearch),
          "steps by one B alone");
@@ -132,6 +133,16 @@ void CheckUnread(const NewtonConfig& c, const NewtonMethod& method) {
   const bool searches = method.step == Step::kLineSearch;
   unread("shrink", c.shrink != usual.shrink, searches, "searches along no line");
   unread("slope", c.slope != usual.slope, searches, "searches along no line");
+}
+
+void CheckBasis(const NewtonConfig& c, const NewtonMethod& method) {
+  const std::string basis = OrUsual(c.basis, method.basis);
+  if ((basis == "positive") != method.is_positive)
+    Refuse(
+        "basis", basis,
+        method.is_positive ? "positive, whose coefficients bl3 compares" : "standard or data, since positive is bl3's");
+  if (basis == "data" && c.init != "hessian")
+    Refuse("init", c.init, "hessian, because newton.basis is data: what is outside the span is learned at the opening");
 }
 
 /// Gradients in some rounds alone are made up for by B, and other points by messages of their own.
@@ -154,6 +165,13 @@ NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, 
   parts.cubic = config.cubic, parts.shrink = config.shrink, parts.slope = config.slope;
   parts.gradient_p = config.gradient_p.value_or(method.gradient_p);
   parts.participation = ParticipationOf(config, method);
+  const std::string basis = OrUsual(config.basis, method.basis);
+  if (basis == "data") {
+    parts.basis = std::make_shared<const DataBasis>(problem);
+    parts.hessian.compressor = MakeTransformed(parts.basis, parts.hessian.compressor);
+  } else if (basis == "positive") {
+    parts.hessian.compressor = MakeTransformed(std::make_shared<const PositiveBasis>(), parts.hessian.compressor);
+  }
   Renamed("", [&] {
     parts.participation.Check(problem.workers.size());
     return 0;
@@ -170,6 +188,7 @@ NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, 
 void Check(const NewtonConfig& config) {
   const NewtonMethod& method = FindNewtonMethod(config.method);
   CheckUnread(config, method);
+  CheckBasis(config, method);
   const ExchangeParts hessian = HessianParts(config, method, 0);
   ModelParts(config, method, 0);
   CheckModel(config, method, config.gradient_p.value_or(method.gradient_p));

@@ -20,14 +20,23 @@ ExchangeParts Plain(const char* method, uint64_t seed, const BitRule* count_as) 
   return parts;
 }
 
-/// Of vectors of which receivers keep the last ones, whose changes are sent by those who take part.
-ExchangeParts Kept(uint64_t seed, const BitRule* count_as) {
+}  // namespace
+
+ExchangeParts KeptParts(uint64_t seed, const BitRule* count_as) {
   ExchangeParts parts = Plain("ef21", seed, count_as);
   parts.may_be_silent = true;
   return parts;
 }
 
-}  // namespace
+void SendBasis(Peers& peers, const DataBasis& basis) {
+  std::vector<std::vector<double>> copies;
+  for (uint32_t i = 0; i < peers.size(); ++i) {
+    const std::span<const double> vectors = basis.vectors(peers.first() + i);
+    copies.emplace_back(vectors.begin(), vectors.end());
+  }
+  const std::vector<std::span<double>> sent(copies.begin(), copies.end());
+  peers.Mean(Round(0).In(kBasis), sent);
+}
 
 void CheckSize(const NewtonRounds::Memory& memory, const Problem& problem) {
   for (const std::vector<double>* vector : {&memory.x, &memory.z, &memory.w, &memory.gradient})
@@ -37,7 +46,7 @@ void CheckSize(const NewtonRounds::Memory& memory, const Problem& problem) {
 }
 
 ExchangeParts NewtonGradientParts(const NewtonParts& parts, const ExchangeParts& comm) {
-  return parts.method->is_formed() ? Kept(parts.seed, parts.count_as) : comm;
+  return parts.method->is_formed() ? KeptParts(parts.seed, parts.count_as) : comm;
 }
 
 std::unique_ptr<NewtonRounds> MakeNewtonRounds(Peers& peers, std::shared_ptr<const Problem> problem,
@@ -46,14 +55,19 @@ std::unique_ptr<NewtonRounds> MakeNewtonRounds(Peers& peers, std::shared_ptr<con
   const bool is_formed = parts.method->is_formed();
   if (parts.method->exchanges_hessians())
     peers.Open(kHessians, {.name = "hessian", .shape = {d, d}, .symmetric = true}, parts.hessian);
-  const ExchangeParts numbers =
-      is_formed ? Kept(parts.seed, parts.count_as) : Plain("none", parts.seed, parts.count_as);
+  if (parts.basis) {
+    const Parameter vectors{.name = "basis", .shape = {static_cast<int64_t>(parts.basis->order()), d}};
+    peers.Open(kBasis, vectors, Plain("none", parts.seed, parts.count_as));
+  }
+  if (is_formed) {
+    auto form =
+        parts.method->is_positive ? MakePositiveForm(peers, *problem, parts) : MakeShiftedForm(peers, *problem, parts);
+    return std::make_unique<StoredRounds>(peers, std::move(problem), parts, std::move(form));
+  }
+  const ExchangeParts numbers = Plain("none", parts.seed, parts.count_as);
   if (parts.has_errors()) peers.Open(kErrors, {.name = "l", .shape = {1}}, numbers);
   if (parts.method->step == NewtonMethod::Step::kLineSearch) peers.Open(kValues, {.name = "f", .shape = {1}}, numbers);
-  if (!is_formed) return std::make_unique<CommonRounds>(peers, std::move(problem), parts);
-  // A server that keeps every H_i and w_i makes these by itself, so that no paper counts them.
-  peers.Open(kFormed, {.name = "formed", .shape = {d}}, Kept(parts.seed, nullptr));
-  return std::make_unique<StoredRounds>(peers, std::move(problem), parts);
+  return std::make_unique<CommonRounds>(peers, std::move(problem), parts);
 }
 
 }  // namespace gradwire

@@ -64,6 +64,9 @@ void CheckSize(const NewtonRounds::Memory& memory, const Problem& problem);
 /// rounds.
 std::unique_ptr<NewtonRounds> MakeNewtonRounds(Peers& peers, std::shared_ptr<const Problem> problem,
                                                const NewtonParts& parts);
+/// Each worker's V_i to all, in their channel and round 0: for its bits, since every rank knows the whole problem.
+void SendBasis(Peers& peers, const DataBasis& basis);
+
 /// The parts of channel 0: gradients as the section comm has them, or, of methods that form their steps, the last ones.
 ExchangeParts NewtonGradientParts(const NewtonParts& parts, const ExchangeParts& comm);
 

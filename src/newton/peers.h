@@ -16,9 +16,11 @@ namespace gradwire {
 enum NewtonChannel : uint32_t {
   kGradients = 0,
   kHessians = 1,  ///< packed triangles (src/base/symmetric.h)
-  kErrors = 2,    ///< l_i, a number
-  kFormed = 3,    ///< (H_i + l_i I) w_i
+  kErrors = 2,    ///< l_i, a number; of BL3 beta_i
+  kFormed = 3,    ///< (H_i + l_i I) w_i; of BL3 H_i w_i
   kValues = 4,    ///< f_i at a trial of a line search, a number
+  kScaled = 5,    ///< of BL3: gamma_i w_i and gamma_i
+  kBasis = 6,     ///< V_i, once
 };
 
 /// The workers that this process has, one of a job or all, and how what they send becomes a mean that all ranks hold

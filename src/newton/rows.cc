@@ -14,6 +14,7 @@ using Step = NewtonMethod::Step;
 constexpr std::string_view kStar = "Islamov, Qian & Richtarik 2021, arXiv 2102.07158";
 constexpr std::string_view kFedNL = "Safaryan, Islamov, Qian & Richtarik 2022, arXiv 2106.02969";
 constexpr std::string_view k3PC = "Islamov, Qian, Hanzely, Safaryan & Richtarik 2023, arXiv 2206.03588";
+constexpr std::string_view kBL = "Qian, Islamov, Safaryan & Richtarik 2022, arXiv 2111.01847";
 
 }  // namespace
 
@@ -89,6 +90,33 @@ const std::vector<NewtonMethod>& NewtonMethods() {
        .learns_first = true,
        .summary = "newton_3pc with a line search, from any point",
        .source = k3PC},
+      {.name = "bl1",
+       .model = "topk:50%",
+       .gradient_p = 0.5,
+       .basis = "data",
+       .summary = "fednl_bc with Hessians in a basis of each worker's samples",
+       .source = kBL},
+      {.name = "bl2",
+       .step = Step::kFormed,
+       .learns_first = true,
+       .shifted = true,
+       .model = "topk:50%",
+       .gradient_p = 0.5,
+       .participation = "nice:50%",
+       .basis = "data",
+       .summary = "bl1 of some workers a round",
+       .source = kBL},
+      {.name = "bl3",
+       .step = Step::kFormed,
+       .learns_first = true,
+       .shifted = true,
+       .model = "topk:50%",
+       .gradient_p = 0.5,
+       .participation = "nice:50%",
+       .basis = "positive",
+       .is_positive = true,
+       .summary = "bl2 in a basis of positive matrices, by which the server's B is never below the mean Hessian",
+       .source = kBL},
   };
   return methods;
 }

@@ -5,18 +5,19 @@
 
 namespace gradwire {
 
-StoredRounds::StoredRounds(Peers& peers, std::shared_ptr<const Problem> problem, const NewtonParts& parts)
+StoredRounds::StoredRounds(Peers& peers, std::shared_ptr<const Problem> problem, const NewtonParts& parts,
+                           std::unique_ptr<StoredForm> form)
     : peers_(peers),
       problem_(std::move(problem)),
       parts_(parts),
       rests_(peers.size()),
       is_without_gradient_(peers.size()),
+      form_(std::move(form)),
       server_(*problem_, parts) {
   for (size_t i = 0; i < peers.size(); ++i) {
     const uint32_t rank = peers.first() + static_cast<uint32_t>(i);
     Own& own = own_.emplace_back(Own{{problem_, rank}, {parts.model, problem_->start, rank}, problem_->start});
     gradients_.push_back(own.worker.gradient()), hessians_.push_back(own.worker.hessian());
-    formed_.push_back(own.worker.formed()), numbers_.push_back(own.worker.number());
   }
 }
 
@@ -27,11 +28,7 @@ void StoredRounds::Step(uint64_t step) {
       if (!rests_[i]) own_[i].model.Send(step, server_.x());
     });
   Report(step);
-  const std::span<const double> formed = peers_.HeldMean(kFormed), gradient = peers_.HeldMean(kGradients);
-  std::vector<double> g(formed.begin(), formed.end());
-  for (size_t j = 0; j < g.size(); ++j) g[j] -= gradient[j];
-  server_.SetCurvature(peers_.HeldMean(kHessians), peers_.HeldMean(kErrors)[0]);
-  server_.Form(g);
+  form_->MovePoint(peers_.HeldMean(kHessians), peers_.HeldMean(kGradients), server_);
 }
 
 /// Who takes part, and who of them has a gradient: all in the first round.
@@ -57,15 +54,12 @@ void StoredRounds::Report(uint64_t step) {
     own.w.assign(own.model.z().begin(), own.model.z().end());
     own.worker.Gradient(own.w);
   });
+  if (step == 0 && parts_.basis) SendBasis(peers_, *parts_.basis);
   peers_.Mean(Round(step).In(kHessians), hessians_, rests_);
   peers_.ForEach([&](size_t i) {
-    if (rests_[i]) return;
-    const std::span<const double> held = peers_.Held(kHessians, i);
-    own_[i].worker.Error(held);
-    own_[i].worker.Form(held, own_[i].w);
+    if (!rests_[i]) form_->Measure(i, own_[i].worker, peers_.Held(kHessians, i), own_[i].w);
   });
-  peers_.Mean(Round(step).In(kErrors), numbers_, rests_);
-  peers_.Mean(Round(step).In(kFormed), formed_, rests_);
+  form_->Send(step, rests_);
   peers_.Mean(Round(step), gradients_, is_without_gradient_);
 }
 

@@ -6,6 +6,7 @@
 #include "newton/model_end.h"
 #include "newton/newton_rounds.h"
 #include "newton/newton_server.h"
+#include "newton/stored_form.h"
 
 namespace gradwire {
 
@@ -13,7 +14,8 @@ namespace gradwire {
 /// the last one that they had a gradient at: x = B^-1 of the mean of what they have reported, now or before.
 class StoredRounds final : public NewtonRounds {
  public:
-  StoredRounds(Peers& peers, std::shared_ptr<const Problem> problem, const NewtonParts& parts);
+  StoredRounds(Peers& peers, std::shared_ptr<const Problem> problem, const NewtonParts& parts,
+               std::unique_ptr<StoredForm> form);
 
   void Step(uint64_t step) override;
 
@@ -36,9 +38,10 @@ class StoredRounds final : public NewtonRounds {
   Peers& peers_;
   const std::shared_ptr<const Problem> problem_;
   const NewtonParts& parts_;
-  std::deque<Own> own_;                                                     // by worker
-  std::vector<std::span<double>> gradients_, hessians_, formed_, numbers_;  // of the workers
-  std::vector<uint8_t> rests_, is_without_gradient_;                        // in this round
+  std::deque<Own> own_;                                  // by worker
+  std::vector<std::span<double>> gradients_, hessians_;  // of the workers
+  std::vector<uint8_t> rests_, is_without_gradient_;     // in this round
+  const std::unique_ptr<StoredForm> form_;
   NewtonServer server_;
 };
 

@@ -37,11 +37,11 @@ class FiniteSum {
   /// out += weight * M_i, a matrix with -M_i <= hess f_i(x) <= M_i at every x; out: d x d, row-major. Its largest
   /// eigenvalue is the worker's smoothness L_i.
   virtual void AddCurvature(double weight, std::span<double> out) const = 0;
+  /// L_il: grad f_il is Lipschitz with it.
+  virtual double SampleSmoothness(size_t sample) const = 0;
   /// Orthonormal vectors v_1, ..., v_r, d elements each, one behind another, such that hess f_i(x) - hess f_i(y) is a
   /// sum of the v_k v_l^T at all x and y: of a linear model, a basis of its samples' span. Empty: none are known.
   virtual std::vector<double> HessianSpan() const { return {}; }
-  /// L_il: grad f_il is Lipschitz with it.
-  virtual double SampleSmoothness(size_t sample) const = 0;
 };
 
 }  // namespace gradwire

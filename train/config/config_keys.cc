@@ -348,6 +348,11 @@ std::vector<Key> NewtonKeys() {
           "omega)"),
       Row("newton.p", kSection, &N::p, NotEmpty{}, "the map's probability (cbag, marina); auto: the map's"),
       Row("newton.zeta", kSection, &N::zeta, NotEmpty{}, "of a lazy map (lag, clag); auto: the map's"),
+      Row("newton.basis", kSection, &N::basis, OneOf{{"auto", "standard", "data", "positive"}},
+          "in which Hessians are compressed; standard: their elements; data: of linear models, in a basis of each "
+          "worker's samples, sent once, r (r + 1) / 2 numbers in place of d (d + 1) / 2; positive: of matrices that "
+          "are "
+          "positive semidefinite (bl3); auto: the method's"),
       Row("newton.init", kSection, &N::init, OneOf{{"hessian", "zero"}},
           "where the estimates begin: with the Hessians at the first point, sent whole, or with 0"),
       Row("newton.option", kSection, &N::option, OneOf{{"auto", "1", "2"}},
