@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Basis Learn (Qian, Islamov, Safaryan & Richtarik 2022, arXiv 2111.01847) on LR3, whose workers' Hessians change in 3
-// of 10 dimensions, and on LR2.
+// of 10 dimensions; numbers without a limit are those of the rules in numpy.
 #include <cmath>
 
 #include <gmock/gmock.h>
@@ -31,6 +31,9 @@ std::shared_ptr<const Problem> Lr3Near() {
 NewtonTrace Of(NewtonConfig newton, std::shared_ptr<const Problem> problem, int steps, uint64_t seed = 1) {
   return testing::Run({.problem = std::move(problem), .newton = std::move(newton), .steps = steps, .seed = seed});
 }
+
+/// Reached, and in so many rounds.
+bool IsWithin(int rounds, int limit) { return rounds >= 0 && rounds <= limit; }
 
 TEST(DataBasis, ChangesOfHessiansGoAndComeBack) {
   const auto problem = Lr3Near();
@@ -77,12 +80,11 @@ TEST(PositiveBasis, ByHand) {
 }
 
 TEST(BL1, LearnsTheFewNumbersThatChange) {
-  const int plain = Of({.method = "bl1", .compressor = "topk:3", .model = "identity", .gradient_p = 1}, Lr3Near(), 60)
-                        .RoundsTo(kNear);
-  EXPECT_EQ(plain, 7);
+  const NewtonConfig plain = {.method = "bl1", .compressor = "topk:3", .model = "identity", .gradient_p = 1};
+  EXPECT_EQ(Of(plain, Lr3Near(), 60).RoundsTo(kNear), 7);
   for (const uint64_t seed : {1, 2, 3})
-    EXPECT_LE(Of({.method = "bl1", .compressor = "topk:3", .model = "topk:5"}, Lr3Near(), 100, seed).RoundsTo(kNear),
-              45);
+    EXPECT_TRUE(IsWithin(
+        Of({.method = "bl1", .compressor = "topk:3", .model = "topk:5"}, Lr3Near(), 100, seed).RoundsTo(kNear), 45));
 }
 
 /// What a worker sends: the opening, V_i once, and of each later round 3 of 6 numbers with their places.
@@ -102,34 +104,34 @@ TEST(BL1, InTheStandardBasisIsFedNLBC) {
   EXPECT_GT(bl1.distances[2], 1e-6) << "there is something to compare";
 }
 
+/// The authors' Top-3 keeps 3 of the 9 entries, an off-diagonal one and its mirror each counted: 2 of a triangle's 6.
 TEST(BL2, OfSomeWorkersARoundConverges) {
-  const NewtonConfig all = {
-      .method = "bl2", .compressor = "topk:3", .model = "identity", .gradient_p = 1, .participation = "all"};
+  NewtonConfig all = {
+      .method = "bl2", .compressor = "topk:2", .model = "identity", .gradient_p = 1, .participation = "all"};
   EXPECT_EQ(Of(all, Lr3Near(), 60).RoundsTo(kNear), 10);
-  for (const uint64_t seed : {1, 2, 3})
-    EXPECT_LE(Of({.method = "bl2", .compressor = "topk:3", .model = "topk:5", .participation = "nice:40%"}, Lr3Near(),
-                 200, seed)
-                  .RoundsTo(kNear),
-              200);
+  all.compressor = "topk:3";
+  EXPECT_EQ(Of(all, Lr3Near(), 60).RoundsTo(kNear), 8);
+  for (const uint64_t seed : {1, 2, 3}) {
+    const NewtonConfig some = {.method = "bl2", .compressor = "topk:2", .model = "topk:5", .participation = "nice:40%"};
+    EXPECT_TRUE(IsWithin(Of(some, Lr3Near(), 200, seed).RoundsTo(kNear), 200));
+  }
 }
 
 TEST(BL3, Converges) {
   const NewtonConfig all = {
       .method = "bl3", .compressor = "topk:10", .model = "identity", .gradient_p = 1, .participation = "all"};
-  EXPECT_EQ(Of(all, Lr2Near(), 100).RoundsTo(kNear), 19);
+  EXPECT_EQ(Of(all, Lr3Near(), 100).RoundsTo(kNear), 19);
   for (const uint64_t seed : {1, 2, 3}) {
-    const int rounds = Of({.method = "bl3", .compressor = "topk:10", .model = "topk:5", .participation = "nice:40%"},
-                          Lr2Near(), 300, seed)
-                           .RoundsTo(kNear);
-    EXPECT_GT(rounds, 0);
-    EXPECT_LE(rounds, 300);
+    const NewtonConfig some = {
+        .method = "bl3", .compressor = "topk:10", .model = "topk:5", .participation = "nice:40%"};
+    EXPECT_TRUE(IsWithin(Of(some, Lr3Near(), 300, seed).RoundsTo(kNear), 300));
   }
 }
 
 /// B = beta mean A_i - mean C_i of what the channels hold, less the mean of hess f_i(z_i), has no negative eigenvalue
 /// in any round.
 TEST(BL3, StepsByNoLessThanTheMeanHessian) {
-  const auto problem = Lr2Near();
+  const auto problem = Lr3Near();
   const NewtonParts parts = MakeNewtonParts(
       {.method = "bl3", .compressor = "topk:10", .model = "topk:5", .participation = "nice:40%"}, *problem, 1);
   JointExchange<double> exchange(5, 1, testing::PointOf(*problem), NewtonGradientParts(parts, {}));
