@@ -44,6 +44,7 @@ std::vector<Case> Parts() {
       {"quadratic",
        {"run.nproc=10", "objective.name=quadratic", "objective.data=qh", "optimizer.lr=0.01", "comm.method=ef",
         "comm.compressor=topk:2"}},
+      {"softmax", {"objective.name=softmax", "optimizer.lr=0.01", "comm.method=ef", "comm.compressor=topk:2"}},
       {"sgd",
        {"objective.estimator=sgd", "comm.method=ef", "comm.compressor=topk:2", "objective.batch=10",
         "checkpoint.every_epochs=1"}},
@@ -72,12 +73,19 @@ std::vector<Case> Modes() {
       {"fednl", {"train.mode=newton", "optimizer.lr=0.1", "newton.compressor=topk:6"}},
       {"fednl_pp", {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_pp", "newton.compressor=topk:6"}},
       {"fednl_cr",
-       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_cr", "newton.cubic=1", "newton.compressor=topk:6"}},
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_cr", "newton.cubic=1",
+        "newton.compressor=topk:6"}},
       {"newton_3pc_bc",
-       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_bc", "newton.map=3pcv2", "newton.learner=randk:9",
-        "newton.compressor=topk:6", "newton.model_map=3pcv2", "newton.model_learner=randk:5"}},
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_bc", "newton.map=3pcv2",
+        "newton.learner=randk:9", "newton.compressor=topk:6", "newton.model_map=3pcv2",
+        "newton.model_learner=randk:5"}},
+      {"bl1",
+       {"train.mode=newton", "optimizer.lr=0.1", "objective.data=lr3", "newton.method=bl1",
+        "newton.compressor=topk:3"}},
+      {"bl3", {"train.mode=newton", "optimizer.lr=0.1", "newton.method=bl3", "newton.compressor=topk:6"}},
       {"newton_3pc_ls",
-       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_ls", "newton.map=clag", "newton.compressor=topk:6"}},
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_ls", "newton.map=clag",
+        "newton.compressor=topk:6"}},
   };
 }
 
@@ -159,7 +167,8 @@ std::string Traces(const Words& words) {
 
 /// Of keys that are read, and that may change no number: where, how long and from which save a run runs, and how many
 /// saves stay; a seed where nothing is random; what is dense where all is; shifts that add up to zero; line searches
-/// that take whole steps; and those whose other value is what happens in any case.
+/// that take whole steps; samples that come out even as they are; and those whose other value is what happens in any
+/// case.
 bool MayChangeNothing(std::string_view key) {
   static const std::set<std::string_view> keys = {
       "run.output_dir",     "run.launch",           "run.threads",
@@ -167,7 +176,7 @@ bool MayChangeNothing(std::string_view key) {
       "checkpoint.resume",  "checkpoint.keep_last", "checkpoint.every_minutes",
       "optimizer.nesterov", "comm.compress_1d",     "comm.piece",
       "comm.start_iter",    "objective.star_shift", "comm.when",
-      "newton.slope",       "newton.shrink"};
+      "newton.slope",       "newton.shrink",        "objective.even"};
   return keys.contains(key);
 }
 
