@@ -93,6 +93,20 @@ std::span<const T> JointExchange<T>::Mean(const Round& round, std::span<const Bu
 }
 
 template <typename T>
+std::span<const T> JointExchange<T>::MeanOf(const Round& round, const MakeVector<T>& make) {
+  JointChannel<T>& channel = In(round.channel);
+  const ExchangeParts& parts = channel.receivers.parts;
+  if (channel.receivers.parameters.size() != 1 || parts.topology != "allgather" || round.step < parts.start_iter)
+    throw Error("exchange of vectors as they are made: expected a channel of one parameter, over allgather");
+  mean_.resize(channel.receivers.parameters[0].numel());
+  const Segment all{0, 0, mean_.size()};
+  const std::vector<Bucket<T>> buckets(ranks_, {.segments = {&all, 1}, .values = mean_});
+  channel.receivers.BeginStep(round.step);
+  Run<T>({channel, stats_, lane_, threads_, round, buckets, mean_, &make});
+  return mean_;
+}
+
+template <typename T>
 StateStore<T>& JointExchange<T>::state(uint32_t channel, size_t rank) {
   return In(channel).senders.at(rank).state;
 }

@@ -19,6 +19,10 @@ namespace gradwire {
 template <typename T>
 struct JointChannel;
 
+/// Writes a rank's vector, all of it.
+template <typename T>
+using MakeVector = std::function<void(size_t rank, std::span<T> out)>;
+
 /// The exchange of ranks that are all in this process, many convex workers among them: links, operators, topologies,
 /// random bits and bytes are those of an Exchange of each, and so is every bit of what is delivered and remembered.
 /// What all of them would decode alike is decoded once, and what receivers hold is kept once: time and memory are
@@ -44,6 +48,9 @@ class JointExchange {
   void Exchange(const Round& round, std::span<const Bucket<T>> buckets);
   /// The same once, until the next call; the buckets keep their values, but where messages are summed on the way.
   std::span<const T> Mean(const Round& round, std::span<const Bucket<T>> buckets);
+  /// The same of vectors that `make` writes, each by the thread that packs it at once and into memory of that thread,
+  /// so that it stays in a core's cache and no rank keeps one. Of a channel of one parameter, over allgather.
+  std::span<const T> MeanOf(const Round& round, const MakeVector<T>& make);
 
   /// The links' memory of a rank as a sender, and of all as receivers. Touch it only between two steps.
   StateStore<T>& state(uint32_t channel, size_t rank);

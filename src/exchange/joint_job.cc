@@ -70,7 +70,10 @@ JointMessages<T>::JointMessages(const JointJob<T>& job, const MessagePlan& plan,
     MessageContext<T> context = job.channel.senders[rank].Up(dense, lane);
     context.shares = shares;
     context.silent = job.buckets[rank].silent;
-    packed_[rank] = Pack<T>(context, plan_, job.round, job.buckets[rank].values, Room(rank));
+    const Scratch::Scope scope(lane.scratch);
+    std::span<T> values = job.buckets[rank].values;
+    if (job.make != nullptr) values = lane.scratch.template Take<T>(values.size()), (*job.make)(rank, values);
+    packed_[rank] = Pack<T>(context, plan_, job.round, values, Room(rank));
   });
 }
 

@@ -23,20 +23,22 @@ class CommonRounds final : public NewtonRounds {
   void Load(const Memory& memory, size_t worker) override;
 
  private:
-  void MakeHessians(uint64_t step);
-  void Learn(uint64_t step);
+  enum class Errors { kNone, kBefore, kAfter };  // of which estimates they are measured
+
+  void Learn(uint64_t step, Errors errors);
+  bool IsSpared(uint64_t step, size_t i) const;
   void TakeGradient(uint64_t step);
-  double MeanError(uint64_t step);
   double MeanValue(uint64_t step, std::span<const double> x);
 
   Peers& peers_;
   const std::shared_ptr<const Problem> problem_;
   const NewtonParts& parts_;
   std::deque<NewtonWorker> workers_;
-  std::vector<std::span<double>> gradients_, hessians_, numbers_;  // of the workers
+  std::vector<std::span<double>> gradients_, numbers_;  // of the workers
   NewtonServer server_;
   ModelEnd model_;
-  std::vector<double> h_;                 // the server's H, packed, where the exchange keeps none
+  std::vector<std::vector<double>> hessians_;  // of the workers, where errors are measured after they were sent
+  std::vector<double> h_;                      // the server's H, packed, where the exchange does not hold it
   std::vector<double> w_, gradient_, g_;  // the last point that had gradients, their mean, and what the step is along
 };
 

@@ -11,20 +11,16 @@
 namespace gradwire {
 
 NewtonWorker::NewtonWorker(std::shared_ptr<const Problem> problem, size_t worker)
-    : problem_(std::move(problem)),
-      worker_(worker),
-      gradient_(problem_->dimension()),
-      hessian_(PackedNumel(problem_->dimension())),
-      formed_(problem_->dimension()) {}
+    : problem_(std::move(problem)), worker_(worker), gradient_(problem_->dimension()), formed_(problem_->dimension()) {}
 
 void NewtonWorker::Gradient(std::span<const double> x) {
   problem_->workers[worker_]->Gradient(x, gradient_);
   ++counts.gradients;
 }
 
-void NewtonWorker::Hessian(std::span<const double> x) {
-  std::ranges::fill(hessian_, 0.0);
-  problem_->workers[worker_]->AddPackedHessian(x, 1, hessian_);
+void NewtonWorker::Hessian(std::span<const double> x, std::span<double> out) {
+  std::ranges::fill(out, 0.0);
+  problem_->workers[worker_]->AddPackedHessian(x, 1, out);
   ++counts.hessians;
 }
 
@@ -33,8 +29,8 @@ void NewtonWorker::Value(std::span<const double> x) {
   ++counts.values;
 }
 
-void NewtonWorker::Error(std::span<const double> held) {
-  number_ = std::sqrt(kernels::SquaredDistance<double>(held, hessian_));
+void NewtonWorker::Error(std::span<const double> held, std::span<const double> hessian) {
+  number_ = std::sqrt(kernels::SquaredDistance<double>(held, hessian));
 }
 
 void NewtonWorker::Form(std::span<const double> held, std::span<const double> w) {

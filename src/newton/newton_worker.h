@@ -14,16 +14,15 @@ class NewtonWorker {
  public:
   NewtonWorker(std::shared_ptr<const Problem> problem, size_t worker);
 
-  void Gradient(std::span<const double> x);  ///< into gradient()
-  void Hessian(std::span<const double> x);   ///< into hessian(), packed
-  void Value(std::span<const double> x);     ///< into number()
-  /// ||H_i - hessian()|| in Frobenius' norm, into number(); `held`: H_i, packed.
-  void Error(std::span<const double> held);
+  void Gradient(std::span<const double> x);                        ///< into gradient()
+  void Hessian(std::span<const double> x, std::span<double> out);  ///< packed
+  void Value(std::span<const double> x);                           ///< into number()
+  /// ||H_i - hess f_i|| in Frobenius' norm, into number(); `held`: H_i; both packed.
+  void Error(std::span<const double> held, std::span<const double> hessian);
   /// (H_i + l_i I) w, l_i being number(), into formed(). `held`: H_i, packed.
   void Form(std::span<const double> held, std::span<const double> w);
 
   std::span<double> gradient() { return gradient_; }
-  std::span<double> hessian() { return hessian_; }
   std::span<double> formed() { return formed_; }
   std::span<double> number() { return {&number_, 1}; }
 
@@ -42,7 +41,7 @@ class NewtonWorker {
  private:
   std::shared_ptr<const Problem> problem_;
   const size_t worker_;
-  std::vector<double> gradient_, hessian_, formed_;
+  std::vector<double> gradient_, formed_;
   double number_ = 0;
 };
 

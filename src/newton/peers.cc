@@ -29,6 +29,13 @@ class OneOfRanks final : public Peers {
     exchange_.Finish(exchange_.Start(round, {.segments = {&all, 1}, .values = mean_, .silent = is_silent}));
     return mean_;
   }
+  std::span<const double> MeanOf(const Round& round, size_t numel,
+                                 const std::function<void(size_t, std::span<double>)>& make) override {
+    std::vector<double> made(numel);
+    make(0, made);
+    const std::span<double> vector = made;
+    return Mean(round, {&vector, 1}, {});
+  }
   std::span<const double> Held(uint32_t channel, size_t) override { return exchange_.state(channel).Vector(0, "h"); }
   std::span<const double> HeldMean(uint32_t channel) override { return exchange_.state(channel).Vector(0, "mean h"); }
 
@@ -55,6 +62,10 @@ class AllRanks final : public Peers {
     for (size_t i = 0; i < buckets_.size(); ++i)
       buckets_[i] = {.segments = {&all, 1}, .values = vectors[i], .silent = !silent.empty() && silent[i] != 0};
     return exchange_.Mean(round, buckets_);
+  }
+  std::span<const double> MeanOf(const Round& round, size_t,
+                                 const std::function<void(size_t, std::span<double>)>& make) override {
+    return exchange_.MeanOf(round, make);
   }
   std::span<const double> Held(uint32_t channel, size_t worker) override {
     return exchange_.state(channel, worker).Vector(0, "h");

@@ -42,6 +42,10 @@ class Peers {
   /// but where the channel sums messages on the way (topology allreduce). Until the next call.
   virtual std::span<const double> Mean(const Round& round, std::span<const std::span<double>> vectors,
                                        std::span<const uint8_t> silent = {}) = 0;
+  /// The same of vectors that make(worker, out) writes as they are needed, perhaps by several threads; of a channel
+  /// over allgather, all of whose workers send.
+  virtual std::span<const double> MeanOf(const Round& round, size_t numel,
+                                         const std::function<void(size_t worker, std::span<double> out)>& make) = 0;
   /// What receivers believe of a worker's vector, of a link that keeps a shift; the span stays valid.
   virtual std::span<const double> Held(uint32_t channel, size_t worker) = 0;
   /// The mean of that over all ranks.

@@ -45,18 +45,18 @@ class PositiveForm final : public StoredForm {
     peers.Open(kScaled, {.name = "scaled", .shape = {d + 1}}, KeptParts(parts.seed, nullptr));
   }
 
-  void Measure(size_t i, NewtonWorker& worker, std::span<const double> held, std::span<const double> w) override {
+  void Measure(size_t i, NewtonWorker& worker, const Known& known) override {
     Own& own = own_[i];
-    basis_.Forward(0, held, own.coefficients), basis_.Forward(0, worker.hessian(), own.of_hessian);
+    basis_.Forward(0, known.held, own.coefficients), basis_.Forward(0, known.hessian, own.of_hessian);
     double largest = 1;
     ForEach(own, [&](double l, double) { largest = std::max(largest, std::abs(l)); });
     double ratio = 0;
     ForEach(own, [&](double l, double h) { ratio = std::max(ratio, (h + 2 * largest) / (l + 2 * largest)); });
     own.ratios[own.rank] = ratio;
-    for (size_t j = 0; j < d_; ++j) own.scaled[j] = largest * w[j];
+    for (size_t j = 0; j < d_; ++j) own.scaled[j] = largest * known.w[j];
     own.scaled[d_] = largest;
     worker.number()[0] = 0;
-    worker.Form(held, w);
+    worker.Form(known.held, known.w);
     own.formed = worker.formed();
   }
 

@@ -14,9 +14,9 @@ class ShiftedForm final : public StoredForm {
     peers.Open(kFormed, {.name = "formed", .shape = {d}}, KeptParts(parts.seed, nullptr));
   }
 
-  void Measure(size_t i, NewtonWorker& worker, std::span<const double> held, std::span<const double> w) override {
-    worker.Error(held);
-    worker.Form(held, w);
+  void Measure(size_t i, NewtonWorker& worker, const Known& known) override {
+    worker.Error(known.held, known.hessian);
+    worker.Form(known.held, known.w);
     errors_[i] = worker.number(), formed_[i] = worker.formed();
   }
 

@@ -18,9 +18,12 @@ class StoredForm {
  public:
   virtual ~StoredForm() = default;
 
-  /// Of a worker that takes part, which has made its Hessian; `held`: H_i, packed; `w`: its last point with a gradient.
-  /// By one thread for each worker.
-  virtual void Measure(size_t i, NewtonWorker& worker, std::span<const double> held, std::span<const double> w) = 0;
+  struct Known {
+    std::span<const double> hessian, held;  ///< hess f_i at its point, and H_i; both packed
+    std::span<const double> w;              ///< its last point with a gradient
+  };
+  /// Of a worker that takes part. By one thread for each worker.
+  virtual void Measure(size_t i, NewtonWorker& worker, const Known& known) = 0;
   /// Exchanges it; `rests`: by worker, who takes no part.
   virtual void Send(uint64_t step, std::span<const uint8_t> rests) = 0;
   /// The server's next point, with the means of the estimates H_i and of grad f_i(w_i).

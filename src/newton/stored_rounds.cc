@@ -2,6 +2,7 @@
 #include "newton/stored_rounds.h"
 
 #include "base/philox.h"
+#include "base/symmetric.h"
 
 namespace gradwire {
 
@@ -16,8 +17,9 @@ StoredRounds::StoredRounds(Peers& peers, std::shared_ptr<const Problem> problem,
       server_(*problem_, parts) {
   for (size_t i = 0; i < peers.size(); ++i) {
     const uint32_t rank = peers.first() + static_cast<uint32_t>(i);
-    Own& own = own_.emplace_back(Own{{problem_, rank}, {parts.model, problem_->start, rank}, problem_->start});
-    gradients_.push_back(own.worker.gradient()), hessians_.push_back(own.worker.hessian());
+    Own& own = own_.emplace_back(Own{{problem_, rank}, {parts.model, problem_->start, rank}, problem_->start, {}});
+    own.hessian.resize(PackedNumel(own.w.size()));
+    gradients_.push_back(own.worker.gradient()), hessians_.emplace_back(own.hessian);
   }
 }
 
@@ -49,7 +51,7 @@ void StoredRounds::Report(uint64_t step) {
   peers_.ForEach([&](size_t i) {
     if (rests_[i]) return;
     Own& own = own_[i];
-    own.worker.Hessian(own.model.z());
+    own.worker.Hessian(own.model.z(), own.hessian);
     if (is_without_gradient_[i]) return;
     own.w.assign(own.model.z().begin(), own.model.z().end());
     own.worker.Gradient(own.w);
@@ -57,7 +59,8 @@ void StoredRounds::Report(uint64_t step) {
   if (step == 0 && parts_.basis) SendBasis(peers_, *parts_.basis);
   peers_.Mean(Round(step).In(kHessians), hessians_, rests_);
   peers_.ForEach([&](size_t i) {
-    if (!rests_[i]) form_->Measure(i, own_[i].worker, peers_.Held(kHessians, i), own_[i].w);
+    Own& own = own_[i];
+    if (!rests_[i]) form_->Measure(i, own.worker, {own.hessian, peers_.Held(kHessians, i), own.w});
   });
   form_->Send(step, rests_);
   peers_.Mean(Round(step), gradients_, is_without_gradient_);

@@ -29,7 +29,7 @@ class StoredRounds final : public NewtonRounds {
   struct Own {
     NewtonWorker worker;
     ModelEnd model;  // z_i
-    std::vector<double> w;
+    std::vector<double> w, hessian;
   };
 
   void Draw(uint64_t step);
