@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "exchange/joint_exchange.h"
 #include "exchange/topologies.h"
 #include "message/channel.h"
 #include "message/pack.h"
