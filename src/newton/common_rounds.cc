@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "newton/common_rounds.h"
 
+#include <algorithm>
+
 #include "base/philox.h"
 #include "base/symmetric.h"
 
@@ -63,8 +65,9 @@ void CommonRounds::Step(uint64_t step) {
 void CommonRounds::Learn(uint64_t step, Errors errors) {
   if (step == 0 && parts_.basis) SendBasis(peers_, *parts_.basis);
   const auto make = [&](size_t i, std::span<double> hessian) {
-    if (IsSpared(step, i)) return std::ranges::fill(hessian, 0.0);
-    workers_[i].Hessian(model_.z(), hessian);
+    std::ranges::fill(hessian, 0.0);
+    if (IsSpared(step, i)) return;
+    workers_[i].AddHessian(model_.z(), hessian);
     if (errors == Errors::kBefore) workers_[i].Error(peers_.Held(kHessians, i), hessian);
     if (errors == Errors::kAfter) Copy(hessian, hessians_[i]);
   };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "newton/newton_worker.h"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -18,8 +17,7 @@ void NewtonWorker::Gradient(std::span<const double> x) {
   ++counts.gradients;
 }
 
-void NewtonWorker::Hessian(std::span<const double> x, std::span<double> out) {
-  std::ranges::fill(out, 0.0);
+void NewtonWorker::AddHessian(std::span<const double> x, std::span<double> out) {
   problem_->workers[worker_]->AddPackedHessian(x, 1, out);
   ++counts.hessians;
 }

@@ -14,9 +14,9 @@ class NewtonWorker {
  public:
   NewtonWorker(std::shared_ptr<const Problem> problem, size_t worker);
 
-  void Gradient(std::span<const double> x);                        ///< into gradient()
-  void Hessian(std::span<const double> x, std::span<double> out);  ///< packed
-  void Value(std::span<const double> x);                           ///< into number()
+  void Gradient(std::span<const double> x);                           ///< into gradient()
+  void AddHessian(std::span<const double> x, std::span<double> out);  ///< packed, to what is there
+  void Value(std::span<const double> x);                              ///< into number()
   /// ||H_i - hess f_i|| in Frobenius' norm, into number(); `held`: H_i; both packed.
   void Error(std::span<const double> held, std::span<const double> hessian);
   /// (H_i + l_i I) w, l_i being number(), into formed(). `held`: H_i, packed.

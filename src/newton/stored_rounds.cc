@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "newton/stored_rounds.h"
 
+#include <algorithm>
+
 #include "base/philox.h"
 #include "base/symmetric.h"
 
@@ -51,7 +53,8 @@ void StoredRounds::Report(uint64_t step) {
   peers_.ForEach([&](size_t i) {
     if (rests_[i]) return;
     Own& own = own_[i];
-    own.worker.Hessian(own.model.z(), own.hessian);
+    std::ranges::fill(own.hessian, 0.0);
+    own.worker.AddHessian(own.model.z(), own.hessian);
     if (is_without_gradient_[i]) return;
     own.w.assign(own.model.z().begin(), own.model.z().end());
     own.worker.Gradient(own.w);
