@@ -72,12 +72,15 @@ std::vector<Case> Modes() {
       {"fednl", {"train.mode=newton", "optimizer.lr=0.1", "newton.compressor=topk:6"}},
       {"fednl_pp", {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_pp", "newton.compressor=topk:6"}},
       {"fednl_cr",
-       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_cr", "newton.cubic=1", "newton.compressor=topk:6"}},
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_cr", "newton.cubic=1",
+        "newton.compressor=topk:6"}},
       {"newton_3pc_bc",
-       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_bc", "newton.map=3pcv2", "newton.learner=randk:9",
-        "newton.compressor=topk:6", "newton.model_map=3pcv2", "newton.model_learner=randk:5"}},
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_bc", "newton.map=3pcv2",
+        "newton.learner=randk:9", "newton.compressor=topk:6", "newton.model_map=3pcv2",
+        "newton.model_learner=randk:5"}},
       {"newton_3pc_ls",
-       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_ls", "newton.map=clag", "newton.compressor=topk:6"}},
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_ls", "newton.map=clag",
+        "newton.compressor=topk:6"}},
   };
 }
 
