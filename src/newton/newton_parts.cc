@@ -22,14 +22,17 @@ std::string OrUsual(const std::string& chosen, std::string_view usual) {
   throw ConfigError(fmt::format("newton.{}", key), fmt::format("found {}, expected {}", found, expected));
 }
 
-/// What `make` returns; the keys of comm in its errors become the section's, behind `prefix`.
+/// What `make` returns; the keys of comm in its errors become the section's: of the map of Hessians, or of the model.
 template <typename Make>
-auto Renamed(std::string_view prefix, Make make) {
+auto Renamed(bool of_model, Make make) {
   try {
     return make();
   } catch (const ConfigError& error) {
-    const std::string key = error.key() == "comm.method" ? "map" : error.key().substr(error.key().find('.') + 1);
-    throw ConfigError(fmt::format("newton.{}{}", prefix, key), error.reason());
+    if (error.key().starts_with("newton.")) throw;
+    const std::string leaf = error.key().empty() ? "compressor" : error.key().substr(error.key().find('.') + 1);
+    const std::string key = leaf == "method" ? "map" : leaf;
+    const std::string own = !of_model ? key : key == "compressor" ? "model" : "model_" + key;
+    throw ConfigError("newton." + own, error.reason());
   }
 }
 
@@ -62,7 +65,7 @@ ExchangeParts HessianParts(const NewtonConfig& config, const NewtonMethod& metho
     comm.topology = "allgather";
     return MakeParts(comm, seed);
   }
-  return Renamed("", [&] {
+  return Renamed(/*of_model=*/false, [&] {
     CommConfig comm = CommOfVector(OrUsual(config.map, method.map), OrUsual(config.compressor, method.compressor));
     comm.alpha = config.alpha, comm.learner = config.learner, comm.p = config.p, comm.zeta = config.zeta;
     // ef21 of an unbiased operator is DIANA's shift, taken as the estimate.
@@ -79,7 +82,7 @@ ExchangeParts HessianParts(const NewtonConfig& config, const NewtonMethod& metho
 }
 
 ExchangeParts ModelParts(const NewtonConfig& config, const NewtonMethod& method, uint64_t seed) {
-  return Renamed("model_", [&] {
+  return Renamed(/*of_model=*/true, [&] {
     const std::string compressor = OrUsual(config.model, method.model);
     const std::string map = config.model_map != "auto" ? config.model_map : compressor == "identity" ? "none" : "ef21";
     CommConfig comm = CommOfVector(map, compressor);
@@ -107,6 +110,14 @@ Participation ParticipationOf(const NewtonConfig& config, const NewtonMethod& me
     return participation;
   } catch (const ConfigError& error) {
     throw error.key().empty() ? ConfigError("newton.participation", error.what()) : error;
+  }
+}
+
+void CheckParticipation(const Participation& participation, size_t workers) {
+  try {
+    participation.Check(workers);
+  } catch (const ConfigError& error) {  // "comm.participation: ..."
+    throw ConfigError("newton.participation", error.reason());
   }
 }
 
@@ -172,10 +183,7 @@ NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, 
   } else if (basis == "positive") {
     parts.hessian.compressor = MakeTransformed(std::make_shared<const PositiveBasis>(), parts.hessian.compressor);
   }
-  Renamed("", [&] {
-    parts.participation.Check(problem.workers.size());
-    return 0;
-  });
+  CheckParticipation(parts.participation, problem.workers.size());
   parts.seed = seed, parts.count_as = parts.hessian.count_as = parts.model.count_as = count_as;
   if (!parts.shifted && parts.mu <= 0)
     Refuse("mu", config.mu ? "0" : "auto, of a problem that need not be strongly convex",

@@ -47,8 +47,7 @@ TEST(Curvature, ProjectionIsContinuousWhereTheDecompositionChanges) {
   Curvature below(2), above(2);
   below.Project(Packed(2, kTwo), 1 + 1e-12);
   above.Project(Packed(2, kTwo), 1 - 1e-12);
-  for (size_t j = 0; j < 2; ++j)
-    EXPECT_NEAR(Solved(below, {0.3, -0.7})[j], Solved(above, {0.3, -0.7})[j], 1e-11);
+  for (size_t j = 0; j < 2; ++j) EXPECT_NEAR(Solved(below, {0.3, -0.7})[j], Solved(above, {0.3, -0.7})[j], 1e-11);
 }
 
 TEST(Curvature, ShiftAddsToTheDiagonalAndMustEndPositive) {

@@ -29,8 +29,8 @@ TEST(FedNL, ConvergesLocallyWithoutAConditionNumber) {
   EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:10", .init = "zero", .option = "2"}), 10);
 }
 
-/// The authors' Top-d keeps d of the d^2 entries, an off-diagonal one and its mirror each counted; a packed triangle has
-/// each once. Between 5 and 10 of a triangle's, as here 6, are as many.
+/// The authors' Top-d keeps d of the d^2 entries, an off-diagonal one and its mirror each counted; a packed triangle
+/// has each once. Between 5 and 10 of a triangle's, as here 6, are as many.
 TEST(FedNL, AnEntryAndItsMirrorAreKeptTogether) {
   EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:6"}), 6);
   EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:6", .option = "2"}), 8);
@@ -43,8 +43,7 @@ TEST(FedNL, OfAnUnbiasedOperatorMovesByADampedShare) {
 }
 
 TEST(FedNL, FromFarDivergesAndALineSearchAndCubicStepsDoNot) {
-  const NewtonTrace plain =
-      testing::Run({.problem = Lr2Far(), .newton = {.compressor = "topk:10"}, .steps = 100});
+  const NewtonTrace plain = testing::Run({.problem = Lr2Far(), .newton = {.compressor = "topk:10"}, .steps = 100});
   EXPECT_FALSE(plain.distances.back() < 10) << plain.distances.back();
   EXPECT_EQ(Rounds(Lr2Far(), {.method = "fednl_ls", .compressor = "topk:10"}), 12);
   EXPECT_EQ(Rounds(Lr2Far(), {.method = "fednl_ls", .compressor = "topk:10", .init = "zero"}), 19);
@@ -53,8 +52,8 @@ TEST(FedNL, FromFarDivergesAndALineSearchAndCubicStepsDoNot) {
 
 /// Every trial of a line search is a number of each worker.
 TEST(FedNL, ALineSearchSendsAValueATrial) {
-  const NewtonTrace search = testing::Run(
-      {.problem = Lr2Far(), .newton = {.method = "fednl_ls", .compressor = "topk:10"}, .steps = 5});
+  const NewtonTrace search =
+      testing::Run({.problem = Lr2Far(), .newton = {.method = "fednl_ls", .compressor = "topk:10"}, .steps = 5});
   const NewtonTrace plain = testing::Run({.problem = Lr2Far(), .newton = {.compressor = "topk:10"}, .steps = 5});
   const uint64_t values = search.counts[0].values;
   EXPECT_GE(values, 10u) << "at least one at the point and one a step";
@@ -87,10 +86,10 @@ TEST(FedNL, OfSomeWorkersARoundConverges) {
 
 /// Whoever takes no part computes and sends nothing.
 TEST(FedNL, WorkersThatRestSendNothing) {
-  const NewtonTrace trace = testing::Run(
-      {.problem = Lr2Near(),
-       .newton = {.method = "fednl_pp", .compressor = "topk:10", .participation = "nice:40%"},
-       .steps = 51});
+  const NewtonTrace trace =
+      testing::Run({.problem = Lr2Near(),
+                    .newton = {.method = "fednl_pp", .compressor = "topk:10", .participation = "nice:40%"},
+                    .steps = 51});
   uint64_t hessians = 0, sent = 0;
   for (size_t i = 0; i < 5; ++i) hessians += trace.counts[i].hessians, sent += trace.sent[i].paper_bits;
   EXPECT_EQ(hessians, 5u + 50 * 2);

@@ -52,15 +52,17 @@ TEST(NewtonIdentities, LazyAndTossedMapsThatAlwaysSendAreEF21) {
 }
 
 TEST(NewtonIdentities, CLAGOfTheIdentityIsLAG) {
-  const NewtonTrace clag = Of({.method = "newton_3pc", .map = "clag", .compressor = "identity", .zeta = "1"}, Lr2Zero());
+  const NewtonTrace clag =
+      Of({.method = "newton_3pc", .map = "clag", .compressor = "identity", .zeta = "1"}, Lr2Zero());
   const NewtonTrace lag = Of({.method = "newton_3pc", .map = "lag", .compressor = "identity"}, Lr2Zero());
   EXPECT_EQ(clag.points, lag.points);
 }
 
 TEST(NewtonIdentities, WithNothingCompressedNewton3PCIsNewton) {
   const NewtonTrace newton = Of({.method = "newton"});
-  EXPECT_LT(Apart(Of({.method = "newton_3pc_bc", .compressor = "identity", .model = "identity", .gradient_p = 1}), newton),
-            1e-12);
+  EXPECT_LT(
+      Apart(Of({.method = "newton_3pc_bc", .compressor = "identity", .model = "identity", .gradient_p = 1}), newton),
+      1e-12);
   EXPECT_LT(Apart(Of({.method = "newton_3pc", .compressor = "identity"}), newton), 1e-12);
 }
 

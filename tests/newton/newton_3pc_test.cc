@@ -32,9 +32,9 @@ TEST(Newton3PC, EveryRandomMapConverges) {
     EXPECT_LE(Rounds(Lr2Zero(), {.method = "newton_3pc", .map = "3pcv2", .compressor = "topk:6", .learner = "randk:10"},
                      40, seed),
               15);
-    EXPECT_LE(Rounds(Lr2Zero(), {.method = "newton_3pc", .map = "marina", .compressor = "randk:10", .p = "0.2"}, 40,
-                     seed),
-              15);
+    EXPECT_LE(
+        Rounds(Lr2Zero(), {.method = "newton_3pc", .map = "marina", .compressor = "randk:10", .p = "0.2"}, 40, seed),
+        15);
   }
 }
 
@@ -81,21 +81,22 @@ TEST(Newton3PC, FromFarALineSearchAndCubicStepsConverge) {
 TEST(Newton3PC, BothWaysThroughMapsConverge) {
   for (const uint64_t seed : {1, 2, 3}) {
     EXPECT_LE(Rounds(Lr2Near(), {.method = "newton_3pc_bc", .compressor = "topk:6", .model = "topk:5"}, 60, seed), 50);
-    EXPECT_LE(Rounds(Lr2Near(),
-                     {.method = "newton_3pc_bc", .map = "cbag", .compressor = "topk:6", .model = "topk:5",
-                      .gradient_p = 0.75},
-                     60, seed),
-              50);
+    EXPECT_LE(
+        Rounds(
+            Lr2Near(),
+            {.method = "newton_3pc_bc", .map = "cbag", .compressor = "topk:6", .model = "topk:5", .gradient_p = 0.75},
+            60, seed),
+        50);
   }
 }
 
 TEST(Newton3PC, BothWaysWithSomeWorkersARoundConverge) {
   for (const uint64_t seed : {1, 2, 3})
-    EXPECT_LE(Rounds(Lr2Near(),
-                     {.method = "newton_3pc_bc_pp", .compressor = "topk:6", .model = "topk:5",
-                      .participation = "nice:40%"},
-                     250, seed),
-              200);
+    EXPECT_LE(
+        Rounds(Lr2Near(),
+               {.method = "newton_3pc_bc_pp", .compressor = "topk:6", .model = "topk:5", .participation = "nice:40%"},
+               250, seed),
+        200);
 }
 
 }  // namespace

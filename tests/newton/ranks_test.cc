@@ -6,6 +6,9 @@
 #include "support/newton.h"
 
 namespace gradwire {
+
+void PrintTo(const NewtonConfig& config, std::ostream* out) { *out << config.method; }
+
 namespace {
 
 using testing::NewtonTrace;
@@ -33,7 +36,8 @@ std::vector<NewtonConfig> Rows() {
     if (method.hessians == NewtonMethod::Hessians::kLearned) row.compressor = "topk:6";
     if (method.step == NewtonMethod::Step::kCubic) row.cubic = testing::kLr2Cubic;
   }
-  rows.push_back({.method = "newton_3pc", .map = "3pcv2", .compressor = "topk:6", .learner = "randk:10", .option = "2"});
+  rows.push_back(
+      {.method = "newton_3pc", .map = "3pcv2", .compressor = "topk:6", .learner = "randk:10", .option = "2"});
   rows.push_back({.method = "newton_3pc", .map = "marina", .compressor = "randk:10", .p = "0.2", .option = "2"});
   rows.push_back({.method = "fednl_pp", .compressor = "randk:10"});
   rows.push_back({.method = "newton_3pc_bc_pp", .map = "cbag", .compressor = "topk:6"});

@@ -83,8 +83,8 @@ inline NewtonTrace Run(const NewtonTrial& trial, size_t threads = 1) {
   const NewtonParts parts = MakeNewtonParts(trial.newton, *trial.problem, trial.seed, paper);
   ExchangeParts gradients = MakeParts(trial.gradients, trial.seed);
   gradients.count_as = paper;
-  JointExchange<double> exchange(static_cast<uint32_t>(trial.problem->workers.size()), threads,
-                                 PointOf(*trial.problem), NewtonGradientParts(parts, gradients));
+  JointExchange<double> exchange(static_cast<uint32_t>(trial.problem->workers.size()), threads, PointOf(*trial.problem),
+                                 NewtonGradientParts(parts, gradients));
   const auto peers = MakePeers(exchange);
   NewtonTrace trace;
   Follow(trial, *peers, parts, trace, [&](size_t i) { return exchange.stats(i); });

@@ -321,7 +321,8 @@ std::vector<BadConfig> BadTogether() {
       {"SomeWorkersAtACommonPoint",
        "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {participation: 'nice:50%'}\n",
        {},
-       {".yaml:3: newton.participation: found nice:50%, expected all, or a method whose workers keep points of their own"}},
+       {".yaml:3: newton.participation: found nice:50%, expected all, or a method whose workers keep points of their "
+        "own"}},
       {"SomeWorkersWithDenseRounds",
        "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {method: newton_3pc_bc_pp, map: marina, "
        "compressor: 'randk:3'}\n",
@@ -332,7 +333,8 @@ std::vector<BadConfig> BadTogether() {
        {},
        {".yaml:3: newton.gradient_p: found 0.5, expected 1"}},
       {"OptionsThatAreNotRead",
-       "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {method: newton, compressor: 'topk:3'}\n",
+       "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {method: newton, compressor: "
+       "'topk:3'}\n",
        {},
        {".yaml:3: newton.compressor: found another value than the default, expected the default, because newton.method "
         "newton compresses no Hessians"}},
@@ -345,7 +347,8 @@ std::vector<BadConfig> BadTogether() {
        {},
        {".yaml:3: comm.method: found qsgd, expected one of full gradients because train.mode is newton"}},
       {"LinksOfGradientsThatAreKept",
-       "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {method: fednl_pp}\ncomm: {method: ef21}\n",
+       "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {method: fednl_pp}\ncomm: {method: "
+       "ef21}\n",
        {},
        {".yaml:4: comm.method: found ef21, expected none"}},
       {"LogisticOnQuadratics",
