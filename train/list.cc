@@ -12,6 +12,7 @@
 #include "gradwire/error.h"
 #include "gradwire/link.h"
 #include "gradwire/method.h"
+#include "newton/newton_method.h"
 #include "theory/estimator_constants.h"
 #include "theory/theory.h"
 #include "train/config/modes.h"
@@ -132,16 +133,28 @@ std::string TopologiesText() {
   return text;
 }
 
+std::string NewtonText() {
+  std::string text = "Newton methods (newton.method) of train.mode newton, on convex problems, and their usual parts\n";
+  for (const NewtonMethod& method : NewtonMethods()) {
+    text += Row(method.name, method.summary, method.source);
+    if (method.hessians == NewtonMethod::Hessians::kLearned)
+      text +=
+          Below(fmt::format("Hessians by {}, {}, {} the step; option {}; the model by {}; gradients with "
+                            "probability {}; who takes part: {}",
+                            method.map, method.compressor, method.learns_first ? "before" : "after",
+                            method.shifted ? 2 : 1, method.model, method.gradient_p, method.participation));
+  }
+  return text;
+}
+
 struct Section {
   std::string_view name;
   std::string (*text)();
 };
 
-constexpr Section kSections[] = {{"methods", MethodsText},
-                                 {"operators", OperatorsText},
-                                 {"links", LinksText},
-                                 {"estimators", EstimatorsText},
-                                 {"topologies", TopologiesText}};
+constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},
+                                 {"links", LinksText},           {"estimators", EstimatorsText},
+                                 {"topologies", TopologiesText}, {"newton", NewtonText}};
 
 }  // namespace
 

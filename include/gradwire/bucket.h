@@ -21,6 +21,7 @@ struct Bucket {
   std::span<const Segment> segments;  ///< in the order of their offsets, without gaps
   std::span<T> values;                ///< this rank's gradient; later the mean over the ranks
   std::span<const T> point = {};      ///< where it was taken, the same on all ranks; empty where only a prox would ask
+  bool silent = false;                ///< this rank sends nothing of it: see ExchangeParts::may_be_silent
   /// Called by the exchange before it reads the values, on its thread: brings them from where they are.
   std::function<void()> fetch = {};
 };

@@ -38,9 +38,13 @@ struct ExchangeParts {
   PieceRule piece = PieceRule::kFixed;
   size_t min_compress_numel = 0;  ///< smaller parameters travel dense in the same message
   bool compress_1d = true;        ///< otherwise 1-D parameters travel dense as well
-  uint64_t start_iter = 0;        ///< steps before this one are dense all-reduces
-  uint64_t seed = 0;              ///< of the operators' random bits; equal on all ranks
-  size_t threads = 1;             ///< that encode and decode; any number gives the same bits, so ranks may differ
+  /// A rank may say of a bucket that it sends nothing (Bucket::silent): the payloads are empty, both ends keep their
+  /// memory, and receivers, who keep the mean of all shifts, count it with the others. With a shift, over allgather,
+  /// and not in dense rounds.
+  bool may_be_silent = false;
+  uint64_t start_iter = 0;  ///< steps before this one are dense all-reduces
+  uint64_t seed = 0;        ///< of the operators' random bits; equal on all ranks
+  size_t threads = 1;       ///< that encode and decode; any number gives the same bits, so ranks may differ
   /// A piece whose gradient is exactly zero was not used: nothing of it is sent, and error feedback keeps its memory.
   bool zeros_keep_memory = false;
   /// A non-finite element on any rank, in any bucket, leaves all memory of all ranks as it was before the step. Costs a

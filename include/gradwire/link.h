@@ -144,6 +144,10 @@ const Link& FindDownLink(std::string_view name);
 /// Why this operator cannot ride this link, with a choice that works; empty where they fit.
 std::optional<std::string> Misfit(const Link& link, const Compressor& compressor, const Piece& piece);
 
+/// Whether a gate that a coin opens is open at a site: what Send will find, for whoever has work to spare where it is
+/// not.
+bool CoinOpens(const Link& link, Site site);
+
 /// Whether v goes into memory before, or without, the operator's look at it: Send's caller must see that it is finite.
 template <typename T>
 bool NeedsFinite(const Link& link, double step_size);

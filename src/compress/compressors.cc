@@ -56,9 +56,9 @@ const std::vector<Entry>& Entries() {
         {"ssign", "ssign:norm"}}},
       {"topk",
        MakeTopK,
-       {"topk:K | topk:P% [:counted]",
-        "the K (or P %) largest elements of each parameter: 5.1 bytes each at 1 %; counted: of links that may want "
-        "fewer",
+       {"topk:K | topk:P% | topk:Rd [:counted]",
+        "the K (or P %, or R times a matrix's order d) largest elements of each parameter: 5.1 bytes each at 1 %; "
+        "counted: of links that may want fewer",
         "Aji & Heafield 2017, arXiv 1704.05021",
         {"topk:1%", "topk:5", "topk:100%", "topk:1%:counted"}}},
       {"randk",

@@ -134,7 +134,7 @@ class NuRandK final : public SparseOperator<NuRandK> {
   }
 
  private:
-  size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece.parameter_numel), piece); }
+  size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece), piece); }
 
   /// A draw as a number in [0, 1), of 32 or 53 bits: exact.
   static double Share(uint32_t draw) { return draw * 0x1p-32; }

@@ -90,7 +90,7 @@ class RandK final : public SparseOperator<RandK> {
   }
 
  private:
-  size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece.parameter_numel), piece); }
+  size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece), piece); }
   /// k/d.
   double Share(const Piece& piece) const {
     return piece.numel ? static_cast<double>(K(piece)) / static_cast<double>(piece.numel) : 1;

@@ -37,14 +37,19 @@ std::optional<N> Read(std::string_view text) {
 
 }  // namespace
 
-size_t Amount::Of(size_t parameter_numel) const {
-  if (parameter_numel == 0) return 0;
-  const size_t k =
-      percent_ > 0 ? static_cast<size_t>(std::llround(percent_ * static_cast<double>(parameter_numel) / 100)) : count_;
-  return std::clamp<size_t>(k, 1, parameter_numel);
+size_t Amount::Of(const Piece& piece) const {
+  const size_t numel = piece.parameter_numel;
+  if (numel == 0) return 0;
+  if (percent_ == 0 && orders_ == 0) return std::clamp<size_t>(count_, 1, numel);
+  const size_t order = piece.rows > 0 ? piece.rows : numel;
+  const double k = percent_ * static_cast<double>(numel) / 100 + orders_ * static_cast<double>(order);
+  return static_cast<size_t>(std::llround(std::clamp(k, 1.0, static_cast<double>(numel))));
 }
 
-std::string Amount::text() const { return percent_ > 0 ? fmt::format("{}%", percent_) : fmt::format("{}", count_); }
+std::string Amount::text() const {
+  if (percent_ > 0) return fmt::format("{}%", percent_);
+  return orders_ > 0 ? fmt::format("{}d", orders_) : fmt::format("{}", count_);
+}
 
 std::optional<double> ReadNumber(std::string_view text) {
   const auto number = Read<double>(text);
@@ -71,12 +76,15 @@ Amount ParseAmount(std::string_view op, std::string_view amount, std::string_vie
   if (amount.ends_with('%')) {
     const auto percent = ReadNumber(amount.substr(0, amount.size() - 1));
     if (percent && *percent > 0 && *percent <= 100) return Amount::Percent(*percent);
+  } else if (amount.ends_with('d')) {
+    const auto orders = ReadNumber(amount.substr(0, amount.size() - 1));
+    if (orders && *orders > 0) return Amount::Orders(*orders);
   } else if (const auto count = ReadCount(amount); count && *count > 0) {
     return Amount::Count(*count);
   }
   throw BadArgument(op, argument,
-                    fmt::format("a number of elements per parameter ({0}:5000) or a percentage above 0 and up to 100 "
-                                "({0}:1%)",
+                    fmt::format("a number of elements per parameter ({0}:5000), a percentage above 0 and up to 100 "
+                                "({0}:1%), or a multiple of a symmetric matrix's order ({0}:8d)",
                                 op));
 }
 

@@ -8,24 +8,27 @@
 #include <vector>
 
 #include "gradwire/error.h"
+#include "gradwire/piece.h"
 
 namespace gradwire {
 
-/// "5000" elements or "1%" of a parameter's elements.
+/// "5000" elements, "1%" of a parameter's elements, or "8d": eight times the order d of a symmetric matrix, in which
+/// papers on second-order methods count; of a matrix with another shape d is its rows, of a vector its elements.
 class Amount {
  public:
-  static Amount Count(size_t count) { return Amount(count, 0); }
-  static Amount Percent(double percent) { return Amount(0, percent); }
+  static Amount Count(size_t count) { return Amount(count, 0, 0); }
+  static Amount Percent(double percent) { return Amount(0, percent, 0); }
+  static Amount Orders(double orders) { return Amount(0, 0, orders); }
 
-  /// Elements of a parameter of this size: a percentage is rounded to nearest; at least 1 and at most numel.
-  size_t Of(size_t parameter_numel) const;
+  /// Elements of the parameter that this is a piece of, rounded to nearest; at least 1 and at most all.
+  size_t Of(const Piece& piece) const;
   /// As it was written, in its shortest form.
   std::string text() const;
 
  private:
-  Amount(size_t count, double percent) : count_(count), percent_(percent) {}
+  Amount(size_t count, double percent, double orders) : count_(count), percent_(percent), orders_(orders) {}
   size_t count_;
-  double percent_;  // 0: count_ holds
+  double percent_, orders_;  // 0, but the one that holds
 };
 
 /// A number that is all of the text, finite; empty otherwise.

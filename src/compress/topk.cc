@@ -54,7 +54,7 @@ class TopK final : public SparseOperator<TopK> {
   }
 
  private:
-  size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece.parameter_numel), piece); }
+  size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece), piece); }
 
   Amount amount_;
   bool counted_;

@@ -17,7 +17,7 @@ class AllGather final : public BucketExchange<T> {
       : job_(job),
         dense_(job.channel.IsDense(job.round)),
         plan_(job.Plan(dense_)),
-        context_(job.channel.Up(dense_, job.core.lane)),
+        context_(ContextOf(job, dense_)),
         messages_(job.core.collective, job.core.lane.buffers, job.stats, job.FrameNames(0)) {}
 
   std::optional<uint64_t> Start() override {
@@ -49,6 +49,12 @@ class AllGather final : public BucketExchange<T> {
   }
 
  private:
+  static MessageContext<T> ContextOf(const BucketJob<T>& job, bool dense) {
+    MessageContext<T> context = job.channel.Up(dense, job.core.lane);
+    context.silent = job.bucket.silent;
+    return context;
+  }
+
   const BucketJob<T> job_;
   const bool dense_;
   const std::shared_ptr<const BucketPlan> plan_;

@@ -53,26 +53,67 @@ template <typename T>
 JointExchange<T>::~JointExchange() = default;
 
 template <typename T>
-void JointExchange<T>::Open(uint32_t channel) {
-  const Channel<T>& first = channels_[0]->receivers;
-  if (!channels_.try_emplace(channel, std::make_unique<JointChannel<T>>(first.parameters, first.parts, ranks_)).second)
+void JointExchange<T>::Open(uint32_t channel, std::vector<Parameter> parameters, ExchangeParts parts) {
+  CheckParts(parts, parameters, /*gathers=*/false);
+  auto opened = std::make_unique<JointChannel<T>>(std::move(parameters), std::move(parts), ranks_);
+  if (!channels_.try_emplace(channel, std::move(opened)).second)
     throw Error(fmt::format("exchange: channel {} is open already", channel));
 }
 
 template <typename T>
+void JointExchange<T>::Open(uint32_t channel) {
+  const Channel<T>& first = In(0).receivers;
+  Open(channel, first.parameters, first.parts);
+}
+
+template <typename T>
+JointChannel<T>& JointExchange<T>::In(uint32_t channel) {
+  const auto found = channels_.find(channel);
+  if (found != channels_.end()) return *found->second;
+  throw Error(fmt::format("exchange: channel {} is not open; expected one of Open, or 0", channel));
+}
+
+template <typename T>
 void JointExchange<T>::Exchange(const Round& round, std::span<const Bucket<T>> buckets) {
-  const auto found = channels_.find(round.channel);
-  if (found == channels_.end())
-    throw Error(fmt::format("exchange: channel {} is not open; expected one of Open, or 0", round.channel));
+  const std::span<const T> mean = Mean(round, buckets);
+  for (const Bucket<T>& bucket : buckets) std::ranges::copy(mean, bucket.values.begin());
+}
+
+template <typename T>
+std::span<const T> JointExchange<T>::Mean(const Round& round, std::span<const Bucket<T>> buckets) {
+  JointChannel<T>& channel = In(round.channel);
   CheckAlike(buckets, ranks_);
   for (const Bucket<T>& bucket : buckets)
     if (bucket.fetch) bucket.fetch();
-  JointChannel<T>& channel = *found->second;
   CheckSegments(channel.receivers.parameters, buckets[0].segments, buckets[0].values.size());
   channel.receivers.BeginStep(round.step);
   mean_.resize(buckets[0].values.size());
   Run<T>({channel, stats_, lane_, threads_, round, buckets, mean_});
-  for (const Bucket<T>& bucket : buckets) std::ranges::copy(mean_, bucket.values.begin());
+  return mean_;
+}
+
+template <typename T>
+std::span<const T> JointExchange<T>::MeanOf(const Round& round, const MakeVector<T>& make) {
+  JointChannel<T>& channel = In(round.channel);
+  const ExchangeParts& parts = channel.receivers.parts;
+  if (channel.receivers.parameters.size() != 1 || parts.topology != "allgather" || round.step < parts.start_iter)
+    throw Error("exchange of vectors as they are made: expected a channel of one parameter, over allgather");
+  mean_.resize(channel.receivers.parameters[0].numel());
+  const Segment all{0, 0, mean_.size()};
+  const std::vector<Bucket<T>> buckets(ranks_, {.segments = {&all, 1}, .values = mean_});
+  channel.receivers.BeginStep(round.step);
+  Run<T>({channel, stats_, lane_, threads_, round, buckets, mean_, &make});
+  return mean_;
+}
+
+template <typename T>
+StateStore<T>& JointExchange<T>::state(uint32_t channel, size_t rank) {
+  return In(channel).senders.at(rank).state;
+}
+
+template <typename T>
+StateStore<T>& JointExchange<T>::receivers_state(uint32_t channel) {
+  return In(channel).receivers.state;
 }
 
 template <typename T>

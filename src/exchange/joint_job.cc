@@ -69,7 +69,11 @@ JointMessages<T>::JointMessages(const JointJob<T>& job, const MessagePlan& plan,
   job.ForRanks([&](size_t rank, Lane& lane) {
     MessageContext<T> context = job.channel.senders[rank].Up(dense, lane);
     context.shares = shares;
-    packed_[rank] = Pack<T>(context, plan_, job.round, job.buckets[rank].values, Room(rank));
+    context.silent = job.buckets[rank].silent;
+    const Scratch::Scope scope(lane.scratch);
+    std::span<T> values = job.buckets[rank].values;
+    if (job.make != nullptr) values = lane.scratch.template Take<T>(values.size()), (*job.make)(rank, values);
+    packed_[rank] = Pack<T>(context, plan_, job.round, values, Room(rank));
   });
 }
 

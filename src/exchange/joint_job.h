@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "exchange/joint_exchange.h"
 #include "exchange/topologies.h"
 #include "message/channel.h"
 #include "message/pack.h"
@@ -34,8 +35,9 @@ struct JointJob {
   Lane& lane;                         ///< of the calling thread
   size_t threads;
   const Round& round;
-  std::span<const Bucket<T>> buckets;  ///< by rank, all alike
-  std::span<T> mean;                   ///< where the result goes
+  std::span<const Bucket<T>> buckets;   ///< by rank, all alike
+  std::span<T> mean;                    ///< where the result goes
+  const MakeVector<T>* make = nullptr;  ///< of the vectors, where the buckets have none
 
   size_t ranks() const { return buckets.size(); }
   uint32_t index() const { return buckets[0].index; }

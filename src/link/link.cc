@@ -53,12 +53,9 @@ void AddNoise(double deviation, Site site, std::span<std::byte> payload) {
 
 /// How many elements of the piece may be sent, 0 where its gate is closed; a gate that looks at changes remembers v.
 template <typename T>
-size_t MostToSend(const Link& link, Site site, const LinkMemory<T>& memory, std::span<const T> v) {
+size_t MostToSend(const Link& link, const Site& site, const LinkMemory<T>& memory, std::span<const T> v) {
   if (link.gate == Gate::kOpen) return v.size();
-  if (link.gate == Gate::kCoin) {
-    site.purpose = Purpose::kCoin;
-    return StreamOf(site).Uniform() < link.gate_level ? v.size() : 0;
-  }
+  if (link.gate == Gate::kCoin) return CoinOpens(link, site) ? v.size() : 0;
   const double wrong = kernels::SquaredDistance<T>(v, memory.h);
   double most = static_cast<double>(v.size());
   if (link.gate == Gate::kLazy) {
@@ -199,6 +196,11 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
                        compressor.spec(),
                        compressor.unbiased() ? ", unscale(" + compressor.spec() + "), or method diana" : "");
   return std::nullopt;
+}
+
+bool CoinOpens(const Link& link, Site site) {
+  site.purpose = Purpose::kCoin;
+  return StreamOf(site).Uniform() < link.gate_level;
 }
 
 template <typename T>

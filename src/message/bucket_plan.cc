@@ -165,7 +165,8 @@ BucketPlan MakePlan(const ExchangeParts& parts, const std::vector<Parameter>& pa
   CheckSegments(parameters, segments);
   static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
   const auto owners = static_cast<size_t>(needs.owners);
-  const bool gated = !needs.dense && (parts.link.gate != Gate::kOpen || !parts.participation.is_all());
+  const bool gated =
+      !needs.dense && (parts.link.gate != Gate::kOpen || !parts.participation.is_all() || parts.may_be_silent);
   std::vector<MessagePlanner> up(std::max<size_t>(owners, 1),
                                  {needs.dense ? identity : parts.compressor, needs.dense ? nullptr : parts.learner,
                                   needs.dtype, gated, parts.link.iterates && !needs.dense});

@@ -146,6 +146,7 @@ MessageContext<T> Channel<T>::Up(bool dense, Lane& lane, Purpose purpose) const 
           .dense = dense,
           .participation = dense || parts.participation.is_all() ? nullptr : &parts.participation,
           .votes = parts.votes,
+          .may_be_silent = parts.may_be_silent,
           .zeros_keep_memory = parts.zeros_keep_memory,
           .count_as = parts.count_as};
 }

@@ -31,6 +31,8 @@ struct MessageContext {
   const Participation* participation = nullptr;  ///< who sends; null: all do
   std::span<const double> shares = {};           ///< what it gives in this round, where that is known; else drawn
   bool votes = false;                            ///< ExchangeParts::votes
+  bool may_be_silent = false;                    ///< ExchangeParts::may_be_silent
+  bool silent = false;                           ///< this rank sends nothing of this bucket
   bool zeros_keep_memory = false;                ///< ExchangeParts::zeros_keep_memory
   const BitRule* count_as = nullptr;             ///< ExchangeParts::count_as
 

@@ -74,7 +74,9 @@ class Packer {
                   message.subspan(planned.payload, planned.bytes),
                   message.subspan(planned.shift_payload, planned.shift_bytes),
                   done_[index]};
-    if (is_absent_ && !planned.dense)
+    if (context_.silent && !context_.dense && !planned.dense)
+      return;
+    else if (is_absent_ && !planned.dense)
       Skip(job);
     else if (LooksFirst(job) && !kernels::AllFinite(job.v))
       job.done.poisoned = true, Zeros(job);

@@ -142,12 +142,14 @@ class Unpacker {
       if (share == 0 && !bytes.empty())
         throw PeerError(static_cast<int>(sender),
                         fmt::format("rank {} was not drawn and sent {} bytes, expected none", sender, bytes.size()));
-      if (share == 0 || (bytes.empty() && context_.link.gate != Gate::kOpen)) continue;
+      if (share == 0 || (bytes.empty() && MayBeEmpty())) continue;
       payloads[count] = {bytes, sender};
       weights[count++] = static_cast<T>(context_.votes && !all_send ? Ballots(share) : share * weight);
     }
     compressor.Decode(site, lane, payloads.first(count), std::span<const T>(weights.first(count)), into_, out);
   }
+
+  bool MayBeEmpty() const { return context_.link.gate != Gate::kOpen || context_.may_be_silent; }
 
   /// How often a worker was drawn, of its weight in a mean.
   double Ballots(double share) const {

@@ -5,10 +5,23 @@
 #include <cmath>
 #include <tuple>
 
+#include <fmt/format.h>
+
 #include "gradwire/error.h"
 #include "problem/dense.h"
 
 namespace gradwire {
+
+void CheckSamples(const LabelledRows& rows, size_t workers) {
+  constexpr size_t kMaxColumns = 2000;
+  if (rows.rows() < workers)
+    throw ConfigError(fmt::format("{} samples for {} workers: expected at least one each", rows.rows(), workers));
+  if (rows.columns > kMaxColumns)
+    throw ConfigError(
+        fmt::format("{} columns: expected at most {}, since the problem's constants and its minimiser need "
+                    "dense matrices of that order",
+                    rows.columns, kMaxColumns));
+}
 
 std::pair<double, double> Spectrum(std::span<const std::shared_ptr<const FiniteSum>> workers) {
   const size_t d = workers[0]->dimension();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace gradwire {
 
@@ -31,13 +32,16 @@ class FiniteSum {
   virtual void Gradient(std::span<const double> x, std::span<double> out) const = 0;
   /// out += sum_k weight_k grad f_i,sample_k(x), in the order given.
   virtual void AddGradient(std::span<const Draw> draws, std::span<const double> x, std::span<double> out) const = 0;
-  /// out += weight * hess f_i(x); out: d x d, row-major.
-  virtual void AddHessian(std::span<const double> x, double weight, std::span<double> out) const = 0;
+  /// out += weight * hess f_i(x); out: packed as symmetric parameters are (base/symmetric.h), d (d + 1) / 2 elements.
+  virtual void AddPackedHessian(std::span<const double> x, double weight, std::span<double> out) const = 0;
   /// out += weight * M_i, a matrix with -M_i <= hess f_i(x) <= M_i at every x; out: d x d, row-major. Its largest
   /// eigenvalue is the worker's smoothness L_i.
   virtual void AddCurvature(double weight, std::span<double> out) const = 0;
   /// L_il: grad f_il is Lipschitz with it.
   virtual double SampleSmoothness(size_t sample) const = 0;
+  /// Orthonormal vectors v_1, ..., v_r, d elements each, one behind another, such that hess f_i(x) - hess f_i(y) is a
+  /// sum of the v_k v_l^T at all x and y: of a linear model, a basis of its samples' span. Empty: none are known.
+  virtual std::vector<double> HessianSpan() const { return {}; }
 };
 
 }  // namespace gradwire

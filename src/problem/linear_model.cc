@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "problem/outer_products.h"
+#include "problem/samples.h"
+
 namespace gradwire {
 namespace {
 
@@ -45,17 +48,21 @@ class LinearModel final : public FiniteSum {
     AddPenalty(weight, x, out);
   }
 
-  void AddHessian(std::span<const double> x, double weight, std::span<double> out) const override {
-    for (size_t l = 0; l < samples_; ++l) {
-      const double bend = loss_.bend(Predict(l, x), Target(l));
-      AddOuter(l, weight * bend / static_cast<double>(samples_), out);
-    }
-    for (size_t j = 0; j < x.size(); ++j) out[j * (x.size() + 1)] += weight * lambda_ * Bend(x[j]);
+  void AddPackedHessian(std::span<const double> x, double weight, std::span<double> out) const override {
+    std::vector<double> bends(samples_);
+    for (size_t l = 0; l < samples_; ++l)
+      bends[l] = weight * loss_.bend(Predict(l, x), Target(l)) / static_cast<double>(samples_);
+    AddOuterProducts(*rows_, first_, bends, out);
+    for (size_t j = 0, at = 0; j < x.size(); at += x.size() - j++) out[at] += weight * lambda_ * Bend(x[j]);
   }
 
   void AddCurvature(double weight, std::span<double> out) const override {
     for (size_t l = 0; l < samples_; ++l) AddOuter(l, weight * loss_.most_bend / static_cast<double>(samples_), out);
     for (size_t j = 0; j < dimension(); ++j) out[j * (dimension() + 1)] += weight * PenaltySmoothness();
+  }
+
+  std::vector<double> HessianSpan() const override {
+    return convex_ ? RowSpan(*rows_, first_, first_ + samples_) : std::vector<double>();
   }
 
   double SampleSmoothness(size_t sample) const override {

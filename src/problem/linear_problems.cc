@@ -10,36 +10,22 @@
 #include "problem/dense.h"
 #include "problem/describe.h"
 #include "problem/linear_model.h"
+#include "problem/samples.h"
 
 namespace gradwire {
 namespace {
 
-constexpr size_t kMaxColumns = 2000;
-
-void Check(const LabelledRows& rows, size_t workers, const Loss& loss) {
-  if (rows.rows() < workers)
-    throw ConfigError(fmt::format("{} samples for {} workers: expected at least one each", rows.rows(), workers));
-  if (rows.columns > kMaxColumns)
-    throw ConfigError(
-        fmt::format("{} columns: expected at most {}, since the problem's constants and its minimiser need "
-                    "dense matrices of that order",
-                    rows.columns, kMaxColumns));
+void CheckTargets(const LabelledRows& rows, const Loss& loss) {
   if (!loss.has_classes) return;
   for (const double y : rows.label)
     if (y != 1 && y != -1)
       throw ConfigError(fmt::format("found a target of {}, expected two classes because the loss is {}", y, loss.name));
 }
 
-Workers Deal(const std::shared_ptr<const LabelledRows>& rows, size_t n, const Loss& loss, double lambda,
-             Regulariser regulariser) {
-  Workers workers;
-  const size_t share = rows->rows() / n, longer = rows->rows() % n;
-  for (size_t i = 0, first = 0; i < n; ++i) {
-    const size_t last = first + share + (i < longer ? 1 : 0);
-    workers.push_back(MakeLinearModel(rows, first, last, loss, lambda, regulariser));
-    first = last;
-  }
-  return workers;
+Workers Models(const std::shared_ptr<const LabelledRows>& rows, size_t n, const Loss& loss, double lambda,
+               Regulariser regulariser) {
+  return Deal(rows->rows(), n,
+              [&](size_t first, size_t last) { return MakeLinearModel(rows, first, last, loss, lambda, regulariser); });
 }
 
 /// mu of a convex loss with a ridge, where `curvature` is the smallest eigenvalue of the curvature, the ridge in it;
@@ -53,9 +39,10 @@ double Convexity(const Loss& loss, double lambda, double curvature, double smoot
 
 Problem LinearProblem(const std::shared_ptr<const LabelledRows>& rows, size_t workers, const Loss& loss, double lambda,
                       Regulariser regulariser) {
-  Check(*rows, workers, loss);
-  if (lambda == 0 && loss.needs_ridge) lambda = Spectrum(Deal(rows, workers, loss, 0, regulariser)).second / 1e4;
-  Problem problem = Describe(Deal(rows, workers, loss, lambda, regulariser), std::vector<double>(rows->columns));
+  CheckSamples(*rows, workers);
+  CheckTargets(*rows, loss);
+  if (lambda == 0 && loss.needs_ridge) lambda = Spectrum(Models(rows, workers, loss, 0, regulariser)).second / 1e4;
+  Problem problem = Describe(Models(rows, workers, loss, lambda, regulariser), std::vector<double>(rows->columns));
   const bool is_convex = loss.is_convex() && regulariser == Regulariser::kRidge;
   for (double* mu : {&problem.strong_convexity, &problem.min_worker_convexity})
     *mu = is_convex ? Convexity(loss, lambda, *mu, problem.smoothness) : 0;
@@ -86,6 +73,8 @@ std::shared_ptr<const LabelledRows> LRSamples(double scale) {
 
 Problem LR(size_t workers) { return LogisticRegression(LRSamples(1), workers, 0.1, Regulariser::kRidge); }
 Problem LR2(size_t workers) { return LogisticRegression(LRSamples(3), workers, 0.01, Regulariser::kRidge); }
+
+std::shared_ptr<const LabelledRows> LR3Samples() { return OfRank(*LRSamples(3), /*block=*/20, /*rank=*/3); }
 
 std::shared_ptr<const LabelledRows> GaussianSamples(size_t samples, size_t columns, double noise) {
   Philox random(/*seed=*/0, Purpose::kSynthetic);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/symmetric.h"
 #include "gradwire/error.h"
 #include "problem/dense.h"
 #include "problem/problem.h"
@@ -35,8 +36,9 @@ double GradientScale(const Problem& problem, std::span<const double> x) {
 }
 
 std::vector<double> NewtonStep(const Problem& problem, std::span<const double> x, const std::vector<double>& gradient) {
-  std::vector<double> hessian(x.size() * x.size());
-  for (const auto& f : problem.workers) f->AddHessian(x, 1 / static_cast<double>(problem.workers.size()), hessian);
+  std::vector<double> packed(PackedNumel(x.size())), hessian(x.size() * x.size());
+  for (const auto& f : problem.workers) f->AddPackedHessian(x, 1 / static_cast<double>(problem.workers.size()), packed);
+  UnpackSymmetric<double>(x.size(), packed, hessian);
   return SolvePositive(std::move(hessian), gradient);
 }
 

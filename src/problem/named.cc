@@ -28,6 +28,7 @@ const std::vector<NamedSamples>& AllNamedSamples() {
   static const std::vector<NamedSamples> samples = {
       {"lr", true, 0.1, [] { return LRSamples(1); }},
       {"lr2", true, 0.01, [] { return LRSamples(3); }},
+      {"lr3", true, 0.01, [] { return LR3Samples(); }},
       {"gaussian", false, 0, [] { return GaussianSamples(); }},
   };
   return samples;
@@ -43,13 +44,20 @@ bool IsNamed(std::string_view data) {
          std::ranges::any_of(NamedProblems(), [&](const NamedProblem& p) { return p.data == data; });
 }
 
+bool TakesSamples(std::string_view name) { return name == kSoftmax || FindLoss(name) != nullptr; }
+
+bool Fit(const NamedSamples& samples, std::string_view name) {
+  const Loss* loss = FindLoss(name);
+  return samples.are_classes || loss == nullptr || !loss->has_classes;
+}
+
 std::string DataOf(std::string_view name) {
   std::vector<std::string_view> words;
   for (const NamedProblem& problem : NamedProblems())
     if (problem.name == name) words.push_back(problem.data);
-  if (const Loss* loss = FindLoss(name)) {
+  if (TakesSamples(name)) {
     for (const NamedSamples& samples : AllNamedSamples())
-      if (samples.Fit(*loss)) words.push_back(samples.data);
+      if (Fit(samples, name)) words.push_back(samples.data);
     words.push_back("a LIBSVM file");
   }
   const std::string_view last = words.back();

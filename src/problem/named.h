@@ -27,14 +27,18 @@ struct NamedSamples {
   bool are_classes;  ///< targets are +1 and -1
   double ridge;      ///< lambda in place of 0, for losses that need one
   std::shared_ptr<const LabelledRows> (*make)();
-
-  bool Fit(const Loss& loss) const { return are_classes || !loss.has_classes; }
 };
 const std::vector<NamedSamples>& AllNamedSamples();
 const NamedSamples* FindSamples(std::string_view data);  ///< null: there are none
 
 /// Whether this is the name of some problem or samples, and so no file.
 bool IsNamed(std::string_view data);
+
+inline constexpr std::string_view kSoftmax = "softmax";  ///< objective.name of SoftmaxProblem
+
+/// Whether an objective of that name takes samples: a loss, or softmax.
+bool TakesSamples(std::string_view name);
+bool Fit(const NamedSamples& samples, std::string_view name);
 
 /// What objective.data may be, in words: e.g. "q3, qh, qk or two_tilts".
 std::string DataOf(std::string_view name);

@@ -88,6 +88,18 @@ Problem LR(size_t workers = 5);
 Problem LR2(size_t workers = 5);
 /// The samples of LR with features times `scale`.
 std::shared_ptr<const LabelledRows> LRSamples(double scale = 1);
+/// Those of LR3: LR2 with the matrix of each of the 5 workers replaced by its best approximation of rank 3, so that
+/// their Hessians lie in few dimensions (for Basis Learn, Qian et al., AISTATS 2022, arXiv 2111.01847); lambda = 0.01.
+std::shared_ptr<const LabelledRows> LR3Samples();
+
+/// The softmax problem, on which papers run Newton methods (as Islamov et al., "Distributed Newton-type methods with
+/// communication compression and Bernoulli aggregation", TMLR 2023, arXiv 2206.03588):
+///   f_i(x) = sigma log sum_l exp((<a_l, x> - b_l) / sigma) - <g_i, x> + (lambda / 2) ||x||^2
+/// over the worker's rows, dealt as those of LinearProblem, b_l its targets. g_i, the gradient of the first term at 0,
+/// makes x* = 0 the minimiser of every f_i, as moving all a_l by -g_i does. L_i = max ||a_l - g_i||^2 / sigma + lambda,
+/// mu = mu_i = lambda; x^0 has equal elements and length 1. A worker's rows are one sample: m = 1. Throws ConfigError
+/// as LinearProblem does, and without a ridge.
+Problem SoftmaxProblem(const std::shared_ptr<const LabelledRows>& rows, size_t workers, double sigma, double lambda);
 
 /// Samples of a linear regression with a random solution, as in DORE's experiments (Liu et al., AISTATS 2020, arXiv
 /// 1910.07561: 1200 x 500, 20 workers): a_lj and the solution's entries are standard normal over sqrt(columns), y = <a,

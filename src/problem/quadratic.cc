@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "problem/quadratic.h"
 
+#include "base/symmetric.h"
 #include "problem/dense.h"
 
 namespace gradwire {
@@ -12,7 +13,10 @@ class Quadratic : public FiniteSum {
       : a_(std::move(a)),
         b_(std::move(b)),
         noise_(std::move(noise)),
-        smoothness_(ExtremeEigenvalues(a_, b_.size()).second) {}
+        packed_(PackedNumel(b_.size())),
+        smoothness_(ExtremeEigenvalues(a_, b_.size()).second) {
+    PackSymmetric<double>(b_.size(), a_, packed_);
+  }
 
   size_t dimension() const override { return b_.size(); }
   size_t samples() const override { return noise_.size() / b_.size(); }
@@ -44,8 +48,8 @@ class Quadratic : public FiniteSum {
     }
   }
 
-  void AddHessian(std::span<const double>, double weight, std::span<double> out) const override {
-    AddCurvature(weight, out);
+  void AddPackedHessian(std::span<const double>, double weight, std::span<double> out) const override {
+    for (size_t k = 0; k < packed_.size(); ++k) out[k] += weight * packed_[k];
   }
   void AddCurvature(double weight, std::span<double> out) const override {
     for (size_t k = 0; k < a_.size(); ++k) out[k] += weight * a_[k];
@@ -55,7 +59,7 @@ class Quadratic : public FiniteSum {
  private:
   double Row(size_t i, std::span<const double> x) const { return Dot({&a_[i * x.size()], x.size()}, x); }
 
-  std::vector<double> a_, b_, noise_;
+  std::vector<double> a_, b_, noise_, packed_;
   double smoothness_;
 };
 

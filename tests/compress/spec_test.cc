@@ -17,10 +17,24 @@ TEST(Spec, PrintsInItsShortestForm) {
       {"topk:0.10%", "topk:0.1%"},
       {"topk:1e1%", "topk:10%"},
       {"randk:5:unscaled:common", "randk:5:common:unscaled"},
+      {"topk:8.0d", "topk:8d"},
       {"qsgd:07", "qsgd:7"},
       {"induced( topk:010% , randk:10% )", "induced(topk:10%,randk:10%)"},
       {"scaled(induced(sign,compose(qsgd:7,randk:5)), 5e-1)", "scaled(induced(sign,compose(qsgd:7,randk:5)),0.5)"}};
   for (const auto& [written, printed] : specs) EXPECT_EQ(ParseCompressor(written)->spec(), printed);
+}
+
+/// Payloads of topk hold k: 8 d of a symmetric matrix's d (d + 1) / 2 elements, in which papers count them.
+TEST(Spec, AnAmountMayCountInOrdersOfAMatrix) {
+  Piece triangle = Piece::Whole(301 * 302 / 2);
+  triangle.rows = triangle.cols = 301, triangle.symmetric = true;
+  const auto bytes = [](const char* spec, const Piece& piece) {
+    return ParseCompressor(spec)->Bytes(piece, Dtype::kF64);
+  };
+  EXPECT_EQ(bytes("topk:8d", triangle), bytes("topk:2408", triangle));
+  EXPECT_EQ(bytes("randk:0.5d", triangle), bytes("randk:151", triangle));  // 150.5, rounded up
+  EXPECT_EQ(bytes("topk:1000d", triangle), bytes("topk:100%", triangle));
+  EXPECT_EQ(bytes("topk:0.1d", Piece::Whole(50)), bytes("topk:5", Piece::Whole(50)));
 }
 
 TEST(Spec, SizeAndDepthHaveALimit) {
@@ -80,9 +94,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadSpec{"topk:1.5", kAmount}, BadSpec{"topk:5k", kAmount}, BadSpec{"topk:99999999999999999999", kAmount},
         BadSpec{"topk:0%", kAmount}, BadSpec{"topk:-1%", kAmount}, BadSpec{"topk:100.1%", kAmount},
         BadSpec{"topk:nan%", kAmount}, BadSpec{"topk:inf%", kAmount}, BadSpec{"topk:%", kAmount},
-        BadSpec{"topk:1%%", kAmount}, BadSpec{"topk:1 %", kAmount}, BadSpec{"topk:1%:common", kAmount},
-        BadSpec{"randk:0", {"randk:5000", "randk:1%"}}, BadSpec{"randk:x:common", {"randk:5000"}},
-        BadSpec{"randk:1%:", {"common or sent, unscaled"}}, BadSpec{"randk:1%:sent:sent", {"common or sent, unscaled"}},
+        BadSpec{"topk:1%%", kAmount}, BadSpec{"topk:1 %", kAmount}, BadSpec{"topk:0d", kAmount},
+        BadSpec{"topk:d", kAmount}, BadSpec{"topk:-1d", kAmount}, BadSpec{"topk:8dd", kAmount},
+        BadSpec{"topk:1%:common", kAmount}, BadSpec{"randk:0", {"randk:5000", "randk:1%"}},
+        BadSpec{"randk:x:common", {"randk:5000"}}, BadSpec{"randk:1%:", {"common or sent, unscaled"}},
+        BadSpec{"randk:1%:sent:sent", {"common or sent, unscaled"}},
         BadSpec{"qsgd", {"levels from 1 to 32767", "qsgd:127"}}, BadSpec{"qsgd:0", {"from 1 to 32767"}},
         BadSpec{"qsgd:32768", {"from 1 to 32767"}}, BadSpec{"dithering:3:1", {"1, 2 or inf"}},
         BadSpec{"dithering:2", {"dithering:inf:7"}}, BadSpec{"dithering:2:1:1", {"dithering:inf:7"}},

@@ -124,8 +124,9 @@ class AsSamples final : public FiniteSum {
       for (size_t j = 0; j < out.size(); ++j) out[j] += draw.weight * gradient[j];
     }
   }
-  void AddHessian(std::span<const double> x, double weight, std::span<double> out) const override {
-    for (const auto& worker : problem_.workers) worker->AddHessian(x, weight / static_cast<double>(samples()), out);
+  void AddPackedHessian(std::span<const double> x, double weight, std::span<double> out) const override {
+    for (const auto& worker : problem_.workers)
+      worker->AddPackedHessian(x, weight / static_cast<double>(samples()), out);
   }
   void AddCurvature(double weight, std::span<double> out) const override {
     for (const auto& worker : problem_.workers) worker->AddCurvature(weight / static_cast<double>(samples()), out);

@@ -119,8 +119,8 @@ class NoisyBowl final : public FiniteSum {
       for (size_t j = 0; j < x.size(); ++j) out[j] += draw.weight * (x[j] + noise[j]);
     }
   }
-  void AddHessian(std::span<const double>, double weight, std::span<double> out) const override {
-    AddCurvature(weight, out);
+  void AddPackedHessian(std::span<const double>, double weight, std::span<double> out) const override {
+    for (size_t j = 0, at = 0; j < dimension(); at += dimension() - j++) out[at] += weight;
   }
   void AddCurvature(double weight, std::span<double> out) const override {
     for (size_t j = 0; j < dimension(); ++j) out[j * (dimension() + 1)] += weight;

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/symmetric.h"
 #include "gradwire/error.h"
 #include "problem/dense.h"
 #include "problem/quadratic.h"
@@ -60,6 +61,8 @@ std::vector<Problem> Some() {
     some.push_back(LinearProblem(LRSamples(2), 5, loss, 0.1));
     some.push_back(LinearProblem(LRSamples(2), 3, loss, 0.1, Regulariser::kNonConvex));
   }
+  some.push_back(SoftmaxProblem(LRSamples(1), 4, 0.7, 0.1));
+  some.push_back(LinearProblem(LR3Samples(), 5, *FindLoss("logistic"), 0.01));
   some.push_back(LinearProblem(GaussianSamples(30, 8), 4, *FindLoss("least_squares"), 0));
   return some;
 }
@@ -98,6 +101,39 @@ TEST(Problem, LrAndLr2HaveTheirConstants) {
   EXPECT_NEAR(Norm(lr2.minimiser->x), 0.14605615808173614, 1e-12);
 }
 
+/// By numpy's singular values and 60 of Newton's steps.
+TEST(Problem, Lr3HasItsConstants) {
+  const Problem lr3 = LinearProblem(LR3Samples(), 5, *FindLoss("logistic"), 0.01);
+  EXPECT_NEAR(lr3.smoothness, 1.323117304972032, 1e-12);
+  EXPECT_NEAR(lr3.minimiser->value, 0.6737733990209311, 1e-12);
+  EXPECT_NEAR(Norm(lr3.minimiser->x), 0.4611163857160993, 1e-12);
+}
+
+/// H(x) - H(y) stays where it is between projections onto the span on both sides.
+TEST(Problem, HessiansDifferWithinTheirSpanAlone) {
+  size_t known = 0;
+  for (const Problem& problem : Some())
+    for (const auto& f : problem.workers) {
+      const size_t d = problem.dimension();
+      const std::vector<double> span = f->HessianSpan();
+      if (span.empty()) continue;
+      ++known;
+      std::vector<double> packed(PackedNumel(d)), matrix(d * d), projector(d * d), half(d * d), whole(d * d);
+      f->AddPackedHessian(SomePoint(d), 1, packed);
+      f->AddPackedHessian(problem.start, -1, packed);
+      UnpackSymmetric<double>(d, packed, matrix);
+      for (size_t v = 0; v < span.size(); v += d)
+        for (size_t i = 0; i < d * d; ++i) projector[i] += span[v + i / d] * span[v + i % d];
+      const auto multiply = [&](const std::vector<double>& a, const std::vector<double>& b, std::vector<double>& c) {
+        for (size_t i = 0; i < d * d; ++i)
+          for (size_t k = 0; k < d; ++k) c[i] += a[i / d * d + k] * b[k * d + i % d];
+      };
+      multiply(projector, matrix, half), multiply(half, projector, whole);
+      for (size_t i = 0; i < d * d; ++i) EXPECT_NEAR(whole[i], matrix[i], 1e-12);
+    }
+  EXPECT_GT(known, 20u);
+}
+
 TEST(Problem, ASingleNodeHasTheSameFunction) {
   const Problem five = LR(5), one = LR(1);
   ASSERT_EQ(one.workers.size(), 1u);
@@ -121,8 +157,10 @@ TEST(Problem, HessiansAreThoseOfTheGradientsAndBelowTheCurvature) {
   for (const Problem& problem : Some())
     for (const auto& f : problem.workers) {
       const size_t d = problem.dimension();
-      std::vector<double> x = SomePoint(d), hessian(d * d), above(d), below(d);
-      f->AddHessian(x, 1, hessian);
+      std::vector<double> x = SomePoint(d), packed(PackedNumel(d), 0.5), hessian(d * d), above(d), below(d);
+      f->AddPackedHessian(x, 2, packed);
+      for (double& value : packed) value = (value - 0.5) / 2;
+      UnpackSymmetric<double>(d, packed, hessian);
       for (size_t j = 0; j < d; ++j) {
         const double middle = x[j];
         x[j] = middle + 1e-5, f->Gradient(x, above);

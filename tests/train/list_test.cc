@@ -10,6 +10,7 @@
 #include "gradwire/compressor.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
+#include "newton/newton_method.h"
 #include "train/report/terminal.h"
 
 namespace gradwire::train {
@@ -36,6 +37,8 @@ TEST(List, HasEveryRowInItsSection) {
   for (const Link& l : Links()) EXPECT_THAT(ListText("links"), HasSubstr("\n  " + std::string(l.name) + " "));
   for (const EstimatorInfo& e : Estimators())
     EXPECT_THAT(ListText("estimators"), HasSubstr("\n  " + std::string(e.name) + " "));
+  for (const NewtonMethod& m : NewtonMethods())
+    EXPECT_THAT(ListText("newton"), HasSubstr("\n  " + std::string(m.name) + " "));
   EXPECT_THAT(ListText("topologies"), AllOf(HasSubstr("allgather"), HasSubstr("sharded"), HasSubstr("allreduce")));
 }
 

@@ -12,6 +12,7 @@
 #include "estimate/noise.h"
 #include "gradwire/comm_config.h"
 #include "gradwire/error.h"
+#include "newton/newton_config.h"
 
 namespace gradwire::train {
 
@@ -30,6 +31,9 @@ struct ObjectiveConfig {
   std::string name = "network";
   std::string data = "qh";
   bool zero_based = false;
+  bool intercept = false;
+  bool even = false;
+  double sigma = 1;
   double lambda = 0;
   bool nonconvex = false;
   std::string estimator = "auto";
@@ -139,6 +143,7 @@ struct Config {
   TrainConfig train;
   LocalConfig local;
   AsyncRunConfig async;
+  NewtonConfig newton;
   CommConfig comm;
   AnalysisConfig analysis;
   CheckpointConfig checkpoint;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "gradwire/method.h"
+#include "newton/newton_method.h"
 #include "problem/named.h"
 #include "train/config/async_rules.h"
 #include "train/config/config.h"
@@ -79,9 +80,8 @@ void CheckEstimator(const Config& config) {
 /// A name of other objectives' data is no file.
 void CheckData(const Config& config) {
   const auto& [name, data] = std::tie(config.objective.name, config.objective.data);
-  const Loss* loss = FindLoss(name);
   const NamedSamples* samples = FindSamples(data);
-  const bool is_sampled = loss != nullptr && (samples != nullptr ? samples->Fit(*loss) : !IsNamed(data));
+  const bool is_sampled = TakesSamples(name) && (samples != nullptr ? Fit(*samples, name) : !IsNamed(data));
   if (FindProblem(name, data) != nullptr || is_sampled) return;
   throw ErrorAt(config, "objective.data",
                 fmt::format("found {}, expected {} because objective.name is {} ({})", data, DataOf(name), name,
@@ -191,6 +191,27 @@ void CheckShift(const Config& config) {
     refuse("optimizer.momentum", fmt::format("found {}, expected 0", config.optimizer.momentum));
 }
 
+void CheckNewton(const Config& config) {
+  const auto refuse = [&](std::string_view key, const std::string& found, const char* expected) {
+    throw ErrorAt(config, key, fmt::format("found {}, expected {} because train.mode is newton", found, expected));
+  };
+  if (config.objective.is_network())
+    refuse("objective.name", "network", "a convex objective, whose Hessians are known,");
+  try {
+    Check(config.newton);
+  } catch (const ConfigError& error) {
+    throw WithPlace(config, error);
+  }
+  const Method& method = FindMethod(config.comm.method);
+  const ExchangeParts parts = MakeParts(CommOf(config), 0);
+  if (method.estimator != "full" || method.star_shift)
+    refuse("comm.method", config.comm.method, "one of full gradients");
+  if (FindNewtonMethod(config.newton.method).is_formed() && config.comm.method != "none")
+    refuse("comm.method", config.comm.method, "none, since newton.method keeps the workers' last gradients,");
+  if (!parts.participation.is_all())
+    refuse("comm.participation", config.comm.participation, "all: newton.participation says who takes part,");
+}
+
 void CheckMode(const Config& config) {
   const Mode& mode = ModeOf(config);
   if (!mode.has_gradient_rounds && config.optimizer.lr.is_theory)
@@ -223,6 +244,7 @@ void CheckMode(const Config& config) {
                     "train.mode is {}",
                     mode.name));
   if (mode.has_server) CheckAsync(config);
+  if (mode.has_hessians) CheckNewton(config);
   if (mode.is_local) CheckShift(config);
 }
 

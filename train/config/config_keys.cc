@@ -7,7 +7,9 @@
 #include "compress/spec.h"
 #include "config/comm_keys.h"
 #include "gradwire/bit_rule.h"
+#include "newton/newton_method.h"
 #include "problem/loss.h"
+#include "problem/named.h"
 #include "train/config/home_path.h"
 #include "train/config/image_sets.h"
 #include "train/config/modes.h"
@@ -105,7 +107,7 @@ std::vector<Key> RunKeys() {
 }
 
 std::vector<std::string> ObjectiveNames() {
-  std::vector<std::string> names = {"network", "quadratic"};
+  std::vector<std::string> names = {"network", "quadratic", std::string(kSoftmax)};
   for (const Loss& loss : Losses()) names.emplace_back(loss.name);
   return names;
 }
@@ -118,16 +120,25 @@ std::vector<Key> ObjectiveKeys() {
           "what is minimised; network: the sections data and model; the others: a problem in double precision, always "
           "compressed, one rank a worker, for train.steps rounds with the step size optimizer.lr; keys that it does "
           "not "
-          "read are refused. All but quadratic are losses of a linear model, of which two are not convex: "
+          "read are refused. softmax: sigma log sum exp((<a, x> - y) / sigma) over a worker's samples, moved so that "
+          "its minimiser is 0. The others are losses of a linear model, of which two are not convex: "
           "squared_sigmoid, (1 - 1 / (1 + exp(-y <a, x>)))^2; geman_mcclure, r^2 / (1 + r^2) of r = <a, x> - y"),
       PathRow(
           "objective.data", kSection, &O::data, {},
           "quadratic: q3 (3 workers), qh or qk (10 workers) or two_tilts (2, EControl's appendix C); a loss: lr, lr2 "
-          "or a file in the LIBSVM format, dealt to the workers in contiguous blocks, and of least_squares and "
+          "or lr3 (its workers' matrices of rank 3), or a file in the LIBSVM format, dealt to the workers in "
+          "contiguous blocks, and of least_squares and "
           "geman_mcclure, whose targets are any numbers, gaussian (1200 x 500, DORE's regression); geman_mcclure: "
           "alpha_beta (1 or 2 workers, example 1 of the alpha-beta condition)"),
       Row("objective.zero_based", kSection, &O::zero_based, AnyValue{},
           "whether the LIBSVM file counts its columns from 0; the format says from 1"),
+      Row("objective.intercept", kSection, &O::intercept, AnyValue{},
+          "whether samples get one more feature, the last one, that is always 1"),
+      Row("objective.even", kSection, &O::even, AnyValue{},
+          "whether all workers hold the same number of samples: those at the end that do not come out even are left "
+          "out, and the run says how many"),
+      Row("objective.sigma", kSection, &O::sigma, Range{.min = 0, .open_min = true},
+          "softmax: how far it is from the maximum of its linear functions"),
       Row("objective.lambda", kSection, &O::lambda, AtLeast(0),
           "weight of a loss's ridge, half the squared norm of x; 0: none, but of logistic, which needs one: lr 0.1, "
           "lr2 "
@@ -248,7 +259,9 @@ std::vector<Key> TrainKeys() {
       Row("train.mode", &Config::train, &T::mode, OneOf{ModeNames()},
           "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
           "cross the wire now and then (section local); async: a server, rank 0, applies each worker's gradient as it "
-          "comes (section async); convex objectives then run on a simulated clock"),
+          "comes (section async); convex objectives then run on a simulated clock; newton: of convex objectives, a "
+          "server "
+          "steps by the workers' compressed Hessians (section newton)"),
       Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
       Row("train.steps", &Config::train, &T::steps, AtLeast(0),
           "stop after so many steps; 0: after all the steps of train.epochs"),
@@ -308,6 +321,64 @@ std::vector<Key> AsyncKeys() {
           "s)| + 1; U(0, s) + 1"),
       Row("async.speeds", kSection, &A::speeds, Range{.min = 0, .max = 1e6, .open_min = true},
           "s of the workers, repeated where they are more, e.g. [1, 1, 1, 4]: one in four is four times slower"),
+  };
+}
+
+std::vector<std::string> NewtonMethodNames() {
+  std::vector<std::string> names;
+  for (const NewtonMethod& method : NewtonMethods()) names.emplace_back(method.name);
+  return names;
+}
+
+std::vector<Key> NewtonKeys() {
+  using N = NewtonConfig;
+  constexpr auto kSection = &Config::newton;
+  return {
+      Row("newton.method", kSection, &N::method, OneOf{NewtonMethodNames()},
+          "how a server comes to know Hessians and steps by them (`gradwire list newton`)"),
+      Row("newton.map", kSection, &N::map, NotEmpty{},
+          "what carries Hessians: a method of comm.method whose receivers keep an estimate (ef21, lag, clag, cbag, "
+          "marina, 3pcv2); auto: the method's"),
+      Row("newton.compressor", kSection, &N::compressor, NotEmpty{},
+          "compressor spec of the Hessians, d (d + 1) / 2 numbers of which those off the diagonal are times sqrt 2; "
+          "auto: the method's"),
+      Row("newton.learner", kSection, &N::learner, NotEmpty{}, "compressor spec of a map's second operator (3pcv2)"),
+      Row("newton.alpha", kSection, &N::alpha, NotEmpty{},
+          "share of a message that moves the estimate of a Hessian; auto: 1, with an unbiased operator 1 / (1 + "
+          "omega)"),
+      Row("newton.p", kSection, &N::p, NotEmpty{}, "the map's probability (cbag, marina); auto: the map's"),
+      Row("newton.zeta", kSection, &N::zeta, NotEmpty{}, "of a lazy map (lag, clag); auto: the map's"),
+      Row("newton.basis", kSection, &N::basis, OneOf{{"auto", "standard", "data", "positive"}},
+          "in which Hessians are compressed; standard: their elements; data: of linear models, in a basis of each "
+          "worker's samples, sent once, r (r + 1) / 2 numbers in place of d (d + 1) / 2; positive: of matrices that "
+          "are "
+          "positive semidefinite (bl3); auto: the method's"),
+      Row("newton.init", kSection, &N::init, OneOf{{"hessian", "zero"}},
+          "where the estimates begin: with the Hessians at the first point, sent whole, or with 0"),
+      Row("newton.option", kSection, &N::option, OneOf{{"auto", "1", "2"}},
+          "what the server steps by; 1: the estimate H with eigenvalues of at least newton.mu; 2: H + l I, l being the "
+          "mean error of the workers' estimates; auto: the method's"),
+      Row("newton.mu", kSection, &N::mu, OrAuto{AtLeast(0)}, "of option 1; auto: the problem's strong convexity"),
+      Row("newton.cubic", kSection, &N::cubic, AtLeast(0), "M of cubic steps: a Lipschitz constant of the Hessian"),
+      Row("newton.shrink", kSection, &N::shrink, Range{.min = 0, .max = 1, .open_min = true, .open_max = true},
+          "of the step from trial to trial of a line search"),
+      Row("newton.slope", kSection, &N::slope, Range{.min = 0, .max = 1, .open_min = true, .open_max = true},
+          "share of the fall along the tangent that a line search asks of a step"),
+      Row("newton.model", kSection, &N::model, NotEmpty{},
+          "compressor spec of the server's points on their way to the workers; auto: the method's"),
+      Row("newton.model_map", kSection, &N::model_map, NotEmpty{},
+          "what carries them, as newton.map; auto: none for the identity, else ef21"),
+      Row("newton.model_learner", kSection, &N::model_learner, NotEmpty{},
+          "compressor spec of that map's second operator"),
+      Row("newton.model_alpha", kSection, &N::model_alpha, NotEmpty{},
+          "share of the server's message that moves the workers' point; auto: as newton.alpha"),
+      Row("newton.gradient_p", kSection, &N::gradient_p, OrAuto{Range{.min = 0, .max = 1, .open_min = true}},
+          "probability that a round has gradients; in others the server makes them of the last ones and the estimate; "
+          "auto: the method's"),
+      Row("newton.participation", kSection, &N::participation, NotEmpty{},
+          "who takes part in a round, as comm.participation, with no weights: the others' last reports count; auto: "
+          "the "
+          "method's"),
   };
 }
 
@@ -380,7 +451,7 @@ const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all;
     for (std::vector<Key>& section : std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(),
-                                                 LrSchedulerKeys(), TrainKeys(), LocalKeys(), AsyncKeys(),
+                                                 LrSchedulerKeys(), TrainKeys(), LocalKeys(), AsyncKeys(), NewtonKeys(),
                                                  LiftedCommKeys(), AnalysisKeys(), CheckpointKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;

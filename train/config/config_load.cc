@@ -157,6 +157,7 @@ Config LoadConfig(const std::string& file, const std::vector<Override>& override
   ReadFile(config, file);
   Apply(config, overrides);
   if (config.run.output_dir.empty()) config.run.output_dir = "runs/" + std::filesystem::path(file).stem().string();
+  if (ModeOf(config).has_hessians && config.comm.method == "auto") config.comm.method = "none";
   CheckTogether(config);
   // Records and config.yaml say what is run, where it was auto.
   config.comm = Settled(config.comm);

@@ -37,14 +37,16 @@ std::string UnlessReads(const Config& c, std::string_view section) {
 }
 std::string IfServer(const Config& c) { return ModeOf(c).has_server ? Because(c, "train.mode") : ""; }
 
-/// Where the objective is no sum of losses, with a regulariser.
-std::string UnlessLosses(const Config& c) {
-  if (FindLoss(c.objective.name) == nullptr) return Because(c, "objective.name");
+std::string IfNewton(const Config& c) { return ModeOf(c).has_hessians ? Because(c, "train.mode") : ""; }
+
+/// Where the objective is not made of samples, with a regulariser.
+std::string UnlessSamples(const Config& c) {
+  if (!TakesSamples(c.objective.name)) return Because(c, "objective.name");
   return FindProblem(c.objective.name, c.objective.data) != nullptr ? Because(c, "objective.data") : "";
 }
 std::string UnlessAFile(const Config& c) {
-  if (FindLoss(c.objective.name) != nullptr && IsNamed(c.objective.data)) return Because(c, "objective.data");
-  return UnlessLosses(c);
+  if (TakesSamples(c.objective.name) && IsNamed(c.objective.data)) return Because(c, "objective.data");
+  return UnlessSamples(c);
 }
 
 /// Where a convex objective's estimator is not such a one.
@@ -77,9 +79,10 @@ std::string UnlessCanStayDense(const Config& c) {
 
 const std::vector<Scope>& Scopes() {
   static const std::vector<Scope> scopes = {
-      {{"objective.data", "objective.zero_based", "objective.lambda", "objective.nonconvex", "objective.estimator",
-        "objective.sampling", "objective.batch", "objective.probabilities", "objective.block", "objective.noise",
-        "objective.refresh_batch", "objective.coin", "objective.prox", "objective.prox_lambda", "log.average"},
+      {{"objective.data", "objective.zero_based", "objective.intercept", "objective.even", "objective.lambda",
+        "objective.nonconvex", "objective.sigma", "objective.estimator", "objective.sampling", "objective.batch",
+        "objective.probabilities", "objective.block", "objective.noise", "objective.refresh_batch", "objective.coin",
+        "objective.prox", "objective.prox_lambda", "log.average"},
        UnlessConvex},
       {{"objective.star_shift"}, UnlessConvex, {"false"}},
       {{"data.", "model.", "train.epochs", "train.slow_", "log.eval_every", "async.server", "optimizer.weight_decay_bn",
@@ -89,7 +92,11 @@ const std::vector<Scope>& Scopes() {
       {{"optimizer.nesterov"}, UnlessNetwork, {"false"}},
       {{"comm.compress_1d"}, UnlessNetwork, {"true"}},
       {{"comm.piece"}, UnlessNetwork, {"tensor"}},  // no convex problem is larger than a piece
-      {{"objective.lambda", "objective.nonconvex"}, UnlessLosses},
+      {{"objective.lambda", "objective.intercept", "objective.even"}, UnlessSamples},
+      {{"objective.nonconvex"},
+       [](const Config& c) { return c.objective.name == kSoftmax ? Because(c, "objective.name") : UnlessSamples(c); }},
+      {{"objective.sigma"},
+       [](const Config& c) { return c.objective.name == kSoftmax ? "" : Because(c, "objective.name"); }},
       {{"objective.zero_based"}, UnlessAFile},
       {{"objective.sampling", "objective.batch", "objective.probabilities"},
        [](const Config& c) {
@@ -127,6 +134,11 @@ const std::vector<Scope>& Scopes() {
          return c.local.outer_momentum == 0 ? Because(c, "local.outer_momentum") : std::string();
        }},
       {{"async."}, [](const Config& c) { return UnlessReads(c, "async."); }},
+      {{"newton."}, [](const Config& c) { return UnlessReads(c, "newton."); }},
+      {{"optimizer.lr", "lr_scheduler.", "objective.estimator", "objective.sampling", "objective.batch",
+        "objective.probabilities", "objective.noise", "comm.start_iter", "log.average"},
+       IfNewton},
+      {{"objective.star_shift"}, IfNewton, {"false"}},
       {{"async.delay", "async.speeds"},
        [](const Config& c) {
          return c.objective.is_network() ? UnlessConvex(c) +

@@ -7,10 +7,11 @@
 namespace gradwire::train {
 namespace {
 
-constexpr std::array<Mode, 3> kModes = {{
+constexpr std::array<Mode, 4> kModes = {{
     {.name = "sync", .driver = DriverKind::kRounds, .has_gradient_rounds = true},
     {.name = "async", .section = "async.", .driver = DriverKind::kServer, .has_server = true},
     {.name = "local", .section = "local.", .driver = DriverKind::kRounds, .is_local = true},
+    {.name = "newton", .section = "newton.", .driver = DriverKind::kNewton, .has_hessians = true},
 }};
 
 const Mode* Find(std::string_view name) {

@@ -14,7 +14,7 @@ namespace gradwire::train {
 inline constexpr Abilities kNetworkGives{.same_batch = true, .anchors = true};
 
 /// Who makes a mode's steps: a switch over it is what finds a driver, so that a new one is not forgotten.
-enum class DriverKind { kNone, kRounds, kServer };
+enum class DriverKind { kNone, kRounds, kServer, kNewton };
 
 /// What a value of train.mode means. Nobody else compares its name.
 struct Mode {
@@ -26,6 +26,8 @@ struct Mode {
   /// All workers step along one mean gradient of one point: what theorems' step sizes, a proximal step, delays and
   /// changes of a gradient from one point to the next one are about.
   bool has_gradient_rounds = false;
+  /// A server steps by the Hessians of all samples, with no step size and no estimator: for convex objectives.
+  bool has_hessians = false;
 };
 
 /// Their names, in the table's order.

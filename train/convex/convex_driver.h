@@ -40,6 +40,8 @@ std::unique_ptr<ConvexDriver> MakeConvexDriver(const ConvexContext& context);
 
 /// Rounds of gradients, also delayed ones, and of models. A rank is a worker: this one, or all.
 std::unique_ptr<ConvexDriver> MakeConvexRounds(const ConvexContext& context);
+/// Newton rounds of this rank's worker, or of all.
+std::unique_ptr<ConvexDriver> MakeConvexNewton(const ConvexContext& context);
 /// A server and its run.nproc workers on a simulated clock, in the thread of one rank.
 std::unique_ptr<ConvexDriver> MakeConvexServer(const ConvexContext& context);
 

@@ -5,7 +5,6 @@
 #include "exchange/saved_memory.h"
 #include "gradwire/exchange_thread.h"
 #include "train/checkpoint/memory_files.h"
-#include "train/config/modes.h"
 
 namespace gradwire::train {
 namespace {
@@ -14,15 +13,17 @@ constexpr size_t kOneBucket = ~size_t{0};
 
 class OverCollective final : public ConvexExchange {
  public:
-  OverCollective(const ConvexContext& context, Objective<double>& objective)
-      : collective_(*context.collective),
-        exchange_(collective_, objective.parameters(), context.parts.exchange),
-        sink_(exchange_),
-        worker_(objective, sink_, kOneBucket) {
-    for (const uint32_t channel : ChannelsOf(LocalOf(context.config))) exchange_.Open(channel);
-  }
+  OverCollective(Collective& collective, std::vector<Parameter> parameters, ExchangeParts parts)
+      : collective_(collective), exchange_(collective_, std::move(parameters), std::move(parts)), sink_(exchange_) {}
 
-  Workers<double>& workers() override { return worker_; }
+  void Open(uint32_t channel) override { exchange_.Open(channel); }
+  std::unique_ptr<Workers<double>> MakeWorkers(std::vector<Objective<double>*> objectives) override {
+    return std::make_unique<OneWorker<double>>(*objectives.at(0), sink_, kOneBucket);
+  }
+  std::unique_ptr<Peers> MakePeers() override {
+    return gradwire::MakePeers(exchange_, static_cast<uint32_t>(collective_.rank()),
+                               static_cast<uint32_t>(collective_.size()));
+  }
   void ForgetMemory() override { exchange_.ForgetMemory(); }
   ExchangeStats stats(size_t) const override { return exchange_.stats(); }
   double Sum(double own) override {
@@ -38,19 +39,18 @@ class OverCollective final : public ConvexExchange {
   Collective& collective_;
   Exchange<double> exchange_;
   DirectSink<double> sink_;
-  OneWorker<double> worker_;
 };
 
 class InProcess final : public ConvexExchange {
  public:
-  InProcess(const ConvexContext& context, const std::vector<Objective<double>*>& objectives)
-      : exchange_(static_cast<uint32_t>(objectives.size()), ThreadsOf(context.config), objectives[0]->parameters(),
-                  context.parts.exchange),
-        workers_(objectives, exchange_) {
-    for (const uint32_t channel : ChannelsOf(LocalOf(context.config))) exchange_.Open(channel);
-  }
+  InProcess(size_t ranks, size_t threads, std::vector<Parameter> parameters, ExchangeParts parts)
+      : exchange_(static_cast<uint32_t>(ranks), threads, std::move(parameters), std::move(parts)) {}
 
-  Workers<double>& workers() override { return workers_; }
+  void Open(uint32_t channel) override { exchange_.Open(channel); }
+  std::unique_ptr<Workers<double>> MakeWorkers(std::vector<Objective<double>*> objectives) override {
+    return std::make_unique<AllWorkers<double>>(std::move(objectives), exchange_);
+  }
+  std::unique_ptr<Peers> MakePeers() override { return gradwire::MakePeers(exchange_); }
   void ForgetMemory() override { exchange_.ForgetMemory(); }
   ExchangeStats stats(size_t worker) const override { return exchange_.stats(worker); }
   double Sum(double own) override { return own; }
@@ -61,15 +61,16 @@ class InProcess final : public ConvexExchange {
 
  private:
   JointExchange<double> exchange_;
-  AllWorkers<double> workers_;
 };
 
 }  // namespace
 
-std::unique_ptr<ConvexExchange> MakeConvexExchange(const ConvexContext& context,
-                                                   std::vector<Objective<double>*> objectives) {
-  if (context.collective == nullptr) return std::make_unique<InProcess>(context, objectives);
-  return std::make_unique<OverCollective>(context, *objectives[0]);
+std::unique_ptr<ConvexExchange> MakeConvexExchange(const ConvexContext& context, std::vector<Parameter> parameters,
+                                                   ExchangeParts parts) {
+  if (context.collective != nullptr)
+    return std::make_unique<OverCollective>(*context.collective, std::move(parameters), std::move(parts));
+  return std::make_unique<InProcess>(context.setup.problem->workers.size(), ThreadsOf(context.config),
+                                     std::move(parameters), std::move(parts));
 }
 
 }  // namespace gradwire::train

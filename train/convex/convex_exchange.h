@@ -8,6 +8,7 @@
 #include "base/snapshot_file.h"
 #include "driver/workers.h"
 #include "message/saved_vector.h"
+#include "newton/peers.h"
 #include "train/convex/convex_driver.h"
 
 namespace gradwire::train {
@@ -19,8 +20,12 @@ class ConvexExchange {
  public:
   virtual ~ConvexExchange() = default;
 
-  /// Those of `objectives`, which outlive this, as they exchange.
-  virtual Workers<double>& workers() = 0;
+  /// See Exchange: with the parameters and parts of channel 0.
+  virtual void Open(uint32_t channel) = 0;
+  /// As workers with these objectives, by worker; this and they outlive them.
+  virtual std::unique_ptr<Workers<double>> MakeWorkers(std::vector<Objective<double>*> objectives) = 0;
+  /// As peers, who exchange any vectors.
+  virtual std::unique_ptr<Peers> MakePeers() = 0;
   /// Of the channels' memory; see Exchange.
   virtual void ForgetMemory() = 0;
 
@@ -35,9 +40,8 @@ class ConvexExchange {
   virtual void LoadOpenings(const train::Save& save) = 0;  ///< after Load
 };
 
-/// With all channels open that a run needs. Of as many ranks as the context's collective, or, without one, of as many
-/// as there are objectives.
-std::unique_ptr<ConvexExchange> MakeConvexExchange(const ConvexContext& context,
-                                                   std::vector<Objective<double>*> objectives);
+/// Of as many ranks as the context's collective, or, without one, of all the problem's workers; channel 0 is open.
+std::unique_ptr<ConvexExchange> MakeConvexExchange(const ConvexContext& context, std::vector<Parameter> parameters,
+                                                   ExchangeParts parts);
 
 }  // namespace gradwire::train

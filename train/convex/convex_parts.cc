@@ -5,6 +5,7 @@
 
 #include "gradwire/method.h"
 #include "theory/theory.h"
+#include "train/config/modes.h"
 
 namespace gradwire::train {
 namespace {
@@ -44,6 +45,7 @@ int64_t StepsPerEpoch(const EstimatorConfig& estimator, const Problem& problem) 
 }
 
 double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts) {
+  if (ModeOf(config).has_hessians) return 1;
   if (!config.optimizer.lr.is_theory) return config.optimizer.lr;
   return Placed(config, [&] {
     return TheoryStep(FindMethod(config.comm.method), parts.exchange, *setup.problem, parts.estimator);

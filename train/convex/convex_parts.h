@@ -22,7 +22,7 @@ ConvexParts PartsOf(const Config& config, const ConvexSetup& setup);
 /// Rounds in which a worker sees its samples once; of full gradients one is an epoch.
 int64_t StepsPerEpoch(const EstimatorConfig& estimator, const Problem& problem);
 
-/// optimizer.lr, by theory where it says so. Throws ConfigError with the key's place.
+/// optimizer.lr, by theory where it says so; 1 where steps have no size. Throws ConfigError with the key's place.
 double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts);
 
 /// What `make` returns; a ConfigError gets its setting's place in front.

@@ -40,8 +40,9 @@ class ConvexRounds final : public ConvexDriver {
   explicit ConvexRounds(const ConvexContext& context)
       : context_(context),
         own_(MakeOwn()),
-        exchange_(MakeConvexExchange(context, Objectives())),
-        rounds_(exchange_->workers(), LocalOf(context.config), context.config.run.seed, FirstRank(),
+        exchange_(OpenExchange()),
+        workers_(exchange_->MakeWorkers(Objectives())),
+        rounds_(*workers_, LocalOf(context.config), context.config.run.seed, FirstRank(),
                 [this] { exchange_->ForgetMemory(); }),
         agreed_(own_[0].worker.x()) {
     if (context.config.analysis.alpha_beta) reference_ = ReadReference(context.config, agreed_.size());
@@ -158,6 +159,11 @@ class ConvexRounds final : public ConvexDriver {
     for (uint32_t i = 0; i < count; ++i) own.emplace_back(context_, FirstRank() + i);
     return own;
   }
+  std::unique_ptr<ConvexExchange> OpenExchange() const {
+    auto exchange = MakeConvexExchange(context_, own_[0].worker.parameters(), context_.parts.exchange);
+    for (const uint32_t channel : ChannelsOf(LocalOf(context_.config))) exchange->Open(channel);
+    return exchange;
+  }
   std::vector<Objective<double>*> Objectives() {
     std::vector<Objective<double>*> objectives;
     for (OneOfMany& one : own_) objectives.push_back(&one.delayed);
@@ -178,6 +184,7 @@ class ConvexRounds final : public ConvexDriver {
   const ConvexContext context_;
   std::deque<OneOfMany> own_;  // a worker, or all
   const std::unique_ptr<ConvexExchange> exchange_;
+  const std::unique_ptr<Workers<double>> workers_;
   ModelRounds<double> rounds_;
   std::vector<double> agreed_;
   double wall_s_ = 0;              // of all steps

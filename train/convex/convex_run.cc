@@ -11,8 +11,9 @@
 namespace gradwire::train {
 namespace {
 
-void Introduce(const Config& config, const ConvexDriver& driver, Report& report) {
+void Introduce(const Config& config, const ConvexSetup& setup, const ConvexDriver& driver, Report& report) {
   if (!report.is_heard()) return;
+  for (const std::string& note : setup.notes) report.Log(note);
   for (const std::string& line : driver.Introduction()) report.Log(line);
   if (config.comm.noise > 0) report.Log(std::string(kNoiseNotice));
 }
@@ -21,6 +22,7 @@ std::unique_ptr<ConvexDriver> MakeSteps(const ConvexContext& context) {
   switch (ModeOf(context.config).driver) {
     case DriverKind::kRounds: return MakeConvexRounds(context);
     case DriverKind::kServer: return MakeConvexServer(context);
+    case DriverKind::kNewton: return MakeConvexNewton(context);
     case DriverKind::kNone: break;
   }
   throw ErrorAt(context.config, "train.mode", "has no driver for convex problems");
@@ -36,7 +38,7 @@ int Run(const Config& config, const ConvexSetup& setup, Collective* collective, 
   Checkpoints checkpoints(config, ranks, notes);
   Report report = ReportOf(config, ranks.own().front(), checkpoints.OwnStep());
   ConvexMeasurement measurement(context, *driver, report.is_heard());
-  Introduce(config, *driver, report);
+  Introduce(config, setup, *driver, report);
   return RunLoop({config, *driver, measurement, report, checkpoints, ScheduleOf(config, lr), driver->steps_per_epoch(),
                   config.train.steps, stop})
       .Run();

@@ -4,27 +4,43 @@
 #include <fmt/format.h>
 
 #include "problem/named.h"
+#include "problem/samples.h"
 
 namespace gradwire::train {
 namespace {
 
-Problem BuildLinear(const ObjectiveConfig& o, size_t workers) {
-  const Loss& loss = *FindLoss(o.name);
-  const Regulariser regulariser = o.nonconvex ? Regulariser::kNonConvex : Regulariser::kRidge;
-  const NamedSamples* samples = FindSamples(o.data);
-  const double ridge = samples != nullptr && loss.needs_ridge ? samples->ridge : 0;
-  const auto rows = samples != nullptr ? samples->make()
-                                       : ReadLibsvm(o.data, o.zero_based ? 0 : 1,
-                                                    loss.has_classes ? Targets::kClasses : Targets::kNumbers);
-  return LinearProblem(rows, workers, loss, o.lambda == 0 ? ridge : o.lambda, regulariser);
+/// Samples by their name or from their file, as the objective wants them.
+Samples SamplesOf(const ObjectiveConfig& o, size_t workers, std::vector<std::string>& notes) {
+  const NamedSamples* named = FindSamples(o.data);
+  const Loss* loss = FindLoss(o.name);
+  Samples rows = named != nullptr
+                     ? named->make()
+                     : ReadLibsvm(o.data, o.zero_based ? 0 : 1,
+                                  loss != nullptr && loss->has_classes ? Targets::kClasses : Targets::kNumbers);
+  if (o.intercept) rows = WithIntercept(*rows);
+  const size_t all = rows->rows(), rest = all % workers;
+  if (!o.even || rest == 0 || rest == all) return rows;
+  notes.push_back(fmt::format("objective.even: each of {} workers holds {} samples, and the last {} of {} are left out",
+                              workers, all / workers, rest, all));
+  return FirstOf(*rows, all - rest);
 }
 
-Problem Build(const Config& config, size_t workers) {
+Problem BuildSampled(const ObjectiveConfig& o, size_t workers, std::vector<std::string>& notes) {
+  const Loss* loss = FindLoss(o.name);
+  const NamedSamples* named = FindSamples(o.data);
+  const bool needs_ridge = loss == nullptr || loss->needs_ridge;
+  const double lambda = o.lambda == 0 && named != nullptr && needs_ridge ? named->ridge : o.lambda;
+  const Samples rows = SamplesOf(o, workers, notes);
+  if (loss == nullptr) return SoftmaxProblem(rows, workers, o.sigma, lambda);
+  return LinearProblem(rows, workers, *loss, lambda, o.nonconvex ? Regulariser::kNonConvex : Regulariser::kRidge);
+}
+
+Problem Build(const Config& config, size_t workers, std::vector<std::string>& notes) {
   const ObjectiveConfig& o = config.objective;
   const NamedProblem* named = FindProblem(o.name, o.data);
   Problem problem;
   try {
-    problem = named != nullptr ? named->make(workers) : BuildLinear(o, workers);
+    problem = named != nullptr ? named->make(workers) : BuildSampled(o, workers, notes);
   } catch (const ConfigError& error) {
     throw ErrorAt(config, "objective.data", error.what());
   }
@@ -43,12 +59,13 @@ Prox ProxOf(const ObjectiveConfig& objective) {
 }  // namespace
 
 ConvexSetup PrepareConvex(const Config& config, size_t workers) {
-  Problem problem = Build(config, workers);
+  std::vector<std::string> notes;
+  Problem problem = Build(config, workers, notes);
   const Prox prox = ProxOf(config.objective);
   if (prox && problem.minimiser)
     problem.minimiser =
         problem.strong_convexity > 0 ? std::optional(Minimise(problem, prox)) : std::nullopt;  // of a non-convex f
-  return {std::make_shared<const Problem>(std::move(problem)), prox};
+  return {std::make_shared<const Problem>(std::move(problem)), prox, std::move(notes)};
 }
 
 }  // namespace gradwire::train

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "problem/problem.h"
 #include "train/config/config.h"
@@ -12,6 +14,7 @@ namespace gradwire::train {
 struct ConvexSetup {
   std::shared_ptr<const Problem> problem;  ///< its minimiser is that of f + R
   Prox prox;                               ///< R
+  std::vector<std::string> notes = {};     ///< what a run says of it at start, a line each
 };
 
 /// Builds the problem for so many workers and solves it. Throws ConfigError, with the place of the key, where the data

@@ -44,7 +44,7 @@ void CheckClasses(const Config& config) {
 
 void CheckInputs(const Config& config) {
   const ObjectiveConfig& objective = config.objective;
-  if (FindLoss(objective.name) != nullptr && !IsNamed(objective.data))
+  if (TakesSamples(objective.name) && !IsNamed(objective.data))
     CheckFile(config, "objective.data", objective.data, DataOf(objective.name));
   if (!config.objective.is_network()) return;
   if (!config.model.init.empty())

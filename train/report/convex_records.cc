@@ -28,6 +28,11 @@ std::vector<Field> FieldsOf(const ConvexState& s, const Config& config) {
                                {"compressor", config.comm.compressor},
                                {"data", fmt::format("{} {}", config.objective.name, Printable(config.objective.data))}};
   if (s.f_avg) fields.push_back({"f_avg", *s.f_avg}), fields.push_back({"f_avg_gap", OrNothing(s.f_avg_gap)});
+  if (s.bits_paper_down) {
+    fields.push_back({"bits_paper_down", *s.bits_paper_down});
+    fields.push_back({"hessians", *s.hessians});
+    fields.push_back({"newton", config.newton.method});
+  }
   if (s.clock) fields.push_back({"clock", *s.clock});
   if (s.stats)
     for (Field& field : StalenessFields(*s.stats)) fields.push_back(std::move(field));
@@ -61,6 +66,10 @@ Record FinalOf(const ConvexState& s, bool diverged, const Config& config) {
       TableRow("received by a rank", fmt::format("{:.4g} bits", s.bits_down)),
       TableRow("passes over the data", fmt::format("{:.2f}", s.passes))};
   if (s.f_avg_gap) record.lines.push_back(TableRow("f - f* at the average", OrDash(s.f_avg_gap)));
+  if (s.bits_paper_down)
+    record.lines.push_back(
+        TableRow("from a server", fmt::format("{:.4g} bits ({}); {} Hessians", static_cast<double>(*s.bits_paper_down),
+                                              config.log.bits_paper, *s.hessians)));
   if (s.clock) record.lines.push_back(TableRow("simulated clock", fmt::format("{:.4g}", *s.clock)));
   if (s.stats) record.lines.push_back(StalenessRow(*s.stats));
   record.lines.push_back(TableRow("time", fmt::format("{:.3f} s", s.wall_s)));

@@ -28,6 +28,9 @@ struct ConvexState {
   uint64_t bits_payload = 0;        ///< of bits_up, without frames
   uint64_t bits_paper = 0;          ///< of rank 0's messages on the way up, each once, by log.bits_paper
   double passes = 0;                ///< rank 0's, over its own samples
+  // Of Newton rounds:
+  std::optional<uint64_t> bits_paper_down;  ///< of a server's messages to rank 0, by log.bits_paper
+  std::optional<uint64_t> hessians;         ///< that rank 0 has computed
   // Of asynchronous runs, where a step is an applied gradient:
   std::optional<double> clock;      ///< the simulated one
   std::optional<AsyncStats> stats;  ///< staleness so far

@@ -44,6 +44,7 @@ std::vector<Case> Parts() {
       {"quadratic",
        {"run.nproc=10", "objective.name=quadratic", "objective.data=qh", "optimizer.lr=0.01", "comm.method=ef",
         "comm.compressor=topk:2"}},
+      {"softmax", {"objective.name=softmax", "optimizer.lr=0.01", "comm.method=ef", "comm.compressor=topk:2"}},
       {"sgd",
        {"objective.estimator=sgd", "comm.method=ef", "comm.compressor=topk:2", "objective.batch=10",
         "checkpoint.every_epochs=1"}},
@@ -69,6 +70,22 @@ std::vector<Case> Modes() {
       {"local", {"train.mode=local", "local.sync_every=3", "local.outer_momentum=0.5"}},
       {"random", {"train.mode=local", "local.random=0.5"}},
       {"async", {"train.mode=async", "async.speeds=[1, 3, 7]", "train.steps=40"}},
+      {"fednl", {"train.mode=newton", "optimizer.lr=0.1", "newton.compressor=topk:6"}},
+      {"fednl_pp", {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_pp", "newton.compressor=topk:6"}},
+      {"fednl_cr",
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_cr", "newton.cubic=1",
+        "newton.compressor=topk:6"}},
+      {"newton_3pc_bc",
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_bc", "newton.map=3pcv2",
+        "newton.learner=randk:9", "newton.compressor=topk:6", "newton.model_map=3pcv2",
+        "newton.model_learner=randk:5"}},
+      {"bl1",
+       {"train.mode=newton", "optimizer.lr=0.1", "objective.data=lr3", "newton.method=bl1",
+        "newton.compressor=topk:3"}},
+      {"bl3", {"train.mode=newton", "optimizer.lr=0.1", "newton.method=bl3", "newton.compressor=topk:6"}},
+      {"newton_3pc_ls",
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_ls", "newton.map=clag",
+        "newton.compressor=topk:6"}},
   };
 }
 
@@ -102,6 +119,14 @@ Words ValuesOf(const Key& key) {
       {"run.threads", {"3"}},
       {"train.slow_rank", {"1"}},
       {"train.mode", {"sync", "local"}},
+      {"newton.map", {"cbag", "marina"}},
+      {"newton.compressor", {"topk:9", "randk:9"}},
+      {"newton.learner", {"randk:3"}},
+      {"newton.zeta", {"1000"}},
+      {"newton.model", {"topk:3"}},
+      {"newton.model_map", {"cbag", "3pcv2"}},
+      {"newton.model_learner", {"randk:3"}},
+      {"newton.participation", {"nice:40%"}},
   };
   if (const auto found = words.find(key.name); found != words.end()) return found->second;
   if (key.type == "boolean") return {key.default_text == "true" ? "false" : "true"};
@@ -141,15 +166,17 @@ std::string Traces(const Words& words) {
 }
 
 /// Of keys that are read, and that may change no number: where, how long and from which save a run runs, and how many
-/// saves stay; a seed where nothing is random; what is dense where all is; shifts that add up to zero; and those whose
-/// other value is what happens in any case.
+/// saves stay; a seed where nothing is random; what is dense where all is; shifts that add up to zero; line searches
+/// that take whole steps; samples that come out even as they are; and those whose other value is what happens in any
+/// case.
 bool MayChangeNothing(std::string_view key) {
   static const std::set<std::string_view> keys = {
       "run.output_dir",     "run.launch",           "run.threads",
       "run.seed",           "comm.threads",         "comm.timeout_s",
       "checkpoint.resume",  "checkpoint.keep_last", "checkpoint.every_minutes",
       "optimizer.nesterov", "comm.compress_1d",     "comm.piece",
-      "comm.start_iter",    "objective.star_shift", "comm.when"};
+      "comm.start_iter",    "objective.star_shift", "comm.when",
+      "newton.slope",       "newton.shrink",        "objective.even"};
   return keys.contains(key);
 }
 
@@ -222,6 +249,21 @@ TEST(ConfigScope, EveryKeyOfAConvexRunIsReadOrRefused) {
                                      "comm.start_iter",
                                      "comm.alpha",
                                      "comm.p",
+                                     "newton.map",
+                                     "newton.learner",
+                                     "newton.alpha",
+                                     "newton.p",
+                                     "newton.zeta",
+                                     "newton.init",
+                                     "newton.option",
+                                     "newton.mu",
+                                     "newton.cubic",
+                                     "newton.model",
+                                     "newton.model_map",
+                                     "newton.model_learner",
+                                     "newton.model_alpha",
+                                     "newton.gradient_p",
+                                     "newton.participation",
                                      "checkpoint.keep_last",
                                      "checkpoint.every_minutes"})
     EXPECT_GT(read[key], 0) << key;

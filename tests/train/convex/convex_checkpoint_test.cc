@@ -5,6 +5,7 @@
 
 #include "gradwire/error.h"
 #include "gradwire/method.h"
+#include "newton/newton_method.h"
 #include "tests/train/config_file.h"
 #include "tests/train/run_folder.h"
 #include "train/convex/convex_run.h"
@@ -125,6 +126,19 @@ std::vector<Case> Cases() {
       cases.push_back({std::string(assign) + "_" + delay,
                        {"train.mode=async", std::string("async.assign=") + assign, "async.speeds=[1, 3, 7]",
                         std::string("async.delay=") + delay, "objective.estimator=sgd", "comm.method=none"}});
+  for (const NewtonMethod& method : NewtonMethods()) {
+    const std::string name(method.name);
+    Words words = {"train.mode=newton", "optimizer.lr=0.1", "newton.method=" + name};
+    if (method.hessians == NewtonMethod::Hessians::kLearned) words.emplace_back("newton.compressor=topk:1");
+    if (method.step == NewtonMethod::Step::kCubic) words.emplace_back("newton.cubic=1000");
+    if (method.step == NewtonMethod::Step::kSolve || method.is_formed()) words.emplace_back("newton.gradient_p=0.7");
+    cases.push_back({name, words});
+  }
+  cases.push_back(
+      {"newton_maps",
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_bc", "newton.map=3pcv2",
+        "newton.compressor=topk:1", "newton.learner=randk:2", "newton.model_map=3pcv2", "newton.model=topk:1",
+        "newton.model_learner=randk:1", "newton.option=2", "comm.method=ef21", "comm.compressor=topk:3"}});
   cases.push_back({"async_links",
                    {"train.mode=async", "async.wait_for=2", "async.speeds=[1, 3, 7]", "async.max_staleness=6",
                     "comm.method=diana", "comm.compressor=randk:2", "async.down=topk:2", "objective.estimator=svrg"}});

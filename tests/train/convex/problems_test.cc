@@ -65,6 +65,24 @@ TEST(ConvexProblems, TheAlphaBetaExampleEndsOnItsLine) {
   EXPECT_LT(std::abs(last["f_gap"].get<double>()), 1e-15);
 }
 
+TEST(ConvexProblems, SoftmaxEndsAtZero) {
+  const Words words = {"objective.name=softmax", "objective.lambda=1", "objective.sigma=3"};
+  const std::vector<Json> records = RunAndRead(words);
+  EXPECT_LT(records.back()["dist"], 1e-10);
+  EXPECT_THAT(Refusal({words[0], "objective.nonconvex=true"}), HasSubstr("objective.nonconvex: found true"));
+  EXPECT_THAT(Refusal({"objective.sigma=3"}), HasSubstr("objective.sigma: found 3"));
+}
+
+TEST(ConvexProblems, EvenSharesLeaveTheLastSamplesOutAndSaySo) {
+  const Config config = Load(kLosses, {"run.nproc=3", "objective.even=true", "objective.intercept=true"});
+  const ConvexSetup setup = PrepareConvex(config, 3);
+  for (const auto& f : setup.problem->workers) EXPECT_EQ(f->samples(), 33u);
+  EXPECT_EQ(setup.problem->dimension(), 11u);
+  ASSERT_EQ(setup.notes.size(), 1u);
+  EXPECT_EQ(setup.notes[0], "objective.even: each of 3 workers holds 33 samples, and the last 1 of 100 are left out");
+  EXPECT_TRUE(PrepareConvex(Load(kLosses, {"objective.even=true"}), 4).notes.empty());
+}
+
 TEST(ConvexProblems, TwoTiltsAreThereForTwoWorkers) {
   const Words tilts = {"objective.name=quadratic", "objective.data=two_tilts"};
   EXPECT_LT(RunAndRead({tilts[0], tilts[1], "run.nproc=2", "optimizer.lr=0.5"}).back()["dist"], 1e-10);
