@@ -47,7 +47,7 @@ class RandSeqK final : public Operator<RandSeqK> {
   }
 
  private:
-  size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece.parameter_numel), piece); }
+  size_t K(const Piece& piece) const { return ShareOf(amount_.Of(piece), piece); }
   /// d/k.
   double Scale(const Piece& piece) const {
     return piece.numel ? static_cast<double>(piece.numel) / static_cast<double>(K(piece)) : 1;
