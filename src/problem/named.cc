@@ -28,6 +28,7 @@ const std::vector<NamedSamples>& AllNamedSamples() {
   static const std::vector<NamedSamples> samples = {
       {"lr", true, 0.1, [] { return LRSamples(1); }},
       {"lr2", true, 0.01, [] { return LRSamples(3); }},
+      {"lr_uneven", true, 0.01, [] { return LRSamples(3, 1 / 1.6); }},
       {"gaussian", false, 0, [] { return GaussianSamples(); }},
   };
   return samples;

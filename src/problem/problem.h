@@ -86,8 +86,8 @@ Problem LogisticRegression(const std::shared_ptr<const LabelledRows>& rows, size
 /// worse conditioned; f* = 0.6832851782580623. `workers` = 1 is the same f on a single node.
 Problem LR(size_t workers = 5);
 Problem LR2(size_t workers = 5);
-/// The samples of LR with features times `scale`.
-std::shared_ptr<const LabelledRows> LRSamples(double scale = 1);
+/// The samples of LR with features times `scale`, and feature j times `falloff`^j.
+std::shared_ptr<const LabelledRows> LRSamples(double scale = 1, double falloff = 1);
 
 /// Samples of a linear regression with a random solution, as in DORE's experiments (Liu et al., AISTATS 2020, arXiv
 /// 1910.07561: 1200 x 500, 20 workers): a_lj and the solution's entries are standard normal over sqrt(columns), y = <a,
