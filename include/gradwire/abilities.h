@@ -15,6 +15,7 @@ struct Abilities {
   bool same_batch = false;  ///< the gradient of a round's batch at two points, the model's and the one before
   bool anchors = false;     ///< the gradient of each batch at an anchor, and of all samples there
   bool solution = false;    ///< each worker's gradient at the solution: convex problems
+  bool smoothness = false;  ///< each worker's smoothness matrix: convex problems
 };
 
 /// What the method needs of its driver and does not get, in words that follow its name ("needs ..."); empty where

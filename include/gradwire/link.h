@@ -16,10 +16,11 @@ namespace gradwire {
 struct Coefficient {
   enum class Rule {
     kNumber,
-    kDelta,        ///< delta
-    kDamping,      ///< 1 / (1 + omega)
-    kHalfDamping,  ///< 1 / (2 (1 + omega))
-    kDoreEta,      ///< the share of memory that DORE's theory allows beside beta = 1 / (2 (1 + omega))
+    kDelta,         ///< delta
+    kDamping,       ///< 1 / (1 + omega)
+    kHalfDamping,   ///< 1 / (2 (1 + omega))
+    kDoreEta,       ///< the share of memory that DORE's theory allows beside beta = 1 / (2 (1 + omega))
+    kImageDamping,  ///< 1 / (1 + omega) with omega of C alone, of an operator T^-1 C T
   };
   Coefficient(double number = 0) : number(number) {}  // NOLINT(google-explicit-constructor)
   Coefficient(Rule rule) : rule(rule), number(0) {}   // NOLINT(google-explicit-constructor)

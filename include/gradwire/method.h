@@ -36,6 +36,8 @@ struct Method {
 
   /// Its messages are of changes of the gradient, which are of one batch at two points.
   bool needs_two_points() const { return link == "marina"; }
+  /// Its operator is one of the workers' smoothness matrices.
+  bool is_smooth() const { return compressor.starts_with("smooth("); }
   /// The noise of its gradients is taken off at an anchor.
   bool is_anchored() const { return estimator == "lsvrg"; }
 };

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "compress/smooth.h"
 #include "compress/spec.h"
 
 namespace gradwire {
@@ -38,11 +39,18 @@ std::vector<std::string_view> CutArguments(std::string_view op, std::string_view
 }
 
 Part ParsePart(std::string_view op, std::string_view arguments, std::string_view part) {
+  Part parsed;
   try {
-    return ParseCompressor(part);
+    parsed = ParseCompressor(part);
   } catch (const ConfigError& error) {
     throw BadCombination(op, arguments, error.what());
   }
+  if (NeedsSmoothness(*parsed))
+    throw BadCombination(op, arguments,
+                         fmt::format("{} is made of the workers' smoothness matrices, which parts are not given; "
+                                     "expected coins or steps without smooth",
+                                     part));
+  return parsed;
 }
 
 }  // namespace gradwire

@@ -13,7 +13,8 @@ namespace gradwire {
 using Maker = std::shared_ptr<const Compressor>(std::string_view argument);
 Maker MakeIdentity, MakeFp16, MakeBf16, MakeSign, MakeStochasticSign, MakeTopK, MakeRandK, MakeRandSeqK, MakeRank,
     MakeQsgd, MakeDithering, MakeTernGrad, MakeNatural, MakeNaturalDithering, MakeNuRand1, MakeNuRandK, MakeBernoulli,
-    MakeThreshold, MakeAdaptive, MakeClip, MakeRotated, MakeInduced, MakeThen, MakeScaled, MakeUnscale, MakeCompose;
+    MakeThreshold, MakeAdaptive, MakeClip, MakeCoins, MakeSteps, MakeRotated, MakeInduced, MakeThen, MakeScaled, MakeUnscale,
+    MakeCompose, MakeSmooth;
 
 namespace {
 
@@ -141,6 +142,18 @@ const std::vector<Entry>& Entries() {
         "the elements of at least L times the largest magnitude, L up to 1: 5.1 bytes each at 1 %",
         "Islamov et al. 2022, arXiv 2206.03588",
         {"adaptive:0.5"}}},
+      {"coins",
+       MakeCoins,
+       {"coins:K | coins:P%",
+        "each element by a coin of its own, K (or P %) in the mean, times 1 / chance; 4 bytes each",
+        "Safaryan et al. 2021, arXiv 2102.07245",
+        {"coins:1", "coins:10%"}}},
+      {"steps",
+       MakeSteps,
+       {"steps[:S]",
+        "rounded at random to S levels of the norm of the piece, S any number (else sqrt(d)), in Elias' code",
+        "Alistarh et al. 2017, arXiv 1610.02132; Wang et al. 2022, arXiv 2106.03524",
+        {"steps", "steps:2.5"}}},
       {"clip",
        MakeClip,
        {"clip:T[:piece]",
@@ -178,6 +191,13 @@ const std::vector<Entry>& Entries() {
         "A of what B gives",
         "",
         {"compose(qsgd:7,randk:10%)", "compose(unscale(qsgd:7),topk:10%)", "compose(fp16,topk:10%)"}}},
+      {"smooth",
+       MakeSmooth,
+       {"smooth(coins:K[:uniform | :diana] | steps[:S][:uniform | :diana] | blocks[:S][:diana])",
+        "coins or steps weighed by each worker's smoothness matrix, of its square root's image; convex problems",
+        "Safaryan et al. 2021, arXiv 2102.07245; Wang et al. 2022, arXiv 2106.03524",
+        {"smooth(coins:10%)", "smooth(coins:10%:diana)", "smooth(coins:10%:uniform)", "smooth(steps)",
+         "smooth(steps:2.5:diana)", "smooth(steps:uniform)", "smooth(blocks)", "smooth(blocks:2.5:diana)"}}},
   };
   return entries;
 }

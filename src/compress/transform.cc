@@ -17,7 +17,7 @@ T Within(double x) {
   return std::isnan(x) ? T{0} : static_cast<T>(std::clamp(x, -kMost, kMost));
 }
 
-class Transformed final : public Combination<Transformed> {
+class Transformed final : public Combination<Transformed>, public TransformedParts {
  public:
   Transformed(std::shared_ptr<const Transform> transform, Part inner)
       : transform_(std::move(transform)), inner_(std::move(inner)) {}
@@ -43,6 +43,9 @@ class Transformed final : public Combination<Transformed> {
                      std::span<const std::byte> payload) const override {
     return inner_->PaperBits(rule, transform_->Image(piece), dtype, payload);
   }
+
+  const Transform& transform() const override { return *transform_; }
+  const Compressor& inner() const override { return *inner_; }
 
   template <typename T>
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
@@ -79,6 +82,11 @@ class Transformed final : public Combination<Transformed> {
 };
 
 }  // namespace
+
+std::optional<double> OmegaOfImage(const Compressor& compressor, const Piece& piece) {
+  const auto* parts = dynamic_cast<const TransformedParts*>(&compressor);
+  return parts ? parts->inner().omega(parts->transform().Image(piece)) : compressor.omega(piece);
+}
 
 std::shared_ptr<const Compressor> MakeTransformed(std::shared_ptr<const Transform> transform,
                                                   std::shared_ptr<const Compressor> inner) {

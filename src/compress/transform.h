@@ -43,6 +43,17 @@ class Transform {
   }
 };
 
+/// What an operator made by MakeTransformed is made of: dynamic_cast finds it.
+class TransformedParts {
+ public:
+  virtual ~TransformedParts() = default;
+  virtual const Transform& transform() const = 0;
+  virtual const Compressor& inner() const = 0;
+};
+
+/// omega of C alone, in the norm of the image, of an operator T^-1 C T; of any other operator its own.
+std::optional<double> OmegaOfImage(const Compressor& compressor, const Piece& piece);
+
 /// The operator T^-1 C T. Its payload is C's of the image, and so are its bytes and a paper's bits; its random bits are
 /// C's at the same site, with the image's piece. Residuals and shifts are of the whole, and of its type: the transform
 /// is worked out in doubles, the image rounded to the type of the message. Elements of the result beyond that type are

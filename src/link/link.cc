@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "compress/stream.h"
+#include "compress/transform.h"
 #include "gradwire/error.h"
 #include "kernels/kernels.h"
 
@@ -86,6 +87,7 @@ double Coefficient::At(const Compressor& compressor, const Piece& piece) const {
     case Rule::kDelta: return compressor.delta(piece).value();
     case Rule::kDamping: return 1 / (1 + compressor.omega(piece).value());
     case Rule::kHalfDamping: return 1 / (2 * (1 + compressor.omega(piece).value()));
+    case Rule::kImageDamping: return 1 / (1 + OmegaOfImage(compressor, piece).value());
     case Rule::kDoreEta: {  // Liu et al. 2020, theorem 1, first bound, with (omega + 1) beta = 1/2; at most 1
       const double omega = compressor.omega(piece).value();
       return std::min(1.0, (std::sqrt(omega * omega + 2) - omega) / std::max(2 * omega, 1e-300));
@@ -100,6 +102,7 @@ std::string Coefficient::text() const {
     case Rule::kDelta: return "delta";
     case Rule::kDamping: return "1/(1+omega)";
     case Rule::kHalfDamping: return "1/(2(1+omega))";
+    case Rule::kImageDamping: return "1/(1+omega of the image)";
     case Rule::kDoreEta: return "(sqrt(omega^2+2)-omega)/(2 omega)";
   }
   throw Error("Coefficient: no such rule");

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "compress/smooth.h"
 #include "compress/spec.h"
 #include "gradwire/error.h"
 #include "method/choices.h"
@@ -37,6 +38,11 @@ std::shared_ptr<const Compressor> CompressorOf(const Method& method, const CommC
                       fmt::format("method {} is {} and nothing else, so '{}' would not be used; expected "
                                   "auto or {}, or another method (ef, dcgd) for it",
                                   method.name, method.compressor, compressor->spec(), method.compressor));
+  if (method.is_smooth() && !NeedsSmoothness(*compressor))
+    throw ConfigError("comm.compressor",
+                      fmt::format("method {} is of the workers' smoothness matrices, and {} has none; expected auto, "
+                                  "smooth(...), or method {} for it",
+                                  method.name, compressor->spec(), method.instead));
   return compressor;
 }
 
@@ -133,6 +139,11 @@ void SetDown(const Method& method, const CommConfig& config, ExchangeParts& part
       method.down == "none" && config.down == "auto";  // sharded asked for, nothing said of the way back
   const std::string spec = OrUsual(config.down_compressor, is_plain ? "identity" : method.down_compressor);
   parts.down_compressor = spec.empty() ? parts.compressor : Parse("down_compressor", spec);
+  if (NeedsSmoothness(*parts.down_compressor))
+    throw ConfigError("comm.down_compressor",
+                      fmt::format("{} is of each worker's own function, and what comes back is of all; expected "
+                                  "another one (identity, coins:10%)",
+                                  parts.down_compressor->spec()));
   CheckFit("down_compressor", parts.down, *parts.down_compressor);
 }
 

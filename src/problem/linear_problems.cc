@@ -60,12 +60,13 @@ Problem LogisticRegression(const std::shared_ptr<const LabelledRows>& rows, size
   return LinearProblem(rows, workers, *FindLoss("logistic"), lambda, regulariser);
 }
 
-std::shared_ptr<const LabelledRows> LRSamples(double scale) {
+std::shared_ptr<const LabelledRows> LRSamples(double scale, double falloff) {
   auto rows = std::make_shared<LabelledRows>();
   for (int i = 0; i < 5; ++i)
     for (int l = 0; l < 20; ++l) {
       std::vector<double> features;
-      for (int j = 0; j < 10; ++j) features.push_back(scale * std::sin(1 + 1.7 * i + 3.1 * l + 5.3 * j + 0.37 * l * j));
+      for (int j = 0; j < 10; ++j)
+        features.push_back(scale * std::pow(falloff, j) * std::sin(1 + 1.7 * i + 3.1 * l + 5.3 * j + 0.37 * l * j));
       rows->Append(features, std::cos(2.0 * i + 1.3 * l) > 0 ? 1 : -1);
     }
   return rows;

@@ -29,6 +29,7 @@ const std::vector<NamedSamples>& AllNamedSamples() {
       {"lr", true, 0.1, [] { return LRSamples(1); }},
       {"lr2", true, 0.01, [] { return LRSamples(3); }},
       {"lr3", true, 0.01, [] { return LR3Samples(); }},
+      {"lr_uneven", true, 0.01, [] { return LRSamples(3, 1 / 1.6); }},
       {"gaussian", false, 0, [] { return GaussianSamples(); }},
   };
   return samples;

@@ -86,8 +86,8 @@ Problem LogisticRegression(const std::shared_ptr<const LabelledRows>& rows, size
 /// worse conditioned; f* = 0.6832851782580623. `workers` = 1 is the same f on a single node.
 Problem LR(size_t workers = 5);
 Problem LR2(size_t workers = 5);
-/// The samples of LR with features times `scale`.
-std::shared_ptr<const LabelledRows> LRSamples(double scale = 1);
+/// The samples of LR with features times `scale`, and feature j times `falloff`^j.
+std::shared_ptr<const LabelledRows> LRSamples(double scale = 1, double falloff = 1);
 /// Those of LR3: LR2 with the matrix of each of the 5 workers replaced by its best approximation of rank 3, so that
 /// their Hessians lie in few dimensions (for Basis Learn, Qian et al., AISTATS 2022, arXiv 2111.01847); lambda = 0.01.
 std::shared_ptr<const LabelledRows> LR3Samples();

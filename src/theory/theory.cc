@@ -17,6 +17,7 @@ constexpr std::string_view kEc = "Gorbunov et al. 2020, arXiv 2010.12292";
 constexpr std::string_view kNoEc = "none: the authors ran 1/(L + lambda), which is no theorem's";
 constexpr std::string_view kVrDiana =
     "1/(Lil (1 + (4 omega + 2)/n + 4 (1 + omega) (4 + p/alpha)/n)), alpha = min(p/3, 1/(1 + omega)), p = 1/m";
+constexpr std::string_view kSmooth = "Safaryan et al. 2021, arXiv 2102.07245; Wang et al. 2022, arXiv 2106.03524";
 constexpr std::string_view kMarina = "Gorbunov et al. 2021, arXiv 2102.07845";
 
 const Theory* Find(const Method& method, const EstimatorConfig& estimator) {
@@ -60,6 +61,8 @@ const std::vector<Theory>& Theories() {
       {"none", "sega", "1/(6 b Lmax) of b blocks", kUnified, UnifiedStep, true, true, nullptr, true},
       {"dcgd", "full", "1/(L + 2 omega Lmax/n)", kUnified, DcgdStep, true, true},
       {"dcgd", "sgd", "1/(2 (1 + omega) Lil)", kUnified, QsgdStep},
+      {"dcgd_plus", "full", "1/(L + 2 max Lt_i/n), Lt_i in place of omega L_i", kSmooth, DcgdPlusStep, true, true},
+      {"diana_plus", "full", "1/(L + 6 max Lt_i/n), alpha = 1/(1 + max omega_i)", kSmooth, DianaPlusStep, true, true},
       {"qsgd", "sgd", "1/(2 (1 + omega) Lil)", kUnified, QsgdStep},
       {"terngrad", "sgd", "1/(2 (1 + omega) Lil)", kUnified, QsgdStep},
       {"ef", "full", "delta/(28 Lmax)", kBiased, ErrorFeedbackStep},

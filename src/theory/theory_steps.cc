@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "compress/smooth.h"
+#include "compress/transform.h"
 #include "theory/estimator_constants.h"
 
 namespace gradwire {
@@ -100,6 +102,27 @@ double DianaStep(const C& c) {
   if (c.parts.prox) throw TheoryRefusal("the theorem for objectives that are not convex has no objective.prox");
   CheckEquals("alpha", Alpha(c), 1 / (1 + omega), "1/(1+omega)");
   return 1 / (10 * Lmax(c) * std::sqrt(1 + omega / c.n) * (2 + omega));
+}
+
+namespace {
+
+/// max_i Lt_i.
+double Variance(const C& c) {
+  if (const auto variance = SmoothVariance(*c.parts.compressor)) return *variance;
+  throw TheoryRefusal(
+      fmt::format("the formula needs the workers' smoothness matrices, and {} has none", c.parts.compressor->spec()));
+}
+
+}  // namespace
+
+/// As DcgdStep, with E||C_i(v) - v||^2 <= Lt_i ||v||^2 in the norm of Lm_i^+, in which grad f_i is 1-Lipschitz: Lt_i in
+/// place of omega L_i.
+double DcgdPlusStep(const C& c) { return 1 / (L(c) + 2 * Variance(c) / c.n); }
+
+double DianaPlusStep(const C& c) {
+  const double omega = OmegaOfImage(*c.parts.compressor, c.piece).value();
+  CheckAtMost("alpha", Alpha(c), 1 / (1 + omega), "1/(1 + omega of the image)");
+  return 1 / (L(c) + 6 * Variance(c) / c.n);
 }
 
 namespace {

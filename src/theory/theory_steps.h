@@ -20,6 +20,8 @@ double Ef21Step(const TheoryConstants& c);
 double EControlStep(const TheoryConstants& c);
 void SetEControl(const TheoryConstants& c, const CommConfig& comm, ExchangeParts& parts);
 double DianaStep(const TheoryConstants& c);
+double DcgdPlusStep(const TheoryConstants& c);
+double DianaPlusStep(const TheoryConstants& c);
 double VrDianaStep(const TheoryConstants& c);
 void SetVrDiana(const TheoryConstants& c, const CommConfig& comm, ExchangeParts& parts);
 double MarinaStep(const TheoryConstants& c);

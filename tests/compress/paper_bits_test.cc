@@ -38,6 +38,7 @@ TEST(PaperBits, AreThoseOfThePapersTable) {
   EXPECT_EQ(Paper("ssign"), 1000u);
   EXPECT_EQ(Paper("ssign:norm"), 32u + 1000);
   EXPECT_EQ(Paper("topk:5"), 5u * (32 + 10));
+  EXPECT_EQ(Paper("coins:1000"), 1000u * (32 + 10));  // all, of which the positions would travel
   EXPECT_EQ(Paper("randk:5"), 5u * 32);
   EXPECT_EQ(Paper("randk:5:sent"), 5u * (32 + 10));
   EXPECT_EQ(Paper("nu_rand1"), 32u + 1 + 10);
@@ -68,6 +69,9 @@ TEST(PaperBits, CountWhatThePayloadHoldsWhereThatVaries) {
   EXPECT_EQ(Count("adaptive:0.5", "paper", x).paper, 4u * (32 + 10) + 10);
   EXPECT_EQ(Count("nu_randk:4", "paper", x).paper, 4u * (32 + 10));
   EXPECT_EQ(Count("terngrad", "ef_sigma_k", x).paper, 64u + 2 * 4);
+  // The norm is 2, and each level 1. Distances 4, 497, 200 and 299 take 6, 16, 14 and 16 bits, sign and level 1 each.
+  EXPECT_EQ(Count("steps:2", "paper", x).paper, 32u + 6 + 16 + 14 + 16 + 4 * 2);
+  EXPECT_EQ(Count("smooth(steps:2)", "paper", x).paper, 92u);
   uint64_t least = ~uint64_t{0}, most = 0;
   for (uint64_t step = 0; step < 40; ++step) {
     const uint64_t bits = Count("bernoulli:0.5", "paper", x, step).paper;

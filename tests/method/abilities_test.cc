@@ -24,12 +24,15 @@ std::set<std::string_view> Refused(const Abilities& given) {
 
 /// By the rows' own papers: what each one evaluates beside the gradient of its round.
 TEST(Abilities, RowsThatNeedMoreThanGradientsAreThese) {
-  EXPECT_EQ(Refused({}), (std::set<std::string_view>{"marina", "pp_marina", "vr_marina", "vr_diana", "ec_lsvrg",
-                                                     "ec_lsvrg_diana", "ec_lsvrg_star", "ec_star"}));
+  using Names = std::set<std::string_view>;
+  EXPECT_EQ(Refused({}), (Names{"marina", "pp_marina", "vr_marina", "vr_diana", "ec_lsvrg", "ec_lsvrg_diana",
+                                "ec_lsvrg_star", "ec_star", "dcgd_plus", "diana_plus"}));
   EXPECT_EQ(Refused({.same_batch = true}),
-            (std::set<std::string_view>{"vr_diana", "ec_lsvrg", "ec_lsvrg_diana", "ec_lsvrg_star", "ec_star"}));
-  EXPECT_EQ(Refused({.same_batch = true, .anchors = true}), (std::set<std::string_view>{"ec_lsvrg_star", "ec_star"}));
-  EXPECT_EQ(Refused({.same_batch = true, .anchors = true, .solution = true}), (std::set<std::string_view>{}));
+            (Names{"vr_diana", "ec_lsvrg", "ec_lsvrg_diana", "ec_lsvrg_star", "ec_star", "dcgd_plus", "diana_plus"}));
+  EXPECT_EQ(Refused({.same_batch = true, .anchors = true}),
+            (Names{"ec_lsvrg_star", "ec_star", "dcgd_plus", "diana_plus"}));
+  EXPECT_EQ(Refused({.same_batch = true, .anchors = true, .solution = true}), (Names{"dcgd_plus", "diana_plus"}));
+  EXPECT_EQ(Refused({.same_batch = true, .anchors = true, .solution = true, .smoothness = true}), Names{});
 }
 
 TEST(Abilities, WhatIsNamedInsteadNeedsNothing) {
@@ -53,6 +56,20 @@ TEST(Abilities, ARefusalSaysWhatIsMissingForWhomAndWhatToTake) {
                                     HasSubstr("a hook gives one gradient"), HasSubstr("expected diana")));
   }
   EXPECT_NO_THROW(CheckGiven(config, {.same_batch = true}, "a hook"));
+}
+
+TEST(Abilities, OperatorsOfMatricesAreRefusedWhateverTheMethod) {
+  for (const auto& [key, config] :
+       {std::pair("comm.compressor", CommConfig{.method = "dcgd", .compressor = "smooth(steps)"}),
+        {"comm.learner", CommConfig{.method = "ec_diana", .learner = "smooth(steps)"}}})
+    try {
+      CheckGiven(config, {.same_batch = true, .anchors = true, .solution = true}, "a hook");
+      FAIL();
+    } catch (const ConfigError& error) {
+      EXPECT_EQ(error.key(), key);
+      EXPECT_THAT(error.what(), AllOf(HasSubstr("smooth(steps) is made of each worker's smoothness matrix"),
+                                      HasSubstr("a hook has none"), HasSubstr("steps without smooth")));
+    }
 }
 
 }  // namespace

@@ -55,6 +55,12 @@ TEST(LinearProblem, ARidgeIsPartOfTheSolution) {
   EXPECT_NEAR(problem.smoothness, 2, 1e-14);
 }
 
+TEST(LinearProblem, UnevenSamplesFallOff) {
+  const auto even = LRSamples(3), uneven = LRSamples(3, 1 / 1.6);
+  EXPECT_EQ(uneven->value[0], even->value[0]);
+  EXPECT_NEAR(uneven->value[10 * 7 + 9], even->value[10 * 7 + 9] * std::pow(1.6, -9), 1e-15);
+}
+
 /// DORE's experiment, smaller: the workers disagree at the solution, which is that of the normal equations.
 TEST(LinearProblem, GaussianRegressionHasItsSolution) {
   const auto rows = GaussianSamples(120, 50);

@@ -9,6 +9,7 @@
 
 #include "gradwire/error.h"
 #include "support/convex.h"
+#include "theory/smoothness.h"
 
 namespace gradwire {
 namespace {
@@ -27,6 +28,7 @@ double StepOf(const CommConfig& comm, const Problem& problem, const EstimatorCon
   const Method& method = FindMethod(comm.method);
   ExchangeParts parts = MakeParts(comm, 1);
   parts.prox = prox;
+  TakeSmoothness(problem, parts);
   TakeTheoryCoefficients(method, comm, problem, estimator, parts);
   return TheoryStep(method, parts, problem, estimator);
 }
@@ -39,6 +41,18 @@ std::string Why(const CommConfig& comm, const Problem& problem, const EstimatorC
     return error.what();
   }
   return "no error";
+}
+
+/// L + factor max_ij omega (Lm_i)_jj / n, of one omega for all elements; Hessians of QH are its matrices.
+double PlusDenominator(const Problem& problem, double factor, double omega) {
+  double most = 0;
+  const size_t d = problem.dimension();
+  for (const auto& worker : problem.workers) {
+    std::vector<double> hessian(d * d);
+    worker->AddHessian(problem.start, 1, hessian);
+    for (size_t j = 0; j < d; ++j) most = std::max(most, hessian[j * (d + 1)]);
+  }
+  return problem.smoothness + factor * omega * most / static_cast<double>(problem.workers.size());
 }
 
 /// QH: L = 6.447368421052632, all L_i and L_il are 10 and all mu_i 1, n = 10; Rand-2 of 20: omega 9; Top-2: delta 0.1.
@@ -70,6 +84,8 @@ TEST(Theory, FormulasAreThoseOfThePapers) {  // numbers by hand
   near("diana", "randk:2", lsvrg, 1.0 / 328);                  // vr_diana's
   near("marina", "randk:2", full, 1 / 38.46049894151541);      // 10 (1 + sqrt(0.9 * 9 / (0.1 * 10))), sqrt(8.1)
   near("pp_marina", "randk:2", full, 1 / 71.64414002968976);   // r = 5, p = 0.05: 10 (1 + sqrt(0.95 * 10 / (0.05 * 5)))
+  near("dcgd_plus", "smooth(coins:2:uniform)", full, 1 / PlusDenominator(qh, 2, 9));   // 1/p - 1 = 9
+  near("diana_plus", "smooth(coins:2:uniform)", full, 1 / PlusDenominator(qh, 6, 9));  // alpha = 1/10
   // omega = (sqrt(20) - 1) / 2, eta = 0.144900: the middle of 0.06961 and 2 / (11 (1 + 2 omega / 10)) = 0.13496
   near("dore", "terngrad", full, 0.1022837326007978);
 }
@@ -100,6 +116,12 @@ TEST(Theory, VrDianaTakesTheShiftsOfItsTheorem) {
   EXPECT_NEAR(parts.link.alpha.At(*parts.compressor, Piece::Whole(10)), 1.0 / 60, 1e-15);
   comm.alpha = "0.2";
   EXPECT_THAT(Why(comm, lr, Named("lsvrg")), HasSubstr("comm.alpha of at most min(p/3, 1/(1+omega)) = 0.01667"));
+}
+
+TEST(Theory, DianaPlusAsksForItsAlpha) {
+  CommConfig comm = Comm("diana_plus", "smooth(coins:2:uniform)");
+  comm.alpha = "0.2";
+  EXPECT_THAT(Why(comm, QH()), HasSubstr("at most 1/(1 + omega of the image) = 0.1, and it is 0.2"));
 }
 
 TEST(Theory, EControlIsProvenForASmallEtaOnly) {

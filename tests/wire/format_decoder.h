@@ -114,8 +114,9 @@ class Payloads {
   }
 
   /// The next one. `begin`: its first element within the bucket.
-  std::vector<T> Next(const Coded& coded, size_t begin) {
+  std::vector<T> Next(Coded coded, size_t begin) {
     const size_t from = at_;
+    if (varies_) coded.bytes = Read<uint32_t>(message_, 80 + 4 * (layout_.size() / 5));
     const std::vector<T> values = Piece<T>(message_, at_, coded);
     const size_t bytes = at_ - from, largest = Varies(coded.spec) ? Largest<T>(coded) : bytes;
     if (varies_) Require(Read<uint32_t>(message_, 80 + 4 * (layout_.size() / 5)) == bytes, "a size in the table");

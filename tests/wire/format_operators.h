@@ -40,6 +40,7 @@ struct Coded {
   Site site;
   size_t rows = 0, cols = 0;  ///< of a matrix
   bool symmetric = false;
+  size_t bytes = 0;  ///< of the payload, where the message has a table of sizes
 
   size_t numel() const { return pieces[site.piece]; }
   std::string op() const { return spec.substr(0, spec.find_first_of(":(")); }
@@ -366,6 +367,74 @@ size_t Bernoulli(const Message& message, size_t at, const Coded& coded, std::vec
   return at;
 }
 
+template <typename T>
+size_t IndependentCoins(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
+  if (values.empty()) return at;
+  Coins coins(coded.site);
+  const double p = static_cast<double>(Share(coded)) / static_cast<double>(values.size());
+  for (T& x : values) {
+    if (!(coins.Uniform() < p)) continue;
+    x = Read<T>(message, at);
+    at += sizeof(T);
+  }
+  return at;
+}
+
+/// The number that an omega code stands for, from a bit on; bits from the highest of a byte down.
+inline uint64_t OmegaCode(const Message& message, size_t& bit) {
+  const auto next = [&] {
+    const bool is_one = Read<uint8_t>(message, bit / 8) >> (7 - bit % 8) & 1;
+    ++bit;
+    return is_one;
+  };
+  uint64_t m = 1;
+  while (next()) {
+    Require(m < 32, "a number of more than 32 bits");
+    uint64_t longer = 1;
+    for (uint64_t i = 0; i < m; ++i) longer = 2 * longer + (next() ? 1 : 0);
+    m = longer;
+  }
+  return m;
+}
+
+inline size_t OmegaCodeBits(uint64_t m) {
+  if (m == 1) return 1;
+  size_t width = 0;
+  while (m >> width) ++width;
+  return OmegaCodeBits(width - 1) + width;
+}
+
+/// Levels of steps[:S], or of smooth(steps...).
+inline double LevelsOfSteps(const Coded& coded) {
+  const std::string s = coded.option(1);
+  return s.empty() || s == "uniform" || s == "diana" ? std::sqrt(static_cast<double>(coded.numel())) : std::stod(s);
+}
+
+template <typename T>
+size_t Steps(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
+  if (values.empty()) return at;
+  const double h = 1 / LevelsOfSteps(coded), r = Read<T>(message, at);
+  Require(r >= 0 && std::isfinite(r), "an impossible norm");
+  const size_t end = 8 * (at + coded.bytes);
+  const auto is_filled = [&](size_t bit) {  // by ones, to the end of the byte
+    for (size_t b = bit; b < end; ++b)
+      if (!(Read<uint8_t>(message, b / 8) >> (7 - b % 8) & 1)) return false;
+    return end - bit < 8;
+  };
+  size_t place = 0;  // behind the element before
+  for (size_t bit = 8 * (at + sizeof(T)); !is_filled(bit);) {
+    place += OmegaCode(message, bit);
+    Require(place <= values.size(), "an element behind the last one");
+    const bool negative = Read<uint8_t>(message, bit / 8) >> (7 - bit % 8) & 1;
+    ++bit;
+    const double level = static_cast<double>(OmegaCode(message, bit));
+    Require(level <= std::ceil(1 / h), "a level beyond the norm");
+    const double value = std::min(r * h * level, static_cast<double>(std::numeric_limits<T>::max()));
+    values[place - 1] = static_cast<T>(negative ? -value : value);
+  }
+  return at + coded.bytes;
+}
+
 /// Both arguments of a combination; the second is empty where there is one only.
 inline std::pair<std::string, std::string> Arguments(const std::string& spec) {
   const size_t open = spec.find('(');
@@ -450,6 +519,11 @@ std::vector<T> Turned(const Coded& coded, const std::vector<T>& values) {
 template <typename T>
 std::vector<T> Combined(const Message& message, size_t& at, const Coded& coded) {
   const auto [first, second] = Arguments(coded.spec);
+  if (coded.op() == "smooth") {
+    Coded inner = coded;
+    inner.spec = first;
+    return Piece<T>(message, at, inner);
+  }
   const auto part = [&](const std::string& spec, uint32_t index) {
     Coded other = coded;
     other.spec = spec, other.site.part = 2 * coded.site.part + 1 + index;
@@ -479,7 +553,8 @@ inline std::string VaryingPart(const std::string& spec) {
 /// Whether payloads vary in size.
 inline bool Varies(const std::string& spec) {
   const std::string part = VaryingPart(spec), op = part.substr(0, part.find(':'));
-  return op == "nu_randk" || op == "threshold" || op == "adaptive" || op == "bernoulli" || part.ends_with(":counted");
+  return op == "nu_randk" || op == "threshold" || op == "adaptive" || op == "bernoulli" || op == "coins" ||
+         op == "steps" || op == "blocks" || part.ends_with(":counted");
 }
 
 /// The largest size of a payload that varies.
@@ -487,8 +562,15 @@ template <typename T>
 size_t Largest(const Coded& coded) {
   Require(coded.op() != "induced" && coded.op() != "then", "the size of the first part: no test needs it");
   const size_t n = coded.numel();
-  if (VaryingPart(coded.spec).starts_with("bernoulli")) return n * sizeof(T);
-  return 4 + (coded.op() == "topk" ? Share(coded) : n) * sizeof(T) + (n + 7) / 8;
+  Coded varying = coded;
+  varying.spec = VaryingPart(coded.spec);
+  const std::string op = varying.op();
+  if (op == "steps" || op == "blocks") {
+    const auto most = static_cast<uint64_t>(std::ceil(LevelsOfSteps(varying)));
+    return n == 0 ? 0 : sizeof(T) + (n * (2 + OmegaCodeBits(most)) + 7) / 8;
+  }
+  if (op == "bernoulli" || op == "coins") return n * sizeof(T);
+  return 4 + (op == "topk" ? Share(varying) : n) * sizeof(T) + (n + 7) / 8;
 }
 
 /// The piece at byte `at`, which moves behind it.
@@ -525,6 +607,10 @@ std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded) {
     at = Counted(message, at, values);
   else if (op == "bernoulli")
     at = Bernoulli(message, at, coded, values);
+  else if (op == "coins")
+    at = IndependentCoins(message, at, coded, values);
+  else if (op == "steps" || op == "blocks")
+    at = Steps(message, at, coded, values);
   else if (op == "randk")
     at = RandK(message, at, coded, values);
   else if (op == "qsgd" || op == "dithering" || op == "terngrad" || op == "natural_dithering")

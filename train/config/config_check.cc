@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "compress/smooth.h"
 #include "gradwire/method.h"
 #include "newton/newton_method.h"
 #include "problem/named.h"
@@ -142,6 +143,8 @@ void CheckAsync(const Config& config) {
     const std::string_view message = error.what();
     throw ErrorAt(config, "async.down", message.substr(message.find(": ") + 2));
   }
+  if (NeedsSmoothness(*DownPartsOf(config).compressor))
+    refuse("async.down", config.async.down, "an operator without the workers' smoothness matrices");
   if (config.objective.coin == "common")
     refuse("objective.coin", "common", "own, since workers have no rounds in common,");
   const Method& method = FindMethod(config.comm.method);

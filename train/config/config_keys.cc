@@ -125,8 +125,8 @@ std::vector<Key> ObjectiveKeys() {
           "squared_sigmoid, (1 - 1 / (1 + exp(-y <a, x>)))^2; geman_mcclure, r^2 / (1 + r^2) of r = <a, x> - y"),
       PathRow(
           "objective.data", kSection, &O::data, {},
-          "quadratic: q3 (3 workers), qh or qk (10 workers) or two_tilts (2, EControl's appendix C); a loss: lr, lr2 "
-          "or lr3 (its workers' matrices of rank 3), or a file in the LIBSVM format, dealt to the workers in "
+          "quadratic: q3 (3 workers), qh or qk (10 workers) or two_tilts (2, EControl's appendix C); a loss: lr, lr2, "
+          "lr3 (its workers' matrices of rank 3), lr_uneven, or a file in the LIBSVM format, dealt to the workers in "
           "contiguous blocks, and of least_squares and "
           "geman_mcclure, whose targets are any numbers, gaussian (1200 x 500, DORE's regression); geman_mcclure: "
           "alpha_beta (1 or 2 workers, example 1 of the alpha-beta condition)"),
@@ -141,8 +141,7 @@ std::vector<Key> ObjectiveKeys() {
           "softmax: how far it is from the maximum of its linear functions"),
       Row("objective.lambda", kSection, &O::lambda, AtLeast(0),
           "weight of a loss's ridge, half the squared norm of x; 0: none, but of logistic, which needs one: lr 0.1, "
-          "lr2 "
-          "0.01, a file L / 10000"),
+          "lr2 and lr_uneven 0.01, a file L / 10000"),
       Row("objective.nonconvex", kSection, &O::nonconvex, AnyValue{},
           "a loss with lambda sum x_j^2 / (1 + x_j^2) in place of the ridge; its solution is not known"),
       Row("objective.estimator", kSection, &O::estimator,

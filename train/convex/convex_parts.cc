@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gradwire/method.h"
+#include "theory/smoothness.h"
 #include "theory/theory.h"
 #include "train/config/modes.h"
 
@@ -28,6 +29,7 @@ EstimatorConfig EstimatorOf(const Config& config) {
 ConvexParts PartsOf(const Config& config, const ConvexSetup& setup) {
   ConvexParts parts{MakeParts(CommOf(config), config.run.seed), EstimatorOf(config)};
   parts.exchange.prox = setup.prox;
+  Placed(config, [&] { TakeSmoothness(*setup.problem, parts.exchange); });
   parts.exchange.count_as = FindBitRule(config.log.bits_paper);
   if (config.optimizer.lr.is_theory)
     Placed(config, [&] {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "compress/smooth.h"
 #include "driver/delayed.h"
 #include "driver/model_round.h"
 #include "estimate/convex_worker.h"
@@ -117,6 +118,12 @@ class ConvexRounds final : public ConvexDriver {
         fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}", config.comm.method,
                     config.comm.compressor, context_.parts.estimator.name, config.train.steps, context_.lr,
                     config.optimizer.lr.is_theory ? " by theory" : "")};
+    const ExchangeParts& parts = context_.parts.exchange;
+    if (NeedsSmoothness(*parts.compressor) || (parts.learner && NeedsSmoothness(*parts.learner)))
+      lines.push_back(
+          fmt::format("both ends know the smoothness matrix of each worker from the start: a system would "
+                      "send d^2 = {} numbers of each once, which no bits here count",
+                      p.dimension() * p.dimension()));
     const ExchangeParts usual = MakeParts(CommOf(config), config.run.seed);
     AddCoefficients("up", context_.parts.exchange.link, usual.link, lines);
     AddCoefficients("back", context_.parts.exchange.down, usual.down, lines);

@@ -354,7 +354,7 @@ std::vector<BadConfig> BadTogether() {
       {"LogisticOnQuadratics",
        "objective:\n  name: logistic\n  data: qh\ntrain: {steps: 1}\n",
        {},
-       {".yaml:3: objective.data: found qh, expected lr, lr2, lr3 or a LIBSVM file", "is logistic", ".yaml:2"}},
+       {".yaml:3: objective.data: found qh, expected lr, lr2, lr3, lr_uneven or a LIBSVM file", "is logistic", ".yaml:2"}},
       {"QuadraticOnAFile",
        "objective:\n  name: quadratic\n  data: a9a\ntrain: {steps: 1}\n",
        {},
