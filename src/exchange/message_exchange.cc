@@ -102,6 +102,8 @@ std::pmr::vector<Incoming> MessageExchange::ReceiveBuffers(bool variable) {
       throw PeerError(message.peer,
                       fmt::format("rank {} announced a message of {} bytes for bucket {}, expected {} to {}",
                                   message.peer, message.length, names_.bucket, sizeof(Frame), message.plan->bytes));
+    // The memory may be an earlier message's: a frame that came in half must not be completed by that one's.
+    std::ranges::fill(message.bytes().first(sizeof(Frame)), std::byte{0});
     incoming.push_back({message.peer, message.bytes()});
   }
   return incoming;

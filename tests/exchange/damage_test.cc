@@ -151,6 +151,57 @@ TEST(Misplaced, MessagesAreRefusedWithTheFieldThatTells) {
   ExpectBlame(ReceiveChanged([](Frame& frame) { ++frame.rates; }), "rates");
 }
 
+/// Brings only the first bytes of what kSender sends, and says nothing of it: the rest of the room stays as it was.
+class CuttingCollective : public testing::ForwardingCollective {
+ public:
+  using ForwardingCollective::ForwardingCollective;
+  size_t kept = ~size_t{0};  ///< bytes of a message
+
+  Ticket Start(uint64_t id, std::span<const Outgoing> outgoing, std::span<const Incoming> incoming) override {
+    for (const Incoming& message : incoming)
+      if (message.peer == kSender && message.bytes.size() > kept)
+        cut_.push_back({id, message.bytes, {message.bytes.begin(), message.bytes.end()}});
+    return ForwardingCollective::Start(id, outgoing, incoming);
+  }
+
+  void Finish(const Ticket& ticket) override {
+    ForwardingCollective::Finish(ticket);
+    for (const Cut& cut : cut_)
+      if (cut.id == ticket.id) std::copy(cut.before.begin() + std::ptrdiff_t(kept), cut.before.end(), &cut.bytes[kept]);
+  }
+
+ private:
+  struct Cut {
+    uint64_t id;
+    std::span<std::byte> bytes;
+    std::vector<std::byte> before;
+  };
+  std::vector<Cut> cut_;
+};
+
+/// A room has had a message of the same length before, a sound one: what came last must not be completed by it.
+TEST(CutShort, MessagesAreNotCompletedByEarlierOnes) {
+  for (size_t kept = 0; kept <= sizeof(Frame); ++kept)
+    testing::RunRanks(kWorkers, [&](Collective& collective) {
+      CuttingCollective cutting(collective);
+      Exchange<float> exchange(cutting, kParameters, MakeParts(testing::Combination{"dcgd", "sign"}.Config(), 1));
+      DirectSink<float> sink(exchange);
+      testing::Buckets<float> buckets(kParameters, {{0, 1, 2}});
+      for (uint64_t step = 0; step < 2; ++step) {
+        if (step == 1 && collective.rank() == kReceiver) cutting.kept = kept;
+        for (uint32_t p = 0; p < kParameters.size(); ++p)
+          std::ranges::fill(buckets.Of(p), static_cast<float>(collective.rank() + 1) - 3.5f * static_cast<float>(step));
+        try {
+          buckets.Exchange(sink, step);
+          EXPECT_TRUE(step == 0 || collective.rank() != kReceiver) << "took what was cut after " << kept << " bytes";
+        } catch (const PeerError& error) {
+          EXPECT_EQ(collective.rank(), kReceiver);
+          EXPECT_EQ(error.rank(), kSender) << error.what();
+        }
+      }
+    });
+}
+
 TEST(Misplaced, BucketsOfOtherParametersAreRefusedByEveryRank) {
   const std::vector<Parameter> twins = {{"a", {40, 30}}, {"b", {40, 30}}};  // swapped, their messages have equal sizes
   testing::RunRanks(kWorkers, [&](Collective& collective) {
