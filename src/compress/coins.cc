@@ -72,7 +72,7 @@ class Coins final : public Operator<Coins> {
  private:
   double Share(const Piece& piece) const {
     if (piece.numel == 0) return 1;
-    return static_cast<double>(ShareOf(amount_.Of(piece.parameter_numel), piece)) / static_cast<double>(piece.numel);
+    return static_cast<double>(ShareOf(amount_.Of(piece), piece)) / static_cast<double>(piece.numel);
   }
 
   /// take(j, p_j) of the elements that the site's coins keep.
