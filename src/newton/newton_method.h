@@ -77,5 +77,7 @@ NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, 
                             const BitRule* count_as = nullptr);
 /// The same before a problem is there.
 void Check(const NewtonConfig& config);
+/// The Hessians' operator, where it is the method's, by its spec.
+void Settle(NewtonConfig& config);
 
 }  // namespace gradwire

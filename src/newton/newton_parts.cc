@@ -193,6 +193,11 @@ NewtonParts MakeNewtonParts(const NewtonConfig& config, const Problem& problem, 
   return parts;
 }
 
+void Settle(NewtonConfig& config) {
+  const NewtonMethod& method = FindNewtonMethod(config.method);
+  if (method.hessians == Hessians::kLearned) config.compressor = HessianParts(config, method, 0).compressor->spec();
+}
+
 void Check(const NewtonConfig& config) {
   const NewtonMethod& method = FindNewtonMethod(config.method);
   CheckUnread(config, method);

@@ -193,8 +193,6 @@ void CheckNewton(const Config& config) {
   const auto refuse = [&](std::string_view key, const std::string& found, const char* expected) {
     throw ErrorAt(config, key, fmt::format("found {}, expected {} because train.mode is newton", found, expected));
   };
-  if (config.objective.is_network())
-    refuse("objective.name", "network", "a convex objective, whose Hessians are known,");
   try {
     Check(config.newton);
   } catch (const ConfigError& error) {
@@ -287,6 +285,12 @@ void CheckAnalysis(const Config& config) {
 }
 
 void CheckTogether(const Config& config) {
+  if (config.objective.is_network() && ModeOf(config).has_hessians)
+    throw ErrorAt(
+        config, "objective.name",
+        fmt::format("found network, expected a convex objective, whose Hessians are known, because train.mode "
+                    "is {} ({})",
+                    config.train.mode, config.PlaceOf("train.mode")));
   try {
     Check(CommOf(config));
     if (config.objective.is_network()) CheckGiven(config.comm, kNetworkGives, "the training of a network");

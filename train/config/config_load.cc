@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "gradwire/method.h"
 #include "gradwire/pays.h"
+#include "newton/newton_method.h"
 #include "train/config/config.h"
 #include "train/config/config_keys.h"
 #include "train/config/image_sets.h"
@@ -164,6 +165,7 @@ Config LoadConfig(const std::string& file, const std::vector<Override>& override
   if (!CanStayDense(config)) config.comm.when = "always";
   const Method& method = FindMethod(config.comm.method);
   config.comm.compressor = MakeParts(CommOf(config), 0).compressor->spec();
+  if (ModeOf(config).has_hessians) Settle(config.newton);
   config.objective.star_shift = config.objective.star_shift.value_or(method.star_shift);
   if (config.objective.is_network() && !config.model.num_classes)
     config.model.num_classes = FindImages(config.data.dataset).classes;

@@ -32,6 +32,7 @@ std::vector<Field> FieldsOf(const ConvexState& s, const Config& config) {
     fields.push_back({"bits_paper_down", *s.bits_paper_down});
     fields.push_back({"hessians", *s.hessians});
     fields.push_back({"newton", config.newton.method});
+    fields.push_back({"newton_compressor", config.newton.compressor});
   }
   if (s.clock) fields.push_back({"clock", *s.clock});
   if (s.stats)
@@ -54,8 +55,13 @@ Record FinalOf(const ConvexState& s, bool diverged, const Config& config) {
   Record record{Record::Kind::kFinal, s.step, FieldsOf(s, config), {}};
   record.fields.insert(record.fields.begin(), {{"final", true}, {"diverged", diverged}});
   record.lines = {
-      fmt::format("{} rounds, {} + {}{}", s.step, config.comm.method, config.comm.compressor,
-                  diverged ? ": DIVERGED, the point is not finite; a smaller optimizer.lr may help" : ""),
+      fmt::format("{} rounds, {}{} + {}{}", s.step, s.hessians ? config.newton.method + ", gradients by " : "",
+                  config.comm.method, config.comm.compressor,
+                  diverged
+                      ? fmt::format(": DIVERGED, the point is not finite; {} may help",
+                                    s.hessians ? "a line search (newton.method: fednl_ls) or cubic steps (fednl_cr)"
+                                               : "a smaller optimizer.lr")
+                      : ""),
       TableRow("f - f*", OrDash(s.f_gap)),
       TableRow("||x - x*||", OrDash(s.dist)),
       TableRow("||grad f||", fmt::format("{:.3e}", s.grad_norm)),
