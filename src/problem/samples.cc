@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <Eigen/Eigenvalues>
 #include <Eigen/QR>
 #include <Eigen/SVD>
 
@@ -57,9 +58,13 @@ Samples OfRank(const LabelledRows& rows, size_t block, size_t rank) {
 }
 
 std::vector<double> RowSpan(const LabelledRows& rows, size_t first, size_t last) {
-  Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(Dense(rows, first, last).transpose());
+  const Matrix a = Dense(rows, first, last);
+  Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(a.transpose());
   qr.setThreshold(1e-12);
-  const Eigen::MatrixXd basis = qr.householderQ() * Eigen::MatrixXd::Identity(qr.rows(), qr.rank());
+  const Eigen::MatrixXd span = qr.householderQ() * Eigen::MatrixXd::Identity(qr.rows(), qr.rank());
+  const Eigen::MatrixXd within = a * span;  // its squares lose no small direction: the span has none of those left out
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> axes(within.transpose() * within);
+  const Eigen::MatrixXd basis = span * axes.eigenvectors().rowwise().reverse();
   return {basis.data(), basis.data() + basis.size()};
 }
 

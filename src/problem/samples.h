@@ -22,7 +22,8 @@ Samples FirstOf(const LabelledRows& rows, size_t count);
 /// in Frobenius' norm, by its singular values (Eckart & Young 1936). Every row then has all columns.
 Samples OfRank(const LabelledRows& rows, size_t block, size_t rank);
 
-/// An orthonormal basis of the span of the rows in [first, last), its vectors one behind another. Directions in which
+/// An orthonormal basis of the span of the rows in [first, last), its vectors one behind another: the principal axes of
+/// the rows, the longest first, up to their signs. Directions in which
 /// no row is longer than about 1e-12 of the longest are left out.
 std::vector<double> RowSpan(const LabelledRows& rows, size_t first, size_t last);
 
