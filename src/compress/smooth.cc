@@ -45,7 +45,7 @@ Weighed Weigh(const SmoothRule& rule, const Smoothness& smoothness) {
     const SmoothWorker worker{diagonal, static_cast<double>(smoothness.matrices.size()), smoothness.strong_convexity};
     const double levels = rule.levels.value_or(std::sqrt(static_cast<double>(d)) / worker.n);
     if (rule.kind == SmoothRule::Kind::kCoins) {
-      chances.push_back(ChancesOf(worker, rule.weighing, static_cast<double>(rule.amount.Of(d))));
+      chances.push_back(ChancesOf(worker, rule.weighing, static_cast<double>(rule.amount.Of(Piece::Whole(d)))));
       weighed.variance.push_back(VarianceOf(diagonal, chances.back()));
     } else {
       steps.push_back(rule.kind == SmoothRule::Kind::kSteps ? StepsOf(worker, rule.weighing, levels)

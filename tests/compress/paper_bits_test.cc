@@ -40,6 +40,9 @@ TEST(PaperBits, AreThoseOfThePapersTable) {
   EXPECT_EQ(Paper("topk:5"), 5u * (32 + 10));
   EXPECT_EQ(Paper("coins:1000"), 1000u * (32 + 10));  // all, of which the positions would travel
   EXPECT_EQ(Paper("randk:5"), 5u * 32);
+  EXPECT_EQ(Paper("randseqk:5"), 5u * 32);
+  EXPECT_EQ(Paper("topk:5:counted"), 5u * (32 + 10) + 10);
+  EXPECT_EQ(Paper("rotate(topk:5)"), 5u * (32 + 10));
   EXPECT_EQ(Paper("randk:5:sent"), 5u * (32 + 10));
   EXPECT_EQ(Paper("nu_rand1"), 32u + 1 + 10);
   EXPECT_EQ(Paper("qsgd:7"), 32u + 1000 * (1 + 3));

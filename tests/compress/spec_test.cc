@@ -80,7 +80,7 @@ TEST_P(BadSpecs, AreRefusedWithWhatWasExpected) {
 
 const std::vector<std::string> kAmount = {"topk:5000", "topk:1%", "above 0 and up to 100"};
 const std::vector<std::string> kNames = {
-    "unknown", "expected one of identity, fp16, bf16, sign, ssign, topk, randk, qsgd, dithering"};
+    "unknown", "expected one of identity, fp16, bf16, sign, ssign, topk, randk, randseqk, rank, qsgd, dithering"};
 
 INSTANTIATE_TEST_SUITE_P(
     Specs, BadSpecs,
@@ -96,9 +96,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadSpec{"topk:nan%", kAmount}, BadSpec{"topk:inf%", kAmount}, BadSpec{"topk:%", kAmount},
         BadSpec{"topk:1%%", kAmount}, BadSpec{"topk:1 %", kAmount}, BadSpec{"topk:0d", kAmount},
         BadSpec{"topk:d", kAmount}, BadSpec{"topk:-1d", kAmount}, BadSpec{"topk:8dd", kAmount},
-        BadSpec{"topk:1%:common", kAmount}, BadSpec{"randk:0", {"randk:5000", "randk:1%"}},
-        BadSpec{"randk:x:common", {"randk:5000"}}, BadSpec{"randk:1%:", {"common or sent, unscaled"}},
-        BadSpec{"randk:1%:sent:sent", {"common or sent, unscaled"}},
+        BadSpec{"topk:1%:common", {"topk:1%:counted"}},
+        BadSpec{"topk:1%:counted:counted", {"topk:1%:counted"}}, BadSpec{"topk:0:counted", kAmount},
+        BadSpec{"randseqk:0", {"randseqk:5000", "randseqk:1%"}}, BadSpec{"randseqk:1%:common", {"randseqk:1%"}},
+        BadSpec{"rank", {"rank:2"}}, BadSpec{"rank:0", {"1 or more"}}, BadSpec{"rank:1%", {"rank:2"}},
+        BadSpec{"rotate:sign", {"expected rotate(A)"}}, BadSpec{"rotate(sign,sign)", {"rotate(A)"}},
+        BadSpec{"randk:0", {"randk:5000", "randk:1%"}}, BadSpec{"randk:x:common", {"randk:5000"}},
+        BadSpec{"randk:1%:", {"common or sent, unscaled"}}, BadSpec{"randk:1%:sent:sent", {"common or sent, unscaled"}},
         BadSpec{"qsgd", {"levels from 1 to 32767", "qsgd:127"}}, BadSpec{"qsgd:0", {"from 1 to 32767"}},
         BadSpec{"qsgd:32768", {"from 1 to 32767"}}, BadSpec{"dithering:3:1", {"1, 2 or inf"}},
         BadSpec{"dithering:2", {"dithering:inf:7"}}, BadSpec{"dithering:2:1:1", {"dithering:inf:7"}},

@@ -79,6 +79,20 @@ TEST(SymmetricParameter, TakesNoOtherOrder) {
   });
 }
 
+/// rank:R sees the shape of a symmetric parameter whatever comm.piece is, and needs some shape to see.
+TEST(SymmetricParameter, IsAMatrixForOperatorsThatSeeShapes) {
+  testing::RunRanks(1, [](Collective& collective) {
+    const ExchangeParts parts = MakeParts({.method = "ef", .compressor = "rank:1"}, 1);
+    const Exchange<double> fits(collective, kParameters, parts);
+    try {
+      Exchange<double>(collective, {{"weight", {60, 60}}}, parts);
+      ADD_FAILURE() << "nothing thrown";
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("comm.piece: fixed: rank:1 acts on matrices, and this shows it none"));
+    }
+  });
+}
+
 std::string SettingsWith(bool symmetric) {
   std::string text;
   testing::RunRanks(1, [&](Collective& collective) {
