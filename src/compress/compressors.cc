@@ -196,8 +196,7 @@ const std::vector<Entry>& Entries() {
        {"smooth(coins:K[:uniform | :diana] | steps[:S][:uniform | :diana] | blocks[:S][:diana])",
         "coins or steps weighed by each worker's smoothness matrix, of its square root's image; convex problems",
         "Safaryan et al. 2021, arXiv 2102.07245; Wang et al. 2022, arXiv 2106.03524",
-        {"smooth(coins:10%)", "smooth(coins:10%:diana)", "smooth(coins:10%:uniform)", "smooth(steps)",
-         "smooth(steps:2.5:diana)", "smooth(steps:uniform)", "smooth(blocks)", "smooth(blocks:2.5:diana)"}}},
+        {"smooth(coins:10%)", "smooth(coins:10%:diana)", "smooth(steps)", "smooth(blocks:2.5:diana)"}}},
   };
   return entries;
 }
