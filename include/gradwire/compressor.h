@@ -71,6 +71,10 @@ class Compressor {
   /// Of a kModel operator: itself for each of several pieces, where it has to know no more of the others than the L2
   /// norm of all together. Payloads are those of any other norm. Null: it takes one piece and no more.
   virtual std::shared_ptr<const Compressor> ForNorm(double) const { return nullptr; }
+  /// Whether it treats a matrix as one: rows and columns matter, where the piece has them. Without, all goes as it is.
+  virtual bool sees_shape() const { return false; }
+  /// Whether it keeps no more than site.most elements, and its payload says how many.
+  virtual bool keeps_fewer() const { return false; }
   /// Whether payloads have any size up to Bytes(): they then cost a round of lengths.
   virtual bool variable() const { return false; }
   /// Size in bytes of the payload for this piece: exact, so that every rank allocates and posts its receive by it; an

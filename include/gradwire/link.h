@@ -44,6 +44,9 @@ enum class Gate {
   kOpen,
   kLazy,  ///< where ||v - h||^2 > zeta ||v - y||^2, y being the v of the round before (LAG)
   kCoin,  ///< with probability p, each worker and piece by itself (CBAG)
+  /// Where h is wrong, and no more than ceil(d ||y - h||^2 / ||v - h||^2) of the d elements, of operators that keep
+  /// fewer (adaptive Top-K).
+  kAdaptive,
 };
 
 /// Who holds a vector of a link's memory, which says what becomes of it in a job of another size: what receivers hold
@@ -105,10 +108,11 @@ struct Link {
   bool for_unbiased = false;  ///< operators need a known omega; else, with memory or a shift, they must contract
   bool opens_dense = false;   ///< the first message is v itself, uncompressed, and the shift starts there
   Gate gate = Gate::kOpen;
-  double gate_level = 0;  ///< zeta or p
-  bool moves_h = false;   ///< the sender moves its h, though the reference is another (the first message of 3PCv2)
-  double ema = 1;         ///< share of what is given in the momentum that is sent, above 0; 1: what is given itself
-  double noise = 0;       ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
+  double gate_level = 0;        ///< zeta or p
+  bool moves_h = false;         ///< comes first and moves the sender's h, whatever the reference is (3PCv1, 3PCv2)
+  bool sends_previous = false;  ///< v of the round before in place of v (the first message of 3PCv1)
+  double ema = 1;    ///< share of what is given in the momentum that is sent, above 0; 1: what is given itself
+  double noise = 0;  ///< standard deviation of Gaussian noise that is added on the wire alone: h stays clean
   std::optional<Coefficient> refresh = std::nullopt;  ///< probability of a dense round, one coin for all ranks
   std::string_view summary = {};
   std::string_view source = {};
@@ -117,6 +121,10 @@ struct Link {
   bool shifts() const { return reference != Reference::kZero; }
   bool has_momentum() const { return ema != 1; }
   bool holds_h() const { return reference == Reference::kShift || moves_h; }
+  /// Whether the sender remembers v of the round before.
+  bool holds_y() const {
+    return reference == Reference::kPrevious || gate == Gate::kLazy || gate == Gate::kAdaptive || sends_previous;
+  }
   /// The vectors that it keeps in a StateStore.
   std::vector<LinkVector> memory() const;
   /// Its numbers, for people and for the settings check.

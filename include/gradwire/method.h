@@ -13,13 +13,15 @@ namespace gradwire {
 /// A method is a named row of parts.
 struct Method {
   std::string_view name;
-  std::string_view link;                   ///< a row of Links()
-  std::string_view compressor;             ///< the usual one, which `comm.compressor: auto` is
-  bool only = false;                       ///< the method takes no other
-  std::string_view down = "none";          ///< a row of DownLinks(), which makes the topology sharded
-  std::string_view down_compressor = "";   ///< the usual one of the way back; empty: that of the way up
-  std::string_view learner = "";           ///< the usual operator that teaches a shift beside the link; empty: no shift
-  bool teaches_change = false;             ///< the learner's message is of v - y and comes first (3PCv2)
+  std::string_view link;                  ///< a row of Links()
+  std::string_view compressor;            ///< the usual one, which `comm.compressor: auto` is
+  bool only = false;                      ///< the method takes no other
+  std::string_view down = "none";         ///< a row of DownLinks(), which makes the topology sharded
+  std::string_view down_compressor = "";  ///< the usual one of the way back; empty: that of the way up
+  std::string_view learner = "";          ///< the usual operator that teaches a shift beside the link; empty: no shift
+  /// What the learner's message is of: a shift; or it comes first, and what it moves is the link's own: v - y (3PCv2),
+  /// or v of the round before (3PCv1).
+  enum class Teaches { kShift, kChange, kPrevious } teaches = Teaches::kShift;
   std::optional<Coefficient> alpha = {};   ///< in place of the link's
   std::string_view participation = "all";  ///< who sends: see Participation
   bool votes = false;                      ///< see ExchangeParts::votes

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "gradwire/piece.h"
@@ -17,7 +18,8 @@ struct Site {
   uint64_t step = 0;
   uint32_t parameter = 0;
   Piece piece;
-  uint32_t part = 0;  ///< which operator within a combined one; 0 outside of combinations
+  uint32_t part = 0;         ///< which operator within a combined one; 0 outside of combinations
+  size_t most = ~size_t{0};  ///< elements that Encode keeps at most, of operators with keeps_fewer(); no name of bits
 };
 
 }  // namespace gradwire

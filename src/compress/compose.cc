@@ -47,6 +47,7 @@ class Composed final : public Combination<Composed>, public Scalable {
     return of_both ? std::optional(Scaling{1, *of_both}) : std::nullopt;
   }
   Scope scope() const override { return std::max(a_->scope(), b_->scope()); }
+  bool sees_shape() const override { return a_->sees_shape() || b_->sees_shape(); }
   bool variable() const override { return a_->variable(); }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return a_->Bytes(piece, dtype); }
   uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,

@@ -11,9 +11,9 @@ namespace gradwire {
 /// What each operator's file defines: makes the operator from what stands behind the colon, or empty, or in the
 /// parentheses.
 using Maker = std::shared_ptr<const Compressor>(std::string_view argument);
-Maker MakeIdentity, MakeFp16, MakeBf16, MakeSign, MakeStochasticSign, MakeTopK, MakeRandK, MakeQsgd, MakeDithering,
-    MakeTernGrad, MakeNatural, MakeNaturalDithering, MakeNuRand1, MakeNuRandK, MakeBernoulli, MakeThreshold,
-    MakeAdaptive, MakeClip, MakeInduced, MakeThen, MakeScaled, MakeUnscale, MakeCompose;
+Maker MakeIdentity, MakeFp16, MakeBf16, MakeSign, MakeStochasticSign, MakeTopK, MakeRandK, MakeRandSeqK, MakeRank,
+    MakeQsgd, MakeDithering, MakeTernGrad, MakeNatural, MakeNaturalDithering, MakeNuRand1, MakeNuRandK, MakeBernoulli,
+    MakeThreshold, MakeAdaptive, MakeClip, MakeRotated, MakeInduced, MakeThen, MakeScaled, MakeUnscale, MakeCompose;
 
 namespace {
 
@@ -56,10 +56,11 @@ const std::vector<Entry>& Entries() {
         {"ssign", "ssign:norm"}}},
       {"topk",
        MakeTopK,
-       {"topk:K | topk:P%",
-        "the K (or P %) largest elements of each parameter: 5.1 bytes each at 1 %",
+       {"topk:K | topk:P% [:counted]",
+        "the K (or P %) largest elements of each parameter: 5.1 bytes each at 1 %; counted: of links that may want "
+        "fewer",
         "Aji & Heafield 2017, arXiv 1704.05021",
-        {"topk:1%", "topk:5", "topk:100%"}}},
+        {"topk:1%", "topk:5", "topk:100%", "topk:1%:counted"}}},
       {"randk",
        MakeRandK,
        {"randk:K | randk:P% [:common] [:unscaled] [:sent]",
@@ -67,6 +68,18 @@ const std::vector<Entry>& Entries() {
         "Stich et al. 2018, arXiv 1809.07599",
         {"randk:10%", "randk:5", "randk:10%:common", "randk:75%:common:unscaled", "randk:10%:sent",
          "randk:1%:unscaled:sent"}}},
+      {"randseqk",
+       MakeRandSeqK,
+       {"randseqk:K | randseqk:P%",
+        "K (or P %) consecutive elements of each parameter, from one drawn at random: 4 bytes each",
+        "Burlachenko & Richtarik 2024, arXiv 2410.08760",
+        {"randseqk:10%", "randseqk:5"}}},
+      {"rank",
+       MakeRank,
+       {"rank:R",
+        "the nearest matrix of rank R, of pieces that are matrices (comm.piece: matrix): 4 R (rows + cols) bytes",
+        "Safaryan et al. 2022, arXiv 2106.02969",
+        {"rank:1", "rank:4"}}},
       {"qsgd",
        MakeQsgd,
        {"qsgd:S [:block=B]",
@@ -153,6 +166,12 @@ const std::vector<Entry>& Entries() {
         "A times the factor that makes it contractive: of unbiased A 1 / (1 + omega)",
         "Beznosikov et al. 2023, arXiv 2002.12410",
         {"unscale(qsgd:7)", "unscale(compose(qsgd:7,topk:10%))"}}},
+      {"rotate",
+       MakeRotated,
+       {"rotate(A)",
+        "A in another orthonormal basis, drawn from the seed; of symmetric matrices on both sides",
+        "Islamov et al. 2022, arXiv 2206.03588",
+        {"rotate(topk:10%)", "rotate(randk:10%)"}}},
       {"compose",
        MakeCompose,
        {"compose(A,B)",

@@ -41,6 +41,7 @@ class Successive final : public Combination<Successive> {
     return of_a && of_b ? std::optional(1 - (1 - *of_a) * (1 - *of_b)) : std::nullopt;
   }
   Scope scope() const override { return std::max(a_->scope(), b_->scope()); }
+  bool sees_shape() const override { return a_->sees_shape() || b_->sees_shape(); }
   bool variable() const override { return b_->variable(); }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return Begin(piece, dtype) + b_->Bytes(piece, dtype); }
   uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,

@@ -98,7 +98,9 @@ class NuRandK final : public SparseOperator<NuRandK> {
   }
   std::optional<double> delta(const Piece& piece) const override { return ContractionOf(*omega(piece)); }
   bool variable() const override { return true; }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override { return CountedMostBytes(piece.numel, dtype); }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override {
+    return CountedMostBytes(piece.numel, piece.numel, dtype);
+  }
   uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype,
                      std::span<const std::byte> payload) const override {
     const size_t k = CountIn(payload);
@@ -128,7 +130,7 @@ class NuRandK final : public SparseOperator<NuRandK> {
 
   template <typename T>
   Kept<T> Read(const Site& site, Lane& lane, std::span<const std::byte> payload) const {
-    return ReadCounted<T>(*this, payload, site.piece.numel, lane);
+    return ReadCounted<T>(*this, payload, site.piece.numel, site.piece.numel, lane);
   }
 
  private:

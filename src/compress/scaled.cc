@@ -46,6 +46,7 @@ class Scaled final : public Combination<Scaled>, public Scalable {
     return c_ || !a_->unbiased() ? std::nullopt : std::optional(Factor(piece));
   }
   Scope scope() const override { return a_->scope(); }
+  bool sees_shape() const override { return a_->sees_shape(); }
   bool variable() const override { return a_->variable(); }
   size_t Bytes(const Piece& piece, Dtype dtype) const override { return a_->Bytes(piece, dtype); }
   uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,

@@ -40,9 +40,9 @@ Kept<T> ReadSparse(const Compressor& op, std::span<const std::byte> payload, siz
 
 // Payloads of any number of kept elements: k (u32), then as above.
 
-/// Upper bound; positions never take more than a bit for each element of the piece.
-inline size_t CountedMostBytes(size_t numel, Dtype dtype) {
-  return sizeof(uint32_t) + numel * SizeOf(dtype) + (numel + 7) / 8;
+/// Upper bound for up to `most` of them; positions never take more than a bit for each element of the piece.
+inline size_t CountedMostBytes(size_t most, size_t numel, Dtype dtype) {
+  return sizeof(uint32_t) + most * SizeOf(dtype) + (numel + 7) / 8;
 }
 
 inline size_t CountedBytes(size_t k, size_t numel, Dtype dtype) {
@@ -61,13 +61,13 @@ size_t WriteCounted(std::span<const T> values, std::span<const uint32_t> positio
   return CountedBytes(values.size(), numel, kDtypeOf<T>);
 }
 
-/// Throws PayloadError as ReadSparse, and unless the size is that of k elements.
+/// Throws PayloadError as ReadSparse, and unless k is at most `most` and the size is that of k elements.
 template <typename T>
-Kept<T> ReadCounted(const Compressor& op, std::span<const std::byte> payload, size_t numel, Lane& lane) {
+Kept<T> ReadCounted(const Compressor& op, std::span<const std::byte> payload, size_t most, size_t numel, Lane& lane) {
   if (payload.size() < sizeof(uint32_t))
     throw PayloadError(op.spec() + " payload of " + std::to_string(payload.size()) + " bytes, too short for its count");
   const size_t k = LoadAt<uint32_t>(payload, 0);
-  if (k > numel || payload.size() != CountedBytes(k, numel, kDtypeOf<T>))
+  if (k > most || payload.size() != CountedBytes(k, numel, kDtypeOf<T>))
     throw PayloadError(op.spec() + " payload of " + std::to_string(payload.size()) + " bytes for " + std::to_string(k) +
                        " of " + std::to_string(numel) + " elements");
   return ReadSparse<T>(op, payload.subspan(sizeof(uint32_t)), k, numel, lane);

@@ -30,7 +30,9 @@ class Threshold final : public SparseOperator<Threshold> {
     return adaptive_ ? std::optional(1 / (1 + others * lambda_ * lambda_)) : std::nullopt;
   }
   bool variable() const override { return true; }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override { return CountedMostBytes(piece.numel, dtype); }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override {
+    return CountedMostBytes(piece.numel, piece.numel, dtype);
+  }
   uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype,
                      std::span<const std::byte> payload) const override {
     const size_t k = CountIn(payload);
@@ -60,7 +62,7 @@ class Threshold final : public SparseOperator<Threshold> {
 
   template <typename T>
   Kept<T> Read(const Site& site, Lane& lane, std::span<const std::byte> payload) const {
-    return ReadCounted<T>(*this, payload, site.piece.numel, lane);
+    return ReadCounted<T>(*this, payload, site.piece.numel, site.piece.numel, lane);
   }
 
  private:

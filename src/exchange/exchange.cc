@@ -26,7 +26,8 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
       "participation: {}\nvotes: {}\nprox: {} {}\npiece: {}\nmin_compress_numel: {}\n"
       "compress_1d: {}\nstart_iter: {}\nseed: {}\nzeros keep memory: {}\npoison undoes a step: {}\ndtype: float{}\n",
       Frame::kVersion, parts.link.name, parts.link.numbers(), parts.compressor->spec(),
-      parts.learner ? fmt::format("{}, {}", parts.learner->spec(), parts.learning.numbers()) : "none",
+      parts.learner ? fmt::format("{}, {}, {}", parts.learner->spec(), parts.learning.name, parts.learning.numbers())
+                    : "none",
       FindTopology(parts.topology).has_owners
           ? fmt::format("{}, {}, {}", parts.down.name, parts.down_compressor->spec(), parts.down.numbers())
           : "none",
@@ -75,6 +76,7 @@ BucketExchangePtr<T> Make(const BucketJob<T>& job) {
 
 void CheckParts(const ExchangeParts& parts, const std::vector<Parameter>& parameters, bool gathers) {
   CheckSymmetric(parameters);
+  CheckShapes(parts, parameters);
   CheckModelScope(parts, parameters, gathers);
   CheckMatrices(parts, parameters, OrdersOf(parameters));
 }

@@ -51,14 +51,31 @@ void AddNoise(double deviation, Site site, std::span<std::byte> payload) {
   }
 }
 
-/// Whether the piece is sent; a lazy gate remembers v.
+/// How many elements of the piece may be sent, 0 where its gate is closed; a gate that looks at changes remembers v.
 template <typename T>
-bool Opens(const Link& link, const Site& site, const LinkMemory<T>& memory, std::span<const T> v) {
-  if (link.gate == Gate::kCoin) return CoinOpens(link, site);
-  const bool opens =
-      kernels::SquaredDistance<T>(v, memory.h) > link.gate_level * kernels::SquaredDistance<T>(v, memory.y);
+size_t MostToSend(const Link& link, const Site& site, const LinkMemory<T>& memory, std::span<const T> v) {
+  if (link.gate == Gate::kOpen) return v.size();
+  if (link.gate == Gate::kCoin) return CoinOpens(link, site) ? v.size() : 0;
+  const double wrong = kernels::SquaredDistance<T>(v, memory.h);
+  double most = static_cast<double>(v.size());
+  if (link.gate == Gate::kLazy) {
+    if (!(wrong > link.gate_level * kernels::SquaredDistance<T>(v, memory.y))) most = 0;
+  } else {
+    const double wanted = std::ceil(most * (kernels::SquaredDistance<T>(memory.y, memory.h) / wrong));
+    if (wrong == 0) most = 0;
+    if (wanted < most) most = wanted;
+  }
   std::ranges::copy(v, memory.y.begin());
-  return opens;
+  return static_cast<size_t>(most);
+}
+
+/// v of the round before, which this one takes the place of.
+template <typename T>
+std::span<const T> TakePrevious(Lane& lane, const LinkMemory<T>& memory, std::span<const T> v) {
+  const std::span<T> previous = lane.scratch.Take<T>(v.size());
+  std::ranges::copy(memory.y, previous.begin());
+  std::ranges::copy(v, memory.y.begin());
+  return previous;
 }
 
 }  // namespace
@@ -133,8 +150,8 @@ LinkMemory<T> LinkHandles<T>::Of(uint32_t parameter, const Piece& piece) const {
 std::vector<LinkVector> Link::memory() const {
   std::vector<LinkVector> vectors;
   if (remembers()) vectors.push_back(FindLinkVector("e"));
-  if (holds_h() || gate == Gate::kLazy) vectors.push_back(FindLinkVector("h"));
-  if (reference == Reference::kPrevious || gate == Gate::kLazy) vectors.push_back(FindLinkVector("y"));
+  if (holds_h()) vectors.push_back(FindLinkVector("h"));
+  if (holds_y()) vectors.push_back(FindLinkVector("y"));
   if (has_momentum()) vectors.push_back(FindLinkVector("momentum"));
   if (shifts()) vectors.push_back(FindLinkVector("mean h"));
   return vectors;
@@ -156,6 +173,9 @@ std::optional<std::string> Misfit(const Link& link, const Compressor& compressor
         "induced({},randk:1%), or method ef21, which is for biased ones",
         link.name, compressor.spec(), compressor.spec());
   }
+  if (link.gate == Gate::kAdaptive && !compressor.keeps_fewer())
+    return fmt::format("link {} decides how many elements go, and {} sends as many as it says. Take topk:1%:counted",
+                       link.name, compressor.spec());
   const bool contracts = compressor.contracts(piece);
   if (link.kappa.rule == Coefficient::Rule::kDelta && contracts && !compressor.delta(piece))
     return fmt::format("link {} takes delta as its share of memory, and {} has none; set comm.eta, or take method ef21",
@@ -189,7 +209,10 @@ EncodeResult Send(const Link& link, const Compressor& compressor, const Site& si
   if (link.step_inside && IsNoStep<T>(step_size))
     return compressor.Encode(site, lane, std::span<const T>{}, T{1}, std::span<const T>{}, std::span<T>{}, out);
   const Scratch::Scope scope(lane.scratch);
-  if (link.gate != Gate::kOpen && !Opens<T>(link, site, memory, v)) return {};
+  Site of_most = site;
+  of_most.most = MostToSend<T>(link, site, memory, v);
+  if (of_most.most == 0 && link.gate != Gate::kOpen) return {};
+  if (link.sends_previous) v = TakePrevious<T>(lane, memory, v);
   const T scale = link.step_inside ? static_cast<T>(step_size) : T{1};
   std::span<const T> difference = v;
   if (link.shifts()) {
@@ -200,8 +223,8 @@ EncodeResult Send(const Link& link, const Compressor& compressor, const Site& si
     difference = to;
   }
   const EncodeResult result =
-      link.remembers() ? EncodeWithMemory<T>(link, compressor, site, lane, memory.e, difference, scale, out)
-                       : compressor.Encode(site, lane, difference, scale, std::span<const T>{}, std::span<T>{}, out);
+      link.remembers() ? EncodeWithMemory<T>(link, compressor, of_most, lane, memory.e, difference, scale, out)
+                       : compressor.Encode(of_most, lane, difference, scale, std::span<const T>{}, std::span<T>{}, out);
   if (link.holds_h()) {  // by what the receiver will decode, so that both ends hold the same bits
     const T alpha = static_cast<T>(link.alpha.At(compressor, site.piece));
     const Payload own{out.first(result.bytes), site.worker};
@@ -217,7 +240,7 @@ EncodeResult SendDense(const Link& link, const Site& site, Lane& lane, const Lin
   static const std::shared_ptr<const Compressor> identity = ParseCompressor("identity");
   const EncodeResult result = identity->Encode(site, lane, v, T{1}, {}, {}, out);
   if (link.holds_h()) std::ranges::copy(v, memory.h.begin());
-  if (link.reference == Reference::kPrevious || link.gate == Gate::kLazy) std::ranges::copy(v, memory.y.begin());
+  if (link.holds_y()) std::ranges::copy(v, memory.y.begin());
   return result;
 }
 

@@ -86,6 +86,15 @@ const std::vector<Link>& Links() {
        .gate_level = 0.75,
        .summary = "ef21 that is sent with probability p, each worker by itself (CBAG; BAG)",
        .source = "Islamov et al. 2022, arXiv 2206.03588"},
+      {.name = "adaptive",
+       .reference = Reference::kShift,
+       .alpha = 1,
+       .takes_shift = true,
+       .opens_dense = true,
+       .gate = Gate::kAdaptive,
+       .summary =
+           "ef21 that sends as many elements as the estimate was wrong before, of the change since (adaptive Top-K)",
+       .source = "Islamov et al. 2022, arXiv 2206.03588"},
   };
   return links;
 }

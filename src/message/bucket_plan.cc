@@ -102,6 +102,20 @@ void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& p
               compressor->spec(), parameters.size()));
 }
 
+void CheckShapes(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
+  const bool has_matrix = std::ranges::any_of(parameters, [&](const Parameter& parameter) {
+    return !TravelsDense(parts, parameter) && parameter.numel() > 0 && PieceOf(parameter, parts.piece, 0).rows > 0;
+  });
+  if (has_matrix) return;
+  for (const auto& compressor : {parts.compressor, parts.learner, parts.down_compressor})
+    if (compressor && compressor->sees_shape())
+      throw ConfigError(
+          "comm.piece",
+          fmt::format("{}: {} acts on matrices, and this shows it none; expected comm.piece: matrix and a "
+                      "parameter of two dimensions or more that is compressed, or another operator",
+                      NameOf(parts.piece), compressor->spec()));
+}
+
 uint32_t MessagePlan::payloads() const {
   uint32_t count = 0;
   for (const PlannedPiece& p : pieces) count += p.shift_bytes > 0 ? 2 : 1;

@@ -56,6 +56,9 @@ bool IsOnePiece(const std::vector<Parameter>& parameters, PieceRule rule);
 /// ConfigError where neither is so.
 void CheckModelScope(const ExchangeParts& parts, const std::vector<Parameter>& parameters, bool gathers);
 
+/// Throws ConfigError where an operator of matrices would see none: all would go as it is.
+void CheckShapes(const ExchangeParts& parts, const std::vector<Parameter>& parameters);
+
 /// What a bucket's plan depends on beside its segments.
 struct PlanNeeds {
   Dtype dtype;

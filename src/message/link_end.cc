@@ -32,6 +32,7 @@ struct LinkEnd<T>::Parts {
         token(token),
         purpose(purpose) {
     CheckSymmetric(channel.parameters);
+    CheckShapes(channel.parts, channel.parameters);
     CheckModelScope(channel.parts, channel.parameters, /*gathers=*/true);
     channel.opening = 0;
   }

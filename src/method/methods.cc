@@ -53,14 +53,46 @@ const Link& Change() {
   return change;
 }
 
+/// The first message of 3PCv1: y, as its difference to the shift, which then is y.
+const Link& Previous() {
+  static const Link previous{.name = "previous",
+                             .reference = Reference::kShift,
+                             .alpha = 1,
+                             .takes_shift = true,
+                             .moves_h = true,
+                             .sends_previous = true,
+                             .summary = "",
+                             .source = ""};
+  return previous;
+}
+
+const Link& LearningOf(const Method& method) {
+  switch (method.teaches) {
+    case Method::Teaches::kChange: return Change();
+    case Method::Teaches::kPrevious: return Previous();
+    default: return FindLink("diana");
+  }
+}
+
 void SetLearner(const Method& method, const CommConfig& config, ExchangeParts& parts) {
   const std::string spec = OrUsual(config.learner, method.learner.empty() ? "none" : method.learner);
-  if (spec == "none") return;
+  if (spec == "none") {
+    if (method.teaches == Method::Teaches::kPrevious)
+      throw ConfigError(
+          "comm.learner",
+          fmt::format("none: method {} is its first message; expected auto, or method ef21", method.name));
+    return;
+  }
   if (method.learner.empty())
     throw ConfigError("comm.learner",
                       fmt::format("method {} learns no shift; expected auto, none, or method ec_diana", method.name));
   parts.learner = Parse("learner", spec);
-  parts.learning = method.teaches_change ? Change() : FindLink("diana");
+  if (method.teaches == Method::Teaches::kPrevious && !parts.learner->is_identity())
+    throw ConfigError("comm.learner",
+                      fmt::format("method {} sends the gradient of the round before as it is, and not by "
+                                  "{}; expected auto, or method 3pcv2",
+                                  method.name, parts.learner->spec()));
+  parts.learning = LearningOf(method);
   CheckFit("learner", parts.learning, *parts.learner);
 }
 
@@ -175,6 +207,10 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   parts.method = method.name;
   parts.link = FindLink(method.link);
   parts.compressor = CompressorOf(method, config);
+  if (config.when == "pays" && parts.compressor->sees_shape())
+    throw ConfigError("comm.when", fmt::format("pays times operators on pieces without a shape, which {} sends as they "
+                                               "are; expected always",
+                                               parts.compressor->spec()));
   parts.votes = method.votes;
   SetLearner(method, config, parts);
   SetDown(method, config, parts);

@@ -41,7 +41,7 @@ void SetNoise(const Method& method, const CommConfig& config, ExchangeParts& par
   };
   if (method.name == "none") refuse("method none is plain gradients; expected 0, or method dcgd with identity");
   const Piece piece = Piece::Whole(kPieceNumel);
-  if (parts.compressor->Bytes(piece, Dtype::kF32) != piece.numel * sizeof(float))
+  if (parts.compressor->sees_shape() || parts.compressor->Bytes(piece, Dtype::kF32) != piece.numel * sizeof(float))
     refuse(fmt::format("{} does not send its elements as numbers; expected clip or identity, or 0",
                        parts.compressor->spec()));
   if (const std::string bare = Bare(method, config, parts); !bare.empty()) refuse(bare);

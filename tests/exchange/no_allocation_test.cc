@@ -121,6 +121,7 @@ TEST_P(NoAllocation, InASteadyStep) {
   for (const testing::Combination& c : testing::EveryCombination(GetParam()))
     for (const size_t threads : {1, 2}) {
       ExchangeParts parts = MakeParts(c.Config(), /*seed=*/5);
+      if (parts.compressor->sees_shape()) continue;  // a decomposition allocates
       parts.threads = threads, parts.min_compress_numel = 100, parts.zeros_keep_memory = true;
       if (parts.link.refresh) parts.link.refresh = 0.5;  // so that dense rounds are among the first ones
       EXPECT_EQ(AllocationsOf(parts), 0u) << c << " " << c.topology << " " << c.down << ", " << threads << " threads";

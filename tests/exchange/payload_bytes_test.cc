@@ -145,6 +145,7 @@ TEST_P(PayloadBytes, AreTheSameForEveryLayoutAndWorldSize) {
       {"two pieces", {300, 300}}, {"one", {90, 71}}, {"norm", {4000}}, {"small", {5, 5}}};
   for (const char* piece : {"fixed", "tensor"}) {
     CommConfig config = GetParam().Config();
+    if (config.piece == "matrix") GTEST_SKIP() << "Cut knows no shapes, and it is not cut";
     config.piece = piece;
     config.topology = "allgather";
     const Payloads expected = PayloadsOfRank0(config, parameters, testing::OneBucket(parameters), 2);

@@ -104,6 +104,13 @@ INSTANTIATE_TEST_SUITE_P(
         Acceptance{"ec_lsvrg_diana", With("ec_lsvrg_diana", "topk:1", &CommConfig::learner, "randk:1"), 0.1 / kLij,
                    2417, -1, Lr},
         Acceptance{"vr_diana", Comm("vr_diana", "randk:2"), 1 / (6 * kLij * (1 + 4.0 / 5)), 2661, -1, Lr},
+        // Their recursions are deterministic. The K of a round is 6.0 of 10 on average in the reference.
+        Acceptance{"adaptive_topk", Comm("adaptive_topk", "topk:10:counted"), 0.02, 230, 2},
+        Acceptance{"adaptive_topk_of_few", Comm("adaptive_topk", "topk:2:counted"), 0.02, 190, 2},
+        Acceptance{"3pcv1", Comm("3pcv1", "topk:2"), 0.02, 229, 1},
+        Acceptance{"3pcv1_large_step", Comm("3pcv1", "topk:2"), 0.1, 57, 1},
+        // In six bases of the reference's own: 155 to 164 rounds.
+        Acceptance{"ef21_rotated", Comm("ef21", "rotate(topk:2)"), 0.02, 159},
         // No references: about as fast as ef21, whose rate their theory shares.
         Acceptance{"lag", Comm("lag", "identity"), 0.1, 35}, Acceptance{"clag", Comm("clag", "topk:2"), 0.02, 185},
         Acceptance{"cbag", Comm("cbag", "topk:2"), 0.02, 185},
@@ -203,6 +210,11 @@ TEST(RowsAreEqual, LazyAggregationThatIsNeverLazyToEf21) {
   const auto ef21 = Descend(Comm("ef21", "topk:2"), 0.02, 200).x;
   EXPECT_EQ(Descend(With("clag", "topk:2", &CommConfig::zeta, "0"), 0.02, 200).x, ef21);
   EXPECT_EQ(Descend(With("cbag", "topk:2", &CommConfig::p, "1"), 0.02, 200).x, ef21);
+}
+
+TEST(RowsAreEqual, ClagOfIdentityToLag) {
+  EXPECT_EQ(Descend(With("clag", "identity", &CommConfig::zeta, "3"), 0.1, 50).x,
+            Descend(With("lag", "identity", &CommConfig::zeta, "3"), 0.1, 50).x);
 }
 
 TEST(RowsAreEqual, DianaWithoutShiftsToDcgd) {

@@ -24,6 +24,7 @@ struct Combination {
     config.compressor = compressor;
     config.topology = topology;
     config.down = down;
+    if (compressor != "auto" && ParseCompressor(compressor)->sees_shape()) config.piece = "matrix";
     return config;
   }
 };

@@ -56,8 +56,31 @@ void AppendCases(size_t numel, PieceRule rule, std::vector<PieceCase<T>>& cases)
   }
 }
 
+/// A matrix as a piece of its own; a symmetric one has rows == cols.
+inline Piece MatrixPiece(size_t rows, size_t cols) {
+  Piece piece = Piece::Whole(rows * cols);
+  piece.rows = rows, piece.cols = cols;
+  return piece;
+}
+inline Piece SymmetricPiece(size_t d) {
+  Piece piece = Piece::Whole(d * (d + 1) / 2);
+  piece.rows = piece.cols = d, piece.symmetric = true;
+  return piece;
+}
+
+/// Every nasty vector as matrices: square, wide, tall, of more than a block, and symmetric ones.
+template <typename T>
+void AppendMatrices(std::vector<PieceCase<T>>& cases) {
+  for (const Piece& piece :
+       {MatrixPiece(5, 5), MatrixPiece(4, 60), MatrixPiece(40, 26), SymmetricPiece(6), SymmetricPiece(45)})
+    for (const NamedVector<T>& vector : NastyVectors<T>(piece.numel))
+      cases.push_back({vector.name + (", " + std::to_string(piece.rows)) + " x " + std::to_string(piece.cols) +
+                           (piece.symmetric ? " (symmetric)" : ""),
+                       SiteOf(piece), vector.values});
+}
+
 /// Every nasty vector at the sizes around block, piece and index boundaries; the last has three pieces. Uncut only the
-/// first size that differs.
+/// first size that differs. Then matrices.
 template <typename T>
 const std::vector<PieceCase<T>>& Cases() {
   static const std::vector<PieceCase<T>> cases = [] {
@@ -66,6 +89,7 @@ const std::vector<PieceCase<T>>& Cases() {
       AppendCases(numel, PieceRule::kFixed, all);
       if (numel == kPieceNumel + 1) AppendCases(numel, PieceRule::kTensor, all);
     }
+    AppendMatrices(all);
     return all;
   }();
   return cases;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -37,6 +38,8 @@ struct Coded {
   std::string spec;
   std::vector<size_t> pieces;  ///< elements of all pieces of its parameter
   Site site;
+  size_t rows = 0, cols = 0;  ///< of a matrix
+  bool symmetric = false;
 
   size_t numel() const { return pieces[site.piece]; }
   std::string op() const { return spec.substr(0, spec.find_first_of(":(")); }
@@ -310,6 +313,42 @@ size_t Natural(const Message& message, size_t at, std::vector<T>& values) {
   return at;
 }
 
+/// A matrix by its factors, or as it is.
+template <typename T>
+size_t LowRank(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
+  const size_t R = std::stoul(coded.option(1)), m = coded.rows, n = coded.cols;
+  const size_t numbers = coded.symmetric ? R * (m + 1) : R * (m + n);
+  if (m == 0 || numbers >= coded.numel()) return Identity(message, at, values);
+  const int32_t e = Read<int32_t>(message, at);
+  Require(e >= -1100 && e <= 1100, "an impossible exponent");
+  std::vector<double> q;
+  for (size_t i = 0; i < numbers; ++i) {
+    q.push_back(Read<T>(message, at + 4 + i * sizeof(T)));
+    Require(std::abs(q.back()) <= 4294967296.0, "an impossible factor");
+  }
+  const double most = static_cast<double>(std::numeric_limits<T>::max());
+  size_t element = 0;
+  for (size_t i = 0; i < m; ++i)
+    for (size_t j = coded.symmetric ? i : 0; j < n; ++j) {
+      double s = 0;
+      for (size_t r = 0; r < R; ++r)
+        s += coded.symmetric ? q[r] * q[R + r * m + i] * q[R + r * m + j] : q[r * m + i] * q[R * m + r * n + j];
+      if (coded.symmetric && i < j) s *= std::sqrt(2.0);
+      values[element++] = static_cast<T>(std::clamp(std::ldexp(s, e), -most, most));
+    }
+  return at + 4 + numbers * sizeof(T);
+}
+
+/// k consecutive elements.
+template <typename T>
+size_t RandSeqK(const Message& message, size_t at, const Coded& coded, std::vector<T>& values) {
+  const size_t n = values.size(), k = Share(coded);
+  const T scale = static_cast<T>(static_cast<double>(n) / static_cast<double>(k));
+  const size_t start = Coins(coded.site).Below(static_cast<uint32_t>(n));
+  for (size_t i = 0; i < k; ++i) values[(start + i) % n] = scale * Read<T>(message, at + i * sizeof(T));
+  return at + k * sizeof(T);
+}
+
 /// As many kept elements as the payload says.
 template <typename T>
 size_t Counted(const Message& message, size_t at, std::vector<T>& values) {
@@ -358,6 +397,56 @@ inline double Lambda(const Coded& coded) {
 template <typename T>
 std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded);
 
+/// U v in binary64, with U = D_1 H_1 D_2 H_2.
+inline void Turn(const Coded& coded, std::vector<double>& v) {
+  const size_t n = v.size(), words = (n + 31) / 32;
+  size_t m = 1;
+  while (2 * m <= n) m *= 2;
+  std::vector<uint32_t> signs(2 * words);
+  Coins coins(Site{coded.site.seed, 0xffffffff, 0, 0xffffffff, 0});
+  for (uint32_t& word : signs) word = coins.Next();
+  for (const size_t part : {1, 0}) {
+    const size_t from = part == 1 ? n - m : 0;
+    for (size_t half = 1; half < m; half *= 2)
+      for (size_t i = 0; i < m; ++i) {
+        if (i / half % 2) continue;
+        const double a = v[from + i], b = v[from + i + half];
+        v[from + i] = a + b, v[from + i + half] = a - b;
+      }
+    for (size_t i = 0; i < m; ++i) v[from + i] *= 1 / std::sqrt(static_cast<double>(m));
+    for (size_t i = 0; i < n; ++i)
+      if (signs[part * words + i / 32] >> i % 32 & 1) v[i] = -v[i];
+  }
+}
+
+/// What rotate() makes of values: of a symmetric matrix its rows, and then its columns, are turned.
+template <typename T>
+std::vector<T> Turned(const Coded& coded, const std::vector<T>& values) {
+  std::vector<double> v(values.begin(), values.end());
+  const size_t d = coded.rows;
+  if (!coded.symmetric) {
+    if (!v.empty()) Turn(coded, v);
+  } else {
+    std::vector<std::vector<double>> matrix(d, std::vector<double>(d)), turned = matrix;
+    size_t at = 0;
+    for (size_t i = 0; i < d; ++i)
+      for (size_t j = i; j < d; ++j, ++at) matrix[i][j] = matrix[j][i] = i == j ? v[at] : v[at] / std::sqrt(2.0);
+    for (int side = 0; side < 2; ++side) {
+      for (std::vector<double>& row : matrix) Turn(coded, row);
+      for (size_t i = 0; i < d; ++i)
+        for (size_t j = 0; j < d; ++j) turned[i][j] = matrix[j][i];
+      matrix = turned;
+    }
+    at = 0;
+    for (size_t i = 0; i < d; ++i)
+      for (size_t j = i; j < d; ++j, ++at) v[at] = i == j ? matrix[i][j] : std::sqrt(2.0) * matrix[i][j];
+  }
+  const double most = static_cast<double>(std::numeric_limits<T>::max());
+  std::vector<T> result;
+  for (const double x : v) result.push_back(static_cast<T>(std::clamp(x, -most, most)));
+  return result;
+}
+
 template <typename T>
 std::vector<T> Combined(const Message& message, size_t& at, const Coded& coded) {
   const auto [first, second] = Arguments(coded.spec);
@@ -367,6 +456,7 @@ std::vector<T> Combined(const Message& message, size_t& at, const Coded& coded) 
     return other;
   };
   std::vector<T> values = Piece<T>(message, at, part(first, 0));
+  if (coded.op() == "rotate") return Turned(coded, values);
   if (coded.op() == "induced" || coded.op() == "then") {
     for (; at % 16; ++at) Require(Read<uint8_t>(message, at) == 0, "padding within induced()");
     const std::vector<T> more = Piece<T>(message, at, part(second, 1));
@@ -389,7 +479,7 @@ inline std::string VaryingPart(const std::string& spec) {
 /// Whether payloads vary in size.
 inline bool Varies(const std::string& spec) {
   const std::string part = VaryingPart(spec), op = part.substr(0, part.find(':'));
-  return op == "nu_randk" || op == "threshold" || op == "adaptive" || op == "bernoulli";
+  return op == "nu_randk" || op == "threshold" || op == "adaptive" || op == "bernoulli" || part.ends_with(":counted");
 }
 
 /// The largest size of a payload that varies.
@@ -397,7 +487,8 @@ template <typename T>
 size_t Largest(const Coded& coded) {
   Require(coded.op() != "induced" && coded.op() != "then", "the size of the first part: no test needs it");
   const size_t n = coded.numel();
-  return VaryingPart(coded.spec).starts_with("bernoulli") ? n * sizeof(T) : 4 + n * sizeof(T) + (n + 7) / 8;
+  if (VaryingPart(coded.spec).starts_with("bernoulli")) return n * sizeof(T);
+  return 4 + (coded.op() == "topk" ? Share(coded) : n) * sizeof(T) + (n + 7) / 8;
 }
 
 /// The piece at byte `at`, which moves behind it.
@@ -420,6 +511,12 @@ std::vector<T> Piece(const Message& message, size_t& at, const Coded& coded) {
     at = UnitSigns<T>(message, at, 1024, values);
   else if (op == "sign")
     at = Sign(message, at, coded.has("exact") ? std::max<size_t>(values.size(), 1) : 1024, values);
+  else if (op == "rank")
+    at = LowRank(message, at, coded, values);
+  else if (op == "randseqk")
+    at = values.empty() ? at : RandSeqK(message, at, coded, values);
+  else if (op == "topk" && coded.has("counted"))
+    at = Counted(message, at, values);
   else if (op == "topk")
     at = Sparse(message, at, Share(coded), values);
   else if (op == "nu_rand1")
