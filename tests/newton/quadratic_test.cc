@@ -7,8 +7,6 @@
 
 namespace gradwire {
 
-void PrintTo(const NewtonConfig& config, std::ostream* out) { *out << config.method; }
-
 namespace {
 
 class OnQuadratics : public ::testing::TestWithParam<NewtonConfig> {};

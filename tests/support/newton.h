@@ -10,7 +10,11 @@
 #include "newton/newton_rounds.h"
 #include "support/ranks.h"
 
-namespace gradwire::testing {
+namespace gradwire {
+
+inline void PrintTo(const NewtonConfig& config, std::ostream* out) { *out << config.method; }
+
+namespace testing {
 
 /// A run of a Newton method on a problem.
 struct NewtonTrial {
@@ -108,4 +112,5 @@ inline std::vector<NewtonTrace> RunOnRanks(const NewtonTrial& trial) {
   return traces;
 }
 
-}  // namespace gradwire::testing
+}  // namespace testing
+}  // namespace gradwire
