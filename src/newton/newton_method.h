@@ -59,7 +59,7 @@ struct NewtonParts {
   bool shifted;           ///< H + l I, else [H]_mu
   double mu = 0, cubic = 0, shrink = 0.5, slope = 0.5;
   double gradient_p = 1;
-  Participation participation;
+  Participation participation = {};
   uint64_t seed = 0;
   const BitRule* count_as = nullptr;  ///< of all messages: see ExchangeParts
 
