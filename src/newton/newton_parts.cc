@@ -55,7 +55,7 @@ bool IsUnbiased(const std::string& compressor) {
 void CheckMap(std::string_view key, const ExchangeParts& parts) {
   if (!parts.link.shifts() || !parts.link.takes_shift || parts.votes || parts.down_compressor)
     Refuse(key, parts.method,
-           "a method whose receivers keep an estimate: ef21, clip21, lag, clag, cbag, marina, 3pcv2");
+           "a method whose receivers keep an estimate: ef21, lag, clag, cbag, marina, adaptive_topk, 3pcv1, 3pcv2");
   if (parts.link.has_momentum()) Refuse(key, parts.method, "a method without a momentum");
 }
 

@@ -337,11 +337,11 @@ std::vector<Key> NewtonKeys() {
           "how a server comes to know Hessians and steps by them (`gradwire list newton`)"),
       Row("newton.map", kSection, &N::map, NotEmpty{},
           "what carries Hessians: a method of comm.method whose receivers keep an estimate (ef21, lag, clag, cbag, "
-          "marina, 3pcv2); auto: the method's"),
+          "marina, adaptive_topk, 3pcv1, 3pcv2); auto: the method's"),
       Row("newton.compressor", kSection, &N::compressor, NotEmpty{},
           "compressor spec of the Hessians, d (d + 1) / 2 numbers of which those off the diagonal are times sqrt 2; "
           "auto: the method's"),
-      Row("newton.learner", kSection, &N::learner, NotEmpty{}, "compressor spec of a map's second operator (3pcv2)"),
+      Row("newton.learner", kSection, &N::learner, NotEmpty{}, "compressor spec of a map's second operator (3pcv1, 3pcv2)"),
       Row("newton.alpha", kSection, &N::alpha, NotEmpty{},
           "share of a message that moves the estimate of a Hessian; auto: 1, with an unbiased operator 1 / (1 + "
           "omega)"),

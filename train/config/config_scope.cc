@@ -9,6 +9,7 @@
 
 #include "estimate/estimator.h"
 #include "gradwire/method.h"
+#include "newton/newton_method.h"
 #include "problem/named.h"
 #include "train/config/config.h"
 #include "train/config/config_keys.h"
@@ -38,6 +39,11 @@ std::string UnlessReads(const Config& c, std::string_view section) {
 std::string IfServer(const Config& c) { return ModeOf(c).has_server ? Because(c, "train.mode") : ""; }
 
 std::string IfNewton(const Config& c) { return ModeOf(c).has_hessians ? Because(c, "train.mode") : ""; }
+
+/// Newton methods that keep the workers' last gradients carry them by a link of their own.
+std::string IfKept(const Config& c) {
+  return ModeOf(c).has_hessians && FindNewtonMethod(c.newton.method).is_formed() ? Because(c, "newton.method") : "";
+}
 
 /// Where the objective is not made of samples, with a regulariser.
 std::string UnlessSamples(const Config& c) {
@@ -139,6 +145,8 @@ const std::vector<Scope>& Scopes() {
         "objective.probabilities", "objective.noise", "comm.start_iter", "log.average"},
        IfNewton},
       {{"objective.star_shift"}, IfNewton, {"false"}},
+      {{"comm.topology"}, IfKept, {"allgather"}},
+      {{"comm.down", "comm.down_compressor"}, IfKept, {"none"}},
       {{"async.delay", "async.speeds"},
        [](const Config& c) {
          return c.objective.is_network() ? UnlessConvex(c) +

@@ -305,7 +305,7 @@ std::vector<BadConfig> BadTogether() {
       {"AnUnknownNewtonMethod",
        "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {method: fednl3}\n",
        {},
-       {".yaml:3: newton.method: found fednl3, expected one of newton, newton_star"}},
+       {".yaml:3: newton.method: found 'fednl3', expected one of newton, newton_star"}},
       {"AMapWithoutAnEstimate",
        "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {method: newton_3pc, map: ef}\n",
        {},

@@ -71,7 +71,9 @@ std::vector<Case> Modes() {
       {"random", {"train.mode=local", "local.random=0.5"}},
       {"async", {"train.mode=async", "async.speeds=[1, 3, 7]", "train.steps=40"}},
       {"fednl", {"train.mode=newton", "optimizer.lr=0.1", "newton.compressor=topk:6"}},
-      {"fednl_pp", {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_pp", "newton.compressor=topk:6"}},
+      {"fednl_pp",
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_pp", "newton.map=cbag",
+        "newton.compressor=topk:6", "newton.model=topk:5"}},
       {"fednl_cr",
        {"train.mode=newton", "optimizer.lr=0.1", "newton.method=fednl_cr", "newton.cubic=1",
         "newton.compressor=topk:6"}},
@@ -84,7 +86,7 @@ std::vector<Case> Modes() {
         "newton.compressor=topk:3"}},
       {"bl3", {"train.mode=newton", "optimizer.lr=0.1", "newton.method=bl3", "newton.compressor=topk:6"}},
       {"newton_3pc_ls",
-       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_ls", "newton.map=clag",
+       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_ls", "newton.map=clag", "newton.init=zero",
         "newton.compressor=topk:6"}},
   };
 }
@@ -124,7 +126,7 @@ Words ValuesOf(const Key& key) {
       {"newton.learner", {"randk:3"}},
       {"newton.zeta", {"1000"}},
       {"newton.model", {"topk:3"}},
-      {"newton.model_map", {"cbag", "3pcv2"}},
+      {"newton.model_map", {"cbag", "lag"}},
       {"newton.model_learner", {"randk:3"}},
       {"newton.participation", {"nice:40%"}},
   };

@@ -126,19 +126,6 @@ std::vector<Case> Cases() {
       cases.push_back({std::string(assign) + "_" + delay,
                        {"train.mode=async", std::string("async.assign=") + assign, "async.speeds=[1, 3, 7]",
                         std::string("async.delay=") + delay, "objective.estimator=sgd", "comm.method=none"}});
-  for (const NewtonMethod& method : NewtonMethods()) {
-    const std::string name(method.name);
-    Words words = {"train.mode=newton", "optimizer.lr=0.1", "newton.method=" + name};
-    if (method.hessians == NewtonMethod::Hessians::kLearned) words.emplace_back("newton.compressor=topk:1");
-    if (method.step == NewtonMethod::Step::kCubic) words.emplace_back("newton.cubic=1000");
-    if (method.step == NewtonMethod::Step::kSolve || method.is_formed()) words.emplace_back("newton.gradient_p=0.7");
-    cases.push_back({name, words});
-  }
-  cases.push_back(
-      {"newton_maps",
-       {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_bc", "newton.map=3pcv2",
-        "newton.compressor=topk:1", "newton.learner=randk:2", "newton.model_map=3pcv2", "newton.model=topk:1",
-        "newton.model_learner=randk:1", "newton.option=2", "comm.method=ef21", "comm.compressor=topk:3"}});
   cases.push_back({"async_links",
                    {"train.mode=async", "async.wait_for=2", "async.speeds=[1, 3, 7]", "async.max_staleness=6",
                     "comm.method=diana", "comm.compressor=randk:2", "async.down=topk:2", "objective.estimator=svrg"}});
@@ -146,6 +133,50 @@ std::vector<Case> Cases() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, ConvexCheckpoint, testing::ValuesIn(Cases()),
+                         [](const auto& info) { return info.param.name; });
+
+std::vector<Case> NewtonCases() {
+  const Words base = {"train.mode=newton", "optimizer.lr=0.1", "objective.data=lr2", "log.every_steps=1"};
+  std::vector<Case> cases;
+  const auto add = [&](const std::string& name, const Words& more) {
+    cases.push_back({name, base});
+    cases.back().words.insert(cases.back().words.end(), more.begin(), more.end());
+  };
+  for (const NewtonMethod& method : NewtonMethods()) {
+    const std::string name(method.name);
+    Words words = {"newton.method=" + name};
+    if (method.hessians == NewtonMethod::Hessians::kLearned) words.emplace_back("newton.compressor=topk:1");
+    if (method.step == NewtonMethod::Step::kCubic) words.emplace_back("newton.cubic=29.5");
+    if (method.step == NewtonMethod::Step::kSolve || method.is_formed()) words.emplace_back("newton.gradient_p=0.7");
+    add(name, words);
+  }
+  add("newton_maps", {"newton.method=newton_3pc_bc", "newton.map=3pcv2", "newton.compressor=topk:1",
+                      "newton.learner=randk:2", "newton.model_map=3pcv2", "newton.model=topk:1",
+                      "newton.model_learner=randk:1", "newton.option=2", "comm.method=ef21", "comm.compressor=topk:3"});
+  return cases;
+}
+
+class NewtonCheckpoint : public testing::TestWithParam<Case> {};
+
+/// Newton methods arrive within few rounds, so that saves are of the first ones.
+TEST_P(NewtonCheckpoint, ASavedRunGoesOnBitForBit) {
+  const TempFolder straight("straight");
+  RunTo(straight.path(), GetParam().words, 8);
+  const std::vector<Json> expected = TimelessRecords(straight.path());
+  ASSERT_EQ(expected.size(), 10u);
+  Words words = GetParam().words;
+  words.insert(words.end(), {"checkpoint.every_epochs=1000", "checkpoint.resume=auto"});
+  for (const int64_t stop : {1, 2}) {
+    ASSERT_NE(expected[static_cast<size_t>(stop)]["dist"], expected.back()["dist"]) << "nothing moves";
+    const TempFolder saved("saved");
+    RunTo(saved.path(), words, stop);
+    RunTo(saved.path(), words, 8);
+    const std::vector<Json> records = TimelessRecords(saved.path());
+    for (const Json& record : expected) EXPECT_THAT(records, testing::Contains(record)) << "stopped after " << stop;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, NewtonCheckpoint, testing::ValuesIn(NewtonCases()),
                          [](const auto& info) { return info.param.name; });
 
 /// The first message of a link is as it would have been: it opens where nothing was sent before the save.
