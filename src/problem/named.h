@@ -36,7 +36,7 @@ const NamedSamples* FindSamples(std::string_view data);  ///< null: there are no
 /// Whether this is the name of some problem or samples, and so no file.
 bool IsNamed(std::string_view data);
 
-/// What objective.data may be, in words: e.g. "q3, qh, qk or two_tilts".
+/// What objective.data may be, in words: e.g. "q3, qh, qk, two_tilts or graded".
 std::string DataOf(std::string_view name);
 
 }  // namespace gradwire

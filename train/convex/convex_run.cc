@@ -21,6 +21,7 @@ std::unique_ptr<ConvexDriver> MakeSteps(const ConvexContext& context) {
   switch (ModeOf(context.config).driver) {
     case DriverKind::kRounds: return MakeConvexRounds(context);
     case DriverKind::kServer: return MakeConvexServer(context);
+    case DriverKind::kGossip: return MakeConvexGossip(context);
     case DriverKind::kNone: break;
   }
   throw ErrorAt(context.config, "train.mode", "has no driver for convex problems");

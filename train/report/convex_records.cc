@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "train/config/modes.h"
 #include "train/report/record_parts.h"
 
 namespace gradwire::train {
@@ -24,10 +25,11 @@ std::vector<Field> FieldsOf(const ConvexState& s, const Config& config) {
                                {"bits_payload", s.bits_payload},
                                {"bits_paper", s.bits_paper},
                                {"passes", s.passes},
-                               {"method", config.comm.method},
+                               {"method", std::string(MethodOf(config))},
                                {"compressor", config.comm.compressor},
                                {"data", fmt::format("{} {}", config.objective.name, Printable(config.objective.data))}};
   if (s.f_avg) fields.push_back({"f_avg", *s.f_avg}), fields.push_back({"f_avg_gap", OrNothing(s.f_avg_gap)});
+  if (s.spread) fields.push_back({"spread", *s.spread}), fields.push_back({"evaluate", config.gossip.evaluate});
   if (s.clock) fields.push_back({"clock", *s.clock});
   if (s.stats)
     for (Field& field : StalenessFields(*s.stats)) fields.push_back(std::move(field));
@@ -49,7 +51,7 @@ Record FinalOf(const ConvexState& s, bool diverged, const Config& config) {
   Record record{Record::Kind::kFinal, s.step, FieldsOf(s, config), {}};
   record.fields.insert(record.fields.begin(), {{"final", true}, {"diverged", diverged}});
   record.lines = {
-      fmt::format("{} rounds, {} + {}{}", s.step, config.comm.method, config.comm.compressor,
+      fmt::format("{} rounds, {} + {}{}", s.step, MethodOf(config), config.comm.compressor,
                   diverged ? ": DIVERGED, the point is not finite; a smaller optimizer.lr may help" : ""),
       TableRow("f - f*", OrDash(s.f_gap)),
       TableRow("||x - x*||", OrDash(s.dist)),
@@ -61,6 +63,10 @@ Record FinalOf(const ConvexState& s, bool diverged, const Config& config) {
       TableRow("received by a rank", fmt::format("{:.4g} bits", s.bits_down)),
       TableRow("passes over the data", fmt::format("{:.2f}", s.passes))};
   if (s.f_avg_gap) record.lines.push_back(TableRow("f - f* at the average", OrDash(s.f_avg_gap)));
+  if (s.spread)
+    record.lines.push_back(TableRow(
+        "spread", fmt::format("{:.3e}, beside {}", *s.spread,
+                              config.gossip.evaluate == "average" ? "the models' average" : "rank 0's model")));
   if (s.clock) record.lines.push_back(TableRow("simulated clock", fmt::format("{:.4g}", *s.clock)));
   if (s.stats) record.lines.push_back(StalenessRow(*s.stats));
   record.lines.push_back(TableRow("time", fmt::format("{:.3f} s", s.wall_s)));

@@ -28,6 +28,7 @@ struct ConvexState {
   uint64_t bits_payload = 0;        ///< of bits_up, without frames
   uint64_t bits_paper = 0;          ///< of rank 0's messages on the way up, each once, by log.bits_paper
   double passes = 0;                ///< rank 0's, over its own samples
+  std::optional<double> spread;     ///< of runs without one point for all: sqrt(mean_i ||x_i - their mean||^2)
   // Of asynchronous runs, where a step is an applied gradient:
   std::optional<double> clock;      ///< the simulated one
   std::optional<AsyncStats> stats;  ///< staleness so far
