@@ -8,6 +8,8 @@
 #include "compress/spec.h"
 #include "estimate/estimator.h"
 #include "exchange/topologies.h"
+#include "gossip/gossip_method.h"
+#include "gossip/mixing.h"
 #include "gradwire/compressor.h"
 #include "gradwire/error.h"
 #include "gradwire/link.h"
@@ -147,6 +149,12 @@ std::string NewtonText() {
   return text;
 }
 
+std::string GossipText() {
+  std::string text = "Methods of neighbours (gossip.method), on convex problems\n";
+  for (const GossipMethod& method : GossipMethods()) text += Row(method.name, method.summary, method.source);
+  return text + "Graphs (gossip.graph): " + GraphNames() + " of weights\n";
+}
+
 struct Section {
   std::string_view name;
   std::string (*text)();
@@ -154,7 +162,8 @@ struct Section {
 
 constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},
                                  {"links", LinksText},           {"estimators", EstimatorsText},
-                                 {"topologies", TopologiesText}, {"newton", NewtonText}};
+                                 {"topologies", TopologiesText}, {"newton", NewtonText},
+                                 {"gossip", GossipText}};
 
 }  // namespace
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "problem/graded.h"
+
 namespace gradwire {
 
 const std::vector<NamedProblem>& NamedProblems() {
@@ -13,6 +15,7 @@ const std::vector<NamedProblem>& NamedProblems() {
       {"quadratic", "qh", [](size_t) { return QH(); }},
       {"quadratic", "qk", [](size_t) { return QK(); }},
       {"quadratic", "two_tilts", [](size_t) { return TwoTilts(); }},
+      {"quadratic", "graded", Graded},
       {"geman_mcclure", "alpha_beta", [](size_t workers) { return AlphaBeta(workers); }},
   };
   return problems;

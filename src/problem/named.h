@@ -40,7 +40,7 @@ inline constexpr std::string_view kSoftmax = "softmax";  ///< objective.name of 
 bool TakesSamples(std::string_view name);
 bool Fit(const NamedSamples& samples, std::string_view name);
 
-/// What objective.data may be, in words: e.g. "q3, qh, qk or two_tilts".
+/// What objective.data may be, in words: e.g. "q3, qh, qk, two_tilts or graded".
 std::string DataOf(std::string_view name);
 
 }  // namespace gradwire

@@ -93,6 +93,8 @@ TEST(FedNL, WorkersThatRestSendNothing) {
   uint64_t hessians = 0, sent = 0;
   for (size_t i = 0; i < 5; ++i) hessians += trace.counts[i].hessians, sent += trace.sent[i].paper_bits;
   EXPECT_EQ(hessians, 5u + 50 * 2);
+  for (size_t i = 0; i < 5; ++i)
+    EXPECT_EQ(trace.received[i].paper_bits, (trace.counts[i].hessians - 1) * 10 * 32) << "points for who takes part";
   const uint64_t opening = (55 + 1 + 10) * 32, report = 10 * (32 + 6) + (1 + 10) * 32;
   EXPECT_EQ(sent, 5 * opening + 100 * report);
 }

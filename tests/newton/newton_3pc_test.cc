@@ -56,6 +56,8 @@ TEST(Newton3PC, AWorkerWhoseCoinIsTailsComputesNoHessian) {
   double all = 0;
   for (const NewtonWorker::Counts& counts : trace.counts) all += static_cast<double>(counts.hessians - 1);
   EXPECT_NEAR(all / (5 * 400), 0.75, 3 * std::sqrt(0.75 * 0.25 / 2000));
+  for (const NewtonWorker::Counts& counts : testing::Run({.problem = Lr2Zero(), .newton = newton, .steps = 1}).counts)
+    EXPECT_EQ(counts.hessians, 1u) << "the opening is of all";
   newton.option = "2";
   const NewtonTrace shifted = testing::Run({.problem = Lr2Zero(), .newton = newton, .steps = 50});
   EXPECT_EQ(shifted.counts[0].hessians, 50u);
@@ -97,6 +99,19 @@ TEST(Newton3PC, BothWaysWithSomeWorkersARoundConverge) {
                {.method = "newton_3pc_bc_pp", .compressor = "topk:6", .model = "topk:5", .participation = "nice:40%"},
                250, seed),
         200);
+}
+
+/// A worker that takes part without a gradient sends none, and one that rests nothing.
+TEST(Newton3PC, ReportsWithoutAGradientSendNone) {
+  const NewtonTrace trace = testing::Run(
+      {.problem = Lr2Near(),
+       .newton = {.method = "newton_3pc_bc_pp", .compressor = "topk:6", .gradient_p = 0.4, .participation = "nice:40%"},
+       .steps = 60});
+  for (size_t i = 0; i < 5; ++i) {
+    const uint64_t reports = trace.counts[i].hessians - 1, gradients = trace.counts[i].gradients;
+    EXPECT_LT(gradients, reports) << i;
+    EXPECT_EQ(trace.sent[i].paper_bits, (55 + 1) * 32 + reports * (6 * (32 + 6) + 32) + gradients * 10 * 32) << i;
+  }
 }
 
 }  // namespace

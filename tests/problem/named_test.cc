@@ -34,7 +34,7 @@ TEST(Named, SamplesSayWhetherTheyAreClasses) {
 }
 
 TEST(Named, DataAreToldInWords) {
-  EXPECT_EQ(DataOf("quadratic"), "q3, qh, qk or two_tilts");
+  EXPECT_EQ(DataOf("quadratic"), "q3, qh, qk, two_tilts or graded");
   EXPECT_EQ(DataOf("logistic"), "lr, lr2, lr3, lr_uneven or a LIBSVM file");
   EXPECT_EQ(DataOf("geman_mcclure"), "alpha_beta, lr, lr2, lr3, lr_uneven, gaussian or a LIBSVM file");
 }

@@ -11,6 +11,7 @@
 #include "base/symmetric.h"
 #include "gradwire/error.h"
 #include "problem/dense.h"
+#include "problem/graded.h"
 #include "problem/quadratic.h"
 #include "support/convex.h"
 
@@ -64,7 +65,25 @@ std::vector<Problem> Some() {
   some.push_back(SoftmaxProblem(LRSamples(1), 4, 0.7, 0.1));
   some.push_back(LinearProblem(LR3Samples(), 5, *FindLoss("logistic"), 0.01));
   some.push_back(LinearProblem(GaussianSamples(30, 8), 4, *FindLoss("least_squares"), 0));
+  some.push_back(Graded(3));
   return some;
+}
+
+/// A_i^T A_i = (i + 1)^2 / n, of which the mean over 4 workers is 30 / 16; b_i / A_i has deviation 10 sqrt(n) / (i +
+/// 1)^2.
+TEST(Problem, GradedHasItsConstants) {
+  const Problem graded = Graded(4);
+  EXPECT_NEAR(graded.smoothness, 30.0 / 16, 1e-12);
+  EXPECT_NEAR(graded.strong_convexity, 30.0 / 16, 1e-12);
+  for (size_t i = 0; i < 4; ++i)
+    EXPECT_NEAR(graded.worker_smoothness[i], static_cast<double>((i + 1) * (i + 1)) / 4, 1e-12);
+  double square = 0;
+  std::vector<double> gradient(20);
+  for (size_t i = 0; i < 4; ++i) {  // at 0 it is -A_i b_i, of deviation 10 / sqrt(n) whichever worker
+    graded.workers[i]->Gradient(graded.start, gradient);
+    for (const double v : gradient) square += v * v;
+  }
+  EXPECT_NEAR(square / 80, 25, 5 * 25 * std::sqrt(2.0 / 80));
 }
 
 TEST(Problem, Q3HasItsConstants) {

@@ -48,9 +48,9 @@ double PlusDenominator(const Problem& problem, double factor, double omega) {
   double most = 0;
   const size_t d = problem.dimension();
   for (const auto& worker : problem.workers) {
-    std::vector<double> hessian(d * d);
-    worker->AddHessian(problem.start, 1, hessian);
-    for (size_t j = 0; j < d; ++j) most = std::max(most, hessian[j * (d + 1)]);
+    std::vector<double> hessian(d * (d + 1) / 2);
+    worker->AddPackedHessian(problem.start, 1, hessian);
+    for (size_t j = 0, at = 0; j < d; at += d - j, ++j) most = std::max(most, hessian[at]);
   }
   return problem.smoothness + factor * omega * most / static_cast<double>(problem.workers.size());
 }

@@ -109,6 +109,16 @@ struct TrainConfig {
   double slow_factor = 1;
 };
 
+struct GossipConfig {
+  std::string method = "motef";
+  std::string graph = "ring";
+  std::string weights = "auto";
+  std::optional<double> gamma;   // LoadConfig fills in 1 where neighbours get models as they are
+  std::optional<double> lambda;  // and the method's
+  std::string opening = "zeros";
+  std::string evaluate = "average";
+};
+
 struct LogConfig {
   int64_t every_steps = 50;
   int64_t eval_every = 1;  // epochs
@@ -144,6 +154,7 @@ struct Config {
   LocalConfig local;
   AsyncRunConfig async;
   NewtonConfig newton;
+  GossipConfig gossip;
   CommConfig comm;
   AnalysisConfig analysis;
   CheckpointConfig checkpoint;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "compress/smooth.h"
+#include "gossip/gossip_method.h"
 #include "gradwire/method.h"
 #include "newton/newton_method.h"
 #include "problem/named.h"
@@ -213,8 +214,24 @@ void CheckNewton(const Config& config) {
     refuse("comm.participation", config.comm.participation, "all: newton.participation says who takes part,");
 }
 
+/// Neighbours exchange no gradients of buckets, and their messages have no mean.
+void CheckNeighbours(const Config& config) {
+  if (config.objective.is_network())
+    throw ErrorAt(config, "train.mode",
+                  fmt::format("found gossip, which is of convex objectives; expected another mode, such as local, or "
+                              "another objective because objective.name is network ({})",
+                              config.PlaceOf("objective.name")));
+  if (FindGossipMethod(config.gossip.method).compresses && !config.gossip.gamma)
+    throw ErrorAt(
+        config, "gossip.gamma",
+        fmt::format("found auto, expected a number from 0 to 1, such as 0.2, because gossip.method is {} ({}): "
+                    "which one works depends on operator and graph",
+                    config.gossip.method, config.PlaceOf("gossip.method")));
+}
+
 void CheckMode(const Config& config) {
   const Mode& mode = ModeOf(config);
+  if (mode.has_neighbours) CheckNeighbours(config);
   if (!mode.has_gradient_rounds && config.optimizer.lr.is_theory)
     throw ErrorAt(config, "optimizer.lr",
                   fmt::format("found theory, which is of gradient rounds; expected a number because train.mode is {}",
@@ -260,6 +277,7 @@ size_t ThreadsOf(const Config& config) {
 CommConfig CommOf(const Config& config) {
   CommConfig comm = config.comm;
   if (!config.objective.is_network()) comm.min_compress_numel = 0, comm.compress_1d = true;
+  if (ModeOf(config).has_neighbours) comm.method = "ef21";  // the link of their messages
   return comm;
 }
 

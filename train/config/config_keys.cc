@@ -6,6 +6,7 @@
 
 #include "compress/spec.h"
 #include "config/comm_keys.h"
+#include "gossip/gossip_method.h"
 #include "gradwire/bit_rule.h"
 #include "newton/newton_method.h"
 #include "problem/loss.h"
@@ -125,7 +126,7 @@ std::vector<Key> ObjectiveKeys() {
           "squared_sigmoid, (1 - 1 / (1 + exp(-y <a, x>)))^2; geman_mcclure, r^2 / (1 + r^2) of r = <a, x> - y"),
       PathRow(
           "objective.data", kSection, &O::data, {},
-          "quadratic: q3 (3 workers), qh or qk (10 workers) or two_tilts (2, EControl's appendix C); a loss: lr, lr2, "
+          "quadratic: q3 (3 workers), qh or qk (10 workers), two_tilts (2, EControl's appendix C) or graded (any number); a loss: lr, lr2, "
           "lr3 (its workers' matrices of rank 3), lr_uneven, or a file in the LIBSVM format, dealt to the workers in "
           "contiguous blocks, and of least_squares and "
           "geman_mcclure, whose targets are any numbers, gaussian (1200 x 500, DORE's regression); geman_mcclure: "
@@ -259,8 +260,8 @@ std::vector<Key> TrainKeys() {
           "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
           "cross the wire now and then (section local); async: a server, rank 0, applies each worker's gradient as it "
           "comes (section async); convex objectives then run on a simulated clock; newton: of convex objectives, a "
-          "server "
-          "steps by the workers' compressed Hessians (section newton)"),
+          "server steps by the workers' compressed Hessians (section newton); gossip: workers of a convex objective "
+          "speak to their neighbours alone (section gossip)"),
       Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
       Row("train.steps", &Config::train, &T::steps, AtLeast(0),
           "stop after so many steps; 0: after all the steps of train.epochs"),
@@ -297,6 +298,41 @@ std::vector<Key> LocalKeys() {
       Row("local.gradient_p", kSection, &L::gradient_p, Range{.min = 0, .max = 1},
           "GradSkip's q of the ranks, repeated where they are more: probability that a rank goes on computing after a "
           "step, else it rests until the next agreement; 1: ProxSkip"),
+  };
+}
+
+std::vector<std::string> GossipNames() {
+  std::vector<std::string> names;
+  for (const std::string_view name : GossipMethodNames()) names.emplace_back(name);
+  return names;
+}
+
+std::vector<Key> GossipKeys() {
+  using G = GossipConfig;
+  constexpr auto kSection = &Config::gossip;
+  return {
+      Row("gossip.method", kSection, &G::method, OneOf{GossipNames()},
+          "dgd: average with the neighbours and step; gradient_tracking: along an estimate of the mean gradient; "
+          "choco: dgd of compressed differences; beer: gradient_tracking of them; motef: beer with a momentum; "
+          "motef_vr: its momentum takes the same samples at two points"),
+      Row("gossip.graph", kSection, &G::graph, NotEmpty{},
+          "who are neighbours: ring, torus, complete, star, exponential, regular:K (random, with K neighbours of each, "
+          "drawn "
+          "from run.seed) or the path of a file of weights, n lines of n numbers, symmetric, with rows that add up to "
+          "1"),
+      Row("gossip.weights", kSection, &G::weights, OneOf{{"auto", "metropolis"}},
+          "metropolis: 1 / (1 + the larger number of neighbours of the two), of a file only who are neighbours counts; "
+          "auto: those of the file, else metropolis"),
+      Row("gossip.gamma", kSection, &G::gamma, OrAuto{Range{.min = 0, .max = 1, .open_min = true}},
+          "share of the difference to the neighbours that a worker takes in a round (0.1 to 0.9); auto: 1 where they "
+          "get models as they are, else to be set"),
+      Row("gossip.lambda", kSection, &G::lambda, OrAuto{Range{.min = 0, .max = 1, .open_min = true}},
+          "share of the new gradient in a worker's momentum; auto: the method's, 0.1 of motef, else 1"),
+      Row("gossip.opening", kSection, &G::opening, OneOf{{"zeros", "dense"}},
+          "what neighbours know of each other at the start; dense: all tell model and direction as they are"),
+      Row("gossip.evaluate", kSection, &G::evaluate, OneOf{{"average", "first"}},
+          "the point that records are about; average: the mean of all models; first: rank 0's; `spread` beside it is "
+          "the models' distance from their mean, the root of the mean square"),
   };
 }
 
@@ -450,7 +486,7 @@ const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all;
     for (std::vector<Key>& section : std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(),
-                                                 LrSchedulerKeys(), TrainKeys(), LocalKeys(), AsyncKeys(), NewtonKeys(),
+                                                 LrSchedulerKeys(), TrainKeys(), LocalKeys(), GossipKeys(), AsyncKeys(), NewtonKeys(),
                                                  LiftedCommKeys(), AnalysisKeys(), CheckpointKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "gossip/gossip_method.h"
 #include "gradwire/method.h"
 #include "gradwire/pays.h"
 #include "newton/newton_method.h"
@@ -167,6 +168,12 @@ Config LoadConfig(const std::string& file, const std::vector<Override>& override
   config.comm.compressor = MakeParts(CommOf(config), 0).compressor->spec();
   if (ModeOf(config).has_hessians) Settle(config.newton);
   config.objective.star_shift = config.objective.star_shift.value_or(method.star_shift);
+  if (ModeOf(config).has_neighbours) {
+    const GossipMethod& gossip = FindGossipMethod(config.gossip.method);
+    config.gossip.lambda = config.gossip.lambda.value_or(gossip.lambda);
+    config.gossip.gamma = config.gossip.gamma.value_or(1);    // where it may be left out
+    if (!gossip.compresses) config.comm.compressor = "auto";  // nothing reads it
+  }
   if (config.objective.is_network() && !config.model.num_classes)
     config.model.num_classes = FindImages(config.data.dataset).classes;
   return config;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "estimate/estimator.h"
+#include "gossip/gossip_method.h"
 #include "gradwire/method.h"
 #include "newton/newton_method.h"
 #include "problem/named.h"
@@ -37,6 +38,12 @@ std::string UnlessReads(const Config& c, std::string_view section) {
   return &reader == &ModeOf(c) ? "" : fmt::format("{}; set it to {}", Because(c, "train.mode"), reader.name);
 }
 std::string IfServer(const Config& c) { return ModeOf(c).has_server ? Because(c, "train.mode") : ""; }
+
+std::string IfNeighbours(const Config& c) { return ModeOf(c).has_neighbours ? Because(c, "train.mode") : ""; }
+/// Where neighbours get models as they are.
+std::string UnlessCompressed(const Config& c) {
+  return FindGossipMethod(c.gossip.method).compresses ? "" : Because(c, "gossip.method");
+}
 
 std::string IfNewton(const Config& c) { return ModeOf(c).has_hessians ? Because(c, "train.mode") : ""; }
 
@@ -139,6 +146,13 @@ const std::vector<Scope>& Scopes() {
        [](const Config& c) {
          return c.local.outer_momentum == 0 ? Because(c, "local.outer_momentum") : std::string();
        }},
+      {{"gossip."}, [](const Config& c) { return UnlessReads(c, "gossip."); }},
+      {{"gossip.gamma", "gossip.opening"}, UnlessCompressed, {"1"}},
+      {{"comm.compressor"}, [](const Config& c) { return IfNeighbours(c).empty() ? "" : UnlessCompressed(c); }},
+      {{"comm.method", "comm.learner", "comm.down", "comm.down_compressor", "comm.alpha", "comm.eta", "comm.beta",
+        "comm.zeta", "comm.ema", "comm.noise", "comm.opening", "comm.p", "comm.participation", "comm.start_iter",
+        "comm.topology", "run.threads", "log.average"},
+       IfNeighbours},
       {{"async."}, [](const Config& c) { return UnlessReads(c, "async."); }},
       {{"newton."}, [](const Config& c) { return UnlessReads(c, "newton."); }},
       {{"optimizer.lr", "lr_scheduler.", "objective.estimator", "objective.sampling", "objective.batch",

@@ -7,11 +7,12 @@
 namespace gradwire::train {
 namespace {
 
-constexpr std::array<Mode, 4> kModes = {{
+constexpr std::array<Mode, 5> kModes = {{
     {.name = "sync", .driver = DriverKind::kRounds, .has_gradient_rounds = true},
     {.name = "async", .section = "async.", .driver = DriverKind::kServer, .has_server = true},
     {.name = "local", .section = "local.", .driver = DriverKind::kRounds, .is_local = true},
     {.name = "newton", .section = "newton.", .driver = DriverKind::kNewton, .has_hessians = true},
+    {.name = "gossip", .section = "gossip.", .driver = DriverKind::kGossip, .has_neighbours = true},
 }};
 
 const Mode* Find(std::string_view name) {
@@ -40,6 +41,10 @@ bool HasServer(std::string_view name) {
 const Mode& ReaderOf(std::string_view section) { return *std::ranges::find(kModes, section, &Mode::section); }
 
 bool CanStayDense(const Config& config) { return config.objective.is_network() && ModeOf(config).has_gradient_rounds; }
+
+std::string_view MethodOf(const Config& config) {
+  return ModeOf(config).has_neighbours ? config.gossip.method : config.comm.method;
+}
 
 LocalConfig LocalOf(const Config& config) {
   return ModeOf(config).is_local ? config.local : LocalConfig{.sync_every = 1};

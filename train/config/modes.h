@@ -14,15 +14,16 @@ namespace gradwire::train {
 inline constexpr Abilities kNetworkGives{.same_batch = true, .anchors = true};
 
 /// Who makes a mode's steps: a switch over it is what finds a driver, so that a new one is not forgotten.
-enum class DriverKind { kNone, kRounds, kServer, kNewton };
+enum class DriverKind { kNone, kRounds, kServer, kNewton, kGossip };
 
 /// What a value of train.mode means. Nobody else compares its name.
 struct Mode {
   std::string_view name;
   std::string_view section = {};  ///< keys that this mode alone reads: "local."; empty: none
   DriverKind driver = DriverKind::kNone;
-  bool has_server = false;  ///< a server applies gradients one by one as they come, and workers come and go
-  bool is_local = false;    ///< workers step by themselves and agree on the model now and then
+  bool has_server = false;      ///< a server applies gradients one by one as they come, and workers come and go
+  bool is_local = false;        ///< workers step by themselves and agree on the model now and then
+  bool has_neighbours = false;  ///< workers speak to their neighbours alone, and there is no mean of all
   /// All workers step along one mean gradient of one point: what theorems' step sizes, a proximal step, delays and
   /// changes of a gradient from one point to the next one are about.
   bool has_gradient_rounds = false;
@@ -41,6 +42,9 @@ const Mode& ReaderOf(std::string_view section);
 /// Whether a step's gradients may go dense in place of compressed, so that comm.when is a question: those of a network
 /// that all ranks exchange after every batch.
 bool CanStayDense(const Config& config);
+
+/// The name of what the run does: gossip.method, or comm.method.
+std::string_view MethodOf(const Config& config);
 
 /// The section local, of a mode that reads it; else an agreement after every step, which is the gradient round.
 LocalConfig LocalOf(const Config& config);

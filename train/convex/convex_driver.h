@@ -16,7 +16,7 @@ namespace gradwire::train {
 /// The steps of a run on a convex problem.
 class ConvexDriver : public Driver {
  public:
-  /// The point that all workers held last.
+  /// The point that all workers held last; where they hold none in common, what gossip.evaluate says.
   virtual std::span<const double> agreed() const = 0;
   /// Fills in what the steps so far took and sent: bits, passes, time, staleness. All ranks call it alike.
   virtual void Describe(ConvexState& state) = 0;
@@ -44,5 +44,8 @@ std::unique_ptr<ConvexDriver> MakeConvexRounds(const ConvexContext& context);
 std::unique_ptr<ConvexDriver> MakeConvexNewton(const ConvexContext& context);
 /// A server and its run.nproc workers on a simulated clock, in the thread of one rank.
 std::unique_ptr<ConvexDriver> MakeConvexServer(const ConvexContext& context);
+
+/// Workers that speak to their neighbours alone: a rank is a worker, this one, or all.
+std::unique_ptr<ConvexDriver> MakeConvexGossip(const ConvexContext& context);
 
 }  // namespace gradwire::train

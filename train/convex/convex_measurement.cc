@@ -50,8 +50,9 @@ std::optional<Record> ConvexMeasurement::Begin(const RunPosition& at) {
 Record ConvexMeasurement::Interval(const RunPosition& at) { return IntervalOf(Measure(at), context_.config); }
 
 Record ConvexMeasurement::Final(const RunPosition& at, bool finite) {
+  const ConvexState state = Measure(at);
   if (is_heard_) WritePoint(context_.config.run.output_dir, driver_.agreed());
-  return FinalOf(Measure(at), !finite, context_.config);
+  return FinalOf(state, !finite, context_.config);
 }
 
 ConvexState ConvexMeasurement::Measure(const RunPosition& at) {

@@ -23,6 +23,7 @@ std::unique_ptr<ConvexDriver> MakeSteps(const ConvexContext& context) {
     case DriverKind::kRounds: return MakeConvexRounds(context);
     case DriverKind::kServer: return MakeConvexServer(context);
     case DriverKind::kNewton: return MakeConvexNewton(context);
+    case DriverKind::kGossip: return MakeConvexGossip(context);
     case DriverKind::kNone: break;
   }
   throw ErrorAt(context.config, "train.mode", "has no driver for convex problems");

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "train/config/modes.h"
 #include "train/report/record_parts.h"
 
 namespace gradwire::train {
@@ -24,7 +25,7 @@ std::vector<Field> FieldsOf(const ConvexState& s, const Config& config) {
                                {"bits_payload", s.bits_payload},
                                {"bits_paper", s.bits_paper},
                                {"passes", s.passes},
-                               {"method", config.comm.method},
+                               {"method", std::string(MethodOf(config))},
                                {"compressor", config.comm.compressor},
                                {"data", fmt::format("{} {}", config.objective.name, Printable(config.objective.data))}};
   if (s.f_avg) fields.push_back({"f_avg", *s.f_avg}), fields.push_back({"f_avg_gap", OrNothing(s.f_avg_gap)});
@@ -34,6 +35,7 @@ std::vector<Field> FieldsOf(const ConvexState& s, const Config& config) {
     fields.push_back({"newton", config.newton.method});
     fields.push_back({"newton_compressor", config.newton.compressor});
   }
+  if (s.spread) fields.push_back({"spread", *s.spread}), fields.push_back({"evaluate", config.gossip.evaluate});
   if (s.clock) fields.push_back({"clock", *s.clock});
   if (s.stats)
     for (Field& field : StalenessFields(*s.stats)) fields.push_back(std::move(field));
@@ -56,7 +58,7 @@ Record FinalOf(const ConvexState& s, bool diverged, const Config& config) {
   record.fields.insert(record.fields.begin(), {{"final", true}, {"diverged", diverged}});
   record.lines = {
       fmt::format("{} rounds, {}{} + {}{}", s.step, s.hessians ? config.newton.method + ", gradients by " : "",
-                  config.comm.method, config.comm.compressor,
+                  MethodOf(config), config.comm.compressor,
                   diverged
                       ? fmt::format(": DIVERGED, the point is not finite; {} may help",
                                     s.hessians ? "a line search (newton.method: fednl_ls) or cubic steps (fednl_cr)"
@@ -76,6 +78,10 @@ Record FinalOf(const ConvexState& s, bool diverged, const Config& config) {
     record.lines.push_back(
         TableRow("from a server", fmt::format("{:.4g} bits ({}); {} Hessians", static_cast<double>(*s.bits_paper_down),
                                               config.log.bits_paper, *s.hessians)));
+  if (s.spread)
+    record.lines.push_back(TableRow(
+        "spread", fmt::format("{:.3e}, beside {}", *s.spread,
+                              config.gossip.evaluate == "average" ? "the models' average" : "rank 0's model")));
   if (s.clock) record.lines.push_back(TableRow("simulated clock", fmt::format("{:.4g}", *s.clock)));
   if (s.stats) record.lines.push_back(StalenessRow(*s.stats));
   record.lines.push_back(TableRow("time", fmt::format("{:.3f} s", s.wall_s)));

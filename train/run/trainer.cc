@@ -82,6 +82,7 @@ std::unique_ptr<NetworkDriver> MakeNetworkDriver(const NetworkContext& context,
     case DriverKind::kRounds: return MakeNetworkRounds(context);
     case DriverKind::kServer: return MakeNetworkServer(context, std::move(log));
     case DriverKind::kNewton:
+    case DriverKind::kGossip:  // of convex problems only, as is said where the file is loaded
     case DriverKind::kNone: break;
   }
   throw ErrorAt(context.config, "train.mode", "has no driver for networks");

@@ -358,7 +358,7 @@ std::vector<BadConfig> BadTogether() {
       {"QuadraticOnAFile",
        "objective:\n  name: quadratic\n  data: a9a\ntrain: {steps: 1}\n",
        {},
-       {".yaml:3: objective.data: found a9a, expected q3, qh, qk or two_tilts"}},
+       {".yaml:3: objective.data: found a9a, expected q3, qh, qk, two_tilts or graded"}},
       {"ConvexWithoutSteps",
        "objective:\n  name: quadratic\n",
        {},

@@ -69,6 +69,7 @@ std::vector<Case> Modes() {
       {"delayed", {"train.delay=2"}},
       {"local", {"train.mode=local", "local.sync_every=3", "local.outer_momentum=0.5"}},
       {"random", {"train.mode=local", "local.random=0.5"}},
+      {"gossip", {"train.mode=gossip", "gossip.gamma=0.2"}},
       {"async", {"train.mode=async", "async.speeds=[1, 3, 7]", "train.steps=40"}},
       {"fednl", {"train.mode=newton", "optimizer.lr=0.1", "newton.compressor=topk:6"}},
       {"fednl_pp",
@@ -102,6 +103,7 @@ Words ValuesOf(const Key& key) {
       {"comm.down_compressor", {"topk:3"}},
       {"comm.participation", {"nice:40%"}},
       {"comm.zeta", {"1000"}},
+      {"gossip.graph", {"complete"}},
       {"comm.threads", {"3"}},
       {"async.down", {"randk:3"}},
       {"async.speeds", {"[2, 9]"}},
@@ -178,7 +180,8 @@ bool MayChangeNothing(std::string_view key) {
       "checkpoint.resume",  "checkpoint.keep_last", "checkpoint.every_minutes",
       "optimizer.nesterov", "comm.compress_1d",     "comm.piece",
       "comm.start_iter",    "objective.star_shift", "comm.when",
-      "newton.slope",       "newton.shrink",        "objective.even"};
+      "newton.slope",       "newton.shrink",        "objective.even",
+      "gossip.weights"};
   return keys.contains(key);
 }
 
@@ -291,6 +294,8 @@ TEST(ConfigScope, WhatANetworkDoesNotReadIsRefusedWithTheReason) {
            {{"train.mode=local", "local.random=0.5", "local.sync_every=4"}, "local.sync_every", "local.random is 0.5"},
            {{"train.mode=local", "local.outer_nesterov=true"}, "local.outer_nesterov", "local.outer_momentum is 0"},
            {{"async.assign=pure"}, "async.assign", "train.mode is sync"},
+           {{"gossip.graph=star"}, "gossip.graph", "train.mode is sync (default value); set it to gossip"},
+           {{"train.mode=gossip"}, "train.mode", "of convex objectives"},
            {{"train.mode=async", "comm.bucket_cap_mb=1"}, "comm.bucket_cap_mb", "train.mode is async"},
            {{"train.mode=async", "comm.start_iter=5"}, "comm.start_iter", "train.mode is async"},
            {{"train.mode=async", "comm.topology=sharded"}, "comm.topology", "train.mode is async"},
@@ -299,6 +304,25 @@ TEST(ConfigScope, WhatANetworkDoesNotReadIsRefusedWithTheReason) {
            {{"checkpoint.keep_last=5"}, "checkpoint.keep_last", "nothing is saved"}}) {
     try {
       Load("", c.words);
+      ADD_FAILURE() << c.key << " is taken";
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr(": " + c.key + ": found "), HasSubstr(c.why)));
+    }
+  }
+}
+
+TEST(ConfigScope, WhatNeighboursDoNotReadIsRefusedWithTheReason) {
+  for (const Ignored& c : std::vector<Ignored>{
+           {{}, "gossip.gamma", "such as 0.2, because gossip.method is motef"},
+           {{"gossip.method=dgd", "gossip.gamma=0.5"}, "gossip.gamma", "gossip.method is dgd"},
+           {{"gossip.method=dgd", "comm.compressor=topk:3"}, "comm.compressor", "gossip.method is dgd"},
+           {{"gossip.gamma=0.5", "comm.topology=allgather"}, "comm.topology", "train.mode is gossip"},
+           {{"gossip.gamma=0.5", "comm.method=dore"}, "comm.method", "train.mode is gossip"},
+           {{"gossip.gamma=0.5", "train.delay=2"}, "train.delay", "train.mode is gossip"}}) {
+    Words words = {"train.mode=gossip"};
+    words.insert(words.end(), c.words.begin(), c.words.end());
+    try {
+      Load(kBase, words);
       ADD_FAILURE() << c.key << " is taken";
     } catch (const ConfigError& error) {
       EXPECT_THAT(error.what(), testing::AllOf(HasSubstr(": " + c.key + ": found "), HasSubstr(c.why)));

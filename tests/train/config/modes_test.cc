@@ -28,7 +28,8 @@ TEST(Modes, TheRangeOfTheKeyHasEachOfThem) {
 TEST(Modes, EachDrivesByExactlyOneRule) {
   for (const std::string& name : ModeNames()) {
     const Mode& mode = ModeOf(WithMode(name));
-    EXPECT_EQ(mode.has_server + mode.is_local + mode.has_gradient_rounds + mode.has_hessians, 1) << name;
+    EXPECT_EQ(mode.has_server + mode.is_local + mode.has_gradient_rounds + mode.has_hessians + mode.has_neighbours, 1)
+        << name;
     EXPECT_EQ(HasServer(name), mode.has_server) << name;
     EXPECT_EQ(mode.driver == DriverKind::kServer, mode.has_server) << name;
     EXPECT_NE(mode.driver, DriverKind::kNone) << name;
@@ -54,12 +55,12 @@ TEST(Modes, WhereNothingIsLocalEveryStepIsAnAgreementOnThePlainMean) {
 }
 
 TEST(Modes, AnUnknownOneHasNoServerAndIsRefusedByName) {
-  EXPECT_FALSE(HasServer("gossip"));
+  EXPECT_FALSE(HasServer("rumour"));
   try {
-    ModeOf(WithMode("gossip"));
+    ModeOf(WithMode("rumour"));
     FAIL() << "expected a ConfigError";
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("train.mode: found gossip"));
+    EXPECT_THAT(error.what(), HasSubstr("train.mode: found rumour"));
   }
 }
 

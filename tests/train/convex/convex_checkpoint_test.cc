@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gossip/gossip_method.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "newton/newton_method.h"
@@ -108,6 +109,11 @@ std::vector<Case> Cases() {
     cases.push_back({shift,
                      {"train.mode=local", std::string("local.shift=") + shift, "local.random=0.3",
                       "objective.estimator=sgd", "comm.method=none"}});
+  for (const GossipMethod& method : GossipMethods()) {
+    const std::string name(method.name);
+    cases.push_back({"gossip_" + name, {"train.mode=gossip", "gossip.method=" + name, "objective.estimator=sgd"}});
+    if (method.compresses) cases.back().words.push_back("gossip.gamma=0.2");
+  }
   cases.push_back({"grad_skip",
                    {"train.mode=local", "local.shift=skip", "local.random=0.3", "local.gradient_p=[0.5, 0.9]",
                     "comm.method=none"}});

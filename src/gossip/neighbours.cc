@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gossip/neighbours.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "exchange/agree.h"
+#include "gradwire/error.h"
+#include "wire/wire.h"
+
+namespace gradwire {
+namespace {
+
+/// Of the operators' random bits: a worker's two vectors must not draw the same ones.
+constexpr std::array<Purpose, Neighbours::kVectors> kPurposes = {Purpose::kCompress, Purpose::kLearn};
+
+LinkEnd<double> MakeEnd(const ExchangeParts& parts, size_t dimension, uint32_t worker, size_t vector, uint64_t token) {
+  return {{{"x", {static_cast<int64_t>(dimension)}}}, parts, static_cast<int>(worker), token, kPurposes[vector]};
+}
+
+/// What both forms have in common: the ends of links, and what they know.
+class Links : public Neighbours {
+ public:
+  Links(const Mixing& mixing, const ExchangeParts& parts, size_t dimension, std::vector<uint32_t> own,
+        const std::vector<uint32_t>& known, uint64_t token)
+      : mixing_(mixing), own_(std::move(own)) {
+    for (size_t vector = 0; vector < kVectors; ++vector) {
+      for (const uint32_t worker : own_)
+        senders_[vector].emplace(worker, MakeEnd(parts, dimension, worker, vector, token));
+      for (const uint32_t worker : known)
+        known_[vector].emplace(worker,
+                               Known{MakeEnd(parts, dimension, worker, vector, token), std::vector<double>(dimension)});
+    }
+  }
+
+  const std::vector<uint32_t>& own() const override { return own_; }
+  size_t workers() const override { return mixing_.workers(); }
+
+  void Mix(Vector vector, size_t place, double gamma, std::span<double> out) const override {
+    const uint32_t worker = own_[place];
+    const std::vector<double>& self = known_[vector].at(worker).copy;
+    std::ranges::fill(out, 0.0);
+    for (const Mixing::Neighbour& neighbour : mixing_.neighbours[worker]) {
+      const std::vector<double>& other = known_[vector].at(neighbour.worker).copy;
+      for (size_t j = 0; j < out.size(); ++j) out[j] += gamma * neighbour.weight * (other[j] - self[j]);
+    }
+  }
+
+  ExchangeStats stats(size_t place) const override {
+    const uint32_t worker = own_[place];
+    ExchangeStats stats;
+    for (const auto& senders : senders_) stats += senders.at(worker).stats();
+    stats.frame_bytes *= mixing_.neighbours[worker].size(), stats.payload_bytes *= mixing_.neighbours[worker].size();
+    return stats;
+  }
+
+  Kept Save(size_t place) const override {
+    Kept kept;
+    for (const auto& senders : senders_) kept.ends.push_back(senders.at(own_[place]).Save());
+    for (const uint32_t worker : KnownTo(own_[place]))
+      for (const auto& known : known_) {
+        kept.ends.push_back(known.at(worker).receiver.Save());
+        kept.copies.push_back(known.at(worker).copy);
+      }
+    kept.told.assign(told_.begin(), told_.end());
+    return kept;
+  }
+
+  void Load(size_t place, const Kept& kept) override {
+    const std::vector<uint32_t> workers = KnownTo(own_[place]);
+    if (kept.ends.size() != kVectors * (1 + workers.size()) || kept.copies.size() != kVectors * workers.size() ||
+        kept.told.size() != kVectors)
+      throw Error(fmt::format("a save of worker {}: it has other neighbours there", own_[place]));
+    size_t end = 0, copy = 0;
+    for (auto& senders : senders_) senders.at(own_[place]).Load(kept.ends[end++]);
+    for (const uint32_t worker : workers)
+      for (auto& known : known_) {
+        known.at(worker).receiver.Load(kept.ends[end++]);
+        known.at(worker).copy = kept.copies[copy++];
+      }
+    std::ranges::copy(kept.told, told_.begin());
+  }
+
+ protected:
+  std::vector<std::byte> Pack(Vector vector, uint32_t worker, std::span<const double> values) {
+    return senders_[vector].at(worker).Pack(told_[vector], 1, values);
+  }
+  void Take(Vector vector, uint32_t worker, std::span<const std::byte> message) {
+    Known& known = known_[vector].at(worker);
+    known.receiver.Unpack(told_[vector], 1, message, known.copy);
+  }
+
+  const Mixing& mixing_;
+  const std::vector<uint32_t> own_;
+  std::array<uint64_t, kVectors> told_ = {};
+
+ private:
+  struct Known {
+    LinkEnd<double> receiver;
+    std::vector<double> copy;
+  };
+
+  std::vector<uint32_t> KnownTo(uint32_t worker) const {
+    std::vector<uint32_t> known = {worker};
+    for (const Mixing::Neighbour& neighbour : mixing_.neighbours[worker]) known.push_back(neighbour.worker);
+    return known;
+  }
+
+  std::array<std::map<uint32_t, LinkEnd<double>>, kVectors> senders_;
+  std::array<std::map<uint32_t, Known>, kVectors> known_;  // by worker
+};
+
+std::vector<uint32_t> All(const Mixing& mixing) {
+  std::vector<uint32_t> all(mixing.workers());
+  std::iota(all.begin(), all.end(), 0u);
+  return all;
+}
+
+class Here final : public Links {
+ public:
+  Here(const Mixing& mixing, const ExchangeParts& parts, size_t dimension)
+      : Links(mixing, parts, dimension, All(mixing), All(mixing), /*token=*/0) {}
+
+  void Tell(Vector vector, std::span<const std::span<const double>> values) override {
+    for (const uint32_t worker : own_) Take(vector, worker, Pack(vector, worker, values[worker]));
+    ++told_[vector];
+  }
+  void Sum(std::span<double>) const override {}
+};
+
+std::vector<uint32_t> Around(const Mixing& mixing, int rank) {
+  std::vector<uint32_t> known = {static_cast<uint32_t>(rank)};
+  for (const Mixing::Neighbour& neighbour : mixing.neighbours.at(known[0])) known.push_back(neighbour.worker);
+  return known;
+}
+
+/// For people, and the same only where the graphs are.
+std::string TextOf(const Mixing& mixing, const ExchangeParts& parts, size_t dimension) {
+  std::string text = fmt::format("link: {}\ncompressor: {}\nelements: {}\nseed: {}\n", parts.link.name,
+                                 parts.compressor->spec(), dimension, parts.seed);
+  for (size_t i = 0; i < mixing.workers(); ++i) {
+    text += fmt::format("neighbours of worker {}:", i);
+    for (const Mixing::Neighbour& neighbour : mixing.neighbours[i])
+      text += fmt::format(" {} ({})", neighbour.worker, neighbour.weight);
+    text += '\n';
+  }
+  return text;
+}
+
+class OverCollective final : public Links {
+ public:
+  OverCollective(const Mixing& mixing, const ExchangeParts& parts, size_t dimension, Collective& collective)
+      : Links(mixing, parts, dimension, {static_cast<uint32_t>(collective.rank())}, Around(mixing, collective.rank()),
+              Agree(collective, TextOf(mixing, parts, dimension))),
+        collective_(collective),
+        most_(sizeof(Frame) + kRoom + dimension * 2 * sizeof(double)) {}
+
+  /// Messages vary in size, so that their lengths travel before them.
+  void Tell(Vector vector, std::span<const std::span<const double>> values) override {
+    const uint32_t rank = own_[0];
+    const std::vector<std::byte> message = Pack(vector, rank, values[0]);
+    const auto& neighbours = mixing_.neighbours[rank];
+    uint64_t length = message.size();
+    std::vector<uint64_t> lengths(neighbours.size());
+    Swap(std::as_bytes(std::span(&length, 1)),
+         [&](size_t k) { return std::as_writable_bytes(std::span(&lengths[k], 1)); });
+    std::vector<std::vector<std::byte>> messages;
+    for (size_t k = 0; k < lengths.size(); ++k) messages.emplace_back(CheckedLength(lengths[k], neighbours[k].worker));
+    Swap(message, [&](size_t k) { return std::span(messages[k]); });
+    Take(vector, rank, message);
+    for (size_t k = 0; k < messages.size(); ++k) Take(vector, neighbours[k].worker, messages[k]);
+    ++told_[vector];
+  }
+
+  void Sum(std::span<double> values) const override { collective_.Finish(collective_.StartAllReduce(values)); }
+
+ private:
+  static constexpr size_t kRoom = 4096;  // for what payloads have beside their elements
+
+  size_t CheckedLength(uint64_t length, uint32_t worker) const {
+    if (length <= most_) return length;
+    throw PeerError(static_cast<int>(worker),
+                    fmt::format("rank {} announced a message of {} bytes, expected at most {}", worker, length, most_));
+  }
+
+  /// One message to all neighbours, and each one's into room(its place).
+  template <typename Room>
+  void Swap(std::span<const std::byte> message, const Room& room) {
+    std::vector<Outgoing> outgoing;
+    std::vector<Incoming> incoming;
+    const auto& neighbours = mixing_.neighbours[own_[0]];
+    for (size_t k = 0; k < neighbours.size(); ++k) {
+      outgoing.push_back({static_cast<int>(neighbours[k].worker), message});
+      incoming.push_back({static_cast<int>(neighbours[k].worker), room(k)});
+    }
+    collective_.Finish(collective_.Start(outgoing, incoming));
+  }
+
+  Collective& collective_;
+  const size_t most_;  // bytes of a message
+};
+
+}  // namespace
+
+std::unique_ptr<Neighbours> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts, size_t dimension) {
+  return std::make_unique<Here>(mixing, parts, dimension);
+}
+
+std::unique_ptr<Neighbours> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts, size_t dimension,
+                                           Collective& collective) {
+  return std::make_unique<OverCollective>(mixing, parts, dimension, collective);
+}
+
+}  // namespace gradwire

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "gossip/mixing.h"
+#include "gradwire/collective.h"
+#include "gradwire/exchange_parts.h"
+#include "message/link_end.h"
+
+namespace gradwire {
+
+/// What all workers know of each other: of each worker, and of each of its vectors, a copy that its messages move, the
+/// same at itself and at all neighbours. A worker encodes a vector once, whoever gets it. Not thread-safe.
+class Neighbours {
+ public:
+  using Memory = LinkEnd<double>::Memory;
+  /// The vectors' places.
+  enum Vector : size_t { kModel = 0, kDirection = 1, kVectors = 2 };
+
+  virtual ~Neighbours() = default;
+
+  /// The workers of this process, one or all, by number.
+  virtual const std::vector<uint32_t>& own() const = 0;
+  bool has_all() const { return own().size() == workers(); }
+  virtual size_t workers() const = 0;  ///< of all processes
+
+  /// The next message about a vector of each own worker (d elements), to its neighbours, and theirs. Throws PeerError.
+  virtual void Tell(Vector vector, std::span<const std::span<const double>> values) = 0;
+  /// out = gamma sum_j w_ij (h_j - h_i) of the worker at that place among the own ones; 0 before the first message.
+  virtual void Mix(Vector vector, size_t place, double gamma, std::span<double> out) const = 0;
+  /// What the worker at that place has handed to the transport: a copy to each neighbour; in paper_bits each message
+  /// once.
+  virtual ExchangeStats stats(size_t place) const = 0;
+  /// Each number, that the own workers add up to, becomes the sum over all workers. All call it alike.
+  virtual void Sum(std::span<double> values) const = 0;
+
+  /// What the worker at that place keeps of itself and its neighbours, for a save.
+  struct Kept {
+    std::vector<Memory> ends;                 ///< senders by vector, then receivers by neighbour and vector
+    std::vector<std::vector<double>> copies;  ///< of the receivers, in their order
+    std::vector<uint64_t> told;               ///< messages, by vector
+
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(ends, copies, told);
+    }
+  };
+  virtual Kept Save(size_t place) const = 0;
+  virtual void Load(size_t place, const Kept& kept) = 0;
+};
+
+/// All workers in this process: a copy is kept once, and decoded once.
+std::unique_ptr<Neighbours> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts, size_t dimension);
+/// This rank's worker, over a collective of all. Both outlive it.
+std::unique_ptr<Neighbours> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts, size_t dimension,
+                                           Collective& collective);
+
+}  // namespace gradwire

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gossip/mixing.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numbers>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gradwire/error.h"
+
+namespace gradwire {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Mixing, OfNamedGraphsIsSymmetricAndCountsEachWorkerLessThanOnce) {
+  for (const char* graph : {"ring", "torus", "complete", "star", "exponential", "regular:3", "regular:4"})
+    for (const size_t n : {6u, 12u, 20u}) {
+      const Mixing mixing = MakeMixing(graph, WeightRule::kAuto, n, 7);
+      ASSERT_EQ(mixing.workers(), n);
+      EXPECT_GT(mixing.gap, 0) << graph;
+      for (size_t i = 0; i < n; ++i) {
+        double others = 0;
+        for (const auto& [j, weight] : mixing.neighbours[i]) {
+          others += weight;
+          const auto& back = mixing.neighbours[j];
+          const auto found = std::ranges::find(back, static_cast<uint32_t>(i), &Mixing::Neighbour::worker);
+          ASSERT_NE(found, back.end());
+          EXPECT_EQ(found->weight, weight);
+        }
+        EXPECT_LT(others, 1) << graph;
+      }
+    }
+}
+
+/// By the eigenvalues of circulant matrices: 1/3 + 2/3 cos(2 pi / n) of a ring.
+TEST(Mixing, HasTheGapsThatAreKnown) {
+  const auto gap = [](const char* graph, size_t n) { return MakeMixing(graph, WeightRule::kAuto, n, 1).gap; };
+  for (const size_t n : {4u, 10u, 31u})
+    EXPECT_NEAR(gap("ring", n), 2.0 / 3 * (1 - std::cos(2 * std::numbers::pi / static_cast<double>(n))), 1e-12);
+  EXPECT_NEAR(gap("complete", 7), 1, 1e-12);
+  EXPECT_NEAR(gap("star", 8), 1.0 / 8, 1e-12) << "a leaf's own share is 1 - 1/n, and so is an eigenvalue";
+  EXPECT_EQ(gap("ring", 1), 1);
+}
+
+TEST(Mixing, OfARandomGraphIsTheSeeds) {
+  const auto text = [](uint64_t seed) {
+    std::string text;
+    for (const auto& neighbours : MakeMixing("regular:3", WeightRule::kAuto, 16, seed).neighbours) {
+      EXPECT_EQ(neighbours.size(), 3u);
+      for (const auto& neighbour : neighbours) text += std::to_string(neighbour.worker) + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(text(3), text(3));
+  EXPECT_NE(text(3), text(4));
+}
+
+std::string WhyNot(const std::string& graph, size_t n, WeightRule rule = WeightRule::kAuto) {
+  try {
+    MakeMixing(graph, rule, n, 1);
+  } catch (const ConfigError& error) {
+    EXPECT_EQ(error.key(), "gossip.graph");
+    return error.what();
+  }
+  return "no error";
+}
+
+class Files : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& text) const {
+    std::ofstream(path_) << text;
+    return path_;
+  }
+  ~Files() override { std::filesystem::remove(path_); }
+  const std::string path_ = ::testing::TempDir() + "gradwire_mixing_test_" + std::to_string(::getpid()) + ".txt";
+};
+
+TEST_F(Files, OfWeightsAreTaken) {
+  const std::string file = Write("# three in a row\n0.75 0.25 0\n0.25 0.5 0.25 # the middle one\n\n0 0.25 0.75\n");
+  const Mixing mixing = MakeMixing(file, WeightRule::kAuto, 3, 1);
+  EXPECT_EQ(mixing.edges(), 2u);
+  EXPECT_EQ(mixing.neighbours[1][0].weight, 0.25);
+  EXPECT_NEAR(mixing.gap, 0.25, 1e-12);
+  const Mixing metropolis = MakeMixing(file, WeightRule::kMetropolis, 3, 1);
+  EXPECT_EQ(metropolis.neighbours[0][0].weight, 1.0 / 3);
+}
+
+TEST_F(Files, ThatAreNoMixingAreRefusedWithThePlace) {
+  EXPECT_THAT(WhyNot(Write("1 0\n0 x\n"), 2), HasSubstr(":2: found x as number 2, expected a weight of 0 or more"));
+  EXPECT_THAT(WhyNot(Write("1.5 -0.5\n-0.5 1.5\n"), 2), HasSubstr(":1: found -0.5"));
+  EXPECT_THAT(WhyNot(Write("0.5 nan\n0.5 0.5\n"), 2), HasSubstr(":1: found nan"));
+  EXPECT_THAT(WhyNot(Write("0.5 0.5\n0.5 0.5\n"), 3), HasSubstr(":1: row 1 of 2 numbers, expected 3 rows of 3"));
+  EXPECT_THAT(WhyNot(Write("0.5 0.5\n"), 2), HasSubstr("has 1 rows, expected 2"));
+  EXPECT_THAT(WhyNot(Write("0.5 0.5\n0.25 0.75\n"), 2), HasSubstr("not symmetric: worker 0 counts 0.5 for worker 1"));
+  EXPECT_THAT(WhyNot(Write("0.5 0.4\n0.4 0.6\n"), 2), HasSubstr("not stochastic: row 1 adds up to 0.9"));
+  EXPECT_THAT(WhyNot(Write("1 0\n0 1\n"), 2), HasSubstr("not connected: no way leads from worker 0 to worker 1"));
+  EXPECT_THAT(WhyNot(Write("0 1\n1 0\n"), 2), HasSubstr("mix nothing"));
+  EXPECT_THAT(WhyNot("no/such/file", 2), HasSubstr("neither a graph's name nor a file"));
+}
+
+TEST(Mixing, OfGraphsThatAreNotThereIsRefused) {
+  EXPECT_THAT(WhyNot("torus", 7), HasSubstr("7 workers make no grid"));
+  for (const char* text : {"regular:", "regular:1", "regular:3", "regular:5", "regular:x", "regular:-2"})
+    EXPECT_THAT(WhyNot(text, 5), HasSubstr("expected regular:K")) << text;
+}
+
+}  // namespace
+}  // namespace gradwire

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Runs of neighbours on a convex problem, all in one process or with a thread a worker.
+
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gossip/gossip_rounds.h"
+#include "gossip/mixing.h"
+#include "support/convex.h"
+#include "support/ranks.h"
+
+namespace gradwire::testing {
+
+struct GossipTrial {
+  std::shared_ptr<const Problem> problem;
+  std::string method, compressor = "auto", graph = "ring";
+  double gamma = 1, lr = 0;
+  std::optional<double> lambda = {};  ///< none: the method's
+  int rounds = 0;
+  bool opens_dense = false;
+  EstimatorConfig estimator = {};
+  uint64_t seed = 1;
+};
+
+/// After each round, from the first one on, and the end.
+struct GossipTrace {
+  std::vector<double> distances;       ///< sqrt(mean_i ||x_i - x*||^2)
+  double worst_invariant = 0;          ///< max over the rounds of ||mean v - mean m||
+  std::vector<std::vector<double>> x;  ///< by worker
+  Spread spread;
+  std::vector<uint64_t> bytes;  ///< by worker
+
+  int RoundsTo(double target) const {
+    for (size_t k = 0; k < distances.size(); ++k)
+      if (distances[k] <= target) return static_cast<int>(k) + 1;
+    return -1;
+  }
+  /// The root of the mean square over the second half.
+  double Floor() const {
+    double square = 0;
+    const size_t half = distances.size() / 2;
+    for (size_t k = half; k < distances.size(); ++k) square += distances[k] * distances[k];
+    return std::sqrt(square / static_cast<double>(distances.size() - half));
+  }
+};
+
+struct GossipSetup {
+  explicit GossipSetup(const GossipTrial& trial)
+      : method(FindGossipMethod(trial.method)),
+        parts{&method, trial.gamma, trial.lambda.value_or(method.lambda)},
+        opens(trial.opens_dense || !method.compresses),
+        link(GossipLinkParts(method, Comm("auto", trial.compressor.c_str()), trial.opens_dense, trial.seed)),
+        mixing(MakeMixing(trial.graph, WeightRule::kAuto, trial.problem->workers.size(), trial.seed)) {}
+
+  const GossipMethod& method;
+  const GossipParts parts;
+  const bool opens;
+  const ExchangeParts link;
+  const Mixing mixing;
+};
+
+inline std::vector<std::unique_ptr<GossipWorker>> MakeGossipWorkers(const GossipTrial& trial, const GossipParts& parts,
+                                                                    const std::vector<uint32_t>& own) {
+  std::vector<std::unique_ptr<GossipWorker>> workers;
+  for (const uint32_t i : own)
+    workers.push_back(std::make_unique<GossipWorker>(*trial.problem, parts,
+                                                     MakeEstimator(trial.estimator, trial.problem, i, trial.seed)));
+  return workers;
+}
+
+inline std::vector<GossipWorker*> Pointers(const std::vector<std::unique_ptr<GossipWorker>>& workers) {
+  std::vector<GossipWorker*> pointers;
+  for (const auto& worker : workers) pointers.push_back(worker.get());
+  return pointers;
+}
+
+inline GossipTrace RunGossip(const GossipTrial& trial) {
+  const GossipSetup setup(trial);
+  const auto neighbours = MakeNeighbours(setup.mixing, setup.link, trial.problem->dimension());
+  const auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
+  GossipRounds rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
+  GossipTrace trace;
+  const auto n = static_cast<double>(workers.size());
+  rounds.Begin();
+  for (int k = 0; k < trial.rounds; ++k) {
+    rounds.Step({static_cast<uint64_t>(k), trial.lr});
+    double square = 0, apart = 0;
+    for (const auto& worker : workers) square += std::pow(trial.problem->Distance(worker->x()), 2) / n;
+    trace.distances.push_back(std::sqrt(square));
+    for (size_t j = 0; j < trial.problem->dimension(); ++j) {
+      double difference = 0;
+      for (const auto& worker : workers) difference += (worker->v()[j] - worker->m()[j]) / n;
+      apart += difference * difference;
+    }
+    trace.worst_invariant = std::max(trace.worst_invariant, std::sqrt(apart));
+  }
+  for (size_t i = 0; i < workers.size(); ++i) {
+    trace.x.emplace_back(workers[i]->x().begin(), workers[i]->x().end());
+    trace.bytes.push_back(neighbours->stats(i).bytes_sent());
+  }
+  trace.spread = rounds.Measure();
+  return trace;
+}
+
+/// The same with a thread a worker: models, bytes and what rank 0 measures.
+inline GossipTrace RunGossipThreads(const GossipTrial& trial) {
+  const GossipSetup setup(trial);
+  const size_t n = trial.problem->workers.size();
+  GossipTrace trace;
+  trace.x.resize(n), trace.bytes.resize(n);
+  RunRanks(static_cast<int>(n), [&](Collective& collective) {
+    const auto rank = static_cast<size_t>(collective.rank());
+    const auto neighbours = MakeNeighbours(setup.mixing, setup.link, trial.problem->dimension(), collective);
+    const auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
+    GossipRounds rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
+    rounds.Begin();
+    for (int k = 0; k < trial.rounds; ++k) rounds.Step({static_cast<uint64_t>(k), trial.lr});
+    trace.x[rank].assign(workers[0]->x().begin(), workers[0]->x().end());
+    trace.bytes[rank] = neighbours->stats(0).bytes_sent();
+    const Spread spread = rounds.Measure();
+    if (rank == 0) trace.spread = spread;
+  });
+  return trace;
+}
+
+}  // namespace gradwire::testing
