@@ -160,9 +160,8 @@ struct Section {
   std::string (*text)();
 };
 
-constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},
-                                 {"links", LinksText},           {"estimators", EstimatorsText},
-                                 {"topologies", TopologiesText}, {"newton", NewtonText},
+constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},   {"links", LinksText},
+                                 {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
                                  {"gossip", GossipText}};
 
 }  // namespace

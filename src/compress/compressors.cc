@@ -13,8 +13,8 @@ namespace gradwire {
 using Maker = std::shared_ptr<const Compressor>(std::string_view argument);
 Maker MakeIdentity, MakeFp16, MakeBf16, MakeSign, MakeStochasticSign, MakeTopK, MakeRandK, MakeRandSeqK, MakeRank,
     MakeQsgd, MakeDithering, MakeTernGrad, MakeNatural, MakeNaturalDithering, MakeNuRand1, MakeNuRandK, MakeBernoulli,
-    MakeThreshold, MakeAdaptive, MakeClip, MakeCoins, MakeSteps, MakeRotated, MakeInduced, MakeThen, MakeScaled, MakeUnscale,
-    MakeCompose, MakeSmooth;
+    MakeThreshold, MakeAdaptive, MakeClip, MakeCoins, MakeSteps, MakeRotated, MakeInduced, MakeThen, MakeScaled,
+    MakeUnscale, MakeCompose, MakeSmooth;
 
 namespace {
 

@@ -126,7 +126,8 @@ std::vector<Key> ObjectiveKeys() {
           "squared_sigmoid, (1 - 1 / (1 + exp(-y <a, x>)))^2; geman_mcclure, r^2 / (1 + r^2) of r = <a, x> - y"),
       PathRow(
           "objective.data", kSection, &O::data, {},
-          "quadratic: q3 (3 workers), qh or qk (10 workers), two_tilts (2, EControl's appendix C) or graded (any number); a loss: lr, lr2, "
+          "quadratic: q3 (3 workers), qh or qk (10 workers), two_tilts (2, EControl's appendix C) or graded (any "
+          "number); a loss: lr, lr2, "
           "lr3 (its workers' matrices of rank 3), lr_uneven, or a file in the LIBSVM format, dealt to the workers in "
           "contiguous blocks, and of least_squares and "
           "geman_mcclure, whose targets are any numbers, gaussian (1200 x 500, DORE's regression); geman_mcclure: "
@@ -377,7 +378,8 @@ std::vector<Key> NewtonKeys() {
       Row("newton.compressor", kSection, &N::compressor, NotEmpty{},
           "compressor spec of the Hessians, d (d + 1) / 2 numbers of which those off the diagonal are times sqrt 2; "
           "auto: the method's"),
-      Row("newton.learner", kSection, &N::learner, NotEmpty{}, "compressor spec of a map's second operator (3pcv1, 3pcv2)"),
+      Row("newton.learner", kSection, &N::learner, NotEmpty{},
+          "compressor spec of a map's second operator (3pcv1, 3pcv2)"),
       Row("newton.alpha", kSection, &N::alpha, NotEmpty{},
           "share of a message that moves the estimate of a Hessian; auto: 1, with an unbiased operator 1 / (1 + "
           "omega)"),
@@ -485,9 +487,10 @@ std::vector<Key> LogKeys() {
 const std::vector<Key>& Keys() {
   static const std::vector<Key> keys = [] {
     std::vector<Key> all;
-    for (std::vector<Key>& section : std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(),
-                                                 LrSchedulerKeys(), TrainKeys(), LocalKeys(), GossipKeys(), AsyncKeys(), NewtonKeys(),
-                                                 LiftedCommKeys(), AnalysisKeys(), CheckpointKeys(), LogKeys()})
+    for (std::vector<Key>& section :
+         std::vector{RunKeys(), ObjectiveKeys(), DataKeys(), ModelKeys(), OptimizerKeys(), LrSchedulerKeys(),
+                     TrainKeys(), LocalKeys(), GossipKeys(), AsyncKeys(), NewtonKeys(), LiftedCommKeys(),
+                     AnalysisKeys(), CheckpointKeys(), LogKeys()})
       std::move(section.begin(), section.end(), std::back_inserter(all));
     return all;
   }();

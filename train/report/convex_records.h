@@ -31,7 +31,7 @@ struct ConvexState {
   // Of Newton rounds:
   std::optional<uint64_t> bits_paper_down;  ///< of a server's messages to rank 0, by log.bits_paper
   std::optional<uint64_t> hessians;         ///< that rank 0 has computed
-  std::optional<double> spread;     ///< of runs without one point for all: sqrt(mean_i ||x_i - their mean||^2)
+  std::optional<double> spread;             ///< of runs without one point for all: sqrt(mean_i ||x_i - their mean||^2)
   // Of asynchronous runs, where a step is an applied gradient:
   std::optional<double> clock;      ///< the simulated one
   std::optional<AsyncStats> stats;  ///< staleness so far
