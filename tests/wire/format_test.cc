@@ -130,8 +130,9 @@ void ExpectDocumentSufficesForAPayload(const std::string& spec, const gradwire::
   const Site site = {kSeed, Purpose::kCompress, 2, (uint64_t{1} << 33) + 5, 7, piece};
   const auto compressor = ParseCompressor(spec);
   const std::vector<std::byte> bytes = Encode(*compressor, site, Gaussian<T>(piece.numel)).bytes;
-  const format::Coded coded{spec,       {piece.numel}, {kSeed, site.worker, site.step, site.parameter, 0},
-                            piece.rows, piece.cols,    piece.symmetric};
+  const format::Coded coded{spec,        {piece.numel}, {kSeed, site.worker, site.step, site.parameter, 0},
+                            piece.rows,  piece.cols,    piece.symmetric,
+                            bytes.size()};
   size_t at = 0;
   std::vector<T> values = format::Piece<T>(Plain(bytes), at, coded);
   for (T& x : values) x += T{0};  // a sum begins with +0
