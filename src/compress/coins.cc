@@ -22,8 +22,7 @@ double MostOmega(const Chances& chances) {
 }
 
 /// Each element by a coin of its own (Safaryan, Hanzely & Richtarik, NeurIPS 2021, arXiv 2102.07245):
-/// E||C(x)
-/// - x||^2 = sum_j (1/p_j - 1) x_j^2 exactly, so omega = max_j 1/p_j - 1.
+/// E||C(x) - x||^2 = sum_j (1/p_j - 1) x_j^2 exactly, so omega = max_j 1/p_j - 1.
 /// Both ends toss the coins of the site, one uniform number an element, so that positions do not travel. Payload: the
 /// kept elements over p_j (T), ascending; their number varies.
 class Coins final : public Operator<Coins> {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "compress/smooth.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "kernels/kernels.h"
@@ -17,6 +18,11 @@ ExchangeParts GossipLinkParts(const GossipMethod& method, const CommConfig& comm
   if (!method.compresses) link.compressor = "identity";
   link.topology = "allgather";
   ExchangeParts parts = MakeParts(link, seed);
+  if (NeedsSmoothness(*parts.compressor))
+    throw ConfigError("comm.compressor",
+                      fmt::format("{}: neighbours have no smoothness matrices of each other; expected "
+                                  "another operator, such as topk:1%",
+                                  parts.compressor->spec()));
   parts.method = method.name;
   if (method.compresses && !opens_dense) parts.link = FindLink("damped");  // ef21 from 0
   return parts;

@@ -66,6 +66,8 @@ Square ReadSquare(const std::string& file, size_t workers) {
     throw ConfigError("gossip.graph",
                       fmt::format("{} has {} rows, expected {}, one for each worker", file, square.size(), workers));
   CheckSymmetric(square, file);
+  for (size_t i = 0; i < workers; ++i)  // equal but for a rounding of the file's: an edge has two ends, or none
+    for (size_t j = 0; j < i; ++j) square[i][j] = square[j][i];
   return square;
 }
 

@@ -91,6 +91,7 @@ size_t FactorNumel(size_t rank, const Piece& piece) {
 }
 
 bool HasLowRank(size_t rank, const Parameter& parameter) {
+  if (parameter.numel() == 0) return false;
   const Piece piece = PieceOf(parameter, PieceRule::kMatrix, 0);
   return !piece.symmetric && piece.rows > 0 && 2 * FactorNumel(rank, piece) < piece.numel;
 }

@@ -140,7 +140,7 @@ bool PowerStep<T>::End(std::span<T> first, std::span<T> second, std::span<T> val
     const Piece& piece = matrix.planned->piece;
     const kernels::Factors<T> factors = FactorsOf(matrix, first.data() + matrix.p, second.data() + matrix.q);
     kernels::ExpandFactors<T>(factors, values.subspan(matrix.planned->values, piece.numel));
-    if (!kernels::AnyNonZero<T>({factors.p, factors.rows})) return;  // nobody has used it
+    // Where all of P is zero, so is Q: what the query has found is none of the matrix any more, and it is drawn anew.
     std::copy_n(factors.q, matrix.query.size(), matrix.query.data());
     GoOn(matrix, lane);
   });

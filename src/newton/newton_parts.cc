@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "compress/smooth.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
 #include "newton/newton_method.h"
@@ -59,6 +60,22 @@ void CheckMap(std::string_view key, const ExchangeParts& parts) {
   if (parts.link.has_momentum()) Refuse(key, parts.method, "a method without a momentum");
 }
 
+/// Operators whose matrices a run of gradients has.
+void CheckOperators(const ExchangeParts& parts) {
+  for (const auto& compressor : {parts.compressor, parts.learner})
+    if (compressor && NeedsSmoothness(*compressor))
+      throw ConfigError("comm.compressor", fmt::format("{}: smoothness matrices are of gradients; expected another "
+                                                       "operator, such as topk:1d",
+                                                       compressor->spec()));
+}
+
+/// Not of a map that sums over all workers on the way.
+CommConfig CommOfMap(std::string_view key, const std::string& map, const std::string& compressor) {
+  if (FindLink(FindMethod(map).link).iterates)
+    Refuse(key, map, "a method whose receivers keep an estimate, such as ef21");
+  return CommOfVector(map, compressor);
+}
+
 ExchangeParts HessianParts(const NewtonConfig& config, const NewtonMethod& method, uint64_t seed) {
   if (method.hessians != Hessians::kLearned) {
     CommConfig comm = CommOfVector(method.hessians == Hessians::kBare ? "none" : "ef21", "identity");
@@ -66,13 +83,14 @@ ExchangeParts HessianParts(const NewtonConfig& config, const NewtonMethod& metho
     return MakeParts(comm, seed);
   }
   return Renamed(/*of_model=*/false, [&] {
-    CommConfig comm = CommOfVector(OrUsual(config.map, method.map), OrUsual(config.compressor, method.compressor));
+    CommConfig comm = CommOfMap("map", OrUsual(config.map, method.map), OrUsual(config.compressor, method.compressor));
     comm.alpha = config.alpha, comm.learner = config.learner, comm.p = config.p, comm.zeta = config.zeta;
     // ef21 of an unbiased operator is DIANA's shift, taken as the estimate.
     const bool is_unbiased = comm.method == "ef21" && IsUnbiased(comm.compressor);
     if (is_unbiased) comm.method = "diana";
     ExchangeParts parts = MakeParts(comm, seed);
     parts.link.takes_shift |= is_unbiased;
+    CheckOperators(parts);
     CheckMap("map", parts);
     if (parts.link.reference == Reference::kPrevious) parts.link.moves_h = true;
     parts.link.opens_dense = config.init == "hessian";
@@ -85,12 +103,13 @@ ExchangeParts ModelParts(const NewtonConfig& config, const NewtonMethod& method,
   return Renamed(/*of_model=*/true, [&] {
     const std::string compressor = OrUsual(config.model, method.model);
     const std::string map = config.model_map != "auto" ? config.model_map : compressor == "identity" ? "none" : "ef21";
-    CommConfig comm = CommOfVector(map, compressor);
+    CommConfig comm = CommOfMap("model_map", map, compressor);
     comm.alpha = config.model_alpha, comm.learner = config.model_learner;
     const bool is_unbiased = map == "ef21" && IsUnbiased(compressor);
     if (is_unbiased) comm.method = "diana";
     ExchangeParts parts = MakeParts(comm, seed);
     parts.link.takes_shift |= is_unbiased;
+    CheckOperators(parts);
     if (map != "none") CheckMap("model_map", parts);
     if (parts.link.refresh) Refuse("model_map", map, "a map without dense rounds");
     parts.link.opens_dense = false;  // both ends begin at the first point
@@ -156,6 +175,21 @@ void CheckBasis(const NewtonConfig& c, const NewtonMethod& method) {
     Refuse("init", c.init, "hessian, because newton.basis is data: what is outside the span is learned at the opening");
 }
 
+/// What an operator proves of itself, it proves in the standard basis.
+void CheckMapInBasis(const std::string& basis, const ExchangeParts& hessian) {
+  const auto is_rule = [](const Coefficient& c) { return c.rule != Coefficient::Rule::kNumber; };
+  if (basis == "positive" && (is_rule(hessian.link.alpha) || (hessian.link.refresh && is_rule(*hessian.link.refresh))))
+    Refuse("compressor", hessian.compressor->spec(),
+           "an operator that contracts, such as topk:1d, or newton.alpha and newton.p as numbers, since its omega is "
+           "none of coefficients in newton.basis positive");
+  if (basis != "data") return;
+  if (hessian.learner && !hessian.learner->is_identity())
+    Refuse("map", hessian.method,
+           "one of a single message, since the learner's would leave the span of newton.basis data");
+  if (hessian.link.gate == Gate::kAdaptive)
+    Refuse("map", hessian.method, "another one, since it counts elements that newton.basis data does not send");
+}
+
 /// Gradients in some rounds alone are made up for by B, and other points by messages of their own.
 void CheckModel(const NewtonConfig& c, const NewtonMethod& method, double gradient_p) {
   if (gradient_p < 1 && method.step != Step::kSolve && !method.is_formed())
@@ -203,6 +237,7 @@ void Check(const NewtonConfig& config) {
   CheckUnread(config, method);
   CheckBasis(config, method);
   const ExchangeParts hessian = HessianParts(config, method, 0);
+  if (method.hessians == Hessians::kLearned) CheckMapInBasis(OrUsual(config.basis, method.basis), hessian);
   ModelParts(config, method, 0);
   CheckModel(config, method, config.gradient_p.value_or(method.gradient_p));
   const bool takes_turns = !ParticipationOf(config, method).is_all();

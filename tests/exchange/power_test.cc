@@ -278,5 +278,39 @@ TEST(PowerSgd, ReachesTheMinimumWhereRanksDiffer) {
   EXPECT_GT(DistanceAfter(1500, {.method = "ef", .compressor = "rank:3", .piece = "matrix"}), 1e-3);
 }
 
+/// A query that has found what the matrix is no more would never find what it has become.
+TEST(PowerSgd, FindsColumnsThatItsQueryHasNotSeen) {
+  RunRanks(2, [](Collective& collective) {
+    for (const char* rank : {"rank:1", "rank:2"}) {
+      CommConfig config = Config();
+      config.compressor = rank;
+      Exchange<double> exchange(collective, {kParameters[0]}, MakeParts(config, 5));
+      DirectSink<double> sink(exchange);
+      Buckets<double> buckets({kParameters[0]}, {{0}});
+      const auto step = [&](uint64_t number, size_t column) {
+        std::ranges::fill(buckets.Of(0), 0.0);
+        for (size_t i = 0; i < kRows; ++i) buckets.Of(0)[i * kCols + column] = 1 + static_cast<double>(i);
+        buckets.Exchange(sink, number);
+      };
+      step(0, 3);
+      ASSERT_NEAR(buckets.Of(0)[3], 1, 1e-12) << rank;
+      step(1, 7);  // with rank 1 the query is of column 3 alone, and nothing arrives
+      step(2, 7);
+      ASSERT_NEAR(buckets.Of(0)[7], config.compressor == "rank:1" ? 2 : 1, 1e-12) << rank;
+    }
+  });
+}
+
+TEST(PowerSgd, TakesParametersOfNoElements) {
+  RunRanks(2, [](Collective& collective) {
+    const std::vector<Parameter> parameters = {{"empty", {0, 30}}, kParameters[0]};
+    Exchange<double> exchange(collective, parameters, MakeParts(Config(), 5));
+    DirectSink<double> sink(exchange);
+    Buckets<double> buckets(parameters, {{0}, {1}});
+    buckets.Exchange(sink, 0);
+    EXPECT_EQ(exchange.state().Vector(1, kQuery).size(), kRank * kCols);
+  });
+}
+
 }  // namespace
 }  // namespace gradwire
