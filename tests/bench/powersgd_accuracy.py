@@ -88,13 +88,14 @@ def main():
     parser.add_argument("--rank", type=int, default=2, help="of the factors")
     parser.add_argument("--start", type=int, default=10, help="dense steps at first")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--hooks", default="dense,torch,gradwire")
     args = parser.parse_args()
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     files = sorted(args.data.glob("*.bin"))
     train_set, test_set = (read([f for f in files if ("test" in f.name) == is_test]) for is_test in (False, True))
     for seed in range(1, args.seeds + 1):
-        for hook in ("dense", "torch", "gradwire"):
+        for hook in args.hooks.split(","):
             train(hook, seed, train_set, test_set, args)
     dist.destroy_process_group()
 
