@@ -78,6 +78,9 @@ class Exchange {
   double Await(const Wait& wait);
   /// Goes on with the bucket after its wait, without waiting.
   void Advance(Id id, double waited_s);
+  /// Whether no bucket may be started before the one before it has finished: where a bucket's sums follow one another,
+  /// ranks could start those of two buckets in different orders, and sums have no names but their order.
+  bool takes_turns() const;
   /// Bytes of the messages of all buckets under way.
   size_t BytesUnderWay() const;
   /// Ends all waits, those to come too, with an Error. Any thread.

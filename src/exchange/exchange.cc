@@ -200,6 +200,11 @@ void Exchange<T>::Advance(Id id, double waited_s) {
 }
 
 template <typename T>
+bool Exchange<T>::takes_turns() const {
+  return std::ranges::any_of(core_->topologies, [](const auto& of_channel) { return of_channel.second->iterates; });
+}
+
+template <typename T>
 size_t Exchange<T>::BytesUnderWay() const {
   return core_->lane.buffers.taken();
 }

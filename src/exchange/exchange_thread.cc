@@ -82,7 +82,8 @@ std::optional<size_t> ExchangeThread<T>::Next() const {
     return static_cast<size_t>(visit - queue_.begin());
   }
   if (under_way_.empty()) return 0;
-  if (next.visit || under_way_.size() >= kUnderWay || !HasRoomFor(next.bucket)) return std::nullopt;
+  if (next.visit || exchange_.takes_turns() || under_way_.size() >= kUnderWay || !HasRoomFor(next.bucket))
+    return std::nullopt;
   const auto channel = channels_.find(next.round.channel);
   const bool is_free =
       channel == channels_.end() || channel->second.under_way == 0 || channel->second.step == next.round.step;
