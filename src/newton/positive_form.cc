@@ -28,12 +28,13 @@ std::vector<double> TimesSum(std::span<const double> w) {
 class PositiveForm final : public StoredForm {
  public:
   PositiveForm(Peers& peers, const Problem& problem, const NewtonParts& parts)
-      : peers_(peers), d_(problem.dimension()), own_(peers.size()) {
+      : peers_(peers), d_(problem.dimension()), nothing_(d_), own_(peers.size()) {
     for (size_t i = 0; i < own_.size(); ++i) {
       own_[i].ratios.resize(peers.ranks());
       own_[i].rank = peers.first() + i;
       own_[i].coefficients.resize(PackedNumel(d_)), own_[i].of_hessian.resize(PackedNumel(d_));
       own_[i].scaled.resize(d_ + 1);
+      own_[i].formed = nothing_;
     }
     const auto d = static_cast<int64_t>(d_), n = static_cast<int64_t>(peers.ranks());
     // Each of beta_i has a place of its own, since a maximum is no mean; of the vector that is one number.
@@ -102,6 +103,7 @@ class PositiveForm final : public StoredForm {
 
   Peers& peers_;
   const size_t d_;
+  std::vector<double> nothing_;  // for who has rested since this process began: it is not sent
   PositiveBasis basis_;
   std::vector<Own> own_;  // of the workers
 };

@@ -7,7 +7,8 @@ namespace {
 class ShiftedForm final : public StoredForm {
  public:
   ShiftedForm(Peers& peers, const Problem& problem, const NewtonParts& parts)
-      : peers_(peers), formed_(peers.size()), errors_(peers.size()), g_(problem.dimension()) {
+      : peers_(peers), nothing_(problem.dimension()), g_(problem.dimension()) {
+    formed_.assign(peers.size(), nothing_), errors_.assign(peers.size(), std::span(nothing_).first(1));
     const auto d = static_cast<int64_t>(problem.dimension());
     peers.Open(kErrors, {.name = "l", .shape = {1}}, KeptParts(parts.seed, parts.count_as));
     // A server that keeps every H_i and w_i makes these by itself, so that no paper counts them.
@@ -34,6 +35,7 @@ class ShiftedForm final : public StoredForm {
 
  private:
   Peers& peers_;
+  std::vector<double> nothing_;                     // for who has rested since this process began: it is not sent
   std::vector<std::span<double>> formed_, errors_;  // of the workers
   std::vector<double> g_;
 };

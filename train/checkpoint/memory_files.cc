@@ -48,7 +48,8 @@ std::vector<MemoryVector> MemoryIn(const Snapshot& file, const std::vector<Param
     if (id == ids.end())
       throw Error(fmt::format("{}: entry '{}' is of no parameter of this model", file.path(), entry));
     MemoryVector& vector = memory.emplace_back(MemoryVector{down, id->second, rest.substr(0, slash), {}, channel});
-    vector.values.resize(file.Bytes(entry).size() / sizeof(float));  // LoadMemory compares it with the parameter's
+    const bool is_query = vector.name == kQuery;  // of a size that the method's rank gives, as LoadMemory sees
+    vector.values.resize(is_query ? file.Bytes(entry).size() / sizeof(float) : parameters[id->second].numel());
     file.Fill(entry, std::span<float>(vector.values));
   }
   return memory;

@@ -221,6 +221,12 @@ void CheckNeighbours(const Config& config) {
                   fmt::format("found gossip, which is of convex objectives; expected another mode, such as local, or "
                               "another objective because objective.name is network ({})",
                               config.PlaceOf("objective.name")));
+  if (config.comm.compressor != "auto" && NeedsSmoothness(*ParseCompressor(config.comm.compressor)))
+    throw ErrorAt(
+        config, "comm.compressor",
+        fmt::format("{}: neighbours have no smoothness matrices of each other; expected another operator, such "
+                    "as topk:1%",
+                    config.comm.compressor));
   if (FindGossipMethod(config.gossip.method).compresses && !config.gossip.gamma)
     throw ErrorAt(
         config, "gossip.gamma",

@@ -88,7 +88,7 @@ std::vector<Case> Modes() {
       {"bl3", {"train.mode=newton", "optimizer.lr=0.1", "newton.method=bl3", "newton.compressor=topk:6"}},
       {"newton_3pc_ls",
        {"train.mode=newton", "optimizer.lr=0.1", "newton.method=newton_3pc_ls", "newton.map=clag", "newton.init=zero",
-        "newton.compressor=topk:6"}},
+        "newton.zeta=0.5", "newton.compressor=topk:6"}},
   };
 }
 
@@ -180,8 +180,8 @@ bool MayChangeNothing(std::string_view key) {
       "checkpoint.resume",  "checkpoint.keep_last", "checkpoint.every_minutes",
       "optimizer.nesterov", "comm.compress_1d",     "comm.piece",
       "comm.start_iter",    "objective.star_shift", "comm.when",
-      "newton.slope",       "newton.shrink",        "objective.even",
-      "gossip.weights"};
+      "newton.slope",       "newton.shrink",        "newton.basis",
+      "newton.zeta",        "objective.even",       "gossip.weights"};
   return keys.contains(key);
 }
 

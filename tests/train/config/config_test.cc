@@ -149,7 +149,8 @@ TEST(Keys, PrintedConfigLoadsBackToItself) {
   config.data.root = DataConfig{}.root;                        // the synthetic images have none
   config.run.launch = "processes";
   config.run.threads = RunConfig{}.threads;  // of launch threads
-  config.async = {};                         // train.mode is local
+  config.train.mode = "local";
+  config.async = {}, config.newton = {}, config.gossip = {};
   config.train.delay = 0;
   config.lr_scheduler.shift = 0;  // of inverse
   config.local.shift = "none";    // comm.method has a memory

@@ -106,10 +106,10 @@ TEST(ConvexProblems, DataThatDoNotFitTheNameAreRefused) {
   EXPECT_THAT(
       Refusal({"objective.data=gaussian"}),
       HasSubstr(
-          "objective.data: found gaussian, expected lr, lr2, lr_uneven or a LIBSVM file because objective.name is "
+          "objective.data: found gaussian, expected lr, lr2, lr3, lr_uneven or a LIBSVM file because objective.name is "
           "logistic"));
   EXPECT_THAT(Refusal({"objective.name=least_squares", "objective.data=alpha_beta"}),
-              HasSubstr("expected lr, lr2, lr_uneven, gaussian or a LIBSVM file"));
+              HasSubstr("expected lr, lr2, lr3, lr_uneven, gaussian or a LIBSVM file"));
   EXPECT_THAT(
       Refusal({"objective.name=geman_mcclure", "objective.data=alpha_beta", "run.nproc=2", "objective.lambda=0.1"}),
       HasSubstr("objective.lambda: found 0.1, expected the default 0 because objective.data is alpha_beta"));
