@@ -21,8 +21,8 @@ namespace gradwire {
 /// is in one order of operations on all ranks, whatever their processor: replicas hold the same bits. Pieces that
 /// travel dense are in the first message, times 1 / ranks.
 ///
-/// A vector of P that is none (M is of lower rank, or nobody has used it) counts as zero, and the query's is drawn anew,
-/// alike on all ranks. T is float or double. Not thread-safe; shares its pieces over the context's threads.
+/// A vector of P that is none (M is of lower rank, or nobody has used it) counts as zero, and the query's is drawn
+/// anew, alike on all ranks. T is float or double. Not thread-safe; shares its pieces over the context's threads.
 template <typename T>
 class PowerStep {
  public:
