@@ -31,6 +31,7 @@ class Coins final : public Operator<Coins> {
       : spec_(std::move(spec)), amount_(amount), chances_(std::move(chances)), most_omega_(MostOmega(chances_)) {}
 
   std::string spec() const override { return spec_; }
+  bool sees_shape() const override { return amount_.is_of_order(); }
   bool unbiased() const override { return true; }
   std::optional<double> omega(const Piece& piece) const override {
     return chances_.empty() ? 1 / Share(piece) - 1 : most_omega_;

@@ -67,4 +67,23 @@ class Combination : public Operator<Derived> {
   const Derived& self() const { return static_cast<const Derived&>(*this); }
 };
 
+/// Those whose payload is that of their first part.
+template <typename Derived>
+class WithPayloadOfA : public Combination<Derived> {
+ public:
+  explicit WithPayloadOfA(Part a) : a_(std::move(a)) {}
+
+  Scope scope() const override { return a_->scope(); }
+  bool sees_shape() const override { return a_->sees_shape(); }
+  bool variable() const override { return a_->variable(); }
+  size_t Bytes(const Piece& piece, Dtype dtype) const override { return a_->Bytes(piece, dtype); }
+  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,
+                     std::span<const std::byte> payload) const override {
+    return a_->PaperBits(rule, piece, dtype, payload);
+  }
+
+ protected:
+  const Part a_;
+};
+
 }  // namespace gradwire

@@ -18,9 +18,9 @@ namespace {
 ///   so delta = delta_B - omega_A (1 + sqrt(1 - delta_B))^2, where that is above 0.
 /// A unbiased, B contractive once it is multiplied by l: by a l the whole is, as in the first case with l y for y, with
 /// delta = a delta_B.
-class Composed final : public Combination<Composed>, public Scalable {
+class Composed final : public WithPayloadOfA<Composed>, public Scalable {
  public:
-  Composed(Part a, Part b) : a_(std::move(a)), b_(std::move(b)) {}
+  Composed(Part a, Part b) : WithPayloadOfA(std::move(a)), b_(std::move(b)) {}
 
   std::string spec() const override { return "compose(" + a_->spec() + "," + b_->spec() + ")"; }
   bool unbiased() const override { return a_->unbiased() && b_->unbiased(); }
@@ -48,12 +48,6 @@ class Composed final : public Combination<Composed>, public Scalable {
   }
   Scope scope() const override { return std::max(a_->scope(), b_->scope()); }
   bool sees_shape() const override { return a_->sees_shape() || b_->sees_shape(); }
-  bool variable() const override { return a_->variable(); }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override { return a_->Bytes(piece, dtype); }
-  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,
-                     std::span<const std::byte> payload) const override {
-    return a_->PaperBits(rule, piece, dtype, payload);
-  }
 
   template <typename T>
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
@@ -70,7 +64,7 @@ class Composed final : public Combination<Composed>, public Scalable {
   }
 
  private:
-  Part a_, b_;
+  Part b_;
 };
 
 }  // namespace

@@ -91,6 +91,7 @@ class NuRandK final : public SparseOperator<NuRandK> {
   explicit NuRandK(Amount amount) : amount_(amount) {}
 
   std::string spec() const override { return "nu_randk:" + amount_.text(); }
+  bool sees_shape() const override { return amount_.is_of_order(); }
   bool unbiased() const override { return true; }
   std::optional<double> omega(const Piece& piece) const override {
     const size_t k = K(piece);

@@ -39,6 +39,7 @@ class RandK final : public SparseOperator<RandK> {
     return "randk:" + amount_.text() + (options_.common ? ":common" : "") + (options_.unscaled ? ":unscaled" : "") +
            (options_.sent ? ":sent" : "");
   }
+  bool sees_shape() const override { return amount_.is_of_order(); }
   bool unbiased() const override { return !options_.unscaled; }
   bool linear() const override { return options_.common; }
   /// d/k - 1, exactly: E||C(x) - x||^2 = omega ||x||^2 for every x.

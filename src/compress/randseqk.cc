@@ -18,6 +18,7 @@ class RandSeqK final : public Operator<RandSeqK> {
   explicit RandSeqK(Amount amount) : amount_(amount) {}
 
   std::string spec() const override { return "randseqk:" + amount_.text(); }
+  bool sees_shape() const override { return amount_.is_of_order(); }
   bool unbiased() const override { return true; }
   /// d/k - 1, exactly: E||C(x) - x||^2 = omega ||x||^2 for every x.
   std::optional<double> omega(const Piece& piece) const override { return Scale(piece) - 1; }

@@ -79,9 +79,9 @@ T Within(double x) {
 /// Bernoulli aggregation", 2022, arXiv 2206.03588). Magnitudes become alike, so that A loses less of a few large
 /// elements. U is drawn from the seed, one for each size of a piece, for all workers, steps and parameters. Payload:
 /// A's.
-class Rotated final : public Combination<Rotated> {
+class Rotated final : public WithPayloadOfA<Rotated> {
  public:
-  explicit Rotated(Part a) : a_(std::move(a)) {}
+  using WithPayloadOfA::WithPayloadOfA;
 
   std::string spec() const override { return "rotate(" + a_->spec() + ")"; }
   bool unbiased() const override { return a_->unbiased(); }
@@ -89,14 +89,6 @@ class Rotated final : public Combination<Rotated> {
   std::optional<double> omega(const Piece& piece) const override { return a_->omega(piece); }
   std::optional<double> delta(const Piece& piece) const override { return a_->delta(piece); }
   bool contracts(const Piece& piece) const override { return a_->contracts(piece); }
-  Scope scope() const override { return a_->scope(); }
-  bool sees_shape() const override { return a_->sees_shape(); }
-  bool variable() const override { return a_->variable(); }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override { return a_->Bytes(piece, dtype); }
-  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,
-                     std::span<const std::byte> payload) const override {
-    return a_->PaperBits(rule, piece, dtype, payload);
-  }
 
   template <typename T>
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
@@ -140,8 +132,6 @@ class Rotated final : public Combination<Rotated> {
     }
     PackSymmetric<double>(d, matrix, packed);
   }
-
-  Part a_;
 };
 
 }  // namespace

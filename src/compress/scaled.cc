@@ -15,10 +15,10 @@ namespace {
 ///
 /// delta, the better of two bounds. Of an unbiased A: E||cA(x) - x||^2 <= (c^2 (1 + omega) - 2c + 1) ||x||^2. Of a
 /// contractive A: ||cA(x) - x|| <= |c| ||A(x) - x|| + |1 - c| ||x||.
-class Scaled final : public Combination<Scaled>, public Scalable {
+class Scaled final : public WithPayloadOfA<Scaled>, public Scalable {
  public:
   /// Without c: A's lambda for each piece.
-  Scaled(Part a, std::optional<double> c) : a_(std::move(a)), c_(c) {}
+  Scaled(Part a, std::optional<double> c) : WithPayloadOfA(std::move(a)), c_(c) {}
 
   std::string spec() const override {
     return c_ ? fmt::format("scaled({},{})", a_->spec(), *c_) : fmt::format("unscale({})", a_->spec());
@@ -45,14 +45,6 @@ class Scaled final : public Combination<Scaled>, public Scalable {
   std::optional<double> damping(const Piece& piece) const override {
     return c_ || !a_->unbiased() ? std::nullopt : std::optional(Factor(piece));
   }
-  Scope scope() const override { return a_->scope(); }
-  bool sees_shape() const override { return a_->sees_shape(); }
-  bool variable() const override { return a_->variable(); }
-  size_t Bytes(const Piece& piece, Dtype dtype) const override { return a_->Bytes(piece, dtype); }
-  uint64_t PaperBits(const BitRule& rule, const Piece& piece, Dtype dtype,
-                     std::span<const std::byte> payload) const override {
-    return a_->PaperBits(rule, piece, dtype, payload);
-  }
 
   template <typename T>
   size_t EncodeParts(const Site& site, Lane& lane, std::span<T> u, std::span<std::byte> out) const {
@@ -70,7 +62,6 @@ class Scaled final : public Combination<Scaled>, public Scalable {
  private:
   double Factor(const Piece& piece) const { return c_ ? *c_ : ScalingOf(*a_, piece).value().lambda; }
 
-  Part a_;
   std::optional<double> c_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -78,6 +79,7 @@ class Root {
     forward_ = v * inverses.asDiagonal() * v.transpose();
   }
 
+  size_t size() const { return static_cast<size_t>(forward_.rows()); }
   const Matrix& forward() const { return forward_; }
   const Matrix& back() const { return back_; }
   double least() const { return least_; }  ///< the smallest eigenvalue above 0
@@ -105,7 +107,12 @@ class SmoothTransform final : public Transform {
   }
 
   std::string name() const override { return "smooth"; }
-  Piece Image(const Piece& piece) const override { return piece; }
+  Piece Image(const Piece& piece) const override {
+    if (!roots_.empty() && piece.numel != roots_.front().size())
+      throw std::invalid_argument(fmt::format("smooth: a piece of {} elements, but the matrices are of {}", piece.numel,
+                                              roots_.front().size()));
+    return piece;
+  }
   void Forward(uint32_t worker, std::span<const double> v, std::span<double> image) const override {
     roots_.empty() ? void(std::ranges::copy(v, image.begin())) : Multiply(roots_.at(worker).forward(), v, image);
   }
@@ -151,7 +158,7 @@ std::optional<SmoothRule> ReadRule(std::string_view text) {
   if (words.size() != 2) return words.size() == 1 && rule.kind != Kind::kCoins ? std::optional(rule) : std::nullopt;
   if (rule.kind == Kind::kCoins) {
     rule.amount = ParseAmount("coins", words[1], text);
-    return rule;
+    return rule.amount.is_of_order() ? std::nullopt : std::optional(rule);  // gradients have no order
   }
   rule.levels = ReadLevelsOfSteps(words[1]);
   return rule.levels ? std::optional(rule) : std::nullopt;

@@ -22,6 +22,8 @@ class Amount {
 
   /// Elements of the parameter that this is a piece of, rounded to nearest; at least 1 and at most all.
   size_t Of(const Piece& piece) const;
+  /// Whether it counts in a matrix's order.
+  bool is_of_order() const { return orders_ > 0; }
   /// As it was written, in its shortest form.
   std::string text() const;
 

@@ -15,6 +15,7 @@ class TopK final : public SparseOperator<TopK> {
   TopK(Amount amount, bool counted) : amount_(amount), counted_(counted) {}
 
   std::string spec() const override { return "topk:" + amount_.text() + (counted_ ? ":counted" : ""); }
+  bool sees_shape() const override { return amount_.is_of_order(); }
   bool unbiased() const override { return false; }
   std::optional<double> omega(const Piece&) const override { return std::nullopt; }
   /// k/d, attained where all magnitudes are equal.

@@ -35,6 +35,7 @@ class Transformed final : public Combination<Transformed>, public TransformedPar
     const Part of_piece = transform_->is_isometry() ? inner_->ForNorm(norm) : nullptr;
     return of_piece ? MakeTransformed(transform_, of_piece) : nullptr;
   }
+  bool sees_shape() const override { return inner_->sees_shape(); }
   bool variable() const override { return inner_->variable(); }
   size_t Bytes(const Piece& piece, Dtype dtype) const override {
     return inner_->Bytes(transform_->Image(piece), dtype);

@@ -105,13 +105,24 @@ void Curvature::Cubic(std::span<const double> g, double m, std::span<double> out
   const Parts& p = *parts_;
   const Eigen::MatrixXd& q = p.eigen.eigenvectors();
   const Eigen::VectorXd rotated = q.transpose() * VectorOf(g);
-  const auto length = [&](double r) { return (rotated.array() / (p.values.array() + 0.5 * m * r)).matrix().norm(); };
+  // 0 / 0, where the smallest eigenvalue becomes 0, is 0: what of g has no part in a direction says nothing of it.
+  const auto at = [&](double r) -> Eigen::VectorXd {
+    return (rotated.array() == 0).select(0.0, rotated.array() / (p.values.array() + 0.5 * m * r)).matrix();
+  };
+  const auto length = [&](double r) { return at(r).norm(); };
   // length(r) falls and r rises: one crossing, above the r at which the smallest eigenvalue becomes 0.
   double low = std::max(0.0, -2 * p.values.minCoeff() / m), high = std::max(low, 1e-300);
   while (length(high) > high && std::isfinite(high)) high = 2 * high + 1e-300;
   for (double middle = 0.5 * (low + high); low < middle && middle < high; middle = 0.5 * (low + high))
     (length(middle) > middle ? low : high) = middle;
-  const Eigen::VectorXd step = -(rotated.array() / (p.values.array() + 0.5 * m * high)).matrix();
+  Eigen::VectorXd step = -at(high);
+  // The hard case (Nesterov & Polyak 2006, section 5): no r is reached by g's own directions, and the rest of ||h|| = r
+  // goes along the eigenvector of the smallest eigenvalue, either way.
+  if (const double rest = high * high - step.squaredNorm(); high == low && rest > 0) {
+    Eigen::Index least = 0;
+    p.values.minCoeff(&least);
+    step[least] += std::sqrt(rest);
+  }
   Put(q * step, out);
 }
 

@@ -110,6 +110,8 @@ ExchangeParts ModelParts(const NewtonConfig& config, const NewtonMethod& method,
     ExchangeParts parts = MakeParts(comm, seed);
     parts.link.takes_shift |= is_unbiased;
     CheckOperators(parts);
+    if (parts.compressor->sees_shape())
+      Refuse("model", parts.compressor->spec(), "an operator of vectors, such as topk:5 or topk:10%");
     if (map != "none") CheckMap("model_map", parts);
     if (parts.link.refresh) Refuse("model_map", map, "a map without dense rounds");
     parts.link.opens_dense = false;  // both ends begin at the first point

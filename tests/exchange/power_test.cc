@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // PowerSGD, against its algorithm written plainly; the laws of all methods take it up by themselves.
+#include <chrono>
 #include <cmath>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -10,6 +12,7 @@
 #include "gradwire/exchange_thread.h"
 #include "gradwire/method.h"
 #include "support/buckets.h"
+#include "support/forwarding_collective.h"
 #include "support/ranks.h"
 #include "support/vectors.h"
 
@@ -309,6 +312,38 @@ TEST(PowerSgd, TakesParametersOfNoElements) {
     Buckets<double> buckets(parameters, {{0}, {1}});
     buckets.Exchange(sink, 0);
     EXPECT_EQ(exchange.state().Vector(1, kQuery).size(), kRank * kCols);
+  });
+}
+
+/// Notes the sizes of this rank's sums in the order of their start; a wait begins late, as over a slow link.
+class SumOrder : public ForwardingCollective {
+ public:
+  using ForwardingCollective::ForwardingCollective;
+  using ForwardingCollective::StartAllReduce;
+  Ticket StartAllReduce(std::span<float> values) override {
+    sizes.push_back(values.size());
+    return ForwardingCollective::StartAllReduce(values);
+  }
+  void Finish(const Ticket& ticket) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    ForwardingCollective::Finish(ticket);
+  }
+  std::vector<size_t> sizes;  // of the exchange's thread alone
+};
+
+/// Sums have no names but their order, which must be that of all ranks.
+TEST(PowerSgd, StartsNoBucketBeforeTheOneBeforeItHasFinished) {
+  const std::vector<Parameter> parameters = {{"a", {40, 50}}, {"b", {48, 60}}, {"c", {56, 70}}};
+  RunRanks(2, [&](Collective& collective) {
+    SumOrder order(collective);
+    Exchange<float> exchange(order, parameters, MakeParts(Config(), 5));
+    ExchangeThread<float> thread(exchange);
+    Buckets<float> buckets(parameters, OneEach(parameters));
+    for (const uint32_t p : {0u, 1u, 2u}) std::ranges::fill(buckets.Of(p), 1.0F);
+    buckets.Exchange(thread, 0);
+    thread.Close();
+    EXPECT_EQ(order.sizes,
+              (std::vector<size_t>{40 * kRank, 50 * kRank, 48 * kRank, 60 * kRank, 56 * kRank, 70 * kRank}));
   });
 }
 

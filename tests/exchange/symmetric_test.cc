@@ -79,18 +79,21 @@ TEST(SymmetricParameter, TakesNoOtherOrder) {
   });
 }
 
-/// rank:R sees the shape of a symmetric parameter whatever comm.piece is, and needs some shape to see.
+/// rank:R, and what counts in orders, see the shape of a symmetric parameter whatever comm.piece is, and need some
+/// shape to see.
 TEST(SymmetricParameter, IsAMatrixForOperatorsThatSeeShapes) {
-  testing::RunRanks(1, [](Collective& collective) {
-    const ExchangeParts parts = MakeParts({.method = "ef", .compressor = "rank:1"}, 1);
-    const Exchange<double> fits(collective, kParameters, parts);
-    try {
-      Exchange<double>(collective, {{"weight", {60, 60}}}, parts);
-      ADD_FAILURE() << "nothing thrown";
-    } catch (const ConfigError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("comm.piece: fixed: rank:1 acts on matrices, and this shows it none"));
-    }
-  });
+  for (const char* spec :
+       {"rank:1", "topk:2d", "then(topk:2d,sign)", "scaled(randk:1d:unscaled,0.5)", "rotate(topk:1d)"})
+    testing::RunRanks(1, [&](Collective& collective) {
+      const ExchangeParts parts = MakeParts({.method = "dcgd", .compressor = spec}, 1);
+      const Exchange<double> fits(collective, kParameters, parts);
+      try {
+        Exchange<double>(collective, {{"weight", {60, 60}}}, parts);
+        ADD_FAILURE() << spec << ": nothing thrown";
+      } catch (const ConfigError& error) {
+        EXPECT_THAT(error.what(), HasSubstr(" acts on matrices, and this shows it none"));
+      }
+    });
 }
 
 std::string SettingsWith(bool symmetric) {

@@ -68,7 +68,7 @@ void RunEveryOperator() {
   }
 }
 
-/// Links that move a shift, share out memory or look before they send, and an owner with a regulariser.
+/// Links that move a shift, share out memory, look before they send or iterate, and an owner with a regulariser.
 template <typename T>
 void RunLinks() {
   const std::vector<Parameter> parameters = {{"w", {40, 50}}};
@@ -76,7 +76,8 @@ void RunLinks() {
                                            {"ef21", "topk:1%"},
                                            {"lag", "identity"},
                                            {"econtrol", "topk:1%"},
-                                           {"ef", "sign"}})
+                                           {"ef", "sign"},
+                                           {"powersgd", "rank:2"}})
     for (const Prox& prox : {Prox{}, Prox{Prox::Kind::kL2, 0.1}})
       RunRanks(2, [&](Collective& collective) {
         CommConfig comm;

@@ -57,6 +57,17 @@ TEST(Curvature, ShiftAddsToTheDiagonalAndMustEndPositive) {
   EXPECT_THROW(curvature.Shift(Packed(2, {1, 2, 2, 1}), 0.5), Error);
 }
 
+/// g has no part along the eigenvector of -1, so that its own directions end at ||h|| = 1/3 and the model's minimum
+/// lies at ||h|| = 2, where B + ||h|| / 2 I is singular.
+TEST(Curvature, CubicStepsReachTheMinimumInTheHardCase) {
+  Curvature curvature(2);
+  curvature.Decompose(Packed(2, {-1, 0, 0, 2}), 0);
+  std::vector<double> h(2);
+  curvature.Cubic(std::vector<double>{0, 1}, 1, h);
+  EXPECT_NEAR(std::hypot(h[0], h[1]), 2, 1e-14);
+  EXPECT_NEAR(h[1], -1. / 3, 1e-15);
+}
+
 /// The stationarity of the cubic model: g + B h + (M / 2) ||h|| h = 0, with B + M ||h|| / 2 I positive semidefinite.
 TEST(Curvature, CubicStepsAreStationaryPointsOfTheModel) {
   for (const double shift : {0.0, -2.0}) {  // the second one makes B indefinite

@@ -14,40 +14,34 @@ using testing::Lr2Far;
 using testing::Lr2Near;
 using testing::Lr2Zero;
 using testing::NewtonTrace;
-
-constexpr double kNear = 1e-10;
-
-int Rounds(std::shared_ptr<const Problem> problem, NewtonConfig newton, int steps = 60, uint64_t seed = 1) {
-  return testing::Run({.problem = std::move(problem), .newton = std::move(newton), .steps = steps, .seed = seed})
-      .RoundsTo(kNear);
-}
+using testing::RoundsOf;
 
 TEST(FedNL, ConvergesLocallyWithoutAConditionNumber) {
-  EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:10"}), 6);
-  EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:10", .option = "2"}), 7);
-  EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:10", .alpha = "0.0513167"}), 8) << "1 - sqrt(1 - 1/d)";
-  EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:10", .init = "zero", .option = "2"}), 10);
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.compressor = "topk:10"}), 6);
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.compressor = "topk:10", .option = "2"}), 7);
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.compressor = "topk:10", .alpha = "0.0513167"}), 8) << "1 - sqrt(1 - 1/d)";
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.compressor = "topk:10", .init = "zero", .option = "2"}), 10);
 }
 
 /// The authors' Top-d keeps d of the d^2 entries, an off-diagonal one and its mirror each counted; a packed triangle
 /// has each once. Between 5 and 10 of a triangle's, as here 6, are as many.
 TEST(FedNL, AnEntryAndItsMirrorAreKeptTogether) {
-  EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:6"}), 6);
-  EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:6", .option = "2"}), 8);
-  EXPECT_EQ(Rounds(Lr2Zero(), {.compressor = "topk:6", .init = "zero", .option = "2"}), 13);
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.compressor = "topk:6"}), 6);
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.compressor = "topk:6", .option = "2"}), 8);
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.compressor = "topk:6", .init = "zero", .option = "2"}), 13);
 }
 
 /// alpha = 1 / (1 + omega).
 TEST(FedNL, OfAnUnbiasedOperatorMovesByADampedShare) {
-  for (const uint64_t seed : {1, 2, 3}) EXPECT_LE(Rounds(Lr2Zero(), {.compressor = "randk:10"}, 60, seed), 24);
+  for (const uint64_t seed : {1, 2, 3}) EXPECT_LE(RoundsOf(Lr2Zero(), {.compressor = "randk:10"}, 60, seed), 24);
 }
 
 TEST(FedNL, FromFarDivergesAndALineSearchAndCubicStepsDoNot) {
   const NewtonTrace plain = testing::Run({.problem = Lr2Far(), .newton = {.compressor = "topk:10"}, .steps = 100});
   EXPECT_FALSE(plain.distances.back() < 10) << plain.distances.back();
-  EXPECT_EQ(Rounds(Lr2Far(), {.method = "fednl_ls", .compressor = "topk:10"}), 12);
-  EXPECT_EQ(Rounds(Lr2Far(), {.method = "fednl_ls", .compressor = "topk:10", .init = "zero"}), 19);
-  EXPECT_EQ(Rounds(Lr2Far(), {.method = "fednl_cr", .compressor = "topk:10", .cubic = testing::kLr2Cubic}, 100), 61);
+  EXPECT_EQ(RoundsOf(Lr2Far(), {.method = "fednl_ls", .compressor = "topk:10"}), 12);
+  EXPECT_EQ(RoundsOf(Lr2Far(), {.method = "fednl_ls", .compressor = "topk:10", .init = "zero"}), 19);
+  EXPECT_EQ(RoundsOf(Lr2Far(), {.method = "fednl_cr", .compressor = "topk:10", .cubic = testing::kLr2Cubic}, 100), 61);
 }
 
 /// Every trial of a line search is a number of each worker.
@@ -62,8 +56,8 @@ TEST(FedNL, ALineSearchSendsAValueATrial) {
 
 TEST(FedNL, WithCompressedModelsAndFewGradientsConverges) {
   for (const uint64_t seed : {1, 2, 3})
-    EXPECT_LE(Rounds(Lr2Near(), {.method = "fednl_bc", .compressor = "topk:10", .model = "topk:5"}, 60, seed), 50);
-  EXPECT_EQ(Rounds(Lr2Near(), {.method = "fednl_bc", .compressor = "identity", .model = "identity", .gradient_p = 1}),
+    EXPECT_LE(RoundsOf(Lr2Near(), {.method = "fednl_bc", .compressor = "topk:10", .model = "topk:5"}, 60, seed), 50);
+  EXPECT_EQ(RoundsOf(Lr2Near(), {.method = "fednl_bc", .compressor = "identity", .model = "identity", .gradient_p = 1}),
             6);
 }
 
@@ -78,10 +72,11 @@ TEST(FedNL, GradientsAreSentInAShareOfTheRounds) {
 }
 
 TEST(FedNL, OfSomeWorkersARoundConverges) {
-  EXPECT_EQ(Rounds(Lr2Near(), {.method = "fednl_pp", .compressor = "topk:10", .participation = "all"}), 8);
+  EXPECT_EQ(RoundsOf(Lr2Near(), {.method = "fednl_pp", .compressor = "topk:10", .participation = "all"}), 8);
   for (const uint64_t seed : {1, 2, 3})
     EXPECT_LE(
-        Rounds(Lr2Near(), {.method = "fednl_pp", .compressor = "topk:10", .participation = "nice:40%"}, 100, seed), 80);
+        RoundsOf(Lr2Near(), {.method = "fednl_pp", .compressor = "topk:10", .participation = "nice:40%"}, 100, seed),
+        80);
 }
 
 /// Whoever takes no part computes and sends nothing.

@@ -12,28 +12,23 @@ using testing::Lr2Far;
 using testing::Lr2Near;
 using testing::Lr2Zero;
 using testing::NewtonTrace;
-
-constexpr double kNear = 1e-10;
-
-int Rounds(std::shared_ptr<const Problem> problem, NewtonConfig newton, int steps = 60, uint64_t seed = 1) {
-  return testing::Run({.problem = std::move(problem), .newton = std::move(newton), .steps = steps, .seed = seed})
-      .RoundsTo(kNear);
-}
+using testing::RoundsOf;
 
 TEST(Newton3PC, EveryDeterministicMapConvergesAsItsAuthorsDoes) {
-  EXPECT_EQ(Rounds(Lr2Zero(), {.method = "newton_3pc", .map = "ef21", .compressor = "topk:6"}), 6);
-  EXPECT_EQ(Rounds(Lr2Zero(), {.method = "newton_3pc", .map = "clag", .compressor = "topk:6", .zeta = "2"}), 6);
-  EXPECT_EQ(Rounds(Lr2Zero(), {.method = "newton_3pc", .map = "lag", .compressor = "identity"}), 4);
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.method = "newton_3pc", .map = "ef21", .compressor = "topk:6"}), 6);
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.method = "newton_3pc", .map = "clag", .compressor = "topk:6", .zeta = "2"}), 6);
+  EXPECT_EQ(RoundsOf(Lr2Zero(), {.method = "newton_3pc", .map = "lag", .compressor = "identity"}), 4);
 }
 
 TEST(Newton3PC, EveryRandomMapConverges) {
   for (const uint64_t seed : {1, 2, 3, 4}) {
-    EXPECT_LE(Rounds(Lr2Zero(), {.method = "newton_3pc", .map = "cbag", .compressor = "topk:6"}, 40, seed), 15);
-    EXPECT_LE(Rounds(Lr2Zero(), {.method = "newton_3pc", .map = "3pcv2", .compressor = "topk:6", .learner = "randk:10"},
-                     40, seed),
-              15);
+    EXPECT_LE(RoundsOf(Lr2Zero(), {.method = "newton_3pc", .map = "cbag", .compressor = "topk:6"}, 40, seed), 15);
     EXPECT_LE(
-        Rounds(Lr2Zero(), {.method = "newton_3pc", .map = "marina", .compressor = "randk:10", .p = "0.2"}, 40, seed),
+        RoundsOf(Lr2Zero(), {.method = "newton_3pc", .map = "3pcv2", .compressor = "topk:6", .learner = "randk:10"}, 40,
+                 seed),
+        15);
+    EXPECT_LE(
+        RoundsOf(Lr2Zero(), {.method = "newton_3pc", .map = "marina", .compressor = "randk:10", .p = "0.2"}, 40, seed),
         15);
   }
 }
@@ -75,16 +70,17 @@ TEST(Newton3PC, SparedHessiansChangeNothing) {
 }
 
 TEST(Newton3PC, FromFarALineSearchAndCubicStepsConverge) {
-  EXPECT_LE(Rounds(Lr2Far(), {.method = "newton_3pc_ls", .compressor = "topk:6"}), 30);
-  EXPECT_LE(Rounds(Lr2Far(), {.method = "newton_3pc_cr", .compressor = "topk:6", .cubic = testing::kLr2Cubic}, 120),
+  EXPECT_LE(RoundsOf(Lr2Far(), {.method = "newton_3pc_ls", .compressor = "topk:6"}), 30);
+  EXPECT_LE(RoundsOf(Lr2Far(), {.method = "newton_3pc_cr", .compressor = "topk:6", .cubic = testing::kLr2Cubic}, 120),
             100);
 }
 
 TEST(Newton3PC, BothWaysThroughMapsConverge) {
   for (const uint64_t seed : {1, 2, 3}) {
-    EXPECT_LE(Rounds(Lr2Near(), {.method = "newton_3pc_bc", .compressor = "topk:6", .model = "topk:5"}, 60, seed), 50);
+    EXPECT_LE(RoundsOf(Lr2Near(), {.method = "newton_3pc_bc", .compressor = "topk:6", .model = "topk:5"}, 60, seed),
+              50);
     EXPECT_LE(
-        Rounds(
+        RoundsOf(
             Lr2Near(),
             {.method = "newton_3pc_bc", .map = "cbag", .compressor = "topk:6", .model = "topk:5", .gradient_p = 0.75},
             60, seed),
@@ -95,9 +91,9 @@ TEST(Newton3PC, BothWaysThroughMapsConverge) {
 TEST(Newton3PC, BothWaysWithSomeWorkersARoundConverge) {
   for (const uint64_t seed : {1, 2, 3})
     EXPECT_LE(
-        Rounds(Lr2Near(),
-               {.method = "newton_3pc_bc_pp", .compressor = "topk:6", .model = "topk:5", .participation = "nice:40%"},
-               250, seed),
+        RoundsOf(Lr2Near(),
+                 {.method = "newton_3pc_bc_pp", .compressor = "topk:6", .model = "topk:5", .participation = "nice:40%"},
+                 250, seed),
         200);
 }
 

@@ -112,5 +112,11 @@ inline std::vector<NewtonTrace> RunOnRanks(const NewtonTrial& trial) {
   return traces;
 }
 
+/// Rounds to a distance of 1e-10, at most `steps`.
+inline int RoundsOf(std::shared_ptr<const Problem> problem, NewtonConfig newton, int steps = 60, uint64_t seed = 1) {
+  return Run({.problem = std::move(problem), .newton = std::move(newton), .steps = steps, .seed = seed})
+      .RoundsTo(1e-10);
+}
+
 }  // namespace testing
 }  // namespace gradwire

@@ -116,8 +116,12 @@ class SimulatedWorker {
 
   void StartBucket(size_t i) {
     const auto id = exchange_->Start({round_, kLr}, buckets_.At(i));
-    if (i + 1 < buckets_.size()) Do([this, i] { StartBucket(i + 1); });
+    if (!exchange_->takes_turns()) StartBehind(i);
     Follow(id, i);
+  }
+
+  void StartBehind(size_t i) {
+    if (i + 1 < buckets_.size()) Do([this, i] { StartBucket(i + 1); });
   }
 
   void Follow(typename Exchange<T>::Id id, size_t i) {
@@ -134,6 +138,7 @@ class SimulatedWorker {
   void Finished(size_t i) {
     const std::span<T> values = buckets_.At(i).values;
     results_.back()[i].assign(values.begin(), values.end());
+    if (exchange_->takes_turns()) StartBehind(i);
     if (--unfinished_ > 0) return;
     ++round_;
     BeginRound();

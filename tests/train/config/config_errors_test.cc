@@ -327,6 +327,10 @@ std::vector<BadConfig> BadTogether() {
        "comm: {compressor: 'smooth(coins:90%)'}\n",
        {},
        {"comm.compressor", "smooth(coins:90%): neighbours have no smoothness matrices"}},
+      {"AnOrderOfAModel",
+       "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {method: fednl_bc, model: 'topk:2d'}\n",
+       {},
+       {".yaml:3: newton.model: found topk:2d, expected an operator of vectors"}},
       {"AnUnbiasedOperatorInThePositiveBasis",
        "objective: {name: quadratic}\ntrain: {mode: newton, steps: 1}\nnewton: {method: bl3, compressor: "
        "'randk:10%'}\n",
