@@ -28,49 +28,54 @@ ExchangeParts GossipLinkParts(const GossipMethod& method, const CommConfig& comm
   return parts;
 }
 
-GossipRounds::GossipRounds(std::vector<GossipWorker*> workers, Neighbours& neighbours, const GossipParts& parts,
-                           bool opens)
+template <typename T>
+GossipRounds<T>::GossipRounds(std::vector<GossipWorker<T>*> workers, Neighbours<T>& neighbours,
+                              const GossipParts& parts, bool opens)
     : workers_(std::move(workers)),
       neighbours_(neighbours),
       parts_(parts),
       opens_(opens),
       mixed_(workers_.at(0)->x().size()) {}
 
-void GossipRounds::Begin() {
-  for (GossipWorker* worker : workers_) worker->Begin();
+template <typename T>
+void GossipRounds<T>::Begin() {
+  for (GossipWorker<T>* worker : workers_) worker->Begin();
   if (!opens_) return;
-  Tell(Neighbours::kModel);
-  if (parts_.method->tracks) Tell(Neighbours::kDirection);
+  Tell(kGossipModel);
+  if (parts_.method->tracks) Tell(kGossipDirection);
 }
 
-void GossipRounds::Step(const Round& round) {
+template <typename T>
+void GossipRounds<T>::Step(const Round& round) {
   if (has_diverged_) return;
   if (parts_.method->mixes_sent)
     TellAndMix(round.lr);
   else
     MoveAndTell(round.lr);
   for (size_t i = 0; i < workers_.size(); ++i)
-    workers_[i]->Look(round.step + 1, parts_.method->tracks ? Mixed(Neighbours::kDirection, i) : std::span<double>{});
-  if (parts_.method->tracks) Tell(Neighbours::kDirection);
+    workers_[i]->Look(round.step + 1, parts_.method->tracks ? Mixed(kGossipDirection, i) : std::span<const T>{});
+  if (parts_.method->tracks) Tell(kGossipDirection);
 }
 
-void GossipRounds::MoveAndTell(double lr) {
-  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->Move(Mixed(Neighbours::kModel, i), lr);
-  Tell(Neighbours::kModel);
+template <typename T>
+void GossipRounds<T>::MoveAndTell(double lr) {
+  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->Move(Mixed(kGossipModel, i), lr);
+  Tell(kGossipModel);
 }
 
-void GossipRounds::TellAndMix(double lr) {
-  for (GossipWorker* worker : workers_) worker->Move({}, lr);
-  Tell(Neighbours::kModel);
-  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->Mix(Mixed(Neighbours::kModel, i));
+template <typename T>
+void GossipRounds<T>::TellAndMix(double lr) {
+  for (GossipWorker<T>* worker : workers_) worker->Move({}, lr);
+  Tell(kGossipModel);
+  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->Mix(Mixed(kGossipModel, i));
 }
 
-void GossipRounds::Tell(Neighbours::Vector vector) {
-  std::vector<std::span<const double>> values;
-  for (const GossipWorker* worker : workers_)
-    values.push_back(vector == Neighbours::kModel ? worker->x() : worker->v());
+template <typename T>
+void GossipRounds<T>::Tell(GossipVector vector) {
+  std::vector<std::span<const T>> values;
+  for (const GossipWorker<T>* worker : workers_) values.push_back(vector == kGossipModel ? worker->x() : worker->v());
   for (size_t i = 0; i < values.size(); ++i) {
-    if (kernels::AllFinite(values[i])) continue;
+    if (kernels::AllFinite<T>(values[i])) continue;
     if (!neighbours_.has_all())
       throw Error(fmt::format("worker {}: its model is not finite; a smaller optimizer.lr or gossip.gamma may help",
                               neighbours_.own()[i]));
@@ -80,20 +85,22 @@ void GossipRounds::Tell(Neighbours::Vector vector) {
   neighbours_.Tell(vector, values);
 }
 
-std::span<const double> GossipRounds::Mixed(Neighbours::Vector vector, size_t place) {
+template <typename T>
+std::span<const T> GossipRounds<T>::Mixed(GossipVector vector, size_t place) {
   neighbours_.Mix(vector, place, parts_.gamma, mixed_);
   return mixed_;
 }
 
-Spread GossipRounds::Measure() const {
+template <typename T>
+Spread GossipRounds<T>::Measure() const {
   Spread spread{std::vector<double>(mixed_.size())};
   std::vector<double> count(1, static_cast<double>(workers_.size())), square(1);
   neighbours_.Sum(count);
-  for (const GossipWorker* worker : workers_)
+  for (const GossipWorker<T>* worker : workers_)
     for (size_t j = 0; j < mixed_.size(); ++j) spread.average[j] += worker->x()[j];
   neighbours_.Sum(spread.average);
   for (double& value : spread.average) value /= count[0];
-  for (const GossipWorker* worker : workers_) {
+  for (const GossipWorker<T>* worker : workers_) {
     double own = 0;  // worker by worker, as ranks add it up
     for (size_t j = 0; j < mixed_.size(); ++j) own += std::pow(worker->x()[j] - spread.average[j], 2);
     square[0] += own;
@@ -102,5 +109,8 @@ Spread GossipRounds::Measure() const {
   spread.distance = std::sqrt(square[0] / count[0]);
   return spread;
 }
+
+template class GossipRounds<float>;
+template class GossipRounds<double>;
 
 }  // namespace gradwire

@@ -22,10 +22,11 @@ struct Spread {
 };
 
 /// Rounds of workers that speak to their neighbours: see GossipMethod. All outlive it. Not thread-safe.
+template <typename T>
 class GossipRounds {
  public:
   /// `workers`: those of this process, as neighbours.own() says.
-  GossipRounds(std::vector<GossipWorker*> workers, Neighbours& neighbours, const GossipParts& parts, bool opens);
+  GossipRounds(std::vector<GossipWorker<T>*> workers, Neighbours<T>& neighbours, const GossipParts& parts, bool opens);
 
   /// Before the first round; not where a run goes on from a save.
   void Begin();
@@ -40,14 +41,14 @@ class GossipRounds {
  private:
   void MoveAndTell(double lr);
   void TellAndMix(double lr);
-  void Tell(Neighbours::Vector vector);
-  std::span<const double> Mixed(Neighbours::Vector vector, size_t place);
+  void Tell(GossipVector vector);
+  std::span<const T> Mixed(GossipVector vector, size_t place);
 
-  const std::vector<GossipWorker*> workers_;
-  Neighbours& neighbours_;
+  const std::vector<GossipWorker<T>*> workers_;
+  Neighbours<T>& neighbours_;
   const GossipParts& parts_;
   const bool opens_;
-  std::vector<double> mixed_;
+  std::vector<T> mixed_;
   bool has_diverged_ = false;
 };
 

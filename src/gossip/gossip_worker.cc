@@ -1,50 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gossip/gossip_worker.h"
 
-#include "gradwire/error.h"
+#include <utility>
 
 namespace gradwire {
 
-GossipWorker::GossipWorker(const Problem& problem, const GossipParts& parts, std::unique_ptr<Estimator> estimator)
+template <typename T>
+GossipWorker<T>::GossipWorker(std::vector<T> start, const GossipParts& parts, GossipObjective<T>& objective)
     : parts_(parts),
-      estimator_(std::move(estimator)),
-      x_(problem.start),
+      objective_(objective),
+      x_(std::move(start)),
       before_(x_),
       v_(x_.size()),
       m_(x_.size()),
       estimate_(x_.size()),
-      earlier_(x_.size()) {
-  if (parts.method->two_points && !estimator_->memory().vectors.empty())
-    throw ConfigError("objective.estimator",
-                      std::string(parts.method->name) +
-                          " takes the same samples at two points; expected an estimator without memory, full or sgd");
-}
+      earlier_(parts.method->two_points ? x_.size() : 0) {}
 
-void GossipWorker::Begin() {
-  estimator_->Estimate(x_, estimator_->Next(0), m_);
+template <typename T>
+void GossipWorker<T>::Begin() {
+  objective_.Sample(0);
+  objective_.Estimate(x_, m_);
   v_ = m_;
 }
 
-void GossipWorker::Move(std::span<const double> mixed, double lr) {
-  for (size_t j = 0; j < x_.size(); ++j) x_[j] += (mixed.empty() ? 0 : mixed[j]) - lr * v_[j];
+template <typename T>
+void GossipWorker<T>::Move(std::span<const T> mixed, double lr) {
+  const T step = static_cast<T>(lr);
+  for (size_t j = 0; j < x_.size(); ++j) x_[j] += (mixed.empty() ? 0 : mixed[j]) - step * v_[j];
 }
 
-void GossipWorker::Mix(std::span<const double> mixed) {
+template <typename T>
+void GossipWorker<T>::Mix(std::span<const T> mixed) {
   for (size_t j = 0; j < x_.size(); ++j) x_[j] += mixed[j];
 }
 
-void GossipWorker::Look(const Round& round, std::span<const double> mixed) {
-  const Handle handle = estimator_->Next(round);
-  estimator_->Estimate(x_, handle, estimate_);
-  if (parts_.method->two_points) estimator_->Estimate(before_, handle, earlier_);
-  const double lambda = parts_.lambda;
+template <typename T>
+void GossipWorker<T>::Look(const Round& round, std::span<const T> mixed) {
+  objective_.Sample(round);
+  objective_.Estimate(x_, estimate_);
+  if (parts_.method->two_points) objective_.Estimate(before_, earlier_);
+  const T lambda = static_cast<T>(parts_.lambda);
   for (size_t j = 0; j < x_.size(); ++j) {
-    const double m = parts_.method->two_points ? estimate_[j] + (1 - lambda) * (m_[j] - earlier_[j])
-                                               : (1 - lambda) * m_[j] + lambda * estimate_[j];
+    const T m = parts_.method->two_points ? estimate_[j] + (1 - lambda) * (m_[j] - earlier_[j])
+                                          : (1 - lambda) * m_[j] + lambda * estimate_[j];
     v_[j] = parts_.method->tracks ? v_[j] + mixed[j] + (m - m_[j]) : m;
     m_[j] = m;
   }
   before_ = x_;
 }
+
+template class GossipWorker<float>;
+template class GossipWorker<double>;
 
 }  // namespace gradwire

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
 #include <span>
 #include <vector>
 
-#include "estimate/estimator.h"
 #include "gossip/gossip_method.h"
+#include "gossip/gossip_objective.h"
 
 namespace gradwire {
 
@@ -17,38 +16,34 @@ struct GossipParts {
   double lambda = 1;  ///< share of the new estimate in the momentum, in (0, 1]
 };
 
-/// One worker's model x, direction v and momentum m, all of d elements. Not thread-safe.
+/// One worker's model x, direction v and momentum m: all parameters, one behind another. Not thread-safe.
+template <typename T>
 class GossipWorker {
  public:
-  /// All outlive it. `estimator`: of that worker of the problem; with two points one without memory. Throws ConfigError
-  /// ("objective.estimator: ...").
-  GossipWorker(const Problem& problem, const GossipParts& parts, std::unique_ptr<Estimator> estimator);
+  /// Begins at x = `start`. `parts` and `objective` outlive it.
+  GossipWorker(std::vector<T> start, const GossipParts& parts, GossipObjective<T>& objective);
 
   /// m = v = the estimate at x^0, by the samples of round 0.
   void Begin();
   /// x <- x + mixed - lr v, `mixed`: gamma sum_j w_ij (h_j - h_i), or nothing.
-  void Move(std::span<const double> mixed, double lr);
-  void Mix(std::span<const double> mixed);
+  void Move(std::span<const T> mixed, double lr);
+  void Mix(std::span<const T> mixed);
   /// m and v at x, by the samples of that round. `mixed`: of directions, where the method tracks.
-  void Look(const Round& round, std::span<const double> mixed);
+  void Look(const Round& round, std::span<const T> mixed);
 
-  std::span<const double> x() const { return x_; }
-  std::span<const double> v() const { return v_; }
-  std::span<const double> m() const { return m_; }
-  uint64_t evaluations() const { return estimator_->evaluations(); }
+  std::span<const T> x() const { return x_; }
+  std::span<const T> v() const { return v_; }
+  std::span<const T> m() const { return m_; }
 
   template <typename Archive>
   void serialize(Archive& archive) {
     archive(x_, before_, v_, m_);
-    const Estimator::Memory memory = estimator_->memory();
-    for (std::vector<double>* vector : memory.vectors) archive(*vector);
-    archive(*memory.evaluations);
   }
 
  private:
   const GossipParts& parts_;
-  const std::unique_ptr<Estimator> estimator_;
-  std::vector<double> x_, before_, v_, m_, estimate_, earlier_;  // before_: x of the last Look
+  GossipObjective<T>& objective_;
+  std::vector<T> x_, before_, v_, m_, estimate_, earlier_;  // before_: x of the last Look; the last two: scratch
 };
 
 }  // namespace gradwire

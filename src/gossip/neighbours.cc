@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "exchange/agree.h"
+#include "gradwire/cost.h"
 #include "gradwire/error.h"
 #include "wire/wire.h"
 
@@ -16,37 +17,43 @@ namespace gradwire {
 namespace {
 
 /// Of the operators' random bits: a worker's two vectors must not draw the same ones.
-constexpr std::array<Purpose, Neighbours::kVectors> kPurposes = {Purpose::kCompress, Purpose::kLearn};
+constexpr std::array<Purpose, kGossipVectors> kPurposes = {Purpose::kCompress, Purpose::kLearn};
 
-LinkEnd<double> MakeEnd(const ExchangeParts& parts, size_t dimension, uint32_t worker, size_t vector, uint64_t token) {
-  return {{{"x", {static_cast<int64_t>(dimension)}}}, parts, static_cast<int>(worker), token, kPurposes[vector]};
+template <typename T>
+LinkEnd<T> MakeEnd(const ExchangeParts& parts, const std::vector<Parameter>& parameters, uint32_t worker, size_t vector,
+                   uint64_t token) {
+  return {parameters, parts, static_cast<int>(worker), token, kPurposes[vector]};
 }
 
 /// What both forms have in common: the ends of links, and what they know.
-class Links : public Neighbours {
+template <typename T>
+class Links : public Neighbours<T> {
  public:
-  Links(const Mixing& mixing, const ExchangeParts& parts, size_t dimension, std::vector<uint32_t> own,
-        const std::vector<uint32_t>& known, uint64_t token)
+  using Kept = typename Neighbours<T>::Kept;
+
+  Links(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters,
+        std::vector<uint32_t> own, const std::vector<uint32_t>& known, uint64_t token)
       : mixing_(mixing), own_(std::move(own)) {
-    for (size_t vector = 0; vector < kVectors; ++vector) {
+    for (size_t vector = 0; vector < kGossipVectors; ++vector) {
       for (const uint32_t worker : own_)
-        senders_[vector].emplace(worker, MakeEnd(parts, dimension, worker, vector, token));
+        senders_[vector].emplace(worker, MakeEnd<T>(parts, parameters, worker, vector, token));
       for (const uint32_t worker : known)
-        known_[vector].emplace(worker,
-                               Known{MakeEnd(parts, dimension, worker, vector, token), std::vector<double>(dimension)});
+        known_[vector].emplace(
+            worker, Known{MakeEnd<T>(parts, parameters, worker, vector, token), std::vector<T>(Numel(parameters))});
     }
   }
 
   const std::vector<uint32_t>& own() const override { return own_; }
   size_t workers() const override { return mixing_.workers(); }
 
-  void Mix(Vector vector, size_t place, double gamma, std::span<double> out) const override {
+  void Mix(GossipVector vector, size_t place, double gamma, std::span<T> out) const override {
     const uint32_t worker = own_[place];
-    const std::vector<double>& self = known_[vector].at(worker).copy;
-    std::ranges::fill(out, 0.0);
+    const std::vector<T>& self = known_[vector].at(worker).copy;
+    std::ranges::fill(out, T{0});
     for (const Mixing::Neighbour& neighbour : mixing_.neighbours[worker]) {
-      const std::vector<double>& other = known_[vector].at(neighbour.worker).copy;
-      for (size_t j = 0; j < out.size(); ++j) out[j] += gamma * neighbour.weight * (other[j] - self[j]);
+      const std::vector<T>& other = known_[vector].at(neighbour.worker).copy;
+      const T weight = static_cast<T>(gamma * neighbour.weight);
+      for (size_t j = 0; j < out.size(); ++j) out[j] += weight * (other[j] - self[j]);
     }
   }
 
@@ -72,8 +79,8 @@ class Links : public Neighbours {
 
   void Load(size_t place, const Kept& kept) override {
     const std::vector<uint32_t> workers = KnownTo(own_[place]);
-    if (kept.ends.size() != kVectors * (1 + workers.size()) || kept.copies.size() != kVectors * workers.size() ||
-        kept.told.size() != kVectors)
+    if (kept.ends.size() != kGossipVectors * (1 + workers.size()) ||
+        kept.copies.size() != kGossipVectors * workers.size() || kept.told.size() != kGossipVectors)
       throw Error(fmt::format("a save of worker {}: it has other neighbours there", own_[place]));
     size_t end = 0, copy = 0;
     for (auto& senders : senders_) senders.at(own_[place]).Load(kept.ends[end++]);
@@ -86,22 +93,22 @@ class Links : public Neighbours {
   }
 
  protected:
-  std::vector<std::byte> Pack(Vector vector, uint32_t worker, std::span<const double> values) {
+  std::vector<std::byte> Pack(GossipVector vector, uint32_t worker, std::span<const T> values) {
     return senders_[vector].at(worker).Pack(told_[vector], 1, values);
   }
-  void Take(Vector vector, uint32_t worker, std::span<const std::byte> message) {
+  void Take(GossipVector vector, uint32_t worker, std::span<const std::byte> message) {
     Known& known = known_[vector].at(worker);
     known.receiver.Unpack(told_[vector], 1, message, known.copy);
   }
 
   const Mixing& mixing_;
   const std::vector<uint32_t> own_;
-  std::array<uint64_t, kVectors> told_ = {};
+  std::array<uint64_t, kGossipVectors> told_ = {};
 
  private:
   struct Known {
-    LinkEnd<double> receiver;
-    std::vector<double> copy;
+    LinkEnd<T> receiver;
+    std::vector<T> copy;
   };
 
   std::vector<uint32_t> KnownTo(uint32_t worker) const {
@@ -110,8 +117,8 @@ class Links : public Neighbours {
     return known;
   }
 
-  std::array<std::map<uint32_t, LinkEnd<double>>, kVectors> senders_;
-  std::array<std::map<uint32_t, Known>, kVectors> known_;  // by worker
+  std::array<std::map<uint32_t, LinkEnd<T>>, kGossipVectors> senders_;
+  std::array<std::map<uint32_t, Known>, kGossipVectors> known_;  // by worker
 };
 
 std::vector<uint32_t> All(const Mixing& mixing) {
@@ -120,14 +127,15 @@ std::vector<uint32_t> All(const Mixing& mixing) {
   return all;
 }
 
-class Here final : public Links {
+template <typename T>
+class Here final : public Links<T> {
  public:
-  Here(const Mixing& mixing, const ExchangeParts& parts, size_t dimension)
-      : Links(mixing, parts, dimension, All(mixing), All(mixing), /*token=*/0) {}
+  Here(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters)
+      : Links<T>(mixing, parts, parameters, All(mixing), All(mixing), /*token=*/0) {}
 
-  void Tell(Vector vector, std::span<const std::span<const double>> values) override {
-    for (const uint32_t worker : own_) Take(vector, worker, Pack(vector, worker, values[worker]));
-    ++told_[vector];
+  void Tell(GossipVector vector, std::span<const std::span<const T>> values) override {
+    for (const uint32_t worker : this->own_) this->Take(vector, worker, this->Pack(vector, worker, values[worker]));
+    ++this->told_[vector];
   }
   void Sum(std::span<double>) const override {}
 };
@@ -139,9 +147,9 @@ std::vector<uint32_t> Around(const Mixing& mixing, int rank) {
 }
 
 /// For people, and the same only where the graphs are.
-std::string TextOf(const Mixing& mixing, const ExchangeParts& parts, size_t dimension) {
+std::string TextOf(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
   std::string text = fmt::format("link: {}\ncompressor: {}\nelements: {}\nseed: {}\n", parts.link.name,
-                                 parts.compressor->spec(), dimension, parts.seed);
+                                 parts.compressor->spec(), Numel(parameters), parts.seed);
   for (size_t i = 0; i < mixing.workers(); ++i) {
     text += fmt::format("neighbours of worker {}:", i);
     for (const Mixing::Neighbour& neighbour : mixing.neighbours[i])
@@ -151,19 +159,21 @@ std::string TextOf(const Mixing& mixing, const ExchangeParts& parts, size_t dime
   return text;
 }
 
-class OverCollective final : public Links {
+template <typename T>
+class OverCollective final : public Links<T> {
  public:
-  OverCollective(const Mixing& mixing, const ExchangeParts& parts, size_t dimension, Collective& collective)
-      : Links(mixing, parts, dimension, {static_cast<uint32_t>(collective.rank())}, Around(mixing, collective.rank()),
-              Agree(collective, TextOf(mixing, parts, dimension))),
+  OverCollective(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters,
+                 Collective& collective)
+      : Links<T>(mixing, parts, parameters, {static_cast<uint32_t>(collective.rank())},
+                 Around(mixing, collective.rank()), Agree(collective, TextOf(mixing, parts, parameters))),
         collective_(collective),
-        most_(sizeof(Frame) + kRoom + dimension * 2 * sizeof(double)) {}
+        most_(sizeof(Frame) + (1 + parameters.size()) * kRoom + Numel(parameters) * 2 * sizeof(T)) {}
 
   /// Messages vary in size, so that their lengths travel before them.
-  void Tell(Vector vector, std::span<const std::span<const double>> values) override {
-    const uint32_t rank = own_[0];
-    const std::vector<std::byte> message = Pack(vector, rank, values[0]);
-    const auto& neighbours = mixing_.neighbours[rank];
+  void Tell(GossipVector vector, std::span<const std::span<const T>> values) override {
+    const uint32_t rank = this->own_[0];
+    const std::vector<std::byte> message = this->Pack(vector, rank, values[0]);
+    const auto& neighbours = this->mixing_.neighbours[rank];
     uint64_t length = message.size();
     std::vector<uint64_t> lengths(neighbours.size());
     Swap(std::as_bytes(std::span(&length, 1)),
@@ -171,15 +181,15 @@ class OverCollective final : public Links {
     std::vector<std::vector<std::byte>> messages;
     for (size_t k = 0; k < lengths.size(); ++k) messages.emplace_back(CheckedLength(lengths[k], neighbours[k].worker));
     Swap(message, [&](size_t k) { return std::span(messages[k]); });
-    Take(vector, rank, message);
-    for (size_t k = 0; k < messages.size(); ++k) Take(vector, neighbours[k].worker, messages[k]);
-    ++told_[vector];
+    this->Take(vector, rank, message);
+    for (size_t k = 0; k < messages.size(); ++k) this->Take(vector, neighbours[k].worker, messages[k]);
+    ++this->told_[vector];
   }
 
   void Sum(std::span<double> values) const override { collective_.Finish(collective_.StartAllReduce(values)); }
 
  private:
-  static constexpr size_t kRoom = 4096;  // for what payloads have beside their elements
+  static constexpr size_t kRoom = 4096;  // for what a parameter's payloads have beside its elements
 
   size_t CheckedLength(uint64_t length, uint32_t worker) const {
     if (length <= most_) return length;
@@ -192,7 +202,7 @@ class OverCollective final : public Links {
   void Swap(std::span<const std::byte> message, const Room& room) {
     std::vector<Outgoing> outgoing;
     std::vector<Incoming> incoming;
-    const auto& neighbours = mixing_.neighbours[own_[0]];
+    const auto& neighbours = this->mixing_.neighbours[this->own_[0]];
     for (size_t k = 0; k < neighbours.size(); ++k) {
       outgoing.push_back({static_cast<int>(neighbours[k].worker), message});
       incoming.push_back({static_cast<int>(neighbours[k].worker), room(k)});
@@ -206,13 +216,23 @@ class OverCollective final : public Links {
 
 }  // namespace
 
-std::unique_ptr<Neighbours> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts, size_t dimension) {
-  return std::make_unique<Here>(mixing, parts, dimension);
+template <typename T>
+std::unique_ptr<Neighbours<T>> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts,
+                                              const std::vector<Parameter>& parameters) {
+  return std::make_unique<Here<T>>(mixing, parts, parameters);
 }
 
-std::unique_ptr<Neighbours> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts, size_t dimension,
-                                           Collective& collective) {
-  return std::make_unique<OverCollective>(mixing, parts, dimension, collective);
+template <typename T>
+std::unique_ptr<Neighbours<T>> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts,
+                                              const std::vector<Parameter>& parameters, Collective& collective) {
+  return std::make_unique<OverCollective<T>>(mixing, parts, parameters, collective);
 }
+
+template std::unique_ptr<Neighbours<double>> MakeNeighbours(const Mixing&, const ExchangeParts&,
+                                                            const std::vector<Parameter>&);
+template std::unique_ptr<Neighbours<double>> MakeNeighbours(const Mixing&, const ExchangeParts&,
+                                                            const std::vector<Parameter>&, Collective&);
+template std::unique_ptr<Neighbours<float>> MakeNeighbours(const Mixing&, const ExchangeParts&,
+                                                           const std::vector<Parameter>&, Collective&);
 
 }  // namespace gradwire

@@ -12,13 +12,15 @@
 
 namespace gradwire {
 
+/// The places of a worker's vectors.
+enum GossipVector : size_t { kGossipModel = 0, kGossipDirection = 1, kGossipVectors = 2 };
+
 /// What all workers know of each other: of each worker, and of each of its vectors, a copy that its messages move, the
 /// same at itself and at all neighbours. A worker encodes a vector once, whoever gets it. Not thread-safe.
+template <typename T>
 class Neighbours {
  public:
-  using Memory = LinkEnd<double>::Memory;
-  /// The vectors' places.
-  enum Vector : size_t { kModel = 0, kDirection = 1, kVectors = 2 };
+  using Memory = typename LinkEnd<T>::Memory;
 
   virtual ~Neighbours() = default;
 
@@ -27,10 +29,11 @@ class Neighbours {
   bool has_all() const { return own().size() == workers(); }
   virtual size_t workers() const = 0;  ///< of all processes
 
-  /// The next message about a vector of each own worker (d elements), to its neighbours, and theirs. Throws PeerError.
-  virtual void Tell(Vector vector, std::span<const std::span<const double>> values) = 0;
+  /// The next message about a vector of each own worker (all parameters, one behind another), to its neighbours, and
+  /// theirs. Throws PeerError.
+  virtual void Tell(GossipVector vector, std::span<const std::span<const T>> values) = 0;
   /// out = gamma sum_j w_ij (h_j - h_i) of the worker at that place among the own ones; 0 before the first message.
-  virtual void Mix(Vector vector, size_t place, double gamma, std::span<double> out) const = 0;
+  virtual void Mix(GossipVector vector, size_t place, double gamma, std::span<T> out) const = 0;
   /// What the worker at that place has handed to the transport: a copy to each neighbour; in paper_bits each message
   /// once.
   virtual ExchangeStats stats(size_t place) const = 0;
@@ -39,9 +42,9 @@ class Neighbours {
 
   /// What the worker at that place keeps of itself and its neighbours, for a save.
   struct Kept {
-    std::vector<Memory> ends;                 ///< senders by vector, then receivers by neighbour and vector
-    std::vector<std::vector<double>> copies;  ///< of the receivers, in their order
-    std::vector<uint64_t> told;               ///< messages, by vector
+    std::vector<Memory> ends;            ///< senders by vector, then receivers by neighbour and vector
+    std::vector<std::vector<T>> copies;  ///< of the receivers, in their order
+    std::vector<uint64_t> told;          ///< messages, by vector
 
     template <typename Archive>
     void serialize(Archive& archive) {
@@ -52,10 +55,13 @@ class Neighbours {
   virtual void Load(size_t place, const Kept& kept) = 0;
 };
 
-/// All workers in this process: a copy is kept once, and decoded once.
-std::unique_ptr<Neighbours> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts, size_t dimension);
-/// This rank's worker, over a collective of all. Both outlive it.
-std::unique_ptr<Neighbours> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts, size_t dimension,
-                                           Collective& collective);
+/// All workers in this process: a copy is kept once, and decoded once. `mixing` outlives it.
+template <typename T>
+std::unique_ptr<Neighbours<T>> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts,
+                                              const std::vector<Parameter>& parameters);
+/// This rank's worker, over a collective of all, which outlives it as well.
+template <typename T>
+std::unique_ptr<Neighbours<T>> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts,
+                                              const std::vector<Parameter>& parameters, Collective& collective);
 
 }  // namespace gradwire

@@ -148,7 +148,7 @@ TEST(Gossip, OtherGraphsAreRefusedAtTheStart) {
     if (collective.rank() == 3) trial.graph = "star";
     const testing::GossipSetup setup(trial);
     try {
-      MakeNeighbours(setup.mixing, setup.link, 20, collective);
+      MakeNeighbours<double>(setup.mixing, setup.link, testing::PointOf(*trial.problem), collective);
       ADD_FAILURE() << "taken";
     } catch (const ConfigError& error) {
       EXPECT_THAT(error.what(), ::testing::HasSubstr("neighbours of worker 0"));
@@ -159,9 +159,9 @@ TEST(Gossip, OtherGraphsAreRefusedAtTheStart) {
 TEST(Gossip, ADivergedModelIsToldToNobody) {
   GossipTrial trial = OnQh("motef", kTop4, 1, 5, 0);
   const testing::GossipSetup setup(trial);
-  const auto neighbours = MakeNeighbours(setup.mixing, setup.link, 20);
-  const auto workers = testing::MakeGossipWorkers(trial, setup.parts, neighbours->own());
-  GossipRounds rounds(testing::Pointers(workers), *neighbours, setup.parts, setup.opens);
+  const auto neighbours = MakeNeighbours<double>(setup.mixing, setup.link, testing::PointOf(*trial.problem));
+  auto workers = testing::MakeGossipWorkers(trial, setup.parts, neighbours->own());
+  GossipRounds<double> rounds(testing::Pointers(workers), *neighbours, setup.parts, setup.opens);
   rounds.Begin();
   for (uint64_t k = 0; k < 10000 && !rounds.has_diverged(); ++k) rounds.Step({k, trial.lr});
   EXPECT_TRUE(rounds.has_diverged());

@@ -4,6 +4,7 @@
 // Runs of neighbours on a convex problem, all in one process or with a thread a worker.
 
 #include <cmath>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,43 +65,57 @@ struct GossipSetup {
   const Mixing mixing;
 };
 
-inline std::vector<std::unique_ptr<GossipWorker>> MakeGossipWorkers(const GossipTrial& trial, const GossipParts& parts,
-                                                                    const std::vector<uint32_t>& own) {
-  std::vector<std::unique_ptr<GossipWorker>> workers;
-  for (const uint32_t i : own)
-    workers.push_back(std::make_unique<GossipWorker>(*trial.problem, parts,
-                                                     MakeEstimator(trial.estimator, trial.problem, i, trial.seed)));
+/// A worker of the problem, and what it minimises.
+struct ConvexNeighbour {
+  ConvexNeighbour(const GossipTrial& trial, const GossipParts& parts, uint32_t i)
+      : objective(*parts.method, MakeEstimator(trial.estimator, trial.problem, i, trial.seed)),
+        worker(trial.problem->start, parts, objective) {}
+  ConvexNeighbour(const ConvexNeighbour&) = delete;
+
+  EstimatedObjective objective;
+  GossipWorker<double> worker;
+};
+
+inline std::deque<ConvexNeighbour> MakeGossipWorkers(const GossipTrial& trial, const GossipParts& parts,
+                                                     const std::vector<uint32_t>& own) {
+  std::deque<ConvexNeighbour> workers;
+  for (const uint32_t i : own) workers.emplace_back(trial, parts, i);
   return workers;
 }
 
-inline std::vector<GossipWorker*> Pointers(const std::vector<std::unique_ptr<GossipWorker>>& workers) {
-  std::vector<GossipWorker*> pointers;
-  for (const auto& worker : workers) pointers.push_back(worker.get());
+inline std::vector<GossipWorker<double>*> Pointers(std::deque<ConvexNeighbour>& workers) {
+  std::vector<GossipWorker<double>*> pointers;
+  for (ConvexNeighbour& neighbour : workers) pointers.push_back(&neighbour.worker);
   return pointers;
+}
+
+/// The problem's point, as a parameter.
+inline std::vector<Parameter> PointOf(const Problem& problem) {
+  return {{"x", {static_cast<int64_t>(problem.dimension())}}};
 }
 
 inline GossipTrace RunGossip(const GossipTrial& trial) {
   const GossipSetup setup(trial);
-  const auto neighbours = MakeNeighbours(setup.mixing, setup.link, trial.problem->dimension());
-  const auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
-  GossipRounds rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
+  const auto neighbours = MakeNeighbours<double>(setup.mixing, setup.link, PointOf(*trial.problem));
+  auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
+  GossipRounds<double> rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
   GossipTrace trace;
   const auto n = static_cast<double>(workers.size());
   rounds.Begin();
   for (int k = 0; k < trial.rounds; ++k) {
     rounds.Step({static_cast<uint64_t>(k), trial.lr});
     double square = 0, apart = 0;
-    for (const auto& worker : workers) square += std::pow(trial.problem->Distance(worker->x()), 2) / n;
+    for (const auto& [objective, worker] : workers) square += std::pow(trial.problem->Distance(worker.x()), 2) / n;
     trace.distances.push_back(std::sqrt(square));
     for (size_t j = 0; j < trial.problem->dimension(); ++j) {
       double difference = 0;
-      for (const auto& worker : workers) difference += (worker->v()[j] - worker->m()[j]) / n;
+      for (const auto& [objective, worker] : workers) difference += (worker.v()[j] - worker.m()[j]) / n;
       apart += difference * difference;
     }
     trace.worst_invariant = std::max(trace.worst_invariant, std::sqrt(apart));
   }
   for (size_t i = 0; i < workers.size(); ++i) {
-    trace.x.emplace_back(workers[i]->x().begin(), workers[i]->x().end());
+    trace.x.emplace_back(workers[i].worker.x().begin(), workers[i].worker.x().end());
     trace.bytes.push_back(neighbours->stats(i).bytes_sent());
   }
   trace.spread = rounds.Measure();
@@ -115,12 +130,12 @@ inline GossipTrace RunGossipThreads(const GossipTrial& trial) {
   trace.x.resize(n), trace.bytes.resize(n);
   RunRanks(static_cast<int>(n), [&](Collective& collective) {
     const auto rank = static_cast<size_t>(collective.rank());
-    const auto neighbours = MakeNeighbours(setup.mixing, setup.link, trial.problem->dimension(), collective);
-    const auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
-    GossipRounds rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
+    const auto neighbours = MakeNeighbours<double>(setup.mixing, setup.link, PointOf(*trial.problem), collective);
+    auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
+    GossipRounds<double> rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
     rounds.Begin();
     for (int k = 0; k < trial.rounds; ++k) rounds.Step({static_cast<uint64_t>(k), trial.lr});
-    trace.x[rank].assign(workers[0]->x().begin(), workers[0]->x().end());
+    trace.x[rank].assign(workers[0].worker.x().begin(), workers[0].worker.x().end());
     trace.bytes[rank] = neighbours->stats(0).bytes_sent();
     const Spread spread = rounds.Measure();
     if (rank == 0) trace.spread = spread;

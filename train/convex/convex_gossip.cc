@@ -22,6 +22,7 @@ class ConvexGossip final : public ConvexDriver {
         parts_{&FindGossipMethod(config_.method), config_.gamma.value(), config_.lambda.value()},
         mixing_(Placed(context.config, [&] { return MixingOf(context); })),
         neighbours_(MakeOwnNeighbours()),
+        objectives_(MakeObjectives()),
         workers_(MakeWorkers()),
         rounds_(Pointers(), *neighbours_, parts_, opens()) {}
 
@@ -61,7 +62,7 @@ class ConvexGossip final : public ConvexDriver {
     state.bits_up = 8 * first.bytes_sent(), state.bits_payload = 8 * first.payload_bytes;
     state.bits_paper = first.paper_bits;
     state.bits_down = sent / static_cast<double>(mixing_.workers());
-    state.passes = static_cast<double>(workers_[0].evaluations()) /
+    state.passes = static_cast<double>(objectives_[0].evaluations()) /
                    static_cast<double>(context_.setup.problem->workers[neighbours_->own()[0]]->samples());
   }
 
@@ -87,9 +88,9 @@ class ConvexGossip final : public ConvexDriver {
 
     template <typename Archive>
     void serialize(Archive& archive) {
-      Neighbours::Kept kept;
+      Neighbours<double>::Kept kept;
       if constexpr (!Archive::is_loading::value) kept = of.neighbours_->Save(place);
-      archive(of.workers_[place], kept, of.wall_s_);
+      archive(of.workers_[place], of.objectives_[place], kept, of.wall_s_);
       if constexpr (Archive::is_loading::value) of.neighbours_->Load(place, kept);
     }
   };
@@ -102,29 +103,35 @@ class ConvexGossip final : public ConvexDriver {
 
   bool opens() const { return !parts_.method->compresses || config_.opening == "dense"; }
 
-  std::unique_ptr<Neighbours> MakeOwnNeighbours() const {
+  std::unique_ptr<Neighbours<double>> MakeOwnNeighbours() const {
     ExchangeParts link =
         GossipLinkParts(*parts_.method, CommOf(context_.config), config_.opening == "dense", context_.config.run.seed);
     link.count_as = context_.parts.exchange.count_as;
-    const size_t dimension = context_.setup.problem->dimension();
-    return context_.collective != nullptr ? MakeNeighbours(mixing_, link, dimension, *context_.collective)
-                                          : MakeNeighbours(mixing_, link, dimension);
+    const std::vector<Parameter> parameters = {{"x", {static_cast<int64_t>(context_.setup.problem->dimension())}}};
+    return context_.collective != nullptr ? MakeNeighbours<double>(mixing_, link, parameters, *context_.collective)
+                                          : MakeNeighbours<double>(mixing_, link, parameters);
   }
 
-  std::deque<GossipWorker> MakeWorkers() const {
-    std::deque<GossipWorker> workers;
+  std::deque<EstimatedObjective> MakeObjectives() const {
+    std::deque<EstimatedObjective> objectives;
     for (const uint32_t worker : neighbours_->own())
       Placed(context_.config, [&] {
-        return &workers.emplace_back(
-            *context_.setup.problem, parts_,
-            MakeEstimator(context_.parts.estimator, context_.setup.problem, worker, context_.config.run.seed));
+        return &objectives.emplace_back(*parts_.method, MakeEstimator(context_.parts.estimator, context_.setup.problem,
+                                                                      worker, context_.config.run.seed));
       });
+    return objectives;
+  }
+
+  std::deque<GossipWorker<double>> MakeWorkers() {
+    std::deque<GossipWorker<double>> workers;
+    for (EstimatedObjective& objective : objectives_)
+      workers.emplace_back(context_.setup.problem->start, parts_, objective);
     return workers;
   }
 
-  std::vector<GossipWorker*> Pointers() {
-    std::vector<GossipWorker*> pointers;
-    for (GossipWorker& worker : workers_) pointers.push_back(&worker);
+  std::vector<GossipWorker<double>*> Pointers() {
+    std::vector<GossipWorker<double>*> pointers;
+    for (GossipWorker<double>& worker : workers_) pointers.push_back(&worker);
     return pointers;
   }
 
@@ -140,9 +147,10 @@ class ConvexGossip final : public ConvexDriver {
   const GossipConfig& config_;
   const GossipParts parts_;
   const Mixing mixing_;
-  const std::unique_ptr<Neighbours> neighbours_;
-  std::deque<GossipWorker> workers_;
-  GossipRounds rounds_;
+  const std::unique_ptr<Neighbours<double>> neighbours_;
+  std::deque<EstimatedObjective> objectives_;
+  std::deque<GossipWorker<double>> workers_;
+  GossipRounds<double> rounds_;
   std::vector<double> at_ = context_.setup.problem->start;
   double spread_ = 0;
   double wall_s_ = 0;  // of all steps
