@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/timer.h"
 #include "exchange/agree.h"
 #include "gradwire/cost.h"
 #include "gradwire/error.h"
@@ -30,6 +31,7 @@ template <typename T>
 class Links : public Neighbours<T> {
  public:
   using Kept = typename Neighbours<T>::Kept;
+  using Memory = typename Neighbours<T>::Memory;
 
   Links(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters,
         std::vector<uint32_t> own, const std::vector<uint32_t>& known, uint64_t token)
@@ -61,6 +63,9 @@ class Links : public Neighbours<T> {
     const uint32_t worker = own_[place];
     ExchangeStats stats;
     for (const auto& senders : senders_) stats += senders.at(worker).stats();
+    for (const auto& known : known_)
+      for (const uint32_t other : KnownTo(worker)) stats.decode_s += known.at(other).receiver.stats().decode_s;
+    stats.wire_s += wire_s_;
     stats.frame_bytes *= mixing_.neighbours[worker].size(), stats.payload_bytes *= mixing_.neighbours[worker].size();
     return stats;
   }
@@ -73,6 +78,7 @@ class Links : public Neighbours<T> {
         kept.ends.push_back(known.at(worker).receiver.Save());
         kept.copies.push_back(known.at(worker).copy);
       }
+    for (Memory& end : kept.ends) end.stats.encode_s = end.stats.decode_s = 0;  // times are of this process
     kept.told.assign(told_.begin(), told_.end());
     return kept;
   }
@@ -104,6 +110,7 @@ class Links : public Neighbours<T> {
   const Mixing& mixing_;
   const std::vector<uint32_t> own_;
   std::array<uint64_t, kGossipVectors> told_ = {};
+  double wire_s_ = 0;  // waits for neighbours
 
  private:
   struct Known {
@@ -200,6 +207,7 @@ class OverCollective final : public Links<T> {
   /// One message to all neighbours, and each one's into room(its place).
   template <typename Room>
   void Swap(std::span<const std::byte> message, const Room& room) {
+    const Timer timer(this->wire_s_);
     std::vector<Outgoing> outgoing;
     std::vector<Incoming> incoming;
     const auto& neighbours = this->mixing_.neighbours[this->own_[0]];

@@ -48,6 +48,9 @@ RUNS = {
     "learn": ["train.mode=local", "local.sync_every=2", "local.shift=learn", "comm.method=ef21", "comm.compressor=topk:5%"],
     "skip": ["train.mode=local", "local.random=0.6", "local.shift=skip", "local.gradient_p=[0.5, 1]", "comm.method=none",
              "comm.compressor=identity", "optimizer.momentum=0", "optimizer.nesterov=false"],
+    "gossip": ["train.mode=gossip", "comm.method=auto", "gossip.method=motef_vr", "gossip.gamma=0.4", "gossip.lambda=0.3", "gossip.graph=ring",
+               "comm.compressor=unscale(randk:20%)", "run.nproc=3"],
+    "gossip_of_models": ["train.mode=gossip", "comm.method=auto", "gossip.method=gradient_tracking", "comm.compressor=auto", "gossip.evaluate=first"],
     "local": ["train.mode=local", "local.sync_every=2", "local.outer_momentum=0.5", "local.start_iter=1"],
 }
 
@@ -65,7 +68,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, name):
     assert state(saves(resumed)[-1]) == state(whole / "checkpoints" / "step00000007")
     assert (resumed / "model.pt").read_bytes() == (whole / "model.pt").read_bytes()
     saved = snapshots.read(save / "rank1")
-    assert (name in ("none", "skip")) == (not [key for key in saved if key.startswith(("up/", "down/"))])
+    assert (name in ("none", "skip", "gossip", "gossip_of_models")) == (not [key for key in saved if key.startswith(("up/", "down/"))])
     assert (name == "learn") == any(key.startswith("channel 1/up/h/") for key in saved)  # shifts beside models
 
 

@@ -21,6 +21,7 @@ log: {every_steps: 2}
 MODES = {
     "sync": [],
     "local": ["train.mode=local", "local.sync_every=3", "local.outer_momentum=0.5"],
+    "gossip": ["train.mode=gossip", "comm.method=auto", "gossip.method=motef", "gossip.gamma=0.4", "gossip.lambda=0.5", "run.nproc=3"],
     "async": ["train.mode=async"],  # of one worker, whose order is always the same
 }
 VALUES = {

@@ -37,7 +37,7 @@ World WorldOf(const Config& config, const RankEnv& env) {
 /// What a worker computes with.
 struct Bench {
   Bench(const Config& config, const RankEnv& env)
-      : batches(config, RankEnv{}), network(OnOneRank(config), WorldOf(config, env)) {}
+      : batches(config, RankEnv{}), network(WithoutExchange(config), WorldOf(config, env)) {}
 
   Batches batches;
   Network network;

@@ -29,7 +29,7 @@ AsyncParts AsyncPartsOf(const Config& config) {
   return {MakeParts(CommOf(config), config.run.seed), DownPartsOf(config)};
 }
 
-Config OnOneRank(Config config) {
+Config WithoutExchange(Config config) {
   config.comm = {.method = "none", .compressor = "identity", .timeout_s = config.comm.timeout_s};
   return config;
 }

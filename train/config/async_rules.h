@@ -15,8 +15,8 @@ ExchangeParts DownPartsOf(const Config& config);
 /// The links of a network's asynchronous run: of section comm for gradients, of async.down for the model.
 AsyncParts AsyncPartsOf(const Config& config);
 
-/// The configuration of the network of an asynchronous run, at the server or a worker: its DDP has one rank and sends
-/// nothing, since gradients travel by the links of AsyncPartsOf.
-Config OnOneRank(Config config);
+/// The configuration of the network of a run whose vectors travel by links of their own, as those of AsyncPartsOf at a
+/// server or a worker, or between neighbours: its DDP sends nothing.
+Config WithoutExchange(Config config);
 
 }  // namespace gradwire::train

@@ -21,7 +21,8 @@ namespace gradwire::train {
 namespace {
 
 void CheckOptimizer(const Config& config) {
-  if (config.objective.is_network() && config.optimizer.nesterov && config.optimizer.momentum == 0)
+  if (config.objective.is_network() && !ModeOf(config).has_neighbours && config.optimizer.nesterov &&
+      config.optimizer.momentum == 0)
     throw ErrorAt(config, "optimizer.momentum",
                   fmt::format("found 0, expected a number > 0 because optimizer.nesterov is true ({}); set "
                               "optimizer.nesterov to false for plain SGD",
@@ -216,11 +217,6 @@ void CheckNewton(const Config& config) {
 
 /// Neighbours exchange no gradients of buckets, and their messages have no mean.
 void CheckNeighbours(const Config& config) {
-  if (config.objective.is_network())
-    throw ErrorAt(config, "train.mode",
-                  fmt::format("found gossip, which is of convex objectives; expected another mode, such as local, or "
-                              "another objective because objective.name is network ({})",
-                              config.PlaceOf("objective.name")));
   if (config.comm.compressor != "auto" && NeedsSmoothness(*ParseCompressor(config.comm.compressor)))
     throw ErrorAt(
         config, "comm.compressor",

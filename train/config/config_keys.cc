@@ -254,8 +254,9 @@ std::vector<Key> TrainKeys() {
           "sync: gradients cross the wire in every step; local: each rank steps by itself, and differences of models "
           "cross the wire now and then (section local); async: a server, rank 0, applies each worker's gradient as it "
           "comes (section async); convex objectives then run on a simulated clock; newton: of convex objectives, a "
-          "server steps by the workers' compressed Hessians (section newton); gossip: workers of a convex objective "
-          "speak to their neighbours alone (section gossip)"),
+          "server steps by the workers' compressed Hessians (section newton); gossip: workers speak to their "
+          "neighbours "
+          "alone (section gossip)"),
       Row("train.epochs", &Config::train, &T::epochs, Between(1, 1e6), "passes over the training images"),
       Row("train.steps", &Config::train, &T::steps, AtLeast(0),
           "stop after so many steps; 0: after all the steps of train.epochs"),

@@ -151,8 +151,10 @@ const std::vector<Scope>& Scopes() {
       {{"comm.compressor"}, [](const Config& c) { return IfNeighbours(c).empty() ? "" : UnlessCompressed(c); }},
       {{"comm.method", "comm.learner", "comm.down", "comm.down_compressor", "comm.alpha", "comm.eta", "comm.beta",
         "comm.zeta", "comm.ema", "comm.noise", "comm.opening", "comm.p", "comm.participation", "comm.start_iter",
-        "comm.topology", "run.threads", "log.average"},
+        "comm.topology", "comm.bucket_cap_mb", "run.threads", "log.average"},
        IfNeighbours},
+      {{"optimizer.momentum"}, IfNeighbours, {"0"}},  // gossip.lambda is theirs
+      {{"optimizer.nesterov"}, IfNeighbours, {"false"}},
       {{"async."}, [](const Config& c) { return UnlessReads(c, "async."); }},
       {{"newton."}, [](const Config& c) { return UnlessReads(c, "newton."); }},
       {{"optimizer.lr", "lr_scheduler.", "objective.estimator", "objective.sampling", "objective.batch",

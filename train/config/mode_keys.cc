@@ -58,9 +58,8 @@ std::vector<Key> GossipKeys() {
           "motef_vr: its momentum takes the same samples at two points"),
       Row("gossip.graph", kSection, &G::graph, NotEmpty{},
           "who are neighbours: ring, torus, complete, star, exponential, regular:K (random, with K neighbours of each, "
-          "drawn "
-          "from run.seed) or the path of a file of weights, n lines of n numbers, symmetric, with rows that add up to "
-          "1"),
+          "drawn from run.seed) or the path of a file of weights, n lines of n numbers, symmetric, with rows that add "
+          "up to 1"),
       Row("gossip.weights", kSection, &G::weights, OneOf{{"auto", "metropolis"}},
           "metropolis: 1 / (1 + the larger number of neighbours of the two), of a file only who are neighbours counts; "
           "auto: those of the file, else metropolis"),

@@ -7,6 +7,7 @@
 
 #include "gossip/gossip_rounds.h"
 #include "train/checkpoint/archive.h"
+#include "train/config/gossip_rules.h"
 #include "train/convex/convex_driver.h"
 #include "train/report/clock.h"
 
@@ -19,12 +20,12 @@ class ConvexGossip final : public ConvexDriver {
   explicit ConvexGossip(const ConvexContext& context)
       : context_(context),
         config_(context.config.gossip),
-        parts_{&FindGossipMethod(config_.method), config_.gamma.value(), config_.lambda.value()},
-        mixing_(Placed(context.config, [&] { return MixingOf(context); })),
+        parts_(GossipPartsOf(context.config)),
+        mixing_(MixingOf(context.config, context.setup.problem->workers.size())),
         neighbours_(MakeOwnNeighbours()),
         objectives_(MakeObjectives()),
         workers_(MakeWorkers()),
-        rounds_(Pointers(), *neighbours_, parts_, opens()) {}
+        rounds_(Pointers(), *neighbours_, parts_, OpensDense(context.config)) {}
 
   void Begin(const Round& round) override {
     if (round.step == 0) rounds_.Begin();
@@ -77,7 +78,7 @@ class ConvexGossip final : public ConvexDriver {
                         context_.parts.estimator.name, context_.config.train.steps, context_.lr, parts_.gamma,
                         parts_.lambda),
             fmt::format("records are about {}; spread: sqrt(mean_i ||x_i - their average||^2)",
-                        config_.evaluate == "average" ? "the average of all models" : "rank 0's model")};
+                        EvaluatedText(context_.config))};
   }
 
  private:
@@ -95,18 +96,8 @@ class ConvexGossip final : public ConvexDriver {
     }
   };
 
-  static Mixing MixingOf(const ConvexContext& context) {
-    const GossipConfig& gossip = context.config.gossip;
-    return MakeMixing(gossip.graph, gossip.weights == "auto" ? WeightRule::kAuto : WeightRule::kMetropolis,
-                      context.setup.problem->workers.size(), context.config.run.seed);
-  }
-
-  bool opens() const { return !parts_.method->compresses || config_.opening == "dense"; }
-
   std::unique_ptr<Neighbours<double>> MakeOwnNeighbours() const {
-    ExchangeParts link =
-        GossipLinkParts(*parts_.method, CommOf(context_.config), config_.opening == "dense", context_.config.run.seed);
-    link.count_as = context_.parts.exchange.count_as;
+    const ExchangeParts link = GossipLinkOf(context_.config);
     const std::vector<Parameter> parameters = {{"x", {static_cast<int64_t>(context_.setup.problem->dimension())}}};
     return context_.collective != nullptr ? MakeNeighbours<double>(mixing_, link, parameters, *context_.collective)
                                           : MakeNeighbours<double>(mixing_, link, parameters);

@@ -106,15 +106,16 @@ void Network::BeSlow(std::chrono::steady_clock::time_point begin) const {
   std::this_thread::sleep_for((slow_factor_ - 1) * (std::chrono::steady_clock::now() - begin));
 }
 
-std::vector<at::Tensor> Network::GradientAt(const std::vector<std::span<const float>>& point, double* loss_there) {
+std::vector<at::Tensor> Network::GradientAt(const std::vector<std::span<const float>>& point, Tally* seen) {
   const auto begin = std::chrono::steady_clock::now();
   const AtModel there(parameter_values(), point);
   const BuffersStay buffers(*model_);
   std::vector<at::Tensor> parameters;
   for (const auto& item : ddp_->parameters()) parameters.push_back(item.second);
   model_->train();
-  const at::Tensor loss = torch::nn::functional::cross_entropy(model_->forward(images_), labels_);
-  if (loss_there != nullptr) *loss_there = loss.item<double>();
+  const at::Tensor logits = model_->forward(images_);
+  const at::Tensor loss = torch::nn::functional::cross_entropy(logits, labels_);
+  if (seen != nullptr) Count(logits.detach(), labels_, loss.item<double>(), *seen);
   std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, parameters);  // leaves .grad and the Reducer alone
   for (size_t p = 0; p < parameters.size(); ++p)
     gradients[p] = torch::empty_like(parameters[p].detach()).copy_(gradients[p]);

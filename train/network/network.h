@@ -37,8 +37,8 @@ class Network : public Objective<float> {
   void SetBatch(at::Tensor images, at::Tensor labels);
   /// This rank's gradient of the batch at another point (by parameter, as parameter_values()), which goes nowhere:
   /// model, batch norm's statistics, gradients and the tally stay as they are. Each tensor has its parameter's layout.
-  /// `loss`: gets the batch's there.
-  std::vector<at::Tensor> GradientAt(const std::vector<std::span<const float>>& point, double* loss = nullptr);
+  /// `seen`: gets the batch's loss and accuracy there as well.
+  std::vector<at::Tensor> GradientAt(const std::vector<std::span<const float>>& point, Tally* seen = nullptr);
   /// The loss of that batch there, in the same way.
   double LossAt(const std::vector<std::span<const float>>& point);
   /// Mean loss of the last batch on this rank.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "train/config/gossip_rules.h"
 #include "train/config/modes.h"
 #include "train/report/record_parts.h"
 
@@ -79,9 +80,7 @@ Record FinalOf(const ConvexState& s, bool diverged, const Config& config) {
         TableRow("from a server", fmt::format("{:.4g} bits ({}); {} Hessians", static_cast<double>(*s.bits_paper_down),
                                               config.log.bits_paper, *s.hessians)));
   if (s.spread)
-    record.lines.push_back(TableRow(
-        "spread", fmt::format("{:.3e}, beside {}", *s.spread,
-                              config.gossip.evaluate == "average" ? "the models' average" : "rank 0's model")));
+    record.lines.push_back(TableRow("spread", fmt::format("{:.3e}, beside {}", *s.spread, EvaluatedText(config))));
   if (s.clock) record.lines.push_back(TableRow("simulated clock", fmt::format("{:.4g}", *s.clock)));
   if (s.stats) record.lines.push_back(StalenessRow(*s.stats));
   record.lines.push_back(TableRow("time", fmt::format("{:.3f} s", s.wall_s)));

@@ -43,12 +43,12 @@ std::vector<std::string> Introduction(const Config& config, const Dataset& data,
   std::vector<std::string> lines = {"data: " + data.description};
   if (!mode.has_server) lines.push_back(DescribeRanks(places));
   lines.push_back(fmt::format("model: {}, {} parameters; method {}, compressor {}; {} steps of {} images{}",
-                              config.model.name, Numel(parameters), config.comm.method, config.comm.compressor,
+                              config.model.name, Numel(parameters), MethodOf(config), config.comm.compressor,
                               total_steps, config.data.batch_size, mode.has_server ? "" : " a rank"));
   if (mode.is_local) lines.push_back(DescribeLocal(config.local));
   if (FindMethod(config.comm.method).is_anchored()) lines.push_back(DescribeAnchor(config, data, places.size()));
   if (config.comm.noise > 0) lines.emplace_back(kNoiseNotice);
-  if (mode.has_server) return lines;
+  if (mode.has_server || mode.has_neighbours) return lines;
   const ExchangeParts parts = MakeParts(config.comm, config.run.seed);
   if (const auto notice = FactorNotice(parts, parameters)) lines.push_back(*notice);
   if (const auto warning = CostWarning(parts, parameters, static_cast<int>(places.size())))

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "train/config/gossip_rules.h"
+#include "train/config/modes.h"
 #include "train/report/record_parts.h"
 
 namespace gradwire::train {
@@ -29,6 +31,7 @@ Record RecordOf(Record::Kind kind, std::string_view name, const NetworkEvaluatio
                  {"wall_s", e.wall_s}},
                 {}};
   if (e.bits_paper) record.fields.push_back({"bits_paper", *e.bits_paper});
+  if (e.spread) record.fields.push_back({"spread", *e.spread});
   return record;
 }
 
@@ -39,15 +42,16 @@ std::string LineOf(const NetworkInterval& i) {
       Bytes(static_cast<double>(i.bytes_sent) / static_cast<double>(i.steps)), i.ratio());
 }
 
-/// The times' names differ where they are of workers. `total`: times of all steps.
-std::vector<std::string> TimeRows(const NetworkInterval& total, double steps) {
+/// The times' names differ where they are of workers. `total`: times of all steps. `overlaps`: messages leave while the
+/// network computes.
+std::vector<std::string> TimeRows(const NetworkInterval& total, double steps, bool overlaps) {
   const bool is_async = total.stats.has_value();
   const auto ms = [&](double time) { return fmt::format("{:.2f} ms a step", 1e3 * time / steps); };
   return {TableRow("time", ms(total.t_step)),
           TableRow("  compute", ms(total.t_compute) + (is_async ? "  (of a worker, as the next two)" : "")),
           TableRow("  encode", ms(total.t_encode)),
           TableRow(is_async ? "  wait for a job" : "  wire",
-                   ms(total.t_wire) + (is_async ? "" : "  (encode, wire and decode overlap with compute)")),
+                   ms(total.t_wire) + (overlaps ? "  (encode, wire and decode overlap with compute)" : "")),
           TableRow("  decode", ms(total.t_decode))};
 }
 
@@ -86,7 +90,7 @@ Record NetworkRecords::Interval(const NetworkInterval& i) {
                  {"t_wire", i.t_wire},
                  {"t_decode", i.t_decode},
                  {"residual_norm", i.residual_norm},
-                 {"method", config_.comm.method},
+                 {"method", std::string(MethodOf(config_))},
                  {"compressor", config_.comm.compressor},
                  {"data", data_}},
                 {LineOf(i)}};
@@ -117,6 +121,7 @@ Record NetworkRecords::Evaluation(const NetworkEvaluation& e) const {
   Record record = RecordOf(Record::Kind::kEvaluation, "eval", e);
   record.lines = {fmt::format("epoch {:6.2f}  step {:5}  test loss {:.4f}  test accuracy {:.2f} %", e.epoch, e.step,
                               e.test_loss, 100 * e.test_acc)};
+  if (e.spread) record.lines[0] += fmt::format("  of {}, spread {:.4g}", EvaluatedText(config_), *e.spread);
   return record;
 }
 
@@ -127,13 +132,13 @@ Record NetworkRecords::Final(const NetworkEvaluation& e) const {
   std::vector<std::string>& lines = record.lines;
   const auto add = [&](const std::vector<std::string>& rows) { lines.insert(lines.end(), rows.begin(), rows.end()); };
   add({fmt::format("{} steps on {} {}, {} + {}", sum_.steps, sum_.world_size, sum_.stats ? "workers" : "ranks",
-                   config_.comm.method, config_.comm.compressor),
+                   MethodOf(config_), config_.comm.compressor),
        TableRow("test accuracy", fmt::format("{:.2f} %", 100 * e.test_acc)),
        TableRow("images/s", fmt::format("{:.0f}", sum_.t_step > 0 ? images_ / sum_.t_step : 0))});
   add(ByteRows(sum_, steps));
   if (sum_.stats)
     add({TableRow("models sent", Bytes(static_cast<double>(sum_.stats->bytes_down))), StalenessRow(*sum_.stats)});
-  add(TimeRows(sum_, steps));
+  add(TimeRows(sum_, steps, !sum_.stats && !ModeOf(config_).has_neighbours));
   add({fmt::format("written: {}/{{metrics.jsonl, config.yaml, log.txt, model.pt}}", config_.run.output_dir)});
   return record;
 }

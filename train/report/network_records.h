@@ -45,6 +45,7 @@ struct NetworkEvaluation {
   uint64_t bytes_total = 0;
   double wall_s = 0;
   std::optional<uint64_t> bits_paper = {};
+  std::optional<double> spread = {};  ///< of ranks with models of their own: sqrt(mean_i ||x_i - their average||^2)
 };
 
 /// Makes the records of a network's run, and adds up its intervals for the last one.

@@ -27,6 +27,8 @@ class NetworkDriver : public Driver {
   virtual int workers() const = 0;           ///< ranks, or the server's workers
   virtual uint64_t dense_bytes() const = 0;  ///< that float32 would send in a step: a ring all-reduce, or a worker
   virtual std::optional<AsyncStats> stats() const { return std::nullopt; }  ///< of a server
+  /// Where ranks have models of their own: how far from their average these were at the last PrepareEvaluation.
+  virtual std::optional<double> spread() const { return std::nullopt; }
 };
 
 /// What a network's run works on; all outlives it.
@@ -50,6 +52,9 @@ std::unique_ptr<NetworkDriver> MakeNetworkDriver(const NetworkContext& context,
 
 /// Rounds of gradients, also delayed ones, and of models.
 std::unique_ptr<NetworkDriver> MakeNetworkRounds(const NetworkContext& context);
+/// Ranks that speak to their neighbours alone.
+std::unique_ptr<NetworkDriver> MakeNetworkGossip(const NetworkContext& context,
+                                                 const std::function<void(const std::string&)>& log);
 /// The driver of an asynchronous run's server, whose workers may come from now on.
 std::unique_ptr<NetworkDriver> MakeNetworkServer(const NetworkContext& context,
                                                  std::function<void(const std::string&)> log);

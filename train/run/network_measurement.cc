@@ -57,6 +57,7 @@ std::optional<Record> NetworkMeasurement::Evaluate(const RunPosition& at) {
     network.Evaluate(batch.images, batch.labels, tally);
   }
   last_ = meter_.Evaluation(Place(at), Sum(tally));
+  last_.spread = driver_.spread();
   Skip(Now() - begin);
   return records_.Evaluation(last_);
 }

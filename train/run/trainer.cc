@@ -34,7 +34,7 @@ Batches LoadBatches(const Config& config, const World& world) {
 /// Trains a network, as one of the ranks or as their server.
 int TrainNetwork(const Config& config, const RankEnv& env) {
   const bool has_server = ModeOf(config).has_server;
-  const Config network_config = has_server ? OnOneRank(config) : config;
+  const Config network_config = has_server || ModeOf(config).has_neighbours ? WithoutExchange(config) : config;
   World world = (has_server ? ServerWorld : JoinWorld)(env, config.comm.timeout_s, RankSettingsText(config));
   StoreNotes notes(world);
   Checkpoints checkpoints(config, *world.metrics_collective, notes);
@@ -81,8 +81,8 @@ std::unique_ptr<NetworkDriver> MakeNetworkDriver(const NetworkContext& context,
   switch (ModeOf(context.config).driver) {
     case DriverKind::kRounds: return MakeNetworkRounds(context);
     case DriverKind::kServer: return MakeNetworkServer(context, std::move(log));
-    case DriverKind::kNewton:
-    case DriverKind::kGossip:  // of convex problems only, as is said where the file is loaded
+    case DriverKind::kGossip: return MakeNetworkGossip(context, log);
+    case DriverKind::kNewton:  // of convex problems only, as is said where the file is loaded
     case DriverKind::kNone: break;
   }
   throw ErrorAt(context.config, "train.mode", "has no driver for networks");

@@ -17,12 +17,12 @@ inline std::vector<float> WholePoint(Network& network) {
 }
 
 /// Its parameters.
-inline std::vector<std::span<const float>> Parts(const std::vector<float>& whole,
+inline std::vector<std::span<const float>> Parts(std::span<const float> whole,
                                                  const std::vector<Parameter>& parameters) {
   std::vector<std::span<const float>> parts;
   size_t at = 0;
   for (const Parameter& parameter : parameters) {
-    parts.push_back(std::span(whole).subspan(at, parameter.numel()));
+    parts.push_back(whole.subspan(at, parameter.numel()));
     at += parameter.numel();
   }
   return parts;

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/config/gossip_rules.h"
+
+#include <fmt/format.h>
+
+#include "gradwire/error.h"
+#include "train/config/settings.h"
+
+namespace gradwire::train {
+
+GossipParts GossipPartsOf(const Config& config) {
+  return {&FindGossipMethod(config.gossip.method), config.gossip.gamma.value(), config.gossip.lambda.value()};
+}
+
+bool OpensDense(const Config& config) {
+  return !FindGossipMethod(config.gossip.method).compresses || config.gossip.opening == "dense";
+}
+
+ExchangeParts GossipLinkOf(const Config& config) {
+  try {
+    ExchangeParts parts = GossipLinkParts(FindGossipMethod(config.gossip.method), CommOf(config),
+                                          config.gossip.opening == "dense", config.run.seed);
+    parts.count_as = FindBitRule(config.log.bits_paper);
+    return parts;
+  } catch (const ConfigError& error) {
+    throw WithPlace(config, error);
+  }
+}
+
+Mixing MixingOf(const Config& config, size_t workers) {
+  const WeightRule rule = config.gossip.weights == "auto" ? WeightRule::kAuto : WeightRule::kMetropolis;
+  try {
+    return MakeMixing(config.gossip.graph, rule, workers, config.run.seed);
+  } catch (const ConfigError& error) {
+    throw WithPlace(config, error);
+  }
+}
+
+std::string GossipText(const Config& config, const Mixing& mixing) {
+  const GossipParts parts = GossipPartsOf(config);
+  return fmt::format("gossip: graph {}: {} edges, spectral gap {:.6g}; {}, gamma {}, lambda {}; evaluated: {}",
+                     config.gossip.graph, mixing.edges(), mixing.gap, parts.method->name, parts.gamma, parts.lambda,
+                     EvaluatedText(config));
+}
+
+const char* EvaluatedText(const Config& config) {
+  return config.gossip.evaluate == "average" ? "the average of all models" : "rank 0's model";
+}
+
+}  // namespace gradwire::train
