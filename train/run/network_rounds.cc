@@ -138,7 +138,8 @@ class NetworkRounds final : public NetworkDriver {
     std::vector<float> gradient;
     for (const at::Tensor& part : context_.network.GradientAt(Parts(x, parameters), &here))
       gradient.insert(gradient.end(), part.const_data_ptr<float>(), part.const_data_ptr<float>() + part.numel());
-    seen_.Add(View<float>(x, reference_, gradient, here.loss / here.images, context_.network.LossAt(Parts(reference_, parameters))));
+    seen_.Add(View<float>(x, reference_, gradient, here.loss / here.images,
+                          context_.network.LossAt(Parts(reference_, parameters))));
   }
 
   /// Whether a rank may make no pass while others make theirs, for which the Reducer must need no other rank.
