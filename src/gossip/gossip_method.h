@@ -21,6 +21,8 @@ struct GossipMethod {
   bool two_points = false;  ///< the momentum is corrected by the same samples' estimate at the point before
   std::string_view summary;
   std::string_view source;
+
+  size_t vectors() const { return tracks ? 2 : 1; }  ///< that neighbours are told of: GossipVector
 };
 
 const std::vector<GossipMethod>& GossipMethods();

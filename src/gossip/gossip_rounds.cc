@@ -77,8 +77,8 @@ void GossipRounds<T>::Tell(GossipVector vector) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (kernels::AllFinite<T>(values[i])) continue;
     if (!neighbours_.has_all())
-      throw Error(fmt::format("worker {}: its model is not finite; a smaller optimizer.lr or gossip.gamma may help",
-                              neighbours_.own()[i]));
+      throw Error(fmt::format("worker {}: its {} is not finite; a smaller optimizer.lr or gossip.gamma may help",
+                              neighbours_.own()[i], vector == kGossipModel ? "model" : "direction"));
     has_diverged_ = true;
   }
   if (has_diverged_) return;

@@ -33,10 +33,10 @@ class Links : public Neighbours<T> {
   using Kept = typename Neighbours<T>::Kept;
   using Memory = typename Neighbours<T>::Memory;
 
-  Links(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters,
+  Links(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters, size_t vectors,
         std::vector<uint32_t> own, const std::vector<uint32_t>& known, uint64_t token)
-      : mixing_(mixing), own_(std::move(own)) {
-    for (size_t vector = 0; vector < kGossipVectors; ++vector) {
+      : mixing_(mixing), own_(std::move(own)), told_(vectors), senders_(vectors), known_(vectors) {
+    for (size_t vector = 0; vector < vectors; ++vector) {
       for (const uint32_t worker : own_)
         senders_[vector].emplace(worker, MakeEnd<T>(parts, parameters, worker, vector, token));
       for (const uint32_t worker : known)
@@ -79,15 +79,15 @@ class Links : public Neighbours<T> {
         kept.copies.push_back(known.at(worker).copy);
       }
     for (Memory& end : kept.ends) end.stats.encode_s = end.stats.decode_s = 0;  // times are of this process
-    kept.told.assign(told_.begin(), told_.end());
+    kept.told = told_;
+    for (const Mixing::Neighbour& neighbour : mixing_.neighbours[own_[place]])
+      kept.neighbours.push_back(neighbour.worker), kept.weights.push_back(neighbour.weight);
     return kept;
   }
 
   void Load(size_t place, const Kept& kept) override {
     const std::vector<uint32_t> workers = KnownTo(own_[place]);
-    if (kept.ends.size() != kGossipVectors * (1 + workers.size()) ||
-        kept.copies.size() != kGossipVectors * workers.size() || kept.told.size() != kGossipVectors)
-      throw Error(fmt::format("a save of worker {}: it has other neighbours there", own_[place]));
+    CheckNeighbours(place, kept);
     size_t end = 0, copy = 0;
     for (auto& senders : senders_) senders.at(own_[place]).Load(kept.ends[end++]);
     for (const uint32_t worker : workers)
@@ -95,12 +95,15 @@ class Links : public Neighbours<T> {
         known.at(worker).receiver.Load(kept.ends[end++]);
         known.at(worker).copy = kept.copies[copy++];
       }
-    std::ranges::copy(kept.told, told_.begin());
+    told_ = kept.told;
   }
 
  protected:
   std::vector<std::byte> Pack(GossipVector vector, uint32_t worker, std::span<const T> values) {
     return senders_[vector].at(worker).Pack(told_[vector], 1, values);
+  }
+  size_t MostBytes(GossipVector vector, uint32_t worker) {
+    return known_[vector].at(worker).receiver.MostBytes(told_[vector]);
   }
   void Take(GossipVector vector, uint32_t worker, std::span<const std::byte> message) {
     Known& known = known_[vector].at(worker);
@@ -109,8 +112,8 @@ class Links : public Neighbours<T> {
 
   const Mixing& mixing_;
   const std::vector<uint32_t> own_;
-  std::array<uint64_t, kGossipVectors> told_ = {};
-  double wire_s_ = 0;  // waits for neighbours
+  std::vector<uint64_t> told_;  // messages, by vector
+  double wire_s_ = 0;           // waits for neighbours
 
  private:
   struct Known {
@@ -118,14 +121,29 @@ class Links : public Neighbours<T> {
     std::vector<T> copy;
   };
 
+  void CheckNeighbours(size_t place, const Kept& kept) const {
+    const auto& here = mixing_.neighbours[own_[place]];
+    if (std::ranges::equal(kept.neighbours, here, {}, {}, &Mixing::Neighbour::worker) &&
+        std::ranges::equal(kept.weights, here, {}, {}, &Mixing::Neighbour::weight) &&
+        kept.told.size() == told_.size() && kept.copies.size() == told_.size() * (1 + here.size()) &&
+        kept.ends.size() == kept.copies.size() + told_.size())
+      return;
+    std::string text = fmt::format("a save of worker {} with other neighbours or weights: there", own_[place]);
+    for (size_t i = 0; i < kept.neighbours.size(); ++i)
+      text += fmt::format(" {} ({})", kept.neighbours[i], i < kept.weights.size() ? kept.weights[i] : 0);
+    text += ", here";
+    for (const Mixing::Neighbour& neighbour : here) text += fmt::format(" {} ({})", neighbour.worker, neighbour.weight);
+    throw Error(text + "; expected the graph of the save");
+  }
+
   std::vector<uint32_t> KnownTo(uint32_t worker) const {
     std::vector<uint32_t> known = {worker};
     for (const Mixing::Neighbour& neighbour : mixing_.neighbours[worker]) known.push_back(neighbour.worker);
     return known;
   }
 
-  std::array<std::map<uint32_t, LinkEnd<T>>, kGossipVectors> senders_;
-  std::array<std::map<uint32_t, Known>, kGossipVectors> known_;  // by worker
+  std::vector<std::map<uint32_t, LinkEnd<T>>> senders_;  // by vector, then worker
+  std::vector<std::map<uint32_t, Known>> known_;
 };
 
 std::vector<uint32_t> All(const Mixing& mixing) {
@@ -137,8 +155,8 @@ std::vector<uint32_t> All(const Mixing& mixing) {
 template <typename T>
 class Here final : public Links<T> {
  public:
-  Here(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters)
-      : Links<T>(mixing, parts, parameters, All(mixing), All(mixing), /*token=*/0) {}
+  Here(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters, size_t vectors)
+      : Links<T>(mixing, parts, parameters, vectors, All(mixing), All(mixing), /*token=*/0) {}
 
   void Tell(GossipVector vector, std::span<const std::span<const T>> values) override {
     for (const uint32_t worker : this->own_) this->Take(vector, worker, this->Pack(vector, worker, values[worker]));
@@ -170,38 +188,64 @@ template <typename T>
 class OverCollective final : public Links<T> {
  public:
   OverCollective(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters,
-                 Collective& collective)
-      : Links<T>(mixing, parts, parameters, {static_cast<uint32_t>(collective.rank())},
+                 size_t vectors, Collective& collective)
+      : Links<T>(mixing, parts, parameters, vectors, {static_cast<uint32_t>(collective.rank())},
                  Around(mixing, collective.rank()), Agree(collective, TextOf(mixing, parts, parameters))),
-        collective_(collective),
-        most_(sizeof(Frame) + (1 + parameters.size()) * kRoom + Numel(parameters) * 2 * sizeof(T)) {}
+        collective_(collective) {}
 
   /// Messages vary in size, so that their lengths travel before them.
   void Tell(GossipVector vector, std::span<const std::span<const T>> values) override {
     const uint32_t rank = this->own_[0];
-    const std::vector<std::byte> message = this->Pack(vector, rank, values[0]);
     const auto& neighbours = this->mixing_.neighbours[rank];
-    uint64_t length = message.size();
-    std::vector<uint64_t> lengths(neighbours.size());
-    Swap(std::as_bytes(std::span(&length, 1)),
-         [&](size_t k) { return std::as_writable_bytes(std::span(&lengths[k], 1)); });
-    std::vector<std::vector<std::byte>> messages;
-    for (size_t k = 0; k < lengths.size(); ++k) messages.emplace_back(CheckedLength(lengths[k], neighbours[k].worker));
-    Swap(message, [&](size_t k) { return std::span(messages[k]); });
-    this->Take(vector, rank, message);
-    for (size_t k = 0; k < messages.size(); ++k) this->Take(vector, neighbours[k].worker, messages[k]);
+    auto memory = std::make_unique<Letters>();
+    Letters& letters = *memory;
+    letters.own = this->Pack(vector, rank, values[0]);
+    letters.length = letters.own.size();
+    letters.lengths.resize(neighbours.size());
+    Guarded(memory, [&] {
+      Swap(std::as_bytes(std::span(&letters.length, 1)),
+           [&](size_t k) { return std::as_writable_bytes(std::span(&letters.lengths[k], 1)); });
+      for (size_t k = 0; k < neighbours.size(); ++k)
+        letters.others.emplace_back(CheckedLength(vector, letters.lengths[k], neighbours[k].worker));
+      Swap(letters.own, [&](size_t k) { return std::span(letters.others[k]); });
+    });
+    this->Take(vector, rank, letters.own);
+    for (size_t k = 0; k < neighbours.size(); ++k) this->Take(vector, neighbours[k].worker, letters.others[k]);
     ++this->told_[vector];
   }
 
-  void Sum(std::span<double> values) const override { collective_.Finish(collective_.StartAllReduce(values)); }
+  void Sum(std::span<double> values) const override {
+    auto memory = std::make_unique<std::vector<double>>(values.begin(), values.end());
+    Guarded(memory, [&] { collective_.Finish(collective_.StartAllReduce(std::span<double>(*memory))); });
+    std::ranges::copy(*memory, values.begin());
+  }
 
  private:
-  static constexpr size_t kRoom = 4096;  // for what a parameter's payloads have beside its elements
+  /// What is on its way.
+  struct Letters {
+    std::vector<std::byte> own;
+    uint64_t length = 0;
+    std::vector<uint64_t> lengths;               // of the others', by neighbour
+    std::vector<std::vector<std::byte>> others;  // the same
+  };
 
-  size_t CheckedLength(uint64_t length, uint32_t worker) const {
-    if (length <= most_) return length;
-    throw PeerError(static_cast<int>(worker),
-                    fmt::format("rank {} announced a message of {} bytes, expected at most {}", worker, length, most_));
+  /// Where `exchange` throws, the transport may still write into the memory: nobody frees it then.
+  template <typename Memory, typename Exchange>
+  static void Guarded(std::unique_ptr<Memory>& memory, const Exchange& exchange) {
+    try {
+      exchange();
+    } catch (...) {
+      static_cast<void>(memory.release());
+      throw;
+    }
+  }
+
+  size_t CheckedLength(GossipVector vector, uint64_t length, uint32_t worker) {
+    if (const size_t most = this->MostBytes(vector, worker); length > most)
+      throw PeerError(
+          static_cast<int>(worker),
+          fmt::format("rank {} announced a message of {} bytes, expected at most {}", worker, length, most));
+    return length;
   }
 
   /// One message to all neighbours, and each one's into room(its place).
@@ -219,28 +263,30 @@ class OverCollective final : public Links<T> {
   }
 
   Collective& collective_;
-  const size_t most_;  // bytes of a message
 };
 
 }  // namespace
 
 template <typename T>
 std::unique_ptr<Neighbours<T>> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts,
-                                              const std::vector<Parameter>& parameters) {
-  return std::make_unique<Here<T>>(mixing, parts, parameters);
+                                              const std::vector<Parameter>& parameters, size_t vectors) {
+  return std::make_unique<Here<T>>(mixing, parts, parameters, vectors);
 }
 
 template <typename T>
 std::unique_ptr<Neighbours<T>> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts,
-                                              const std::vector<Parameter>& parameters, Collective& collective) {
-  return std::make_unique<OverCollective<T>>(mixing, parts, parameters, collective);
+                                              const std::vector<Parameter>& parameters, size_t vectors,
+                                              Collective& collective) {
+  return std::make_unique<OverCollective<T>>(mixing, parts, parameters, vectors, collective);
 }
 
 template std::unique_ptr<Neighbours<double>> MakeNeighbours(const Mixing&, const ExchangeParts&,
-                                                            const std::vector<Parameter>&);
+                                                            const std::vector<Parameter>&, size_t);
 template std::unique_ptr<Neighbours<double>> MakeNeighbours(const Mixing&, const ExchangeParts&,
-                                                            const std::vector<Parameter>&, Collective&);
+                                                            const std::vector<Parameter>&, size_t, Collective&);
 template std::unique_ptr<Neighbours<float>> MakeNeighbours(const Mixing&, const ExchangeParts&,
-                                                           const std::vector<Parameter>&, Collective&);
+                                                           const std::vector<Parameter>&, size_t);
+template std::unique_ptr<Neighbours<float>> MakeNeighbours(const Mixing&, const ExchangeParts&,
+                                                           const std::vector<Parameter>&, size_t, Collective&);
 
 }  // namespace gradwire

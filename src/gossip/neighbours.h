@@ -45,23 +45,28 @@ class Neighbours {
     std::vector<Memory> ends;            ///< senders by vector, then receivers by neighbour and vector
     std::vector<std::vector<T>> copies;  ///< of the receivers, in their order
     std::vector<uint64_t> told;          ///< messages, by vector
+    std::vector<uint32_t> neighbours;
+    std::vector<double> weights;  ///< theirs
 
     template <typename Archive>
     void serialize(Archive& archive) {
-      archive(ends, copies, told);
+      archive(ends, copies, told, neighbours, weights);
     }
   };
   virtual Kept Save(size_t place) const = 0;
+  /// Throws Error where it is of other neighbours, weights or vectors.
   virtual void Load(size_t place, const Kept& kept) = 0;
 };
 
-/// All workers in this process: a copy is kept once, and decoded once. `mixing` outlives it.
+/// All workers in this process: a copy is kept once, and decoded once. `vectors`: how many of a worker's are told of.
+/// `mixing` outlives it.
 template <typename T>
 std::unique_ptr<Neighbours<T>> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts,
-                                              const std::vector<Parameter>& parameters);
+                                              const std::vector<Parameter>& parameters, size_t vectors);
 /// This rank's worker, over a collective of all, which outlives it as well.
 template <typename T>
 std::unique_ptr<Neighbours<T>> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts,
-                                              const std::vector<Parameter>& parameters, Collective& collective);
+                                              const std::vector<Parameter>& parameters, size_t vectors,
+                                              Collective& collective);
 
 }  // namespace gradwire

@@ -115,6 +115,11 @@ void LinkEnd<T>::Unpack(uint64_t number, double lr, std::span<const std::byte> m
 }
 
 template <typename T>
+size_t LinkEnd<T>::MostBytes(uint64_t number) {
+  return parts_->channel.PlanOf(0, parts_->segments, parts_->channel.IsDense(Round(number)))->up[0].bytes;
+}
+
+template <typename T>
 size_t LinkEnd<T>::numel() const {
   return parts_->numel();
 }

@@ -33,6 +33,8 @@ class LinkEnd {
   void Unpack(uint64_t number, double lr, std::span<const std::byte> message, std::span<T> values);
 
   size_t numel() const;
+  /// Bytes that the message of that number has at most.
+  size_t MostBytes(uint64_t number);
   /// The squared norm of the link's memory of that name; 0 where it has none. See StateStore.
   double SquaredMemoryNorm(std::string_view slot) const;
   /// Bytes of the messages that were packed here, and seconds spent on packing and unpacking.

@@ -101,6 +101,20 @@ void Curvature::Multiply(std::span<const double> v, std::span<double> out) const
   Put(q * rotated, out);
 }
 
+/// Relative: rounding of an eigenvalue, and of g's parts in the eigenvectors.
+constexpr double kBeside = 16 * std::numeric_limits<double>::epsilon();
+
+/// The hard case (Nesterov & Polyak 2006, section 5): no r is reached by g's own directions, and the rest of ||h|| = r
+/// goes along the eigenvector of the smallest eigenvalue, to the side of what little g has there. `step`: h by
+/// eigenvector; along those of the smallest eigenvalue it is rounding over 0.
+void FillHardCase(const Eigen::VectorXd& values, double r, Eigen::VectorXd& step) {
+  Eigen::Index least = 0;
+  const double smallest = values.minCoeff(&least), side = step[least] < 0 ? -1 : 1;
+  for (Eigen::Index j = 0; j < values.size(); ++j)
+    if (values[j] - smallest <= kBeside * std::abs(smallest)) step[j] = 0;
+  step[least] = side * std::sqrt(std::max(0.0, r * r - step.squaredNorm()));
+}
+
 void Curvature::Cubic(std::span<const double> g, double m, std::span<double> out) const {
   const Parts& p = *parts_;
   const Eigen::MatrixXd& q = p.eigen.eigenvectors();
@@ -111,18 +125,13 @@ void Curvature::Cubic(std::span<const double> g, double m, std::span<double> out
   };
   const auto length = [&](double r) { return at(r).norm(); };
   // length(r) falls and r rises: one crossing, above the r at which the smallest eigenvalue becomes 0.
-  double low = std::max(0.0, -2 * p.values.minCoeff() / m), high = std::max(low, 1e-300);
+  const double least_r = std::max(0.0, -2 * p.values.minCoeff() / m);
+  double low = least_r, high = std::max(low, 1e-300);
   while (length(high) > high && std::isfinite(high)) high = 2 * high + 1e-300;
   for (double middle = 0.5 * (low + high); low < middle && middle < high; middle = 0.5 * (low + high))
     (length(middle) > middle ? low : high) = middle;
   Eigen::VectorXd step = -at(high);
-  // The hard case (Nesterov & Polyak 2006, section 5): no r is reached by g's own directions, and the rest of ||h|| = r
-  // goes along the eigenvector of the smallest eigenvalue, either way.
-  if (const double rest = high * high - step.squaredNorm(); high == low && rest > 0) {
-    Eigen::Index least = 0;
-    p.values.minCoeff(&least);
-    step[least] += std::sqrt(rest);
-  }
+  if (least_r > 0 && high <= least_r * (1 + kBeside)) FillHardCase(p.values, high, step);
   Put(q * step, out);
 }
 

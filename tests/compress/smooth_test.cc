@@ -96,7 +96,7 @@ TEST(Smooth, IsUnbiasedAndWithinItsConstants) {
                            "smooth(steps:0.7:uniform)", "smooth(blocks)", "smooth(blocks:2:diana)"}) {
     const auto compressor = With(spec, matrix);
     EXPECT_EQ(compressor->spec(), spec);
-    const PieceCase<double> c{spec, At(0), Gaussian<double>(kD, 9)};
+    const PieceCase<double> c{spec, At(0), Gaussian<double>(kD, 9), /*is_bound=*/true};
     EXPECT_EQ(MeanIsTheVector(*compressor, c), "") << spec;
     EXPECT_EQ(OmegaHolds(*compressor, c), "") << spec;
   }
@@ -229,6 +229,8 @@ TEST(Smooth, RefusesWhatIsNone) {
   EXPECT_THAT(Refusal("unscale(smooth(coins:1))"), HasSubstr("which parts are not given"));
   EXPECT_THAT(Refusal("steps:0"), HasSubstr("a number of levels above 0"));
   EXPECT_THROW(With("smooth(coins:1:diana)", Scaled(1), 0), ConfigError);  // no mu
+  const auto of_six = With("smooth(coins:1)", Scaled(1));
+  EXPECT_THROW(Apply(*of_six, SiteOf(Piece::Whole(7)), Vector(7, 1)), std::invalid_argument);
 }
 
 }  // namespace

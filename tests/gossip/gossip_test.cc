@@ -6,6 +6,7 @@
 
 #include "gradwire/error.h"
 #include "support/gossip.h"
+#include "support/vectors.h"
 
 namespace gradwire {
 namespace {
@@ -141,6 +142,43 @@ TEST_P(OneOrMany, ProcessesGiveTheSameModels) {
 INSTANTIATE_TEST_SUITE_P(, OneOrMany,
                          ::testing::Values("dgd", "gradient_tracking", "choco", "beer", "motef", "motef_vr"));
 
+/// What each of four workers gets of its neighbours after each of three messages about vectors that are drawn.
+std::vector<std::vector<float>> MixedOf(Neighbours<float>& neighbours, size_t numel) {
+  std::vector<std::vector<float>> mixed;
+  for (uint64_t k = 0; k < 3; ++k) {
+    std::vector<std::vector<float>> values;
+    for (const uint32_t worker : neighbours.own()) values.push_back(testing::Gaussian<float>(numel, 100 * k + worker));
+    const std::vector<std::span<const float>> spans(values.begin(), values.end());
+    neighbours.Tell(kGossipModel, spans);
+    for (size_t place = 0; place < values.size(); ++place)
+      neighbours.Mix(kGossipModel, place, 0.5, mixed.emplace_back(numel));
+  }
+  return mixed;
+}
+
+/// A matrix that is compressed and a vector that travels as it is, in float: the same over a collective, and of the
+/// vectors themselves where they are told as they are.
+TEST(Gossip, FloatsOfSeveralParameters) {
+  const std::vector<Parameter> parameters = {{"w", {6, 7}}, {"b", {5}}};
+  const Mixing mixing = MakeMixing("ring", WeightRule::kAuto, 4, 1);
+  for (const char* spec : {"topk:20%", "identity"}) {
+    CommConfig comm;
+    comm.compressor = spec, comm.min_compress_numel = 10;
+    const ExchangeParts link = GossipLinkParts(FindGossipMethod("choco"), comm, /*opens_dense=*/false, 1);
+    const auto here = MakeNeighbours<float>(mixing, link, parameters, 1);
+    const std::vector<std::vector<float>> all = MixedOf(*here, 47);
+    testing::RunRanks(4, [&](Collective& collective) {
+      const auto one = MakeNeighbours<float>(mixing, link, parameters, 1, collective);
+      const std::vector<std::vector<float>> own = MixedOf(*one, 47);
+      for (size_t k = 0; k < own.size(); ++k)
+        EXPECT_EQ(own[k], all[4 * k + static_cast<size_t>(collective.rank())]) << spec << ", message " << k;
+    });
+    const auto x = [](uint32_t worker) { return testing::Gaussian<float>(47, 200 + worker); };
+    for (size_t j = spec == std::string("identity") ? 0 : 42; j < 47; ++j)  // of worker 0: its neighbours are 1 and 3
+      EXPECT_NEAR(all[8][j], 0.5 / 3 * (x(1)[j] + x(3)[j] - 2 * x(0)[j]), 1e-6) << spec << " " << j;
+  }
+}
+
 TEST(Gossip, OtherGraphsAreRefusedAtTheStart) {
   const GossipTrial ring = OnQh("motef", kTop4, 0.1, 0.005, 1);
   testing::RunRanks(10, [&](Collective& collective) {
@@ -148,7 +186,8 @@ TEST(Gossip, OtherGraphsAreRefusedAtTheStart) {
     if (collective.rank() == 3) trial.graph = "star";
     const testing::GossipSetup setup(trial);
     try {
-      MakeNeighbours<double>(setup.mixing, setup.link, testing::PointOf(*trial.problem), collective);
+      MakeNeighbours<double>(setup.mixing, setup.link, testing::PointOf(*trial.problem), setup.method.vectors(),
+                             collective);
       ADD_FAILURE() << "taken";
     } catch (const ConfigError& error) {
       EXPECT_THAT(error.what(), ::testing::HasSubstr("neighbours of worker 0"));
@@ -159,7 +198,8 @@ TEST(Gossip, OtherGraphsAreRefusedAtTheStart) {
 TEST(Gossip, ADivergedModelIsToldToNobody) {
   GossipTrial trial = OnQh("motef", kTop4, 1, 5, 0);
   const testing::GossipSetup setup(trial);
-  const auto neighbours = MakeNeighbours<double>(setup.mixing, setup.link, testing::PointOf(*trial.problem));
+  const auto neighbours =
+      MakeNeighbours<double>(setup.mixing, setup.link, testing::PointOf(*trial.problem), setup.method.vectors());
   auto workers = testing::MakeGossipWorkers(trial, setup.parts, neighbours->own());
   GossipRounds<double> rounds(testing::Pointers(workers), *neighbours, setup.parts, setup.opens);
   rounds.Begin();

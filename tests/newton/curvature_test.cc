@@ -57,15 +57,18 @@ TEST(Curvature, ShiftAddsToTheDiagonalAndMustEndPositive) {
   EXPECT_THROW(curvature.Shift(Packed(2, {1, 2, 2, 1}), 0.5), Error);
 }
 
-/// g has no part along the eigenvector of -1, so that its own directions end at ||h|| = 1/3 and the model's minimum
-/// lies at ||h|| = 2, where B + ||h|| / 2 I is singular.
+/// g has no part but rounding along the eigenvector of -1, so that its own directions end at ||h|| = 1/3 and the
+/// model's minimum lies at ||h|| = 2, where B + ||h|| / 2 I is singular.
 TEST(Curvature, CubicStepsReachTheMinimumInTheHardCase) {
-  Curvature curvature(2);
-  curvature.Decompose(Packed(2, {-1, 0, 0, 2}), 0);
-  std::vector<double> h(2);
-  curvature.Cubic(std::vector<double>{0, 1}, 1, h);
-  EXPECT_NEAR(std::hypot(h[0], h[1]), 2, 1e-14);
-  EXPECT_NEAR(h[1], -1. / 3, 1e-15);
+  for (int turn = 0; turn < 50; ++turn) {
+    const double c = std::cos(0.1 * turn), s = std::sin(0.1 * turn);  // eigenvectors (c, s) of -1, (-s, c) of 2
+    Curvature curvature(2);
+    curvature.Decompose(Packed(2, {2 * s * s - c * c, -3 * c * s, -3 * c * s, 2 * c * c - s * s}), 0);
+    std::vector<double> h(2);
+    curvature.Cubic(std::vector<double>{-s, c}, 1, h);
+    EXPECT_NEAR(std::hypot(h[0], h[1]), 2, 1e-14) << turn;
+    EXPECT_NEAR(c * h[1] - s * h[0], -1. / 3, 1e-14) << turn;
+  }
 }
 
 /// The stationarity of the cubic model: g + B h + (M / 2) ||h|| h = 0, with B + M ||h|| / 2 I positive semidefinite.

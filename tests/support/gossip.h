@@ -96,7 +96,8 @@ inline std::vector<Parameter> PointOf(const Problem& problem) {
 
 inline GossipTrace RunGossip(const GossipTrial& trial) {
   const GossipSetup setup(trial);
-  const auto neighbours = MakeNeighbours<double>(setup.mixing, setup.link, PointOf(*trial.problem));
+  const auto neighbours =
+      MakeNeighbours<double>(setup.mixing, setup.link, PointOf(*trial.problem), setup.method.vectors());
   auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
   GossipRounds<double> rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
   GossipTrace trace;
@@ -130,7 +131,8 @@ inline GossipTrace RunGossipThreads(const GossipTrial& trial) {
   trace.x.resize(n), trace.bytes.resize(n);
   RunRanks(static_cast<int>(n), [&](Collective& collective) {
     const auto rank = static_cast<size_t>(collective.rank());
-    const auto neighbours = MakeNeighbours<double>(setup.mixing, setup.link, PointOf(*trial.problem), collective);
+    const auto neighbours =
+        MakeNeighbours<double>(setup.mixing, setup.link, PointOf(*trial.problem), setup.method.vectors(), collective);
     auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
     GossipRounds<double> rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
     rounds.Begin();

@@ -4,7 +4,6 @@
 // The constants that operators declare, against what they do: deterministic operators exactly, random ones by the mean
 // over many steps. Each law returns what it saw broken, or nothing.
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
@@ -16,9 +15,10 @@ namespace gradwire::testing {
 
 /// Whether C(x) depends on the step, i.e. the operator draws random bits.
 template <typename T>
-bool DrawsBits(const Compressor& compressor, size_t numel) {
-  const Piece piece = Piece::Whole(std::min<size_t>(numel, 64));  // not more: operators may be bound to a size
-  const std::vector<T> x = Gaussian<T>(piece.numel), first = Apply(compressor, SiteOf(piece, 0), x);
+bool DrawsBits(const Compressor& compressor, const PieceCase<T>& c) {
+  const size_t numel = c.is_bound ? c.x.size() : 64;
+  const Piece piece = Piece::Whole(numel);
+  const std::vector<T> x = Gaussian<T>(numel), first = Apply(compressor, SiteOf(piece, 0), x);
   for (uint64_t step = 1; step < 8; ++step)
     if (!SameBits(Apply(compressor, SiteOf(piece, step), x), first)) return true;
   return false;
@@ -105,7 +105,7 @@ std::string ErrorIsWithin(const Compressor& compressor, const PieceCase<T>& c, d
 /// Draws enough for the mean of a case; none for large pieces of random operators, but for two kinds: they take long.
 template <typename T>
 int DrawsFor(const Compressor& compressor, const PieceCase<T>& c) {
-  if (!DrawsBits<T>(compressor, c.x.size())) return 1;
+  if (!DrawsBits<T>(compressor, c)) return 1;
   if (c.x.size() <= 64) return kManyDraws;
   if (c.x.size() <= 2000) return 50;
   return c.name.starts_with("gaussian") || c.name.starts_with("one spike") ? 16 : 0;
@@ -136,7 +136,7 @@ std::string MeanIsTheVector(const Compressor& compressor, const PieceCase<T>& c)
   const size_t n = c.x.size();
   if (!compressor.unbiased() || n == 0 || n > 2000) return {};
   if (n > 64 && !c.name.starts_with("gaussian") && !c.name.starts_with("one spike")) return {};
-  const int draws = !DrawsBits<T>(compressor, n) ? 1 : n > 64 ? 1000 : 10000;
+  const int draws = !DrawsBits<T>(compressor, c) ? 1 : n > 64 ? 1000 : 10000;
   const std::array<std::function<long double(size_t)>, 6> directions = {
       [](size_t i) { return i == 0; }, [&](size_t i) { return i == n / 2; },    [&](size_t i) { return i == n - 1; },
       [](size_t) { return 1; },        [](size_t i) { return i % 2 ? -1 : 1; }, [&](size_t i) { return c.x[i]; }};

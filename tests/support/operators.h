@@ -33,6 +33,7 @@ struct PieceCase {
   std::string name;
   Site site;
   std::vector<T> x;
+  bool is_bound = false;  ///< the operator is one of pieces of this size alone
 };
 
 /// A site that shares no number with the defaults, so that an operator which mixes fields up is seen.

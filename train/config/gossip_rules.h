@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "gossip/gossip_rounds.h"
@@ -8,6 +9,9 @@
 #include "train/config/config.h"
 
 namespace gradwire::train {
+
+/// Of what saves hold of neighbours. 4: who they are, and their weights.
+inline constexpr uint32_t kGossipStateVersion = 4;
 
 /// The section gossip, as what a run of neighbours is made of, convex or of a network. `config`: as LoadConfig returns
 /// it.

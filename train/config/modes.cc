@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "gossip/gossip_method.h"
+
 namespace gradwire::train {
 namespace {
 
@@ -44,6 +46,11 @@ bool CanStayDense(const Config& config) { return config.objective.is_network() &
 
 std::string_view MethodOf(const Config& config) {
   return ModeOf(config).has_neighbours ? config.gossip.method : config.comm.method;
+}
+
+std::string_view CompressorOf(const Config& config) {
+  if (ModeOf(config).has_neighbours && !FindGossipMethod(config.gossip.method).compresses) return "identity";
+  return config.comm.compressor;
 }
 
 LocalConfig LocalOf(const Config& config) {

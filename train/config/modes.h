@@ -46,6 +46,9 @@ bool CanStayDense(const Config& config);
 /// The name of what the run does: gossip.method, or comm.method.
 std::string_view MethodOf(const Config& config);
 
+/// comm.compressor, or identity where the method's messages are vectors as they are.
+std::string_view CompressorOf(const Config& config);
+
 /// The section local, of a mode that reads it; else an agreement after every step, which is the gradient round.
 LocalConfig LocalOf(const Config& config);
 

@@ -42,11 +42,13 @@ class ConvexGossip final : public ConvexDriver {
   bool is_finite() const override { return !rounds_.has_diverged(); }
 
   void Save(Snapshot& file) override { SaveOf(0, file); }
-  void SaveOf(size_t place, Snapshot& file) override { PutState(file, kConvexState, RankState{*this, place}); }
+  void SaveOf(size_t place, Snapshot& file) override {
+    PutState(file, kConvexState, RankState{*this, place}, kGossipStateVersion);
+  }
   void Load(const train::Save& save) override {
     for (size_t place = 0; place < workers_.size(); ++place) {
       RankState state{*this, place};
-      GetState(save.files.at(place), kConvexState, state);
+      GetState(save.files.at(place), kConvexState, state, kGossipStateVersion);
     }
   }
 
@@ -99,8 +101,10 @@ class ConvexGossip final : public ConvexDriver {
   std::unique_ptr<Neighbours<double>> MakeOwnNeighbours() const {
     const ExchangeParts link = GossipLinkOf(context_.config);
     const std::vector<Parameter> parameters = {{"x", {static_cast<int64_t>(context_.setup.problem->dimension())}}};
-    return context_.collective != nullptr ? MakeNeighbours<double>(mixing_, link, parameters, *context_.collective)
-                                          : MakeNeighbours<double>(mixing_, link, parameters);
+    const size_t vectors = parts_.method->vectors();
+    return context_.collective != nullptr
+               ? MakeNeighbours<double>(mixing_, link, parameters, vectors, *context_.collective)
+               : MakeNeighbours<double>(mixing_, link, parameters, vectors);
   }
 
   std::deque<EstimatedObjective> MakeObjectives() const {

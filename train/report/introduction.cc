@@ -43,8 +43,8 @@ std::vector<std::string> Introduction(const Config& config, const Dataset& data,
   std::vector<std::string> lines = {"data: " + data.description};
   if (!mode.has_server) lines.push_back(DescribeRanks(places));
   lines.push_back(fmt::format("model: {}, {} parameters; method {}, compressor {}; {} steps of {} images{}",
-                              config.model.name, Numel(parameters), MethodOf(config), config.comm.compressor,
-                              total_steps, config.data.batch_size, mode.has_server ? "" : " a rank"));
+                              config.model.name, Numel(parameters), MethodOf(config), CompressorOf(config), total_steps,
+                              config.data.batch_size, mode.has_server ? "" : " a rank"));
   if (mode.is_local) lines.push_back(DescribeLocal(config.local));
   if (FindMethod(config.comm.method).is_anchored()) lines.push_back(DescribeAnchor(config, data, places.size()));
   if (config.comm.noise > 0) lines.emplace_back(kNoiseNotice);

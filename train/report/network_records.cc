@@ -91,7 +91,7 @@ Record NetworkRecords::Interval(const NetworkInterval& i) {
                  {"t_decode", i.t_decode},
                  {"residual_norm", i.residual_norm},
                  {"method", std::string(MethodOf(config_))},
-                 {"compressor", config_.comm.compressor},
+                 {"compressor", std::string(CompressorOf(config_))},
                  {"data", data_}},
                 {LineOf(i)}};
   if (i.bits_paper) record.fields.push_back({"bits_paper", *i.bits_paper});
@@ -132,7 +132,7 @@ Record NetworkRecords::Final(const NetworkEvaluation& e) const {
   std::vector<std::string>& lines = record.lines;
   const auto add = [&](const std::vector<std::string>& rows) { lines.insert(lines.end(), rows.begin(), rows.end()); };
   add({fmt::format("{} steps on {} {}, {} + {}", sum_.steps, sum_.world_size, sum_.stats ? "workers" : "ranks",
-                   MethodOf(config_), config_.comm.compressor),
+                   MethodOf(config_), CompressorOf(config_)),
        TableRow("test accuracy", fmt::format("{:.2f} %", 100 * e.test_acc)),
        TableRow("images/s", fmt::format("{:.0f}", sum_.t_step > 0 ? images_ / sum_.t_step : 0))});
   add(ByteRows(sum_, steps));

@@ -17,7 +17,7 @@
 namespace gradwire::train {
 
 /// The steps of a network's run. With another number of ranks a loaded model and its momentum are those of rank 0 (in
-/// local mode the agreed model), and memory is shared out as Reshard says.
+/// local mode the agreed model), and memory is shared out as Reshard says; neighbours refuse it.
 class NetworkDriver : public Driver {
  public:
   /// Before an evaluation: puts batch norm's statistics in order, and returns the model to evaluate, by parameter;

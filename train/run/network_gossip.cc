@@ -68,7 +68,7 @@ class NetworkGossip final : public NetworkDriver {
         parts_(GossipPartsOf(context.config)),
         mixing_(MixingOf(context.config, static_cast<size_t>(context.env.world_size))),
         neighbours_(MakeNeighbours<float>(mixing_, GossipLinkOf(context.config), context.network.parameters(),
-                                          *context.world.metrics_collective)),
+                                          parts_.method->vectors(), *context.world.metrics_collective)),
         objective_(context_),
         worker_(WholePoint(context.network), parts_, objective_),
         rounds_({&worker_}, *neighbours_, parts_, OpensDense(context.config)) {
@@ -76,12 +76,17 @@ class NetworkGossip final : public NetworkDriver {
   }
 
   void Begin(const Round& round) override {
-    if (round.step == 0) rounds_.Begin();
+    if (round.step != 0) return;
+    rounds_.Begin();
+    context_.network.TakeTally();  // a look at x^0 is no part of a step
   }
 
   bool Step(const Round& round) override {
     const double begin = Now(), computed = objective_.compute_s();
     rounds_.Step(round);
+    if (rounds_.has_diverged())
+      throw Error("step " + std::to_string(round.step) + ": rank " + std::to_string(context_.env.rank) +
+                  " has a vector that is not finite; lower optimizer.lr or gossip.gamma");
     PutModel(worker_.x());
     exposed_s_ += Now() - begin - (objective_.compute_s() - computed);
     return true;
@@ -102,7 +107,6 @@ class NetworkGossip final : public NetworkDriver {
     return Evaluated();
   }
 
-  bool is_finite() const override { return !rounds_.has_diverged(); }
   std::optional<double> spread() const override { return spread_; }
 
   Totals totals() override {
@@ -118,17 +122,13 @@ class NetworkGossip final : public NetworkDriver {
 
   void Save(Snapshot& file) override {
     context_.network.Save(file);
-    PutState(file, kState, RankState{*this});
+    PutState(file, kState, RankState{*this}, kGossipStateVersion);
   }
 
   void Load(const train::Save& save) override {
-    if (save.other_world)
-      throw Error(
-          "a save of another number of ranks: each has its own model and neighbours; expected as many ranks as "
-          "there were");
     context_.network.Load(save.files[0]);
     RankState state{*this};
-    GetState(save.files[0], kState, state);
+    GetState(save.files[0], kState, state, kGossipStateVersion);
   }
 
  private:

@@ -31,6 +31,15 @@ Batches LoadBatches(const Config& config, const World& world) {
   return batches;
 }
 
+/// Ranks that speak to neighbours have a model, and know their neighbours', each.
+void CheckRanks(const Config& config, const Save& save) {
+  if (!ModeOf(config).has_neighbours || !save.other_world) return;
+  throw ErrorAt(config, "run.nproc",
+                save.folder + " was saved by " + std::to_string(save.files.size()) +
+                    " ranks; expected as many, because train.mode is " + config.train.mode + " (" +
+                    config.PlaceOf("train.mode") + ")");
+}
+
 /// Trains a network, as one of the ranks or as their server.
 int TrainNetwork(const Config& config, const RankEnv& env) {
   const bool has_server = ModeOf(config).has_server;
@@ -45,15 +54,20 @@ int TrainNetwork(const Config& config, const RankEnv& env) {
   const Config running = answer.is_asked ? Answered(config, answer) : config;
   const std::string about_when =
       LineAboutWhen(config, world, network, answer, !checkpoints.resume_point().save.has_value());
+  const NetworkContext context{running, env, world, network, batches};
+  std::vector<std::string> early;  // of the driver, before there is a report
+  std::function<void(const std::string&)> log = [&early](const std::string& line) { early.push_back(line); };
+  auto driver = MakeNetworkDriver(context, [&log](const std::string& line) { log(line); });
+  if (checkpoints.resume_point().save) CheckRanks(config, *checkpoints.resume_point().save);
   Report report = ReportOf(config, env.rank, checkpoints.OwnStep());  // begins its files anew: after what may fail
+  log = [&report](const std::string& line) { report.Log(line); };
   const int64_t per_epoch = batches.per_epoch();
   const int64_t steps = config.train.steps > 0 ? config.train.steps : config.train.epochs * per_epoch;
   if (report.is_heard())
     for (const std::string& line : Introduction(running, batches.data(), world.places, network.parameters(), steps))
       report.Log(line);
   if (report.is_heard() && !about_when.empty()) report.Log(about_when);
-  const NetworkContext context{running, env, world, network, batches};
-  auto driver = MakeNetworkDriver(context, [&report](const std::string& line) { report.Log(line); });
+  for (const std::string& line : early) report.Log(line);
   NetworkMeasurement measurement(context, *driver, report.is_heard());
   RunLoop run(
       {config, *driver, measurement, report, checkpoints, ScheduleOf(config, config.optimizer.lr), per_epoch, steps});
