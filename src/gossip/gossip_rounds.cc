@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gossip/gossip_rounds.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
 
 #include "compress/smooth.h"
@@ -86,21 +84,9 @@ std::span<const double> GossipRounds::Mixed(Neighbours::Vector vector, size_t pl
 }
 
 Spread GossipRounds::Measure() const {
-  Spread spread{std::vector<double>(mixed_.size())};
-  std::vector<double> count(1, static_cast<double>(workers_.size())), square(1);
-  neighbours_.Sum(count);
-  for (const GossipWorker* worker : workers_)
-    for (size_t j = 0; j < mixed_.size(); ++j) spread.average[j] += worker->x()[j];
-  neighbours_.Sum(spread.average);
-  for (double& value : spread.average) value /= count[0];
-  for (const GossipWorker* worker : workers_) {
-    double own = 0;  // worker by worker, as ranks add it up
-    for (size_t j = 0; j < mixed_.size(); ++j) own += std::pow(worker->x()[j] - spread.average[j], 2);
-    square[0] += own;
-  }
-  neighbours_.Sum(square);
-  spread.distance = std::sqrt(square[0] / count[0]);
-  return spread;
+  std::vector<std::span<const double>> models;
+  for (const GossipWorker* worker : workers_) models.push_back(worker->model());
+  return SpreadOf(models, [&](std::span<double> values) { neighbours_.Sum(values); });
 }
 
 }  // namespace gradwire

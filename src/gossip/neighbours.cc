@@ -22,6 +22,13 @@ LinkEnd<double> MakeEnd(const ExchangeParts& parts, size_t dimension, uint32_t w
   return {{{"x", {static_cast<int64_t>(dimension)}}}, parts, static_cast<int>(worker), token, kPurposes[vector]};
 }
 
+/// A worker, and whom it hears.
+std::vector<uint32_t> Around(const Mixing& mixing, uint32_t worker) {
+  std::vector<uint32_t> known = mixing.HeardBy(worker);
+  known.insert(known.begin(), worker);
+  return known;
+}
+
 /// What both forms have in common: the ends of links, and what they know.
 class Links : public Neighbours {
  public:
@@ -43,8 +50,11 @@ class Links : public Neighbours {
   void Mix(Vector vector, size_t place, double gamma, std::span<double> out) const override {
     const uint32_t worker = own_[place];
     const std::vector<double>& self = known_[vector].at(worker).copy;
+    const Weights& weights = WeightsOf(told_[vector] == 0 ? 0 : told_[vector] - 1);
     std::ranges::fill(out, 0.0);
-    for (const Mixing::Neighbour& neighbour : mixing_.neighbours[worker]) {
+    if (const double excess = weights.excess[worker]; excess != 0)
+      for (size_t j = 0; j < out.size(); ++j) out[j] = gamma * excess * self[j];
+    for (const Weights::Neighbour& neighbour : weights.neighbours[worker]) {
       const std::vector<double>& other = known_[vector].at(neighbour.worker).copy;
       for (size_t j = 0; j < out.size(); ++j) out[j] += gamma * neighbour.weight * (other[j] - self[j]);
     }
@@ -54,14 +64,15 @@ class Links : public Neighbours {
     const uint32_t worker = own_[place];
     ExchangeStats stats;
     for (const auto& senders : senders_) stats += senders.at(worker).stats();
-    stats.frame_bytes *= mixing_.neighbours[worker].size(), stats.payload_bytes *= mixing_.neighbours[worker].size();
+    const size_t copies = WeightsOf(0).listeners[worker].size();  // the same in all rounds
+    stats.frame_bytes *= copies, stats.payload_bytes *= copies;
     return stats;
   }
 
   Kept Save(size_t place) const override {
     Kept kept;
     for (const auto& senders : senders_) kept.ends.push_back(senders.at(own_[place]).Save());
-    for (const uint32_t worker : KnownTo(own_[place]))
+    for (const uint32_t worker : Around(mixing_, own_[place]))
       for (const auto& known : known_) {
         kept.ends.push_back(known.at(worker).receiver.Save());
         kept.copies.push_back(known.at(worker).copy);
@@ -71,7 +82,7 @@ class Links : public Neighbours {
   }
 
   void Load(size_t place, const Kept& kept) override {
-    const std::vector<uint32_t> workers = KnownTo(own_[place]);
+    const std::vector<uint32_t> workers = Around(mixing_, own_[place]);
     if (kept.ends.size() != kVectors * (1 + workers.size()) || kept.copies.size() != kVectors * workers.size() ||
         kept.told.size() != kVectors)
       throw Error(fmt::format("a save of worker {}: it has other neighbours there", own_[place]));
@@ -94,6 +105,9 @@ class Links : public Neighbours {
     known.receiver.Unpack(told_[vector], 1, message, known.copy);
   }
 
+  /// Of a vector's message of that number.
+  const Weights& WeightsOf(uint64_t number) const { return mixing_.rounds[number % mixing_.rounds.size()]; }
+
   const Mixing& mixing_;
   const std::vector<uint32_t> own_;
   std::array<uint64_t, kVectors> told_ = {};
@@ -103,12 +117,6 @@ class Links : public Neighbours {
     LinkEnd<double> receiver;
     std::vector<double> copy;
   };
-
-  std::vector<uint32_t> KnownTo(uint32_t worker) const {
-    std::vector<uint32_t> known = {worker};
-    for (const Mixing::Neighbour& neighbour : mixing_.neighbours[worker]) known.push_back(neighbour.worker);
-    return known;
-  }
 
   std::array<std::map<uint32_t, LinkEnd<double>>, kVectors> senders_;
   std::array<std::map<uint32_t, Known>, kVectors> known_;  // by worker
@@ -132,29 +140,25 @@ class Here final : public Links {
   void Sum(std::span<double>) const override {}
 };
 
-std::vector<uint32_t> Around(const Mixing& mixing, int rank) {
-  std::vector<uint32_t> known = {static_cast<uint32_t>(rank)};
-  for (const Mixing::Neighbour& neighbour : mixing.neighbours.at(known[0])) known.push_back(neighbour.worker);
-  return known;
-}
-
 /// For people, and the same only where the graphs are.
 std::string TextOf(const Mixing& mixing, const ExchangeParts& parts, size_t dimension) {
   std::string text = fmt::format("link: {}\ncompressor: {}\nelements: {}\nseed: {}\n", parts.link.name,
                                  parts.compressor->spec(), dimension, parts.seed);
-  for (size_t i = 0; i < mixing.workers(); ++i) {
-    text += fmt::format("neighbours of worker {}:", i);
-    for (const Mixing::Neighbour& neighbour : mixing.neighbours[i])
-      text += fmt::format(" {} ({})", neighbour.worker, neighbour.weight);
-    text += '\n';
-  }
+  for (const Weights& weights : mixing.rounds)
+    for (size_t i = 0; i < mixing.workers(); ++i) {
+      text += fmt::format("neighbours of worker {}:", i);
+      for (const Weights::Neighbour& neighbour : weights.neighbours[i])
+        text += fmt::format(" {} ({})", neighbour.worker, neighbour.weight);
+      text += '\n';
+    }
   return text;
 }
 
 class OverCollective final : public Links {
  public:
   OverCollective(const Mixing& mixing, const ExchangeParts& parts, size_t dimension, Collective& collective)
-      : Links(mixing, parts, dimension, {static_cast<uint32_t>(collective.rank())}, Around(mixing, collective.rank()),
+      : Links(mixing, parts, dimension, {static_cast<uint32_t>(collective.rank())},
+              Around(mixing, static_cast<uint32_t>(collective.rank())),
               Agree(collective, TextOf(mixing, parts, dimension))),
         collective_(collective),
         most_(sizeof(Frame) + kRoom + dimension * 2 * sizeof(double)) {}
@@ -163,16 +167,17 @@ class OverCollective final : public Links {
   void Tell(Vector vector, std::span<const std::span<const double>> values) override {
     const uint32_t rank = own_[0];
     const std::vector<std::byte> message = Pack(vector, rank, values[0]);
-    const auto& neighbours = mixing_.neighbours[rank];
+    const Weights& weights = WeightsOf(told_[vector]);
+    const auto& heard = weights.neighbours[rank];
     uint64_t length = message.size();
-    std::vector<uint64_t> lengths(neighbours.size());
-    Swap(std::as_bytes(std::span(&length, 1)),
+    std::vector<uint64_t> lengths(heard.size());
+    Swap(weights, std::as_bytes(std::span(&length, 1)),
          [&](size_t k) { return std::as_writable_bytes(std::span(&lengths[k], 1)); });
     std::vector<std::vector<std::byte>> messages;
-    for (size_t k = 0; k < lengths.size(); ++k) messages.emplace_back(CheckedLength(lengths[k], neighbours[k].worker));
-    Swap(message, [&](size_t k) { return std::span(messages[k]); });
+    for (size_t k = 0; k < lengths.size(); ++k) messages.emplace_back(CheckedLength(lengths[k], heard[k].worker));
+    Swap(weights, message, [&](size_t k) { return std::span(messages[k]); });
     Take(vector, rank, message);
-    for (size_t k = 0; k < messages.size(); ++k) Take(vector, neighbours[k].worker, messages[k]);
+    for (size_t k = 0; k < messages.size(); ++k) Take(vector, heard[k].worker, messages[k]);
     ++told_[vector];
   }
 
@@ -187,16 +192,15 @@ class OverCollective final : public Links {
                     fmt::format("rank {} announced a message of {} bytes, expected at most {}", worker, length, most_));
   }
 
-  /// One message to all neighbours, and each one's into room(its place).
+  /// One message to all who listen, and of each who is heard one into room(its place).
   template <typename Room>
-  void Swap(std::span<const std::byte> message, const Room& room) {
+  void Swap(const Weights& weights, std::span<const std::byte> message, const Room& room) {
     std::vector<Outgoing> outgoing;
     std::vector<Incoming> incoming;
-    const auto& neighbours = mixing_.neighbours[own_[0]];
-    for (size_t k = 0; k < neighbours.size(); ++k) {
-      outgoing.push_back({static_cast<int>(neighbours[k].worker), message});
-      incoming.push_back({static_cast<int>(neighbours[k].worker), room(k)});
-    }
+    for (const uint32_t listener : weights.listeners[own_[0]])
+      outgoing.push_back({static_cast<int>(listener), message});
+    const auto& heard = weights.neighbours[own_[0]];
+    for (size_t k = 0; k < heard.size(); ++k) incoming.push_back({static_cast<int>(heard[k].worker), room(k)});
     collective_.Finish(collective_.Start(outgoing, incoming));
   }
 

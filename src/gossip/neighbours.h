@@ -13,7 +13,8 @@
 namespace gradwire {
 
 /// What all workers know of each other: of each worker, and of each of its vectors, a copy that its messages move, the
-/// same at itself and at all neighbours. A worker encodes a vector once, whoever gets it. Not thread-safe.
+/// same at itself and at all who hear it. A worker encodes a vector once, whoever gets it. Message k of a vector goes
+/// along the graph of round k; where rounds have graphs of their own, links have no memory. Not thread-safe.
 class Neighbours {
  public:
   using Memory = LinkEnd<double>::Memory;
@@ -27,9 +28,11 @@ class Neighbours {
   bool has_all() const { return own().size() == workers(); }
   virtual size_t workers() const = 0;  ///< of all processes
 
-  /// The next message about a vector of each own worker (d elements), to its neighbours, and theirs. Throws PeerError.
+  /// The next message about a vector of each own worker, to those who hear it, and from whom it hears. Throws
+  /// PeerError.
   virtual void Tell(Vector vector, std::span<const std::span<const double>> values) = 0;
-  /// out = gamma sum_j w_ij (h_j - h_i) of the worker at that place among the own ones; 0 before the first message.
+  /// out = gamma (sum_j w_ij h_j - h_i) of the worker at that place among the own ones, with the weights of the round
+  /// in which the vector was told last; 0 before the first message.
   virtual void Mix(Vector vector, size_t place, double gamma, std::span<double> out) const = 0;
   /// What the worker at that place has handed to the transport: a copy to each neighbour; in paper_bits each message
   /// once.

@@ -54,7 +54,7 @@ std::vector<std::vector<double>> TrackedByHand(const Problem& problem, const Mix
   const auto mix = [&](const Rows& rows) {
     Rows mixed = rows;
     for (size_t i = 0; i < n; ++i)
-      for (const Mixing::Neighbour& of : mixing.neighbours[i])
+      for (const Weights::Neighbour& of : mixing.rounds[0].neighbours[i])
         for (size_t j = 0; j < d; ++j) mixed[i][j] += of.weight * (rows[of.worker][j] - rows[i][j]);
     return mixed;
   };
@@ -139,7 +139,8 @@ TEST_P(OneOrMany, ProcessesGiveTheSameModels) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, OneOrMany,
-                         ::testing::Values("dgd", "gradient_tracking", "choco", "beer", "motef", "motef_vr"));
+                         ::testing::Values("dgd", "gradient_tracking", "push_sum", "choco", "beer", "motef",
+                                           "motef_vr"));
 
 TEST(Gossip, OtherGraphsAreRefusedAtTheStart) {
   const GossipTrial ring = OnQh("motef", kTop4, 0.1, 0.005, 1);

@@ -19,6 +19,7 @@ namespace gradwire::testing {
 struct GossipTrial {
   std::shared_ptr<const Problem> problem;
   std::string method, compressor = "auto", graph = "ring";
+  WeightRule rule = WeightRule::kAuto;
   double gamma = 1, lr = 0;
   std::optional<double> lambda = {};  ///< none: the method's
   int rounds = 0;
@@ -31,7 +32,8 @@ struct GossipTrial {
 struct GossipTrace {
   std::vector<double> distances;       ///< sqrt(mean_i ||x_i - x*||^2)
   double worst_invariant = 0;          ///< max over the rounds of ||mean v - mean m||
-  std::vector<std::vector<double>> x;  ///< by worker
+  std::vector<std::vector<double>> x;  ///< by worker, where it pushes with its weight
+  std::vector<std::vector<double>> models;
   Spread spread;
   std::vector<uint64_t> bytes;  ///< by worker
 
@@ -53,15 +55,17 @@ struct GossipSetup {
   explicit GossipSetup(const GossipTrial& trial)
       : method(FindGossipMethod(trial.method)),
         parts{&method, trial.gamma, trial.lambda.value_or(method.lambda)},
-        opens(trial.opens_dense || !method.compresses),
+        opens(method.Opens(trial.opens_dense)),
         link(GossipLinkParts(method, Comm("auto", trial.compressor.c_str()), trial.opens_dense, trial.seed)),
-        mixing(MakeMixing(trial.graph, WeightRule::kAuto, trial.problem->workers.size(), trial.seed)) {}
+        mixing(MakeMixing(trial.graph, trial.rule, trial.problem->workers.size(), trial.seed, method.asks())),
+        elements(trial.problem->dimension() + (method.pushes ? 1 : 0)) {}
 
   const GossipMethod& method;
   const GossipParts parts;
   const bool opens;
   const ExchangeParts link;
   const Mixing mixing;
+  const size_t elements;  ///< of a message
 };
 
 inline std::vector<std::unique_ptr<GossipWorker>> MakeGossipWorkers(const GossipTrial& trial, const GossipParts& parts,
@@ -81,7 +85,7 @@ inline std::vector<GossipWorker*> Pointers(const std::vector<std::unique_ptr<Gos
 
 inline GossipTrace RunGossip(const GossipTrial& trial) {
   const GossipSetup setup(trial);
-  const auto neighbours = MakeNeighbours(setup.mixing, setup.link, trial.problem->dimension());
+  const auto neighbours = MakeNeighbours(setup.mixing, setup.link, setup.elements);
   const auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
   GossipRounds rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
   GossipTrace trace;
@@ -90,7 +94,7 @@ inline GossipTrace RunGossip(const GossipTrial& trial) {
   for (int k = 0; k < trial.rounds; ++k) {
     rounds.Step({static_cast<uint64_t>(k), trial.lr});
     double square = 0, apart = 0;
-    for (const auto& worker : workers) square += std::pow(trial.problem->Distance(worker->x()), 2) / n;
+    for (const auto& worker : workers) square += std::pow(trial.problem->Distance(worker->model()), 2) / n;
     trace.distances.push_back(std::sqrt(square));
     for (size_t j = 0; j < trial.problem->dimension(); ++j) {
       double difference = 0;
@@ -101,6 +105,7 @@ inline GossipTrace RunGossip(const GossipTrial& trial) {
   }
   for (size_t i = 0; i < workers.size(); ++i) {
     trace.x.emplace_back(workers[i]->x().begin(), workers[i]->x().end());
+    trace.models.emplace_back(workers[i]->model().begin(), workers[i]->model().end());
     trace.bytes.push_back(neighbours->stats(i).bytes_sent());
   }
   trace.spread = rounds.Measure();
@@ -115,7 +120,7 @@ inline GossipTrace RunGossipThreads(const GossipTrial& trial) {
   trace.x.resize(n), trace.bytes.resize(n);
   RunRanks(static_cast<int>(n), [&](Collective& collective) {
     const auto rank = static_cast<size_t>(collective.rank());
-    const auto neighbours = MakeNeighbours(setup.mixing, setup.link, trial.problem->dimension(), collective);
+    const auto neighbours = MakeNeighbours(setup.mixing, setup.link, setup.elements, collective);
     const auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
     GossipRounds rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
     rounds.Begin();

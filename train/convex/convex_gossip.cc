@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <cmath>
+#include "train/convex/convex_gossip.h"
+
 #include <deque>
+#include <map>
 
 #include <fmt/format.h>
 
 #include "gossip/gossip_rounds.h"
 #include "train/checkpoint/archive.h"
-#include "train/convex/convex_driver.h"
 #include "train/report/clock.h"
 
 namespace gradwire::train {
@@ -20,10 +20,10 @@ class ConvexGossip final : public ConvexDriver {
       : context_(context),
         config_(context.config.gossip),
         parts_{&FindGossipMethod(config_.method), config_.gamma.value(), config_.lambda.value()},
-        mixing_(Placed(context.config, [&] { return MixingOf(context); })),
+        mixing_(MixingOf(context)),
         neighbours_(MakeOwnNeighbours()),
         workers_(MakeWorkers()),
-        rounds_(Pointers(), *neighbours_, parts_, opens()) {}
+        rounds_(Pointers(), *neighbours_, parts_, parts_.method->Opens(config_.opening == "dense")) {}
 
   void Begin(const Round& round) override {
     if (round.step == 0) rounds_.Begin();
@@ -68,15 +68,17 @@ class ConvexGossip final : public ConvexDriver {
   int64_t steps_per_epoch() const override { return StepsPerEpoch(context_.parts.estimator, *context_.setup.problem); }
 
   std::vector<std::string> Introduction() const override {
-    return {fmt::format("{} {}: {} workers, d = {}; graph {}: {} edges, spectral gap {:.6g}",
-                        context_.config.objective.name, context_.config.objective.data, mixing_.workers(), at_.size(),
-                        config_.graph, mixing_.edges(), mixing_.gap),
-            fmt::format("{}, compressor {}, estimator {}; {} rounds with step size {:.6g}, gamma {}, lambda {}",
-                        config_.method, parts_.method->compresses ? context_.config.comm.compressor : "none",
-                        context_.parts.estimator.name, context_.config.train.steps, context_.lr, parts_.gamma,
-                        parts_.lambda),
-            fmt::format("records are about {}; spread: sqrt(mean_i ||x_i - their average||^2)",
-                        config_.evaluate == "average" ? "the average of all models" : "rank 0's model")};
+    const std::string rounds =
+        mixing_.rounds.size() == 1 ? "" : fmt::format(" of {} rounds together", mixing_.rounds.size());
+    return {
+        fmt::format("{} {}: {} workers, d = {}; graph {}: {} {}, spectral gap {:.6g}{}", context_.config.objective.name,
+                    context_.config.objective.data, mixing_.workers(), at_.size(), config_.graph, mixing_.edges(),
+                    mixing_.is_directed ? "messages a round" : "edges", mixing_.gap, rounds),
+        fmt::format("{}, compressor {}, estimator {}; {} rounds with step size {:.6g}, gamma {}, lambda {}",
+                    config_.method, parts_.method->compresses ? context_.config.comm.compressor : "none",
+                    context_.parts.estimator.name, context_.config.train.steps, context_.lr, parts_.gamma,
+                    parts_.lambda),
+        EvaluatedText(context_.config)};
   }
 
  private:
@@ -94,19 +96,11 @@ class ConvexGossip final : public ConvexDriver {
     }
   };
 
-  static Mixing MixingOf(const ConvexContext& context) {
-    const GossipConfig& gossip = context.config.gossip;
-    return MakeMixing(gossip.graph, gossip.weights == "auto" ? WeightRule::kAuto : WeightRule::kMetropolis,
-                      context.setup.problem->workers.size(), context.config.run.seed);
-  }
-
-  bool opens() const { return !parts_.method->compresses || config_.opening == "dense"; }
-
   std::unique_ptr<Neighbours> MakeOwnNeighbours() const {
     ExchangeParts link =
         GossipLinkParts(*parts_.method, CommOf(context_.config), config_.opening == "dense", context_.config.run.seed);
     link.count_as = context_.parts.exchange.count_as;
-    const size_t dimension = context_.setup.problem->dimension();
+    const size_t dimension = context_.setup.problem->dimension() + (parts_.method->pushes ? 1 : 0);
     return context_.collective != nullptr ? MakeNeighbours(mixing_, link, dimension, *context_.collective)
                                           : MakeNeighbours(mixing_, link, dimension);
   }
@@ -133,7 +127,7 @@ class ConvexGossip final : public ConvexDriver {
     Spread spread = rounds_.Measure();
     spread_ = spread.distance;
     at_ = config_.evaluate == "average" ? std::move(spread.average)
-                                        : std::vector<double>(workers_[0].x().begin(), workers_[0].x().end());
+                                        : std::vector<double>(workers_[0].model().begin(), workers_[0].model().end());
   }
 
   const ConvexContext context_;
@@ -150,7 +144,25 @@ class ConvexGossip final : public ConvexDriver {
 
 }  // namespace
 
+Mixing MixingOf(const ConvexContext& context) {
+  static const std::map<std::string, WeightRule> rules = {
+      {"auto", WeightRule::kAuto}, {"metropolis", WeightRule::kMetropolis}, {"uniform", WeightRule::kUniform}};
+  const GossipConfig& gossip = context.config.gossip;
+  const GossipMethod& method = FindGossipMethod(gossip.method);
+  const WeightRule rule = method.in_pairs ? WeightRule::kMetropolis : rules.at(gossip.weights);
+  return Placed(context.config, [&] {
+    return MakeMixing(gossip.graph, rule, context.setup.problem->workers.size(), context.config.run.seed,
+                      method.asks());
+  });
+}
+
+std::string EvaluatedText(const Config& config) {
+  return fmt::format("records are about {}; spread: sqrt(mean_i ||x_i - their average||^2)",
+                     config.gossip.evaluate == "average" ? "the average of all models" : "rank 0's model");
+}
+
 std::unique_ptr<ConvexDriver> MakeConvexGossip(const ConvexContext& context) {
+  if (FindGossipMethod(context.config.gossip.method).in_pairs) return MakeConvexPairs(context);
   return std::make_unique<ConvexGossip>(context);
 }
 
