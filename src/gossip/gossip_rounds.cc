@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gossip/gossip_rounds.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
 
 #include "compress/smooth.h"
@@ -93,21 +91,9 @@ std::span<const T> GossipRounds<T>::Mixed(GossipVector vector, size_t place) {
 
 template <typename T>
 Spread GossipRounds<T>::Measure() const {
-  Spread spread{std::vector<double>(mixed_.size())};
-  std::vector<double> count(1, static_cast<double>(workers_.size())), square(1);
-  neighbours_.Sum(count);
-  for (const GossipWorker<T>* worker : workers_)
-    for (size_t j = 0; j < mixed_.size(); ++j) spread.average[j] += worker->x()[j];
-  neighbours_.Sum(spread.average);
-  for (double& value : spread.average) value /= count[0];
-  for (const GossipWorker<T>* worker : workers_) {
-    double own = 0;  // worker by worker, as ranks add it up
-    for (size_t j = 0; j < mixed_.size(); ++j) own += std::pow(worker->x()[j] - spread.average[j], 2);
-    square[0] += own;
-  }
-  neighbours_.Sum(square);
-  spread.distance = std::sqrt(square[0] / count[0]);
-  return spread;
+  std::vector<std::span<const T>> models;
+  for (const GossipWorker<T>* worker : workers_) models.push_back(worker->model());
+  return SpreadOf<T>(models, [&](std::span<double> values) { neighbours_.Sum(values); });
 }
 
 template class GossipRounds<float>;

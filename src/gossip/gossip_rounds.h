@@ -8,18 +8,13 @@
 
 #include "gossip/gossip_worker.h"
 #include "gossip/neighbours.h"
+#include "gossip/spread.h"
 
 namespace gradwire {
 
 /// The parts of the messages: the operator of `spec`, in a link that fits the method. `opens_dense`: before the first
 /// round all tell x^0 and v^0 as they are; else neighbours know zeros. Throws ConfigError ("comm.compressor: ...").
 ExchangeParts GossipLinkParts(const GossipMethod& method, const CommConfig& comm, bool opens_dense, uint64_t seed);
-
-/// Where the models are: a run without one mean has these two.
-struct Spread {
-  std::vector<double> average;  ///< of all workers' models
-  double distance = 0;          ///< from it: sqrt(mean_i ||x_i - average||^2)
-};
 
 /// Rounds of workers that speak to their neighbours: see GossipMethod. All outlive it. Not thread-safe.
 template <typename T>

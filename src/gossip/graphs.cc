@@ -113,4 +113,24 @@ std::optional<Square> NamedGraph(const std::string& name, size_t workers, uint64
   return edges;
 }
 
+std::vector<Square> DirectedGraph(const std::string& name, size_t workers) {
+  const auto speaks = [&](Square& heard, size_t hop) {
+    for (size_t i = 0; i < workers; ++i)
+      if (hop < workers) heard[(i + hop) % workers][i] = 1;
+  };
+  const Square none(workers, std::vector<double>(workers));
+  std::vector<Square> rounds;
+  if (name == "directed_ring") {
+    speaks(rounds.emplace_back(none), 1);
+  } else if (name == "directed_exponential") {
+    rounds.push_back(none);
+    for (size_t hop = 1; hop < workers; hop *= 2) speaks(rounds[0], hop);
+  } else if (name == "one_peer_exponential") {
+    size_t hop = 1;
+    do speaks(rounds.emplace_back(none), hop);
+    while ((hop *= 2) < workers);
+  }
+  return rounds;
+}
+
 }  // namespace gradwire

@@ -26,6 +26,13 @@ LinkEnd<T> MakeEnd(const ExchangeParts& parts, const std::vector<Parameter>& par
   return {parameters, parts, static_cast<int>(worker), token, kPurposes[vector]};
 }
 
+/// A worker, and whom it hears.
+std::vector<uint32_t> Around(const Mixing& mixing, uint32_t worker) {
+  std::vector<uint32_t> known = mixing.HeardBy(worker);
+  known.insert(known.begin(), worker);
+  return known;
+}
+
 /// What both forms have in common: the ends of links, and what they know.
 template <typename T>
 class Links : public Neighbours<T> {
@@ -51,8 +58,11 @@ class Links : public Neighbours<T> {
   void Mix(GossipVector vector, size_t place, double gamma, std::span<T> out) const override {
     const uint32_t worker = own_[place];
     const std::vector<T>& self = known_[vector].at(worker).copy;
+    const Weights& weights = WeightsOf(told_[vector] == 0 ? 0 : told_[vector] - 1);
     std::ranges::fill(out, T{0});
-    for (const Mixing::Neighbour& neighbour : mixing_.neighbours[worker]) {
+    if (const T excess = static_cast<T>(gamma * weights.excess[worker]); excess != 0)
+      for (size_t j = 0; j < out.size(); ++j) out[j] = excess * self[j];
+    for (const Weights::Neighbour& neighbour : weights.neighbours[worker]) {
       const std::vector<T>& other = known_[vector].at(neighbour.worker).copy;
       const T weight = static_cast<T>(gamma * neighbour.weight);
       for (size_t j = 0; j < out.size(); ++j) out[j] += weight * (other[j] - self[j]);
@@ -64,29 +74,30 @@ class Links : public Neighbours<T> {
     ExchangeStats stats;
     for (const auto& senders : senders_) stats += senders.at(worker).stats();
     for (const auto& known : known_)
-      for (const uint32_t other : KnownTo(worker)) stats.decode_s += known.at(other).receiver.stats().decode_s;
+      for (const uint32_t other : Around(mixing_, worker)) stats.decode_s += known.at(other).receiver.stats().decode_s;
     stats.wire_s += wire_s_;
-    stats.frame_bytes *= mixing_.neighbours[worker].size(), stats.payload_bytes *= mixing_.neighbours[worker].size();
+    const size_t copies = WeightsOf(0).listeners[worker].size();  // the same in all rounds
+    stats.frame_bytes *= copies, stats.payload_bytes *= copies;
     return stats;
   }
 
   Kept Save(size_t place) const override {
     Kept kept;
     for (const auto& senders : senders_) kept.ends.push_back(senders.at(own_[place]).Save());
-    for (const uint32_t worker : KnownTo(own_[place]))
+    for (const uint32_t worker : Around(mixing_, own_[place]))
       for (const auto& known : known_) {
         kept.ends.push_back(known.at(worker).receiver.Save());
         kept.copies.push_back(known.at(worker).copy);
       }
     for (Memory& end : kept.ends) end.stats.encode_s = end.stats.decode_s = 0;  // times are of this process
     kept.told = told_;
-    for (const Mixing::Neighbour& neighbour : mixing_.neighbours[own_[place]])
+    for (const Weights::Neighbour& neighbour : HeardBy(own_[place]))
       kept.neighbours.push_back(neighbour.worker), kept.weights.push_back(neighbour.weight);
     return kept;
   }
 
   void Load(size_t place, const Kept& kept) override {
-    const std::vector<uint32_t> workers = KnownTo(own_[place]);
+    const std::vector<uint32_t> workers = Around(mixing_, own_[place]);
     CheckNeighbours(place, kept);
     size_t end = 0, copy = 0;
     for (auto& senders : senders_) senders.at(own_[place]).Load(kept.ends[end++]);
@@ -110,6 +121,9 @@ class Links : public Neighbours<T> {
     known.receiver.Unpack(told_[vector], 1, message, known.copy);
   }
 
+  /// Of a vector's message of that number.
+  const Weights& WeightsOf(uint64_t number) const { return mixing_.rounds[number % mixing_.rounds.size()]; }
+
   const Mixing& mixing_;
   const std::vector<uint32_t> own_;
   std::vector<uint64_t> told_;  // messages, by vector
@@ -122,24 +136,28 @@ class Links : public Neighbours<T> {
   };
 
   void CheckNeighbours(size_t place, const Kept& kept) const {
-    const auto& here = mixing_.neighbours[own_[place]];
-    if (std::ranges::equal(kept.neighbours, here, {}, {}, &Mixing::Neighbour::worker) &&
-        std::ranges::equal(kept.weights, here, {}, {}, &Mixing::Neighbour::weight) &&
-        kept.told.size() == told_.size() && kept.copies.size() == told_.size() * (1 + here.size()) &&
+    const std::vector<Weights::Neighbour> here = HeardBy(own_[place]);
+    const size_t known = Around(mixing_, own_[place]).size();
+    if (std::ranges::equal(kept.neighbours, here, {}, {}, &Weights::Neighbour::worker) &&
+        std::ranges::equal(kept.weights, here, {}, {}, &Weights::Neighbour::weight) &&
+        kept.told.size() == told_.size() && kept.copies.size() == told_.size() * known &&
         kept.ends.size() == kept.copies.size() + told_.size())
       return;
     std::string text = fmt::format("a save of worker {} with other neighbours or weights: there", own_[place]);
     for (size_t i = 0; i < kept.neighbours.size(); ++i)
       text += fmt::format(" {} ({})", kept.neighbours[i], i < kept.weights.size() ? kept.weights[i] : 0);
     text += ", here";
-    for (const Mixing::Neighbour& neighbour : here) text += fmt::format(" {} ({})", neighbour.worker, neighbour.weight);
+    for (const Weights::Neighbour& neighbour : here)
+      text += fmt::format(" {} ({})", neighbour.worker, neighbour.weight);
     throw Error(text + "; expected the graph of the save");
   }
 
-  std::vector<uint32_t> KnownTo(uint32_t worker) const {
-    std::vector<uint32_t> known = {worker};
-    for (const Mixing::Neighbour& neighbour : mixing_.neighbours[worker]) known.push_back(neighbour.worker);
-    return known;
+  /// Of all rounds of a cycle, one behind another.
+  std::vector<Weights::Neighbour> HeardBy(uint32_t worker) const {
+    std::vector<Weights::Neighbour> heard;
+    for (const Weights& weights : mixing_.rounds)
+      heard.insert(heard.end(), weights.neighbours[worker].begin(), weights.neighbours[worker].end());
+    return heard;
   }
 
   std::vector<std::map<uint32_t, LinkEnd<T>>> senders_;  // by vector, then worker
@@ -165,22 +183,17 @@ class Here final : public Links<T> {
   void Sum(std::span<double>) const override {}
 };
 
-std::vector<uint32_t> Around(const Mixing& mixing, int rank) {
-  std::vector<uint32_t> known = {static_cast<uint32_t>(rank)};
-  for (const Mixing::Neighbour& neighbour : mixing.neighbours.at(known[0])) known.push_back(neighbour.worker);
-  return known;
-}
-
 /// For people, and the same only where the graphs are.
 std::string TextOf(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters) {
   std::string text = fmt::format("link: {}\ncompressor: {}\nelements: {}\nseed: {}\n", parts.link.name,
                                  parts.compressor->spec(), Numel(parameters), parts.seed);
-  for (size_t i = 0; i < mixing.workers(); ++i) {
-    text += fmt::format("neighbours of worker {}:", i);
-    for (const Mixing::Neighbour& neighbour : mixing.neighbours[i])
-      text += fmt::format(" {} ({})", neighbour.worker, neighbour.weight);
-    text += '\n';
-  }
+  for (const Weights& weights : mixing.rounds)
+    for (size_t i = 0; i < mixing.workers(); ++i) {
+      text += fmt::format("neighbours of worker {}:", i);
+      for (const Weights::Neighbour& neighbour : weights.neighbours[i])
+        text += fmt::format(" {} ({})", neighbour.worker, neighbour.weight);
+      text += '\n';
+    }
   return text;
 }
 
@@ -190,27 +203,29 @@ class OverCollective final : public Links<T> {
   OverCollective(const Mixing& mixing, const ExchangeParts& parts, const std::vector<Parameter>& parameters,
                  size_t vectors, Collective& collective)
       : Links<T>(mixing, parts, parameters, vectors, {static_cast<uint32_t>(collective.rank())},
-                 Around(mixing, collective.rank()), Agree(collective, TextOf(mixing, parts, parameters))),
+                 Around(mixing, static_cast<uint32_t>(collective.rank())),
+                 Agree(collective, TextOf(mixing, parts, parameters))),
         collective_(collective) {}
 
   /// Messages vary in size, so that their lengths travel before them.
   void Tell(GossipVector vector, std::span<const std::span<const T>> values) override {
     const uint32_t rank = this->own_[0];
-    const auto& neighbours = this->mixing_.neighbours[rank];
+    const Weights& weights = this->WeightsOf(this->told_[vector]);
+    const auto& heard = weights.neighbours[rank];
     auto memory = std::make_unique<Letters>();
     Letters& letters = *memory;
     letters.own = this->Pack(vector, rank, values[0]);
     letters.length = letters.own.size();
-    letters.lengths.resize(neighbours.size());
+    letters.lengths.resize(heard.size());
     Guarded(memory, [&] {
-      Swap(std::as_bytes(std::span(&letters.length, 1)),
+      Swap(weights, std::as_bytes(std::span(&letters.length, 1)),
            [&](size_t k) { return std::as_writable_bytes(std::span(&letters.lengths[k], 1)); });
-      for (size_t k = 0; k < neighbours.size(); ++k)
-        letters.others.emplace_back(CheckedLength(vector, letters.lengths[k], neighbours[k].worker));
-      Swap(letters.own, [&](size_t k) { return std::span(letters.others[k]); });
+      for (size_t k = 0; k < heard.size(); ++k)
+        letters.others.emplace_back(CheckedLength(vector, letters.lengths[k], heard[k].worker));
+      Swap(weights, letters.own, [&](size_t k) { return std::span(letters.others[k]); });
     });
     this->Take(vector, rank, letters.own);
-    for (size_t k = 0; k < neighbours.size(); ++k) this->Take(vector, neighbours[k].worker, letters.others[k]);
+    for (size_t k = 0; k < heard.size(); ++k) this->Take(vector, heard[k].worker, letters.others[k]);
     ++this->told_[vector];
   }
 
@@ -225,7 +240,7 @@ class OverCollective final : public Links<T> {
   struct Letters {
     std::vector<std::byte> own;
     uint64_t length = 0;
-    std::vector<uint64_t> lengths;               // of the others', by neighbour
+    std::vector<uint64_t> lengths;               // of the others', by whom it hears
     std::vector<std::vector<std::byte>> others;  // the same
   };
 
@@ -248,17 +263,16 @@ class OverCollective final : public Links<T> {
     return length;
   }
 
-  /// One message to all neighbours, and each one's into room(its place).
+  /// One message to all who listen, and of each who is heard one into room(its place).
   template <typename Room>
-  void Swap(std::span<const std::byte> message, const Room& room) {
+  void Swap(const Weights& weights, std::span<const std::byte> message, const Room& room) {
     const Timer timer(this->wire_s_);
     std::vector<Outgoing> outgoing;
     std::vector<Incoming> incoming;
-    const auto& neighbours = this->mixing_.neighbours[this->own_[0]];
-    for (size_t k = 0; k < neighbours.size(); ++k) {
-      outgoing.push_back({static_cast<int>(neighbours[k].worker), message});
-      incoming.push_back({static_cast<int>(neighbours[k].worker), room(k)});
-    }
+    for (const uint32_t listener : weights.listeners[this->own_[0]])
+      outgoing.push_back({static_cast<int>(listener), message});
+    const auto& heard = weights.neighbours[this->own_[0]];
+    for (size_t k = 0; k < heard.size(); ++k) incoming.push_back({static_cast<int>(heard[k].worker), room(k)});
     collective_.Finish(collective_.Start(outgoing, incoming));
   }
 
@@ -266,6 +280,11 @@ class OverCollective final : public Links<T> {
 };
 
 }  // namespace
+
+std::vector<Parameter> ToldOf(std::vector<Parameter> parameters, const GossipMethod& method) {
+  if (method.pushes) parameters.push_back({"push-sum weight", {1}});
+  return parameters;
+}
 
 template <typename T>
 std::unique_ptr<Neighbours<T>> MakeNeighbours(const Mixing& mixing, const ExchangeParts& parts,

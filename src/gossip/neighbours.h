@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "gossip/gossip_method.h"
 #include "gossip/mixing.h"
 #include "gradwire/collective.h"
 #include "gradwire/exchange_parts.h"
@@ -16,7 +17,8 @@ namespace gradwire {
 enum GossipVector : size_t { kGossipModel = 0, kGossipDirection = 1, kGossipVectors = 2 };
 
 /// What all workers know of each other: of each worker, and of each of its vectors, a copy that its messages move, the
-/// same at itself and at all neighbours. A worker encodes a vector once, whoever gets it. Not thread-safe.
+/// same at itself and at all who hear it. A worker encodes a vector once, whoever gets it. Message k of a vector goes
+/// along the graph of round k; where rounds have graphs of their own, links have no memory. Not thread-safe.
 template <typename T>
 class Neighbours {
  public:
@@ -29,10 +31,11 @@ class Neighbours {
   bool has_all() const { return own().size() == workers(); }
   virtual size_t workers() const = 0;  ///< of all processes
 
-  /// The next message about a vector of each own worker (all parameters, one behind another), to its neighbours, and
-  /// theirs. Throws PeerError.
+  /// The next message about a vector of each own worker (all parameters, one behind another), to those who hear it, and
+  /// from whom it hears. Throws PeerError.
   virtual void Tell(GossipVector vector, std::span<const std::span<const T>> values) = 0;
-  /// out = gamma sum_j w_ij (h_j - h_i) of the worker at that place among the own ones; 0 before the first message.
+  /// out = gamma (sum_j w_ij h_j - h_i) of the worker at that place among the own ones, with the weights of the round
+  /// in which the vector was told last; 0 before the first message.
   virtual void Mix(GossipVector vector, size_t place, double gamma, std::span<T> out) const = 0;
   /// What the worker at that place has handed to the transport: a copy to each neighbour; in paper_bits each message
   /// once.
@@ -45,8 +48,8 @@ class Neighbours {
     std::vector<Memory> ends;            ///< senders by vector, then receivers by neighbour and vector
     std::vector<std::vector<T>> copies;  ///< of the receivers, in their order
     std::vector<uint64_t> told;          ///< messages, by vector
-    std::vector<uint32_t> neighbours;
-    std::vector<double> weights;  ///< theirs
+    std::vector<uint32_t> neighbours;    ///< whom it hears, of all rounds of a cycle
+    std::vector<double> weights;         ///< theirs
 
     template <typename Archive>
     void serialize(Archive& archive) {
@@ -57,6 +60,9 @@ class Neighbours {
   /// Throws Error where it is of other neighbours, weights or vectors.
   virtual void Load(size_t place, const Kept& kept) = 0;
 };
+
+/// What a worker's messages are about: its parameters, and where the method pushes its weight.
+std::vector<Parameter> ToldOf(std::vector<Parameter> parameters, const GossipMethod& method);
 
 /// All workers in this process: a copy is kept once, and decoded once. `vectors`: how many of a worker's are told of.
 /// `mixing` outlives it.

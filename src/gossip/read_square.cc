@@ -14,6 +14,7 @@ namespace gradwire {
 namespace {
 
 constexpr size_t kMostLine = size_t{1} << 20;  // bytes: 40,000 numbers
+constexpr double kSame = 1e-9;                 // written weights are rounded; larger differences are mistakes
 
 std::vector<double> NumbersOf(const std::string& line, const std::string& place) {
   std::istringstream words(line.substr(0, line.find('#')));
@@ -27,19 +28,6 @@ std::vector<double> NumbersOf(const std::string& line, const std::string& place)
     numbers.push_back(number);
   }
   return numbers;
-}
-
-/// Written weights are rounded to a few digits; larger differences are mistakes.
-constexpr double kSame = 1e-9;
-
-void CheckSymmetric(const Square& square, const std::string& file) {
-  for (size_t i = 0; i < square.size(); ++i)
-    for (size_t j = 0; j < i; ++j)
-      if (std::abs(square[i][j] - square[j][i]) > kSame)
-        throw ConfigError("gossip.graph",
-                          fmt::format("{}: not symmetric: worker {} counts {} for worker {}, and {} the other way; "
-                                      "expected the same weight both ways",
-                                      file, j, square[j][i], i, square[i][j]));
 }
 
 }  // namespace
@@ -65,10 +53,19 @@ Square ReadSquare(const std::string& file, size_t workers) {
   if (square.size() != workers)
     throw ConfigError("gossip.graph",
                       fmt::format("{} has {} rows, expected {}, one for each worker", file, square.size(), workers));
-  CheckSymmetric(square, file);
-  for (size_t i = 0; i < workers; ++i)  // equal but for a rounding of the file's: an edge has two ends, or none
-    for (size_t j = 0; j < i; ++j) square[i][j] = square[j][i];
   return square;
+}
+
+void MakeSymmetric(Square& square, const std::string& file) {
+  for (size_t i = 0; i < square.size(); ++i)
+    for (size_t j = 0; j < i; ++j) {
+      if (std::abs(square[i][j] - square[j][i]) > kSame)
+        throw ConfigError("gossip.graph",
+                          fmt::format("{}: not symmetric: worker {} counts {} for worker {}, and {} the other way; "
+                                      "expected the same weight both ways, or gossip.method push_sum",
+                                      file, j, square[j][i], i, square[i][j]));
+      square[i][j] = square[j][i];  // an edge has two ends, or none
+    }
 }
 
 }  // namespace gradwire

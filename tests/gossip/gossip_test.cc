@@ -55,7 +55,7 @@ std::vector<std::vector<double>> TrackedByHand(const Problem& problem, const Mix
   const auto mix = [&](const Rows& rows) {
     Rows mixed = rows;
     for (size_t i = 0; i < n; ++i)
-      for (const Mixing::Neighbour& of : mixing.neighbours[i])
+      for (const Weights::Neighbour& of : mixing.rounds[0].neighbours[i])
         for (size_t j = 0; j < d; ++j) mixed[i][j] += of.weight * (rows[of.worker][j] - rows[i][j]);
     return mixed;
   };
@@ -140,7 +140,8 @@ TEST_P(OneOrMany, ProcessesGiveTheSameModels) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, OneOrMany,
-                         ::testing::Values("dgd", "gradient_tracking", "choco", "beer", "motef", "motef_vr"));
+                         ::testing::Values("dgd", "gradient_tracking", "push_sum", "choco", "beer", "motef",
+                                           "motef_vr"));
 
 /// What each of four workers gets of its neighbours after each of three messages about vectors that are drawn.
 std::vector<std::vector<float>> MixedOf(Neighbours<float>& neighbours, size_t numel) {
@@ -186,8 +187,7 @@ TEST(Gossip, OtherGraphsAreRefusedAtTheStart) {
     if (collective.rank() == 3) trial.graph = "star";
     const testing::GossipSetup setup(trial);
     try {
-      MakeNeighbours<double>(setup.mixing, setup.link, testing::PointOf(*trial.problem), setup.method.vectors(),
-                             collective);
+      MakeNeighbours<double>(setup.mixing, setup.link, setup.told, setup.method.vectors(), collective);
       ADD_FAILURE() << "taken";
     } catch (const ConfigError& error) {
       EXPECT_THAT(error.what(), ::testing::HasSubstr("neighbours of worker 0"));
@@ -198,8 +198,7 @@ TEST(Gossip, OtherGraphsAreRefusedAtTheStart) {
 TEST(Gossip, ADivergedModelIsToldToNobody) {
   GossipTrial trial = OnQh("motef", kTop4, 1, 5, 0);
   const testing::GossipSetup setup(trial);
-  const auto neighbours =
-      MakeNeighbours<double>(setup.mixing, setup.link, testing::PointOf(*trial.problem), setup.method.vectors());
+  const auto neighbours = MakeNeighbours<double>(setup.mixing, setup.link, setup.told, setup.method.vectors());
   auto workers = testing::MakeGossipWorkers(trial, setup.parts, neighbours->own());
   GossipRounds<double> rounds(testing::Pointers(workers), *neighbours, setup.parts, setup.opens);
   rounds.Begin();

@@ -20,6 +20,7 @@ namespace gradwire::testing {
 struct GossipTrial {
   std::shared_ptr<const Problem> problem;
   std::string method, compressor = "auto", graph = "ring";
+  WeightRule rule = WeightRule::kAuto;
   double gamma = 1, lr = 0;
   std::optional<double> lambda = {};  ///< none: the method's
   int rounds = 0;
@@ -32,7 +33,8 @@ struct GossipTrial {
 struct GossipTrace {
   std::vector<double> distances;       ///< sqrt(mean_i ||x_i - x*||^2)
   double worst_invariant = 0;          ///< max over the rounds of ||mean v - mean m||
-  std::vector<std::vector<double>> x;  ///< by worker
+  std::vector<std::vector<double>> x;  ///< by worker, where it pushes with its weight
+  std::vector<std::vector<double>> models;
   Spread spread;
   std::vector<uint64_t> bytes;  ///< by worker
 
@@ -54,15 +56,17 @@ struct GossipSetup {
   explicit GossipSetup(const GossipTrial& trial)
       : method(FindGossipMethod(trial.method)),
         parts{&method, trial.gamma, trial.lambda.value_or(method.lambda)},
-        opens(trial.opens_dense || !method.compresses),
+        opens(method.Opens(trial.opens_dense)),
         link(GossipLinkParts(method, Comm("auto", trial.compressor.c_str()), trial.opens_dense, trial.seed)),
-        mixing(MakeMixing(trial.graph, WeightRule::kAuto, trial.problem->workers.size(), trial.seed)) {}
+        mixing(MakeMixing(trial.graph, trial.rule, trial.problem->workers.size(), trial.seed, method.asks())),
+        told(ToldOf({{"x", {static_cast<int64_t>(trial.problem->dimension())}}}, method)) {}
 
   const GossipMethod& method;
   const GossipParts parts;
   const bool opens;
   const ExchangeParts link;
   const Mixing mixing;
+  const std::vector<Parameter> told;
 };
 
 /// A worker of the problem, and what it minimises.
@@ -89,15 +93,9 @@ inline std::vector<GossipWorker<double>*> Pointers(std::deque<ConvexNeighbour>& 
   return pointers;
 }
 
-/// The problem's point, as a parameter.
-inline std::vector<Parameter> PointOf(const Problem& problem) {
-  return {{"x", {static_cast<int64_t>(problem.dimension())}}};
-}
-
 inline GossipTrace RunGossip(const GossipTrial& trial) {
   const GossipSetup setup(trial);
-  const auto neighbours =
-      MakeNeighbours<double>(setup.mixing, setup.link, PointOf(*trial.problem), setup.method.vectors());
+  const auto neighbours = MakeNeighbours<double>(setup.mixing, setup.link, setup.told, setup.method.vectors());
   auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
   GossipRounds<double> rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
   GossipTrace trace;
@@ -106,7 +104,7 @@ inline GossipTrace RunGossip(const GossipTrial& trial) {
   for (int k = 0; k < trial.rounds; ++k) {
     rounds.Step({static_cast<uint64_t>(k), trial.lr});
     double square = 0, apart = 0;
-    for (const auto& [objective, worker] : workers) square += std::pow(trial.problem->Distance(worker.x()), 2) / n;
+    for (const auto& [objective, worker] : workers) square += std::pow(trial.problem->Distance(worker.model()), 2) / n;
     trace.distances.push_back(std::sqrt(square));
     for (size_t j = 0; j < trial.problem->dimension(); ++j) {
       double difference = 0;
@@ -117,6 +115,7 @@ inline GossipTrace RunGossip(const GossipTrial& trial) {
   }
   for (size_t i = 0; i < workers.size(); ++i) {
     trace.x.emplace_back(workers[i].worker.x().begin(), workers[i].worker.x().end());
+    trace.models.emplace_back(workers[i].worker.model().begin(), workers[i].worker.model().end());
     trace.bytes.push_back(neighbours->stats(i).bytes_sent());
   }
   trace.spread = rounds.Measure();
@@ -132,7 +131,7 @@ inline GossipTrace RunGossipThreads(const GossipTrial& trial) {
   RunRanks(static_cast<int>(n), [&](Collective& collective) {
     const auto rank = static_cast<size_t>(collective.rank());
     const auto neighbours =
-        MakeNeighbours<double>(setup.mixing, setup.link, PointOf(*trial.problem), setup.method.vectors(), collective);
+        MakeNeighbours<double>(setup.mixing, setup.link, setup.told, setup.method.vectors(), collective);
     auto workers = MakeGossipWorkers(trial, setup.parts, neighbours->own());
     GossipRounds<double> rounds(Pointers(workers), *neighbours, setup.parts, setup.opens);
     rounds.Begin();

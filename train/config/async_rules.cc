@@ -29,6 +29,18 @@ AsyncParts AsyncPartsOf(const Config& config) {
   return {MakeParts(CommOf(config), config.run.seed), DownPartsOf(config)};
 }
 
+DelayModel DelaysOf(const AsyncRunConfig& config, size_t workers) {
+  using Kind = DelayModel::Kind;
+  static const std::map<std::string, Kind> kinds = {{"none", Kind::kNone},
+                                                    {"fixed", Kind::kFixed},
+                                                    {"poisson", Kind::kPoisson},
+                                                    {"normal", Kind::kNormal},
+                                                    {"uniform", Kind::kUniform}};
+  DelayModel delays{kinds.at(config.delay), {}};
+  for (size_t i = 0; i < workers; ++i) delays.speed.push_back(config.speeds[i % config.speeds.size()]);
+  return delays;
+}
+
 Config WithoutExchange(Config config) {
   config.comm = {.method = "none", .compressor = "identity", .timeout_s = config.comm.timeout_s};
   return config;

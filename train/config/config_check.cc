@@ -231,9 +231,29 @@ void CheckNeighbours(const Config& config) {
                     config.gossip.method, config.PlaceOf("gossip.method")));
 }
 
+/// Workers of an event loop without a server.
+void CheckPairs(const Config& config) {
+  const auto refuse = [&](std::string_view key, std::string_view found, std::string_view expected) {
+    throw ErrorAt(config, key,
+                  fmt::format("found {}, expected {} because gossip.method is {} ({})", found, expected,
+                              config.gossip.method, config.PlaceOf("gossip.method")));
+  };
+  if (config.objective.is_network())
+    throw ErrorAt(config, "gossip.method",
+                  fmt::format("found {}, whose clock is simulated; expected a method with rounds because "
+                              "objective.name is network ({})",
+                              config.gossip.method, config.PlaceOf("objective.name")));
+  if (config.run.launch != "threads")
+    refuse("run.launch", config.run.launch, "threads, since the event loop runs on a simulated clock,");
+  if (config.async.speeds.empty()) refuse("async.speeds", "an empty list", "at least one speed");
+  if (config.objective.coin == "common")
+    refuse("objective.coin", "common", "own, since workers have no rounds in common,");
+}
+
 void CheckMode(const Config& config) {
   const Mode& mode = ModeOf(config);
   if (mode.has_neighbours) CheckNeighbours(config);
+  if (mode.has_neighbours && FindGossipMethod(config.gossip.method).in_pairs) CheckPairs(config);
   if (!mode.has_gradient_rounds && config.optimizer.lr.is_theory)
     throw ErrorAt(config, "optimizer.lr",
                   fmt::format("found theory, which is of gradient rounds; expected a number because train.mode is {}",

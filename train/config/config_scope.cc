@@ -40,6 +40,13 @@ std::string UnlessReads(const Config& c, std::string_view section) {
 std::string IfServer(const Config& c) { return ModeOf(c).has_server ? Because(c, "train.mode") : ""; }
 
 std::string IfNeighbours(const Config& c) { return ModeOf(c).has_neighbours ? Because(c, "train.mode") : ""; }
+std::string IfInPairs(const Config& c) {
+  return FindGossipMethod(c.gossip.method).in_pairs ? Because(c, "gossip.method") : "";
+}
+/// Where no event loop runs: of a server, or of neighbours in pairs.
+std::string UnlessEvents(const Config& c) {
+  return ModeOf(c).has_neighbours && !IfInPairs(c).empty() ? "" : UnlessReads(c, "async.");
+}
 /// Where neighbours get models as they are.
 std::string UnlessCompressed(const Config& c) {
   return FindGossipMethod(c.gossip.method).compresses ? "" : Because(c, "gossip.method");
@@ -148,6 +155,7 @@ const std::vector<Scope>& Scopes() {
        }},
       {{"gossip."}, [](const Config& c) { return UnlessReads(c, "gossip."); }},
       {{"gossip.gamma", "gossip.opening"}, UnlessCompressed, {"1"}},
+      {{"gossip.weights", "gossip.lambda"}, IfInPairs, {"1"}},
       {{"comm.compressor", "comm.piece", "comm.min_compress_numel", "comm.compress_1d"},
        [](const Config& c) { return IfNeighbours(c).empty() ? "" : UnlessCompressed(c); }},
       {{"comm.method", "comm.learner", "comm.down", "comm.down_compressor", "comm.alpha", "comm.eta", "comm.beta",
@@ -156,7 +164,9 @@ const std::vector<Scope>& Scopes() {
        IfNeighbours},
       {{"optimizer.momentum"}, IfNeighbours, {"0"}},  // gossip.lambda is theirs
       {{"optimizer.nesterov"}, IfNeighbours, {"false"}},
-      {{"async."}, [](const Config& c) { return UnlessReads(c, "async."); }},
+      {{"async.assign", "async.wait_for", "async.max_staleness", "async.down", "async.server"},
+       [](const Config& c) { return UnlessReads(c, "async."); }},
+      {{"async.delay", "async.speeds"}, UnlessEvents},
       {{"newton."}, [](const Config& c) { return UnlessReads(c, "newton."); }},
       {{"optimizer.lr", "lr_scheduler.", "objective.estimator", "objective.sampling", "objective.batch",
         "objective.probabilities", "objective.noise", "comm.start_iter", "log.average"},

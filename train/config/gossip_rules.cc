@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/config/gossip_rules.h"
 
+#include <map>
+
 #include <fmt/format.h>
 
 #include "gradwire/error.h"
@@ -13,7 +15,7 @@ GossipParts GossipPartsOf(const Config& config) {
 }
 
 bool OpensDense(const Config& config) {
-  return !FindGossipMethod(config.gossip.method).compresses || config.gossip.opening == "dense";
+  return FindGossipMethod(config.gossip.method).Opens(config.gossip.opening == "dense");
 }
 
 ExchangeParts GossipLinkOf(const Config& config) {
@@ -28,9 +30,12 @@ ExchangeParts GossipLinkOf(const Config& config) {
 }
 
 Mixing MixingOf(const Config& config, size_t workers) {
-  const WeightRule rule = config.gossip.weights == "auto" ? WeightRule::kAuto : WeightRule::kMetropolis;
+  static const std::map<std::string, WeightRule> rules = {
+      {"auto", WeightRule::kAuto}, {"metropolis", WeightRule::kMetropolis}, {"uniform", WeightRule::kUniform}};
+  const GossipMethod& method = FindGossipMethod(config.gossip.method);
+  const WeightRule rule = method.in_pairs ? WeightRule::kMetropolis : rules.at(config.gossip.weights);
   try {
-    return MakeMixing(config.gossip.graph, rule, workers, config.run.seed);
+    return MakeMixing(config.gossip.graph, rule, workers, config.run.seed, method.asks());
   } catch (const ConfigError& error) {
     throw WithPlace(config, error);
   }
@@ -38,9 +43,13 @@ Mixing MixingOf(const Config& config, size_t workers) {
 
 std::string GossipText(const Config& config, const Mixing& mixing) {
   const GossipParts parts = GossipPartsOf(config);
-  return fmt::format("gossip: graph {}: {} edges, spectral gap {:.6g}; {}, gamma {}, lambda {}; evaluated: {}",
-                     config.gossip.graph, mixing.edges(), mixing.gap, parts.method->name, parts.gamma, parts.lambda,
-                     EvaluatedText(config));
+  return fmt::format("gossip: graph {}: {} {}, spectral gap {:.6g}; {}, gamma {}, lambda {}; evaluated: {}",
+                     config.gossip.graph, mixing.edges(), mixing.is_directed ? "messages a round" : "edges", mixing.gap,
+                     parts.method->name, parts.gamma, parts.lambda, EvaluatedText(config));
+}
+
+std::string AboutRecords(const Config& config) {
+  return fmt::format("records are about {}; spread: sqrt(mean_i ||x_i - their average||^2)", EvaluatedText(config));
 }
 
 const char* EvaluatedText(const Config& config) {

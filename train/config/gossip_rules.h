@@ -29,6 +29,9 @@ Mixing MixingOf(const Config& config, size_t workers);
 /// "gossip: graph ring: 4 edges, spectral gap 0.5; ...", for people.
 std::string GossipText(const Config& config, const Mixing& mixing);
 
+/// A line about gossip.evaluate and the spread.
+std::string AboutRecords(const Config& config);
+
 /// What records are about: "the average of all models" or "rank 0's model".
 const char* EvaluatedText(const Config& config);
 

@@ -54,15 +54,20 @@ std::vector<Key> GossipKeys() {
   return {
       Row("gossip.method", kSection, &G::method, OneOf{GossipNames()},
           "dgd: average with the neighbours and step; gradient_tracking: along an estimate of the mean gradient; "
-          "choco: dgd of compressed differences; beer: gradient_tracking of them; motef: beer with a momentum; "
+          "push_sum: dgd on directed graphs; ad_psgd: asynchronous, in pairs, on a simulated clock (async.delay, "
+          "async.speeds); choco: dgd of compressed differences; beer: gradient_tracking of them; "
+          "motef: beer with a momentum; "
           "motef_vr: its momentum takes the same samples at two points"),
       Row("gossip.graph", kSection, &G::graph, NotEmpty{},
           "who are neighbours: ring, torus, complete, star, exponential, regular:K (random, with K neighbours of each, "
           "drawn from run.seed) or the path of a file of weights, n lines of n numbers, symmetric, with rows that add "
-          "up to 1"),
-      Row("gossip.weights", kSection, &G::weights, OneOf{{"auto", "metropolis"}},
+          "up to 1; push_sum also speaks one way: directed_ring, directed_exponential (i to i + 2^k), "
+          "one_peer_exponential (to one of them a round, in turn), or a file whose columns add up to 1, row i being "
+          "what worker i takes of each other one"),
+      Row("gossip.weights", kSection, &G::weights, OneOf{{"auto", "metropolis", "uniform"}},
           "metropolis: 1 / (1 + the larger number of neighbours of the two), of a file only who are neighbours counts; "
-          "auto: those of the file, else metropolis"),
+          "uniform, of push_sum: 1 / (1 + how many hear the sender), of a file only who hears whom counts; auto: those "
+          "of the file, else metropolis, of directed graphs uniform"),
       Row("gossip.gamma", kSection, &G::gamma, OrAuto{Range{.min = 0, .max = 1, .open_min = true}},
           "share of the difference to the neighbours that a worker takes in a round (0.1 to 0.9); auto: 1 where they "
           "get models as they are, else to be set"),
@@ -93,7 +98,7 @@ std::vector<Key> AsyncKeys() {
           "networks: whether rank 0 does nothing but serve, or is a worker as well"),
       Row("async.delay", kSection, &A::delay, OneOf{{"none", "fixed", "poisson", "normal", "uniform"}},
           "convex objectives: time a job takes on the simulated clock, of a worker of speed s: 1; s; Poisson(s); |N(s, "
-          "s)| + 1; U(0, s) + 1"),
+          "s)| + 1; U(0, s) + 1; with async.speeds also of gossip.method ad_psgd"),
       Row("async.speeds", kSection, &A::speeds, Range{.min = 0, .max = 1e6, .open_min = true},
           "s of the workers, repeated where they are more, e.g. [1, 1, 1, 4]: one in four is four times slower"),
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <cmath>
+#include "train/convex/convex_gossip.h"
+
 #include <deque>
 
 #include <fmt/format.h>
@@ -8,7 +8,7 @@
 #include "gossip/gossip_rounds.h"
 #include "train/checkpoint/archive.h"
 #include "train/config/gossip_rules.h"
-#include "train/convex/convex_driver.h"
+#include "train/config/modes.h"
 #include "train/report/clock.h"
 
 namespace gradwire::train {
@@ -72,15 +72,16 @@ class ConvexGossip final : public ConvexDriver {
   int64_t steps_per_epoch() const override { return StepsPerEpoch(context_.parts.estimator, *context_.setup.problem); }
 
   std::vector<std::string> Introduction() const override {
-    return {fmt::format("{} {}: {} workers, d = {}; graph {}: {} edges, spectral gap {:.6g}",
-                        context_.config.objective.name, context_.config.objective.data, mixing_.workers(), at_.size(),
-                        config_.graph, mixing_.edges(), mixing_.gap),
-            fmt::format("{}, compressor {}, estimator {}; {} rounds with step size {:.6g}, gamma {}, lambda {}",
-                        config_.method, parts_.method->compresses ? context_.config.comm.compressor : "none",
-                        context_.parts.estimator.name, context_.config.train.steps, context_.lr, parts_.gamma,
-                        parts_.lambda),
-            fmt::format("records are about {}; spread: sqrt(mean_i ||x_i - their average||^2)",
-                        EvaluatedText(context_.config))};
+    const std::string rounds =
+        mixing_.rounds.size() == 1 ? "" : fmt::format(" of {} rounds together", mixing_.rounds.size());
+    return {
+        fmt::format("{} {}: {} workers, d = {}; graph {}: {} {}, spectral gap {:.6g}{}", context_.config.objective.name,
+                    context_.config.objective.data, mixing_.workers(), at_.size(), config_.graph, mixing_.edges(),
+                    mixing_.is_directed ? "messages a round" : "edges", mixing_.gap, rounds),
+        fmt::format("{}, compressor {}, estimator {}; {} rounds with step size {:.6g}, gamma {}, lambda {}",
+                    config_.method, CompressorOf(context_.config), context_.parts.estimator.name,
+                    context_.config.train.steps, context_.lr, parts_.gamma, parts_.lambda),
+        AboutRecords(context_.config)};
   }
 
  private:
@@ -100,7 +101,8 @@ class ConvexGossip final : public ConvexDriver {
 
   std::unique_ptr<Neighbours<double>> MakeOwnNeighbours() const {
     const ExchangeParts link = GossipLinkOf(context_.config);
-    const std::vector<Parameter> parameters = {{"x", {static_cast<int64_t>(context_.setup.problem->dimension())}}};
+    const std::vector<Parameter> parameters =
+        ToldOf({{"x", {static_cast<int64_t>(context_.setup.problem->dimension())}}}, *parts_.method);
     const size_t vectors = parts_.method->vectors();
     return context_.collective != nullptr
                ? MakeNeighbours<double>(mixing_, link, parameters, vectors, *context_.collective)
@@ -135,7 +137,7 @@ class ConvexGossip final : public ConvexDriver {
     Spread spread = rounds_.Measure();
     spread_ = spread.distance;
     at_ = config_.evaluate == "average" ? std::move(spread.average)
-                                        : std::vector<double>(workers_[0].x().begin(), workers_[0].x().end());
+                                        : std::vector<double>(workers_[0].model().begin(), workers_[0].model().end());
   }
 
   const ConvexContext context_;
@@ -154,6 +156,7 @@ class ConvexGossip final : public ConvexDriver {
 }  // namespace
 
 std::unique_ptr<ConvexDriver> MakeConvexGossip(const ConvexContext& context) {
+  if (FindGossipMethod(context.config.gossip.method).in_pairs) return MakeConvexPairs(context);
   return std::make_unique<ConvexGossip>(context);
 }
 

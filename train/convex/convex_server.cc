@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
-#include <map>
 
-#include "driver/simulated_clock.h"
 #include "estimate/convex_worker.h"
 #include "train/checkpoint/archive.h"
 #include "train/config/async_rules.h"
@@ -15,18 +13,6 @@ namespace gradwire::train {
 namespace {
 
 constexpr uint64_t kToken = 0x6173796e63;  // both ends of every link are in this process
-
-DelayModel DelaysOf(const AsyncRunConfig& config, size_t workers) {
-  using Kind = DelayModel::Kind;
-  static const std::map<std::string, Kind> kinds = {{"none", Kind::kNone},
-                                                    {"fixed", Kind::kFixed},
-                                                    {"poisson", Kind::kPoisson},
-                                                    {"normal", Kind::kNormal},
-                                                    {"uniform", Kind::kUniform}};
-  DelayModel delays{kinds.at(config.delay), {}};
-  for (size_t i = 0; i < workers; ++i) delays.speed.push_back(config.speeds[i % config.speeds.size()]);
-  return delays;
-}
 
 class ConvexServer final : public ConvexDriver {
  public:

@@ -67,7 +67,8 @@ class NetworkGossip final : public NetworkDriver {
       : context_(context),
         parts_(GossipPartsOf(context.config)),
         mixing_(MixingOf(context.config, static_cast<size_t>(context.env.world_size))),
-        neighbours_(MakeNeighbours<float>(mixing_, GossipLinkOf(context.config), context.network.parameters(),
+        neighbours_(MakeNeighbours<float>(mixing_, GossipLinkOf(context.config),
+                                          ToldOf(context.network.parameters(), *parts_.method),
                                           parts_.method->vectors(), *context.world.metrics_collective)),
         objective_(context_),
         worker_(WholePoint(context.network), parts_, objective_),
@@ -87,7 +88,7 @@ class NetworkGossip final : public NetworkDriver {
     if (rounds_.has_diverged())
       throw Error("step " + std::to_string(round.step) + ": rank " + std::to_string(context_.env.rank) +
                   " has a vector that is not finite; lower optimizer.lr or gossip.gamma");
-    PutModel(worker_.x());
+    PutModel(worker_.model());
     exposed_s_ += Now() - begin - (objective_.compute_s() - computed);
     return true;
   }
@@ -161,7 +162,7 @@ class NetworkGossip final : public NetworkDriver {
     std::vector<double> at = spread.average;
     if (context_.config.gossip.evaluate == "first") {
       std::ranges::fill(at, 0);
-      if (context_.env.rank == 0) std::ranges::copy(worker_.x(), at.begin());
+      if (context_.env.rank == 0) std::ranges::copy(worker_.model(), at.begin());
       neighbours_->Sum(at);
     }
     evaluated_.assign(at.begin(), at.end());

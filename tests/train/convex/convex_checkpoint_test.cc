@@ -115,6 +115,13 @@ std::vector<Case> Cases() {
     cases.push_back({"gossip_" + name, {"train.mode=gossip", "gossip.method=" + name, "objective.estimator=sgd"}});
     if (method.compresses) cases.back().words.push_back("gossip.gamma=0.2");
   }
+  cases.push_back(
+      {"gossip_one_peer", {"train.mode=gossip", "gossip.method=push_sum", "gossip.graph=one_peer_exponential"}});
+  cases.push_back({"gossip_push_star",
+                   {"train.mode=gossip", "gossip.method=push_sum", "gossip.graph=star", "gossip.weights=uniform"}});
+  cases.push_back({"gossip_pairs_poisson",
+                   {"train.mode=gossip", "gossip.method=ad_psgd", "async.delay=poisson", "async.speeds=[1, 3, 7]",
+                    "objective.estimator=saga"}});
   cases.push_back({"grad_skip",
                    {"train.mode=local", "local.shift=skip", "local.random=0.3", "local.gradient_p=[0.5, 0.9]",
                     "comm.method=none"}});

@@ -75,13 +75,58 @@ TEST(ConvexGossip, ThreadsAsRanksAreTheRunInOneProcess) {
   }
 }
 
-TEST(ConvexGossip, AGraphThatIsNoneIsRefusedWithThePlaceOfItsKey) {
+constexpr const char* kWhole = R"(
+run: {nproc: 10, launch: threads}
+objective: {name: quadratic, data: qh}
+optimizer: {lr: 0.01}
+train: {mode: gossip, steps: 40}
+gossip: {method: push_sum}
+log: {every_steps: 20}
+)";
+
+TEST(ConvexGossip, OfPushSumSaysItsCycleAndHasModelsOfTheProblemsSize) {
+  const TempFolder folder("push_sum");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(RunConvexThreads(Load(kWhole, {"gossip.graph=one_peer_exponential", "run.output_dir=" + folder.path()})),
+            0);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+              testing::AllOf(HasSubstr("d = 20; graph one_peer_exponential: 10 messages a round"),
+                             HasSubstr(" of 4 rounds together")));
+  EXPECT_GT(Records(folder.path()).back()["spread"], 0.01);
+}
+
+TEST(ConvexGossip, OfPairsHasTheSimulatedTimeAndTheStaleness) {
+  const TempFolder folder("pairs");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(RunConvexThreads(Load(
+                kWhole, {"gossip.method=ad_psgd", "async.speeds=[1, 1, 1, 1, 4]", "run.output_dir=" + folder.path()})),
+            0);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("graph ring: 10 edges\n"));
+  const auto last = Records(folder.path()).back();
+  EXPECT_EQ(last["method"], "ad_psgd");
+  EXPECT_EQ(last["clock"], 5) << "8 gradients at 1, 2 and 3, 10 at 4, and 6 more";
+  EXPECT_GT(last["tau_max"], 20) << "the slow ones' gradients";
+  EXPECT_GT(last["spread"], 0.01);
+}
+
+std::string WhyNot(const Words& words) {
   try {
-    RunConvexThreads(Load(kQh, {"gossip.graph=regular:11"}));
-    FAIL() << "taken";
+    RunConvexThreads(Load(kWhole, words));
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("command line, 'gossip.graph=regular:11': gossip.graph: regular:11"));
+    return error.what();
   }
+  return "taken";
+}
+
+TEST(ConvexGossip, AGraphThatIsNoneIsRefusedWithThePlaceOfItsKey) {
+  EXPECT_THAT(WhyNot({"gossip.graph=regular:11"}),
+              HasSubstr("command line, 'gossip.graph=regular:11': gossip.graph: regular:11"));
+  EXPECT_THAT(WhyNot({"gossip.method=dgd", "gossip.graph=directed_ring"}),
+              HasSubstr("'gossip.graph=directed_ring': gossip.graph: directed_ring is directed"));
+  EXPECT_THAT(WhyNot({"gossip.method=dgd", "gossip.weights=uniform"}),
+              HasSubstr("'gossip.weights=uniform': gossip.weights: found uniform"));
+  EXPECT_THAT(WhyNot({"gossip.weights=metropolis", "gossip.graph=directed_ring"}),
+              HasSubstr("'gossip.weights=metropolis': gossip.weights: found metropolis"));
 }
 
 }  // namespace
