@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -97,6 +98,20 @@ Mixing MakeMixing(const std::string& graph, WeightRule rule, size_t workers, uin
                       fmt::format("{}: its weights mix nothing: an eigenvalue is -1; expected workers that count "
                                   "themselves, too",
                                   graph));
+  return mixing;
+}
+
+Mixing MakeRing(size_t workers) {
+  Mixing mixing{.neighbours = std::vector<std::vector<Mixing::Neighbour>>(workers)};
+  for (size_t i = 0; i < workers; ++i) {
+    const size_t next = (i + 1) % workers, last = (i + workers - 1) % workers;
+    auto& neighbours = mixing.neighbours[i];
+    const double weight = next == last ? 0.5 : 1.0 / 3;
+    for (const size_t j : {std::min(next, last), std::max(next, last)})
+      if (j != i && (neighbours.empty() || neighbours.back().worker != j))
+        neighbours.push_back({static_cast<uint32_t>(j), weight});
+  }
+  if (workers > 3) mixing.gap = 1 - (1 + 2 * std::cos(2 * std::numbers::pi / static_cast<double>(workers))) / 3;
   return mixing;
 }
 
