@@ -115,8 +115,10 @@ AveragingResult RunAveraging(const AveragingRun& run) {
 Moments MomentsOf(std::span<const double> values) {
   Moments moments;
   const auto n = static_cast<double>(values.size());
-  for (const double value : values) moments.mean += value / n;
-  for (const double value : values) moments.variance += (value - moments.mean) * (value - moments.mean) / n;
+  for (const double value : values) moments.mean += value;
+  moments.mean /= n;
+  for (const double value : values) moments.variance += (value - moments.mean) * (value - moments.mean);
+  moments.variance /= n;
   return moments;
 }
 
