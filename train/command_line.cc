@@ -80,7 +80,7 @@ CommandLine Parse(int argc, const char* const* argv) {
   for (std::string* path :
        {&line.config_file, &line.compare.plot, &line.compare.csv, &line.bench.kernels.json, &line.bench.exchange.json,
         &line.bench.advise.json, &line.bench.advise.model, &line.analyse.sde.plot, &line.analyse.sde.json,
-        &line.analyse.scale.plot, &line.analyse.scale.json})
+        &line.analyse.scale.plot, &line.analyse.scale.json, &line.analyse.averaging.json})
     *path = WithHome(*path);
   if (compare->parsed())
     for (std::string& run : line.words) run = WithHome(run);

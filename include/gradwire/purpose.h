@@ -20,7 +20,8 @@ enum class Purpose : uint32_t {
   kNoise = 10,
   kParticipation = 11,
   kAgree = 12,
-  kRest = 13
+  kRest = 13,
+  kMeet = 14
 };
 
 }  // namespace gradwire

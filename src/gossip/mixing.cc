@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numbers>
 #include <set>
 
 #include <fmt/format.h>
@@ -125,6 +126,24 @@ Mixing MakeMixing(const std::string& graph, WeightRule rule, size_t workers, uin
                       fmt::format("{}: its weights mix nothing: an eigenvalue is of magnitude 1; expected workers that "
                                   "count themselves, too",
                                   graph));
+  return mixing;
+}
+
+Mixing MakeRing(size_t workers) {
+  Mixing mixing;
+  Weights& weights = mixing.rounds.emplace_back();
+  weights.neighbours.resize(workers), weights.listeners.resize(workers), weights.excess.resize(workers);
+  for (size_t i = 0; i < workers; ++i) {
+    const size_t next = (i + 1) % workers, last = (i + workers - 1) % workers;
+    const double weight = next == last ? 0.5 : 1.0 / 3;
+    for (const size_t j : {std::min(next, last), std::max(next, last)}) {
+      auto& listeners = weights.listeners[i];
+      if (j == i || (!listeners.empty() && listeners.back() == j)) continue;
+      weights.neighbours[i].push_back({static_cast<uint32_t>(j), weight});
+      listeners.push_back(static_cast<uint32_t>(j));
+    }
+  }
+  if (workers > 3) mixing.gap = 1 - (1 + 2 * std::cos(2 * std::numbers::pi / static_cast<double>(workers))) / 3;
   return mixing;
 }
 

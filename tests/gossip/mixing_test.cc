@@ -50,6 +50,20 @@ TEST(Mixing, HasTheGapsThatAreKnown) {
   EXPECT_EQ(gap("ring", 1), 1);
 }
 
+TEST(Mixing, OfARingInLinearTimeIsThatOfTheGraph) {
+  for (const size_t n : {1, 2, 3, 4, 5, 10, 33}) {
+    const Mixing expected = MakeMixing("ring", WeightRule::kAuto, n, 1), found = MakeRing(n);
+    EXPECT_NEAR(found.gap, expected.gap, 1e-12) << n;
+    for (size_t i = 0; i < n; ++i) {
+      ASSERT_EQ(found.neighbours[i].size(), expected.neighbours[i].size()) << n;
+      for (size_t j = 0; j < found.neighbours[i].size(); ++j) {
+        EXPECT_EQ(found.neighbours[i][j].worker, expected.neighbours[i][j].worker);
+        EXPECT_EQ(found.neighbours[i][j].weight, expected.neighbours[i][j].weight);
+      }
+    }
+  }
+}
+
 TEST(Mixing, OfARandomGraphIsTheSeeds) {
   const auto text = [](uint64_t seed) {
     std::string text;

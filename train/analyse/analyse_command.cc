@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "analysis/models.h"
+#include "averaging/averaging.h"
 #include "gradwire/error.h"
 
 namespace gradwire::train {
@@ -90,20 +91,64 @@ void AddScale(CLI::App& analyse, AnalyseOptions& options) {
   AddCommon(*command, method, true, scale.seed, scale.threads, scale.check, scale.plot, scale.json);
 }
 
+void AddAveraging(CLI::App& analyse, AnalyseOptions& options) {
+  AnalyseAveragingOptions& averaging = options.averaging;
+  CLI::App* command = analyse.add_subcommand("averaging", "Rounds until peers agree, in groups and otherwise");
+  command->callback([&options] { options.command = AnalyseOptions::Command::kAveraging; });
+  std::string names;
+  for (const AveragingMethod& method : AveragingMethods())
+    names += (names.empty() ? "" : "|") + std::string(method.name);
+  const auto add = [&](const char* name, auto& to, const char* what, const char* type) {
+    return command->add_option(name, to, what)->type_name(type);
+  };
+  add("--peers", averaging.peers, "Numbers of peers [512,768,900]", "N,N,...")->delimiter(',');
+  add("--failures", averaging.failures, "Probabilities that a peer fails in a round [0,0.01]", "P,P,...")
+      ->delimiter(',');
+  add("--methods", averaging.methods, "Some of them [all but pairs]", names.c_str())->delimiter(',');
+  add("--side", averaging.side, "Peers of a group, M [32]", "M");
+  add("--dims", averaging.dims, "Dimensions of the grid, N [2]", "N");
+  add("--restarts", averaging.restarts, "Runs with other draws each [100]", "R");
+  add("--cap", averaging.cap, "Rounds of a run at most [50]", "T");
+  add("--seed", averaging.seed, "Of all draws [1]", "S");
+  averaging.threads = std::max(1u, std::thread::hardware_concurrency());
+  add("--threads", averaging.threads, "They change no number [one a core]", "N")
+      ->check(CLI::Range(size_t{1}, size_t{256}));
+  add("--json", averaging.json, "Write all numbers there as well", "FILE");
+  command->add_flag("--check", averaging.check, "Exit with 3 where a number is far from the authors'");
+}
+
+std::string_view NameOf(AnalyseOptions::Command command) {
+  switch (command) {
+    case AnalyseOptions::Command::kSde: return "sde";
+    case AnalyseOptions::Command::kScale: return "scale";
+    case AnalyseOptions::Command::kAveraging: return "averaging";
+  }
+  return "";
+}
+
+int Run(const AnalyseOptions& options, std::ostream& out) {
+  switch (options.command) {
+    case AnalyseOptions::Command::kSde: return AnalyseSde(options.sde, out);
+    case AnalyseOptions::Command::kScale: return AnalyseScale(options.scale, out);
+    case AnalyseOptions::Command::kAveraging: return AnalyseAveraging(options.averaging, out);
+  }
+  return 0;
+}
+
 }  // namespace
 
 void AddAnalyseCommands(CLI::App& analyse, AnalyseOptions& options) {
   analyse.require_subcommand(1);
   AddSde(analyse, options);
   AddScale(analyse, options);
+  AddAveraging(analyse, options);
 }
 
 int RunAnalyse(const AnalyseOptions& options, std::ostream& out) {
-  const bool is_sde = options.command == AnalyseOptions::Command::kSde;
   try {
-    return is_sde ? AnalyseSde(options.sde, out) : AnalyseScale(options.scale, out);
+    return Run(options, out);
   } catch (const ConfigError& error) {
-    throw ConfigError(fmt::format("analyse {}, {}", is_sde ? "sde" : "scale", error.what()));
+    throw ConfigError(fmt::format("analyse {}, {}", NameOf(options.command), error.what()));
   }
 }
 
