@@ -20,7 +20,9 @@ enum class Purpose : uint32_t {
   kNoise = 10,
   kParticipation = 11,
   kAgree = 12,
-  kRest = 13
+  kRest = 13,
+  kAggregate = 18,
+  kAttack = 19
 };
 
 }  // namespace gradwire

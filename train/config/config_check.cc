@@ -235,6 +235,23 @@ void CheckNeighbours(const Config& config) {
                     config.gossip.method, config.PlaceOf("gossip.method")));
 }
 
+/// Theorems and control variates are about means.
+void CheckAggregate(const Config& config) {
+  if (config.objective.byzantine > 0 && config.objective.attack.attack == nullptr)
+    throw ErrorAt(config, "objective.attack",
+                  fmt::format("found none, expected what the {} workers of objective.byzantine ({}) send, such as "
+                              "sign_flip",
+                              config.objective.byzantine, config.PlaceOf("objective.byzantine")));
+  if (ParseAggregate(config.comm.aggregate).is_mean()) return;
+  const auto refuse = [&](std::string_view key, const std::string& found, const char* expected) {
+    throw ErrorAt(config, key,
+                  fmt::format("found {}, expected {} because comm.aggregate is {} ({})", found, expected,
+                              config.comm.aggregate, config.PlaceOf("comm.aggregate")));
+  };
+  if (config.optimizer.lr.is_theory) refuse("optimizer.lr", "theory, which is of means", "a number");
+  if (config.local.shift != "none") refuse("local.shift", config.local.shift, "none: shifts add up to zero of means,");
+}
+
 void CheckMode(const Config& config) {
   const Mode& mode = ModeOf(config);
   if (mode.has_neighbours) CheckNeighbours(config);
@@ -331,6 +348,7 @@ void CheckTogether(const Config& config) {
   CheckLrScheduler(config);
   CheckObjective(config);
   CheckMode(config);
+  CheckAggregate(config);
   CheckAnalysis(config);
 }
 
