@@ -129,10 +129,10 @@ class Unpacker {
   /// What the aggregate makes of the senders' vectors, each decoded by itself.
   void Combine(const PlannedPiece& planned, const Site& site, const Job& job, Lane& lane, std::span<T> out) const {
     const Scratch::Scope scope(lane.scratch);
-    const Compressor& compressor = planned.dense ? Identity() : context_.compressor;
+    const bool dense = context_.dense || planned.dense;
+    const Compressor& compressor = dense ? Identity() : context_.compressor;
     const T weight =
-        planned.dense ? T{1}
-                      : static_cast<T>(ReceiveWeight<T>(context_.link, round_.LrOf(planned.parameter), /*senders=*/1));
+        dense ? T{1} : static_cast<T>(ReceiveWeight<T>(context_.link, round_.LrOf(planned.parameter), /*senders=*/1));
     const size_t n = messages_.size();
     const Decoded<T> decoded{lane.scratch.template Take<T>(n * out.size()), n, order_, job.memory.centre, lane.scratch};
     for (size_t i = 0; i < n; ++i) {
@@ -140,7 +140,7 @@ class Unpacker {
       compressor.Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), Into::kWrite, decoded.Of(i));
     }
     gradwire::Combine<T>(*context_.aggregate, decoded, out);
-    if (!planned.dense) ReceiveMean<T>(context_.link, context_.compressor, site, job.memory, out);
+    if (!dense) ReceiveMean<T>(context_.link, context_.compressor, site, job.memory, out);
   }
 
   void Vote(const Site& site, Lane& lane, size_t payload, std::span<T> out) const {
