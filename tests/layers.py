@@ -69,7 +69,7 @@ PUBLIC = {
     "compress": ["bit_rule", "compressor"],
     "link": ["link", "state_store"],
     "collective": ["collective"],
-    "message": ["bucket", "exchange_parts", "participation"],
+    "message": ["aggregate", "bucket", "exchange_parts", "participation"],
     "exchange": ["exchange", "exchange_thread"],
     "method": ["abilities", "comm_config", "cost", "method", "pays"],
     "c10d": ["c10d_backend", "c10d_group", "c10d_init"],

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "compress/spec.h"
+#include "estimate/attack.h"
 #include "estimate/estimator.h"
 #include "exchange/topologies.h"
 #include "gossip/gossip_method.h"
@@ -14,6 +15,7 @@
 #include "gradwire/error.h"
 #include "gradwire/link.h"
 #include "gradwire/method.h"
+#include "message/aggregate_rules.h"
 #include "newton/newton_method.h"
 #include "theory/estimator_constants.h"
 #include "theory/theory.h"
@@ -155,6 +157,17 @@ std::string GossipText() {
   return text + "Graphs (gossip.graph): " + GraphNames() + " of weights\n";
 }
 
+std::string AggregatesText() {
+  std::string text =
+      "Aggregates (comm.aggregate): what receivers make of all messages, and what holds where some are wrong\n";
+  for (const AggregateRule& rule : AggregateRules())
+    text += Row(rule.form, rule.summary, rule.source) + Below(std::string(TextOf(rule.promise)));
+  text += "Attacks (objective.attack) of objective.byzantine workers of convex problems, with their usual S\n";
+  for (const Attack& attack : Attacks())
+    text += Row(fmt::format("{}:{:g}", attack.name, attack.strength), attack.summary, attack.source);
+  return text;
+}
+
 struct Section {
   std::string_view name;
   std::string (*text)();
@@ -162,7 +175,7 @@ struct Section {
 
 constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},   {"links", LinksText},
                                  {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
-                                 {"gossip", GossipText}};
+                                 {"gossip", GossipText},         {"aggregates", AggregatesText}};
 
 }  // namespace
 

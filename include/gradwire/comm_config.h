@@ -28,6 +28,7 @@ struct CommConfig {
   std::string p =
       "auto";  ///< probability of a dense round (marina), or that a piece is sent (cbag); auto: the method's
   std::string participation = "auto";  ///< who sends in a round: see Participation; auto: the method's
+  std::string aggregate = "mean";      ///< what receivers make of all messages: see Aggregate
   std::string piece = "fixed";         ///< fixed: 65,536 elements of one parameter; tensor: the whole parameter
   int64_t min_compress_numel = 1024;   ///< parameters with fewer elements travel dense in the same message
   bool compress_1d = false;            ///< whether 1-D parameters (biases, norms) are compressed as well

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gradwire/aggregate.h"
 #include "gradwire/compressor.h"
 #include "gradwire/link.h"
 #include "gradwire/parameter.h"
@@ -32,6 +33,9 @@ struct ExchangeParts {
   Prox prox;
   /// Who sends compressed pieces on the way up; all do in dense rounds, and with pieces that travel dense anyway.
   Participation participation;
+  /// What receivers make of the vectors of all senders. Other than the mean, it needs each of them by itself: over
+  /// allgather and sharded, in rounds in which all send, of links without shifts.
+  Aggregate aggregate;
   /// The result is the sign of the sum of the workers' signs, 0 where it is tied. Votes are counted one by one, which
   /// is exact for up to 2^24 workers: means of +1/n and -1/n end beside 0. Without memory in the link only.
   bool votes = false;

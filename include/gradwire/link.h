@@ -69,7 +69,8 @@ const LinkVector& FindLinkVector(std::string_view name);
 template <typename T>
 struct LinkMemory {
   std::span<T> e, h, y, mean_h, momentum;
-  std::span<T> query = {};  ///< rank x columns, rows of a matrix for each rank
+  std::span<T> query = {};   ///< rank x columns, rows of a matrix for each rank
+  std::span<T> centre = {};  ///< of the aggregate
 };
 
 /// Where a store has the vectors of its links, so that no name is looked up when messages are made.
@@ -83,12 +84,14 @@ class LinkHandles {
   /// The vectors of a piece. Not for several threads: the store may have to copy what was there before
   /// (StateStore::Mark).
   LinkMemory<T> Of(uint32_t parameter, const Piece& piece) const;
+  /// What there is of a piece that travels dense: the centre of the aggregate, or nothing.
+  LinkMemory<T> OfDense(uint32_t parameter, const Piece& piece) const;
 
  private:
   using Handle = typename StateStore<T>::Handle;
 
   StateStore<T>&store_, &receivers_;
-  std::optional<Handle> e_, h_, y_, mean_h_, momentum_, query_;
+  std::optional<Handle> e_, h_, y_, mean_h_, momentum_, query_, centre_;
 };
 
 /// A link is what a sender does so that a receiver knows v, with memory on both ends. Where ema < 1, v is the momentum

@@ -7,7 +7,8 @@
 
 namespace gradwire {
 
-/// Whether `comm.when` says pays: so it does where it is auto and neither a method nor an operator is named.
+/// Whether `comm.when` says pays: so it does where it is auto and neither a method nor an operator is named, without
+/// noise, of means.
 bool PaysIsAsked(const CommConfig& config);
 
 /// The same settings with `method` and `when` as they run in place of auto: always, or pays, which is still a question.

@@ -21,7 +21,9 @@ enum class Purpose : uint32_t {
   kParticipation = 11,
   kAgree = 12,
   kRest = 13,
-  kMeet = 14
+  kMeet = 14,
+  kAggregate = 18,
+  kAttack = 19
 };
 
 }  // namespace gradwire

@@ -18,6 +18,8 @@ namespace gradwire {
 
 /// The vectors whose size is not their parameter's: where the power iteration of a link that iterates goes on.
 inline constexpr std::string_view kQuery = "query";
+/// The aggregate of the round before, around which receivers clip; also of parameters that travel dense.
+inline constexpr std::string_view kCentre = "centre";
 
 /// Allocates zeros as the system hands them out: pages that nobody writes take no memory, such as those of pieces that
 /// other ranks own. For numbers.

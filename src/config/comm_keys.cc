@@ -73,6 +73,11 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
           "of its own, repeated where workers are more; sets:0+1=2,0+2=1,...: one of these sets of ranks, drawn in "
           "proportion to its number; messages are divided by their worker's probability, so that the mean is unbiased; "
           "auto: the method's"),
+      Row("comm.aggregate", &C::aggregate, NotEmpty{},
+          "what receivers make of the decoded messages of all workers; mean; or, for runs in which some are wrong (see "
+          "`gradwire list aggregates`): median, trimmed:F, buckets:S, centred_clip:TAU[:STEPS], norm_cap, over "
+          "allgather or sharded, of methods without shifts; norms are those of a piece; metrics, batch norm's "
+          "statistics and sparse gradients stay plain means"),
       Row("comm.piece", &C::piece, OneOf{{"fixed", "tensor", "matrix"}},
           "what a compressor works on; fixed: 65,536 elements of one parameter; tensor: a whole parameter; matrix: the "
           "same, with its rows and columns"),

@@ -23,7 +23,7 @@ constexpr uint32_t kChannels = 128;  // one byte of a save holds channel and dir
 std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& parameters, Dtype dtype) {
   std::string text = fmt::format(
       "wire format: {}\nlink: {}\nits numbers: {}\ncompressor: {}\nlearner: {}\ndown: {}\ntopology: {}\n"
-      "participation: {}\nvotes: {}\nprox: {} {}\npiece: {}\nmin_compress_numel: {}\n"
+      "participation: {}\naggregate: {}\nvotes: {}\nprox: {} {}\npiece: {}\nmin_compress_numel: {}\n"
       "compress_1d: {}\nstart_iter: {}\nseed: {}\nzeros keep memory: {}\npoison undoes a step: {}\ndtype: float{}\n",
       Frame::kVersion, parts.link.name, parts.link.numbers(), parts.compressor->spec(),
       parts.learner ? fmt::format("{}, {}, {}", parts.learner->spec(), parts.learning.name, parts.learning.numbers())
@@ -31,9 +31,10 @@ std::string Settings(const ExchangeParts& parts, const std::vector<Parameter>& p
       FindTopology(parts.topology).has_owners
           ? fmt::format("{}, {}, {}", parts.down.name, parts.down_compressor->spec(), parts.down.numbers())
           : "none",
-      parts.topology, parts.participation.text(), parts.votes, static_cast<int>(parts.prox.kind), parts.prox.lambda,
-      NameOf(parts.piece), parts.min_compress_numel, parts.compress_1d, parts.start_iter, parts.seed,
-      parts.zeros_keep_memory, parts.poison_undoes_step, 8 * SizeOf(dtype));
+      parts.topology, parts.participation.text(), parts.aggregate.text(), parts.votes,
+      static_cast<int>(parts.prox.kind), parts.prox.lambda, NameOf(parts.piece), parts.min_compress_numel,
+      parts.compress_1d, parts.start_iter, parts.seed, parts.zeros_keep_memory, parts.poison_undoes_step,
+      8 * SizeOf(dtype));
   for (const Parameter& parameter : parameters)
     text += fmt::format("parameter {}: {}{}\n", parameter.name, ShapeText(parameter),
                         parameter.order.empty() ? "" : ", " + TextOf(parameter.order));

@@ -45,6 +45,7 @@ std::string SettingsOf(const Channel<T>& channel) {
       parts.method, TextOf(parts.link, parts.compressor), TextOf(parts.learning, parts.learner),
       TextOf(parts.down, parts.down_compressor), parts.topology, parts.participation.text(), NameOf(parts.piece),
       parts.seed, 8 * sizeof(T));
+  if (!parts.aggregate.is_mean()) text += fmt::format("aggregate: {}\n", parts.aggregate.text());
   for (uint32_t p = 0; p < channel.parameters.size(); ++p) {
     const Parameter& parameter = channel.parameters[p];
     text += fmt::format("parameter {}: {}, {}\n", parameter.name, ShapeText(parameter),

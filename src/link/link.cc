@@ -111,7 +111,8 @@ std::string Coefficient::text() const {
 const std::vector<LinkVector>& LinkVectors() {
   static const std::vector<LinkVector> vectors = {{"e", Holder::kSender},        {"h", Holder::kSender},
                                                   {"y", Holder::kSender},        {"momentum", Holder::kSender},
-                                                  {"mean h", Holder::kReceiver}, {kQuery, Holder::kReceiver}};
+                                                  {"mean h", Holder::kReceiver}, {kQuery, Holder::kReceiver},
+                                                  {kCentre, Holder::kReceiver}};
   return vectors;
 }
 
@@ -138,6 +139,7 @@ LinkHandles<T>::LinkHandles(StateStore<T>& store, const std::vector<LinkVector>&
   e_ = handle(store, kept, "e"), h_ = handle(store, kept, "h"), y_ = handle(store, kept, "y");
   momentum_ = handle(store, kept, "momentum");
   mean_h_ = handle(receivers, kept_there, "mean h"), query_ = handle(receivers, kept_there, kQuery);
+  centre_ = handle(receivers, kept_there, kCentre);
 }
 
 template <typename T>
@@ -145,9 +147,20 @@ LinkMemory<T> LinkHandles<T>::Of(uint32_t parameter, const Piece& piece) const {
   const auto span = [&](StateStore<T>& store, const std::optional<Handle>& handle) {
     return handle ? store.Vector(parameter, *handle).subspan(piece.begin, piece.numel) : std::span<T>{};
   };
-  return {span(store_, e_),        span(store_, h_),
-          span(store_, y_),        span(receivers_, mean_h_),
-          span(store_, momentum_), query_ ? receivers_.Vector(parameter, *query_) : std::span<T>{}};
+  return {span(store_, e_),
+          span(store_, h_),
+          span(store_, y_),
+          span(receivers_, mean_h_),
+          span(store_, momentum_),
+          query_ ? receivers_.Vector(parameter, *query_) : std::span<T>{},
+          OfDense(parameter, piece).centre};
+}
+
+template <typename T>
+LinkMemory<T> LinkHandles<T>::OfDense(uint32_t parameter, const Piece& piece) const {
+  LinkMemory<T> memory;
+  if (centre_) memory.centre = receivers_.Vector(parameter, *centre_).subspan(piece.begin, piece.numel);
+  return memory;
 }
 
 std::vector<LinkVector> Link::memory() const {

@@ -50,6 +50,7 @@ Channel<T>::Channel(Keeps keeps, std::vector<Parameter> of, ExchangeParts made_o
       up_memory_(state, KeptUp(), receivers->state, receivers->KeptUp()),
       down_memory_(down_state, KeptDown()) {
   parts.participation.Check(ranks);
+  parts.aggregate.Check(ranks);
   ThreadPool::OfProcess().Grow(parts.threads);
   MakeMemory();
 }
@@ -91,6 +92,7 @@ std::vector<LinkVector> Channel<T>::KeptUp() const {
   const std::vector<LinkVector> learned = parts.learner ? parts.learning.memory() : std::vector<LinkVector>{};
   for (const LinkVector& vector : learned)
     if (std::ranges::find(kept, vector.name, &LinkVector::name) == kept.end()) kept.push_back(vector);
+  if (parts.aggregate.remembers()) kept.push_back(FindLinkVector(kCentre));
   std::erase_if(kept, [this](const LinkVector& vector) {
     return keeps_ == (vector.holder == Holder::kSender ? Keeps::kOfReceivers : Keeps::kOfSenders);
   });
@@ -108,8 +110,8 @@ void Channel<T>::ForEachKept(const std::function<void(bool, uint32_t, const Link
     std::vector<LinkVector> kept = is_down ? KeptDown() : KeptUp();
     std::ranges::sort(kept, {}, &LinkVector::name);
     for (uint32_t p = 0; p < parameters.size(); ++p)
-      if (!TravelsDense(parts, parameters[p]))
-        for (const LinkVector& vector : kept) visit(is_down, p, vector);
+      for (const LinkVector& vector : kept)
+        if (vector.name == kCentre || !TravelsDense(parts, parameters[p])) visit(is_down, p, vector);
   }
 }
 
@@ -145,6 +147,7 @@ MessageContext<T> Channel<T>::Up(bool dense, Lane& lane, Purpose purpose) const 
           .memory = up_memory_,
           .dense = dense,
           .participation = dense || parts.participation.is_all() ? nullptr : &parts.participation,
+          .aggregate = parts.aggregate.is_mean() ? nullptr : &parts.aggregate,
           .votes = parts.votes,
           .may_be_silent = parts.may_be_silent,
           .zeros_keep_memory = parts.zeros_keep_memory,

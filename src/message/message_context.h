@@ -30,6 +30,7 @@ struct MessageContext {
   bool dense = false;                            ///< a dense round
   const Participation* participation = nullptr;  ///< who sends; null: all do
   std::span<const double> shares = {};           ///< what it gives in this round, where that is known; else drawn
+  const Aggregate* aggregate = nullptr;          ///< ExchangeParts::aggregate; null: the mean
   bool votes = false;                            ///< ExchangeParts::votes
   bool may_be_silent = false;                    ///< ExchangeParts::may_be_silent
   bool silent = false;                           ///< this rank sends nothing of this bucket

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/thread_pool.h"
 #include "gradwire/error.h"
+#include "message/aggregate_rules.h"
 #include "wire/wire.h"
 
 namespace gradwire {
@@ -66,7 +67,12 @@ class Unpacker {
         each_(plan.payloads()),
         payloads_(context.lane.scratch.template Make<Bytes>(messages.size() * each_)),
         jobs_(context.lane.scratch.template Make<Job>(plan.pieces.size())),
-        shares_(context.SharesOf(round)) {}
+        shares_(context.SharesOf(round)) {
+    if (context.aggregate == nullptr || !context.aggregate->rule->draws) return;
+    const std::span<uint32_t> order = context.lane.scratch.template Take<uint32_t>(messages.size());
+    DrawOrder(context.seed, round.draw(), order);
+    order_ = order;
+  }
 
   void Run(uint32_t bucket, std::span<T> values) {
     if (values.size_bytes() >= kStreamsFrom && !context_.votes && !context_.link.shifts()) into_ = Into::kStream;
@@ -76,7 +82,8 @@ class Unpacker {
     for (size_t i = 0; i < jobs_.size(); ++i) {  // here, since LinkHandles are for one thread
       const PlannedPiece& planned = plan_.pieces[i];
       jobs_[i].payload = payload;
-      if (!planned.dense) jobs_[i].memory = context_.memory.Of(planned.parameter, planned.piece);
+      jobs_[i].memory = planned.dense ? context_.memory.OfDense(planned.parameter, planned.piece)
+                                      : context_.memory.Of(planned.parameter, planned.piece);
       payload += planned.shift_bytes > 0 ? 2 : 1;
     }
     ThreadPool::OfProcess().Share(jobs_.size(), context_.threads, context_.lane, [&](size_t i, Lane& lane) {
@@ -95,12 +102,13 @@ class Unpacker {
  private:
   struct Job {
     size_t payload = 0;         // the piece's first one in each message
-    LinkMemory<T> memory = {};  // none where it travels dense
+    LinkMemory<T> memory = {};  // the links' is none where it travels dense
   };
 
   void Take(const PlannedPiece& planned, const Job& job, Lane& lane, std::span<T> out) const {
     Site site = context_.SiteOf(round_, planned.parameter, planned.piece);
     site.worker = 0;  // each payload names its own
+    if (context_.aggregate != nullptr) return Combine(planned, site, job, lane, out);
     if (context_.dense || planned.dense) {
       Decode(site, lane, job.payload, Identity(), 1.0 / static_cast<double>(messages_.size()), out, /*all_send=*/true);
       if (context_.dense && !planned.dense) ReceiveDense<T>(context_.link, job.memory, out);
@@ -116,6 +124,23 @@ class Unpacker {
     Decode(site, lane, job.payload + 1, *context_.shift_compressor, Weight(*context_.shift_link, planned), of_shift);
     ReceiveMean<T>(*context_.shift_link, *context_.shift_compressor, site, job.memory, of_shift);
     if (context_.shift_link->takes_shift) std::ranges::copy(of_shift, out.begin());
+  }
+
+  /// What the aggregate makes of the senders' vectors, each decoded by itself.
+  void Combine(const PlannedPiece& planned, const Site& site, const Job& job, Lane& lane, std::span<T> out) const {
+    const Scratch::Scope scope(lane.scratch);
+    const bool dense = context_.dense || planned.dense;
+    const Compressor& compressor = dense ? Identity() : context_.compressor;
+    const T weight =
+        dense ? T{1} : static_cast<T>(ReceiveWeight<T>(context_.link, round_.LrOf(planned.parameter), /*senders=*/1));
+    const size_t n = messages_.size();
+    const Decoded<T> decoded{lane.scratch.template Take<T>(n * out.size()), n, order_, job.memory.centre, lane.scratch};
+    for (size_t i = 0; i < n; ++i) {
+      const Payload payload{payloads_[i * each_ + job.payload], messages_[i].sender};
+      compressor.Decode(site, lane, {&payload, 1}, std::span<const T>(&weight, 1), Into::kWrite, decoded.Of(i));
+    }
+    gradwire::Combine<T>(*context_.aggregate, decoded, out);
+    if (!dense) ReceiveMean<T>(context_.link, context_.compressor, site, job.memory, out);
   }
 
   void Vote(const Site& site, Lane& lane, size_t payload, std::span<T> out) const {
@@ -166,6 +191,7 @@ class Unpacker {
   const std::span<Bytes> payloads_;       // by message, then in its order
   const std::span<Job> jobs_;             // by piece
   const std::span<const double> shares_;  // of the senders, by rank; empty: 1 each
+  std::span<const uint32_t> order_ = {};  // of the senders, where the aggregate draws one
   Into into_ = Into::kWrite;              // kStream: what comes out is a mean that is not read here
 };
 

@@ -51,8 +51,8 @@ WhenAnswer OfRank0(Collective& collective, const WhenAnswer& mine) {
 
 bool PaysIsAsked(const CommConfig& config) {
   if (config.when != kAuto) return config.when == kPays;
-  return config.noise == 0 && config.method == kAuto && config.compressor == kAuto && config.learner == kAuto &&
-         config.down_compressor == kAuto;
+  return config.noise == 0 && config.aggregate == "mean" && config.method == kAuto && config.compressor == kAuto &&
+         config.learner == kAuto && config.down_compressor == kAuto;
 }
 
 CommConfig Settled(CommConfig config) {

@@ -13,6 +13,8 @@ void SetCoefficients(const Method& method, const CommConfig& config, ExchangePar
 /// comm.noise. After the coefficients. Refuses what would leave numbers without it: noise is on all that a worker
 /// sends, or the promise of privacy is void.
 void SetNoise(const Method& method, const CommConfig& config, ExchangeParts& parts);
+/// comm.aggregate. After the participation. Refuses what would not have each worker's vector by itself.
+void SetAggregate(const Method& method, const CommConfig& config, ExchangeParts& parts);
 /// comm.threads. Whatever the parts.
 void SetThreads(const CommConfig& config, ExchangeParts& parts);
 /// comm.topology, or what suits the parts. After everything else.

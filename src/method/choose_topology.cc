@@ -11,7 +11,7 @@ namespace {
 /// Whether messages may be added on the way.
 bool IsSummable(const ExchangeParts& parts) {
   return parts.compressor->linear() && parts.link.noise == 0 && parts.participation.is_all() &&
-         parts.link.memory().empty();
+         parts.aggregate.is_mean() && parts.link.memory().empty();
 }
 
 void CheckSums(const Topology& topology, const ExchangeParts& parts) {
@@ -20,6 +20,10 @@ void CheckSums(const Topology& topology, const ExchangeParts& parts) {
     throw ConfigError("comm.topology", fmt::format("{} sums all ranks' messages, and comm.participation is {}; "
                                                    "expected allgather or auto",
                                                    topology.name, parts.participation.text()));
+  if (!parts.aggregate.is_mean())
+    throw ConfigError("comm.topology", fmt::format("{} sums messages on the way, and comm.aggregate is {}, which needs "
+                                                   "each by itself; expected allgather, sharded or auto",
+                                                   topology.name, parts.aggregate.text()));
   if (!IsSummable(parts))
     throw ConfigError("comm.topology", fmt::format("{} sums messages on the way, which {} with link {} does not "
                                                    "allow; expected allgather or auto",

@@ -233,6 +233,7 @@ ExchangeParts MakeParts(const CommConfig& config, uint64_t seed) {
   CheckFit("compressor", parts.link, *parts.compressor);
   SetNoise(method, config, parts);
   SetParticipation(method, config, parts);
+  SetAggregate(method, config, parts);
   parts.topology = TopologyOf(config, parts);
   CheckOwners(parts);
   parts.piece = PieceRuleOf(config, parts.link);

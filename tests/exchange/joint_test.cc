@@ -15,6 +15,7 @@
 #include "exchange/saved_memory.h"
 #include "gradwire/error.h"
 #include "gradwire/exchange_thread.h"
+#include "support/aggregates.h"
 #include "support/buckets.h"
 #include "support/combinations.h"
 #include "support/convex.h"
@@ -213,6 +214,21 @@ TEST(Joint, SomeWorkersAndRegularisersGiveTheBitsOfRanksApart) {
   Trial identity{MakeParts(testing::Comm("none", "identity"), 5), 4};
   identity.parts.prox = {Prox::Kind::kL2, 0.1};
   ExpectAlike<double>(identity);
+}
+
+TEST(Joint, AggregatesGiveTheBitsOfRanksApart) {
+  for (const std::string& aggregate : testing::AggregateTexts())
+    for (const char* topology : {"allgather", "sharded"})
+      for (const char* method : {"none", "ef", "ec"}) {
+        SCOPED_TRACE(aggregate + " over " + topology + ", " + method);
+        CommConfig config = testing::Comm(method, method == std::string("none") ? "identity" : "topk:10%");
+        config.aggregate = aggregate, config.topology = topology, config.min_compress_numel = 30;
+        Trial trial{MakeParts(config, 5), 5};
+        if (topology == std::string("sharded")) trial.poisoned = 4;
+        ExpectAlike<double>(trial);
+        ExpectAlike<float>(trial);
+        if (HasFatalFailure()) return;
+      }
 }
 
 /// 16 more ranks, each with its share: nothing that receivers hold is there once for each.

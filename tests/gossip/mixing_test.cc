@@ -55,10 +55,12 @@ TEST(Mixing, OfARingInLinearTimeIsThatOfTheGraph) {
     const Mixing expected = MakeMixing("ring", WeightRule::kAuto, n, 1), found = MakeRing(n);
     EXPECT_NEAR(found.gap, expected.gap, 1e-12) << n;
     for (size_t i = 0; i < n; ++i) {
-      ASSERT_EQ(found.neighbours[i].size(), expected.neighbours[i].size()) << n;
-      for (size_t j = 0; j < found.neighbours[i].size(); ++j) {
-        EXPECT_EQ(found.neighbours[i][j].worker, expected.neighbours[i][j].worker);
-        EXPECT_EQ(found.neighbours[i][j].weight, expected.neighbours[i][j].weight);
+      EXPECT_EQ(found.rounds[0].listeners[i], expected.rounds[0].listeners[i]) << n;
+      EXPECT_EQ(found.rounds[0].excess[i], expected.rounds[0].excess[i]) << n;
+      ASSERT_EQ(found.rounds[0].neighbours[i].size(), expected.rounds[0].neighbours[i].size()) << n;
+      for (size_t j = 0; j < found.rounds[0].neighbours[i].size(); ++j) {
+        EXPECT_EQ(found.rounds[0].neighbours[i][j].worker, expected.rounds[0].neighbours[i][j].worker);
+        EXPECT_EQ(found.rounds[0].neighbours[i][j].weight, expected.rounds[0].neighbours[i][j].weight);
       }
     }
   }

@@ -29,7 +29,7 @@ VALUES = {
     "comm.participation": ["nice:50%"], "comm.min_compress_numel": ["5000"], "comm.bucket_cap_mb": ["0.01"], "comm.down": ["raw"],
     "async.down": ["natural"], "async.speeds": ["[2]"], "lr_scheduler.milestones": ["[0.5]"], "local.gradient_p": ["[0.5]"],
     "checkpoint.keep_last": ["1"], "model.num_classes": ["11"], "objective.data": ["lr"], "train.slow_factor": ["2"],
-    "comm.threads": ["3"],
+    "comm.threads": ["3"], "comm.aggregate": ["norm_cap"],
 }  # fmt: skip
 # Read, and of no consequence to the numbers of this run: where and how fast it runs; the only worker there is; pieces that no tensor
 # of the model is larger than; whether compression pays, which is this machine's own matter.

@@ -6,10 +6,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "estimate/attack.h"
 #include "estimate/estimator.h"
 #include "gradwire/compressor.h"
 #include "gradwire/error.h"
 #include "gradwire/method.h"
+#include "message/aggregate_rules.h"
 #include "newton/newton_method.h"
 #include "train/report/terminal.h"
 
@@ -39,6 +41,9 @@ TEST(List, HasEveryRowInItsSection) {
     EXPECT_THAT(ListText("estimators"), HasSubstr("\n  " + std::string(e.name) + " "));
   for (const NewtonMethod& m : NewtonMethods())
     EXPECT_THAT(ListText("newton"), HasSubstr("\n  " + std::string(m.name) + " "));
+  for (const AggregateRule& r : AggregateRules())
+    EXPECT_THAT(ListText("aggregates"), AllOf(HasSubstr("\n  " + std::string(r.form)), HasSubstr(TextOf(r.promise))));
+  for (const Attack& a : Attacks()) EXPECT_THAT(ListText("aggregates"), HasSubstr("\n  " + std::string(a.name) + ":"));
   EXPECT_THAT(ListText("topologies"), AllOf(HasSubstr("allgather"), HasSubstr("sharded"), HasSubstr("allreduce")));
 }
 

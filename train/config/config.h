@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "driver/model_round.h"
+#include "estimate/attack.h"
 #include "estimate/noise.h"
 #include "gradwire/comm_config.h"
 #include "gradwire/error.h"
@@ -46,6 +47,8 @@ struct ObjectiveConfig {
   int64_t refresh_batch = 0;  // samples
   std::string coin = "auto";
   std::optional<bool> star_shift;  // LoadConfig fills in the method's
+  int64_t byzantine = 0;           // workers
+  AttackChoice attack;
   std::string prox = "none";
   double prox_lambda = 0;
 

@@ -250,6 +250,23 @@ void CheckPairs(const Config& config) {
     refuse("objective.coin", "common", "own, since workers have no rounds in common,");
 }
 
+/// Theorems and control variates are about means.
+void CheckAggregate(const Config& config) {
+  if (config.objective.byzantine > 0 && config.objective.attack.attack == nullptr)
+    throw ErrorAt(config, "objective.attack",
+                  fmt::format("found none, expected what the {} workers of objective.byzantine ({}) send, such as "
+                              "sign_flip",
+                              config.objective.byzantine, config.PlaceOf("objective.byzantine")));
+  if (ParseAggregate(config.comm.aggregate).is_mean()) return;
+  const auto refuse = [&](std::string_view key, const std::string& found, const char* expected) {
+    throw ErrorAt(config, key,
+                  fmt::format("found {}, expected {} because comm.aggregate is {} ({})", found, expected,
+                              config.comm.aggregate, config.PlaceOf("comm.aggregate")));
+  };
+  if (config.optimizer.lr.is_theory) refuse("optimizer.lr", "theory, which is of means", "a number");
+  if (config.local.shift != "none") refuse("local.shift", config.local.shift, "none: shifts add up to zero of means,");
+}
+
 void CheckMode(const Config& config) {
   const Mode& mode = ModeOf(config);
   if (mode.has_neighbours) CheckNeighbours(config);
@@ -347,6 +364,7 @@ void CheckTogether(const Config& config) {
   CheckLrScheduler(config);
   CheckObjective(config);
   CheckMode(config);
+  CheckAggregate(config);
   CheckAnalysis(config);
 }
 

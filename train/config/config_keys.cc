@@ -31,6 +31,31 @@ std::string PrintValue(const Noise& value) { return PrintValue(value.text()); }
 
 TypeName NameOf(const Noise&) { return {"text", "none, absolute:S or relative:S with a number S >= 0"}; }
 
+bool ReadValue(const ConfigValue& written, AttackChoice& value) {
+  std::string text;
+  if (!ReadValue(written, text)) return false;
+  try {
+    value = ParseAttack(text);
+    return true;
+  } catch (const ConfigError&) {
+    return false;  // the row says what was expected
+  }
+}
+
+std::string PrintValue(const AttackChoice& value) { return PrintValue(value.text()); }
+
+TypeName NameOf(const AttackChoice&) {
+  static const std::string expected = [] {
+    std::string text = "none, ";
+    for (const Attack& attack : Attacks())
+      text += std::string(attack.name) + (&attack == &Attacks().back()      ? ""
+                                          : &attack == &Attacks().end()[-2] ? " or "
+                                                                            : ", ");
+    return text + ", and perhaps :S with a number S >= 0";
+  }();
+  return {"text", expected};
+}
+
 }  // namespace gradwire
 
 namespace gradwire::train {
@@ -173,6 +198,13 @@ std::vector<Key> ObjectiveKeys() {
           "lsvrg: whether each worker moves its anchor by itself or all at once"),
       Row("objective.star_shift", kSection, &O::star_shift, OrAuto<AnyValue>{},
           "subtracts the worker's own gradient at the solution from its estimate (for theory); auto: the method's"),
+      Row("objective.byzantine", kSection, &O::byzantine, Between(0, 1023),
+          "workers, the last ones, that send objective.attack in place of their gradients, as an experiment: fewer "
+          "than "
+          "all; they step as the others do, and distances stay those to the solution of all workers' functions"),
+      Row("objective.attack", kSection, &O::attack, AnyValue{},
+          "what they send (`gradwire list aggregates`); of the honest ones' full gradients, which a worker of a convex "
+          "problem can know"),
       Row("objective.prox", kSection, &O::prox, OneOf{{"none", "l1", "l2"}},
           "regulariser outside the functions, by its proximal step; l1: the sum of magnitudes; l2: half the squared "
           "norm"),

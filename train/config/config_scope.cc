@@ -99,10 +99,11 @@ std::string UnlessCanStayDense(const Config& c) {
 
 const std::vector<Scope>& Scopes() {
   static const std::vector<Scope> scopes = {
-      {{"objective.data", "objective.zero_based", "objective.intercept", "objective.even", "objective.lambda",
-        "objective.nonconvex", "objective.sigma", "objective.estimator", "objective.sampling", "objective.batch",
-        "objective.probabilities", "objective.block", "objective.noise", "objective.refresh_batch", "objective.coin",
-        "objective.prox", "objective.prox_lambda", "log.average"},
+      {{"objective.data",        "objective.zero_based",    "objective.intercept",     "objective.even",
+        "objective.lambda",      "objective.nonconvex",     "objective.sigma",         "objective.estimator",
+        "objective.sampling",    "objective.batch",         "objective.probabilities", "objective.block",
+        "objective.noise",       "objective.refresh_batch", "objective.coin",          "objective.prox",
+        "objective.prox_lambda", "objective.byzantine",     "objective.attack",        "log.average"},
        UnlessConvex},
       {{"objective.star_shift"}, UnlessConvex, {"false"}},
       {{"data.", "model.", "train.epochs", "train.slow_", "log.eval_every", "async.server", "optimizer.weight_decay_bn",
@@ -128,6 +129,10 @@ const std::vector<Scope>& Scopes() {
          const std::vector<std::string_view> readers = {"importance", "independent", "partition"};
          return std::ranges::count(readers, c.objective.sampling) > 0 ? "" : Because(c, "objective.sampling");
        }},
+      {{"objective.byzantine"},
+       [](const Config& c) { return ModeOf(c).has_gradient_rounds ? std::string() : Because(c, "train.mode"); }},
+      {{"objective.attack"},
+       [](const Config& c) { return c.objective.byzantine > 0 ? std::string() : Because(c, "objective.byzantine"); }},
       {{"objective.block"}, [](const Config& c) { return UnlessEstimator(c, {"sega"}); }},
       {{"objective.noise"},
        [](const Config& c) { return UnlessEstimator(c, [](const EstimatorInfo& info) { return info.takes_noise; }); }},
@@ -159,8 +164,8 @@ const std::vector<Scope>& Scopes() {
       {{"comm.compressor", "comm.piece", "comm.min_compress_numel", "comm.compress_1d"},
        [](const Config& c) { return IfNeighbours(c).empty() ? "" : UnlessCompressed(c); }},
       {{"comm.method", "comm.learner", "comm.down", "comm.down_compressor", "comm.alpha", "comm.eta", "comm.beta",
-        "comm.zeta", "comm.ema", "comm.noise", "comm.opening", "comm.p", "comm.participation", "comm.start_iter",
-        "comm.topology", "comm.bucket_cap_mb", "run.threads", "log.average"},
+        "comm.zeta", "comm.ema", "comm.noise", "comm.opening", "comm.p", "comm.participation", "comm.aggregate",
+        "comm.start_iter", "comm.topology", "comm.bucket_cap_mb", "run.threads", "log.average"},
        IfNeighbours},
       {{"optimizer.momentum"}, IfNeighbours, {"0"}},  // gossip.lambda is theirs
       {{"optimizer.nesterov"}, IfNeighbours, {"false"}},
@@ -169,7 +174,7 @@ const std::vector<Scope>& Scopes() {
       {{"async.delay", "async.speeds"}, UnlessEvents},
       {{"newton."}, [](const Config& c) { return UnlessReads(c, "newton."); }},
       {{"optimizer.lr", "lr_scheduler.", "objective.estimator", "objective.sampling", "objective.batch",
-        "objective.probabilities", "objective.noise", "comm.start_iter", "log.average"},
+        "objective.probabilities", "objective.noise", "comm.aggregate", "comm.start_iter", "log.average"},
        IfNewton},
       {{"objective.star_shift"}, IfNewton, {"false"}},
       {{"comm.topology"}, IfKept, {"allgather"}},
@@ -190,7 +195,7 @@ const std::vector<Scope>& Scopes() {
          return c.objective.is_network() ? IfServer(c) : std::string();  // workers count in processes of their own
        }},
       {{"comm.when"}, UnlessCanStayDense, {"always"}},
-      {{"comm.bucket_cap_mb", "comm.start_iter"}, IfServer},
+      {{"comm.bucket_cap_mb", "comm.start_iter", "comm.aggregate"}, IfServer},
       {{"comm.topology"}, IfServer, {"allgather"}},
       {{"checkpoint.keep_last"},
        [](const Config& c) {

@@ -8,8 +8,10 @@
 #include "compress/smooth.h"
 #include "driver/delayed.h"
 #include "driver/model_round.h"
+#include "estimate/attack.h"
 #include "estimate/convex_worker.h"
 #include "gradwire/method.h"
+#include "message/aggregate_rules.h"
 #include "train/checkpoint/archive.h"
 #include "train/config/modes.h"
 #include "train/convex/convex_driver.h"
@@ -29,11 +31,21 @@ struct OneOfMany {
                         return MakeEstimator(context.parts.estimator, context.setup.problem, rank,
                                              context.config.run.seed);
                       })),
-        delayed(worker, context.config.train.delay) {}
+        attacker(MakeAttacker(context, rank, worker)),
+        delayed(attacker ? static_cast<Objective<double>&>(*attacker) : worker, context.config.train.delay) {}
 
   ConvexWorker worker;
+  std::optional<Attacker> attacker;  // in place of an honest worker
   Delayed<double> delayed;
   ExchangeStats before = {};  // of the save that the run went on from
+
+ private:
+  static std::optional<Attacker> MakeAttacker(const ConvexContext& context, uint32_t rank, ConvexWorker& worker) {
+    const ObjectiveConfig& objective = context.config.objective;
+    const auto wrong = static_cast<size_t>(objective.byzantine);
+    if (rank + wrong < context.setup.problem->workers.size()) return std::nullopt;
+    return Attacker(worker, context.setup.problem, wrong, rank, objective.attack, context.config.run.seed);
+  }
 };
 
 class ConvexRounds final : public ConvexDriver {
@@ -124,6 +136,7 @@ class ConvexRounds final : public ConvexDriver {
           fmt::format("both ends know the smoothness matrix of each worker from the start: a system would "
                       "send d^2 = {} numbers of each once, which no bits here count",
                       p.dimension() * p.dimension()));
+    AddAggregate(lines);
     const ExchangeParts usual = MakeParts(CommOf(config), config.run.seed);
     AddCoefficients("up", context_.parts.exchange.link, usual.link, lines);
     AddCoefficients("back", context_.parts.exchange.down, usual.down, lines);
@@ -180,6 +193,17 @@ class ConvexRounds final : public ConvexDriver {
   ExchangeStats Stats(size_t place) const {
     ExchangeStats stats = own_[place].before;
     return stats += exchange_->stats(place);
+  }
+
+  void AddAggregate(std::vector<std::string>& lines) const {
+    const ObjectiveConfig& objective = context_.config.objective;
+    const Aggregate& aggregate = context_.parts.exchange.aggregate;
+    if (objective.byzantine > 0)
+      lines.push_back(fmt::format("the last {} of {} workers send {} in place of their gradients", objective.byzantine,
+                                  AllRanks(), objective.attack.text()));
+    if (!aggregate.is_mean())
+      lines.push_back(fmt::format("aggregate {}, with up to {} of {} workers wrong: {}", aggregate.text(),
+                                  aggregate.Tolerates(AllRanks()), AllRanks(), TextOf(aggregate.rule->promise)));
   }
 
   /// Those that are not what the method says by itself.

@@ -48,6 +48,10 @@ Problem Build(const Config& config, size_t workers, std::vector<std::string>& no
     throw ErrorAt(
         config, "run.nproc",
         fmt::format("found {} ranks, expected {}, one for each worker of {}", workers, problem.workers.size(), o.data));
+  if (static_cast<size_t>(o.byzantine) >= workers)
+    throw ErrorAt(
+        config, "objective.byzantine",
+        fmt::format("found {} of {} workers, expected fewer, so that somebody is honest", o.byzantine, workers));
   return problem;
 }
 

@@ -103,6 +103,11 @@ std::vector<Case> Cases() {
   cases.push_back({"online", {"comm.method=vr_marina", "objective.refresh_batch=3", "comm.p=0.2"}});
   cases.push_back({"prox", {"comm.method=dore", "objective.prox=l1", "objective.prox_lambda=0.01"}});
   cases.push_back({"delayed", {"train.delay=4", "comm.method=ef", "comm.compressor=topk:2", "comm.ema=0.1"}});
+  cases.push_back({"attack",
+                   {"objective.byzantine=1", "objective.attack=noise:5", "comm.aggregate=centred_clip:0.5:2",
+                    "comm.method=ef", "comm.compressor=topk:2"}});
+  cases.push_back(
+      {"buckets", {"train.mode=local", "local.sync_every=4", "comm.aggregate=buckets:2", "comm.method=none"}});
   cases.push_back({"local", {"train.mode=local", "local.sync_every=4", "local.outer_momentum=0.5", "comm.method=ef"}});
   cases.push_back({"local_opening", {"train.mode=local", "local.sync_every=4", "comm.method=ef21"}});
   cases.push_back({"post_local", {"train.mode=local", "local.start_iter=15", "local.random=0.3", "comm.method=none"}});
