@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "averaging/averaging.h"
 #include "compress/spec.h"
 #include "estimate/estimator.h"
 #include "exchange/topologies.h"
@@ -155,6 +156,12 @@ std::string GossipText() {
   return text + "Graphs (gossip.graph): " + GraphNames() + " of weights\n";
 }
 
+std::string AveragingText() {
+  std::string text = "Ways to average among peers that may fail (gradwire analyse averaging --methods)\n";
+  for (const AveragingMethod& method : AveragingMethods()) text += Row(method.name, method.summary, method.source);
+  return text;
+}
+
 struct Section {
   std::string_view name;
   std::string (*text)();
@@ -162,7 +169,7 @@ struct Section {
 
 constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},   {"links", LinksText},
                                  {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
-                                 {"gossip", GossipText}};
+                                 {"gossip", GossipText},         {"averaging", AveragingText}};
 
 }  // namespace
 
