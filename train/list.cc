@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "averaging/averaging.h"
 #include "compress/spec.h"
 #include "estimate/attack.h"
 #include "estimate/estimator.h"
@@ -168,6 +169,12 @@ std::string AggregatesText() {
   return text;
 }
 
+std::string AveragingText() {
+  std::string text = "Ways to average among peers that may fail (gradwire analyse averaging --methods)\n";
+  for (const AveragingMethod& method : AveragingMethods()) text += Row(method.name, method.summary, method.source);
+  return text;
+}
+
 struct Section {
   std::string_view name;
   std::string (*text)();
@@ -175,7 +182,7 @@ struct Section {
 
 constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},   {"links", LinksText},
                                  {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
-                                 {"gossip", GossipText},         {"aggregates", AggregatesText}};
+                                 {"gossip", GossipText},         {"aggregates", AggregatesText}, {"averaging", AveragingText}};
 
 }  // namespace
 

@@ -29,7 +29,8 @@ const std::vector<AveragingMethod>& AveragingMethods() {
   static const std::vector<AveragingMethod> methods = {
       {"allreduce", "one group; where a peer fails, nobody gets the mean", "", AllReduce},
       {"gossip", "with a neighbour on each side of a ring", "", Ring},
-      {"push_sum", "thirds to two peers 2^h places on, with weights", "Assran et al. 2019, arXiv 1811.10792", Push},
+      {"push_sum", "thirds to the peers 2^h and 2^(h+1) places on, with weights",
+       "Assran et al. 2019, arXiv 1811.10792", Push},
       {"pairs", "a common random permutation's", "Kolehmainen et al. 2025, arXiv 2506.10911", Pairs},
       {"random", "groups of a common random permutation", kMoshpitPaper, Random},
       {"grid", "peers at random cells, lines of each dimension in turn", kMoshpitPaper, Cells},

@@ -38,8 +38,17 @@ TEST(Registry, GivesWhoAnnouncesItselfAgainTheNewTimeAlone) {
   registry->Announce("a", 7, 1);
   now = 16.5;
   EXPECT_THAT(registry->Members("a"), IsEmpty()) << "it may also leave earlier";
-  registry->Announce("b", 7, 1);  // sweeps what is over, and nothing else
-  EXPECT_THAT(registry->Members("b"), ElementsAre(7));
+}
+
+TEST(Registry, SweepsNobodyWhoseTimeIsNotOver) {
+  double now = 0;
+  const auto registry = MakeMemoryRegistry([&] { return now; });
+  registry->Announce("a", 1, 1);
+  registry->Announce("a", 2, 100);
+  now = 50;
+  registry->Announce("b", 3, 1);  // long after the shortest time
+  EXPECT_THAT(registry->Members("a"), ElementsAre(2));
+  EXPECT_THAT(registry->Members("b"), ElementsAre(3));
 }
 
 TEST(Registry, CountsRequestsAndTheirBytes) {
