@@ -180,9 +180,10 @@ struct Section {
   std::string (*text)();
 };
 
-constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},   {"links", LinksText},
-                                 {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
-                                 {"gossip", GossipText},         {"aggregates", AggregatesText}, {"averaging", AveragingText}};
+constexpr Section kSections[] = {
+    {"methods", MethodsText},       {"operators", OperatorsText},   {"links", LinksText},
+    {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
+    {"gossip", GossipText},         {"aggregates", AggregatesText}, {"averaging", AveragingText}};
 
 }  // namespace
 
