@@ -20,6 +20,9 @@ uint64_t DenseRingBytes(const std::vector<Parameter>& parameters, int world_size
 /// messages. An upper bound where payloads vary.
 uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& parameters, int world_size, int rank = 0);
 
+/// What the receivers' aggregate bears of so many senders, for people; empty for the mean.
+std::optional<std::string> AggregateNotice(const ExchangeParts& parts, size_t senders);
+
 /// Of methods that send factors of matrices, a sentence: how many matrices have factors, and which travel dense because
 /// factors would be no gain. Empty for others.
 std::optional<std::string> FactorNotice(const ExchangeParts& parts, const std::vector<Parameter>& parameters);

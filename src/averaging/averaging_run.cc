@@ -22,14 +22,20 @@ void CheckRange(const char* key, double found, double least, double most) {
     throw ConfigError(key, fmt::format("found {:g}, expected a number from {:g} to {:g}", found, least, most));
 }
 
-void Check(const AveragingRun& run) {
+}  // namespace
+
+void CheckAveraging(const AveragingRun& run) {
   CheckRange("peers", static_cast<double>(run.peers), 1, kMostPeers);
   CheckRange("side", static_cast<double>(run.side), 2, kMostPeers);
   CheckRange("dims", static_cast<double>(run.dims), 1, 24);
   CheckRange("failures", run.failure, 0, 1);
   CheckRange("restarts", static_cast<double>(run.restarts), 2, 1e6);
   CheckRange("cap", static_cast<double>(run.cap), 1, 1e6);
+  const auto registry = MakeMemoryRegistry([] { return 0.0; });
+  FindAveragingMethod(run.method).make({run.peers, run.side, run.dims, run.seed, registry.get(), kLifetime});
 }
+
+namespace {
 
 /// One restart.
 struct Restart {
@@ -59,6 +65,8 @@ Restart RunOnce(const AveragingRun& run, size_t number) {
   for (double& value : values) value = Normal(normal);
   const Moments first = MomentsOf(values);
   restart.variance.push_back(first.variance);
+  if (first.variance < run.coarse) restart.coarse = 0;
+  if (first.variance < run.fine) restart.fine = 0;
   while (restart.rounds < run.cap && restart.variance.back() >= run.fine) {
     averaging->Round(values, Answers(run, seed, restart.rounds++));
     restart.variance.push_back(MomentsOf(values).variance);
@@ -103,7 +111,7 @@ AveragingResult Summed(const AveragingRun& run, const std::vector<Restart>& rest
 }  // namespace
 
 AveragingResult RunAveraging(const AveragingRun& run) {
-  Check(run);
+  CheckAveraging(run);
   std::vector<Restart> restarts(run.restarts);
   ThreadPool& pool = ThreadPool::OfProcess();
   pool.Grow(run.threads);

@@ -35,7 +35,9 @@ struct AveragingResult {
   double drift = 0;  ///< largest of |mean at the end - mean at first|
 };
 
-/// Throws ConfigError, which names the option.
+/// Throws ConfigError, which names the option, where a run would.
+void CheckAveraging(const AveragingRun& run);
+/// Throws the same.
 AveragingResult RunAveraging(const AveragingRun& run);
 
 /// Mean and mean squared distance from it, of one number a peer.

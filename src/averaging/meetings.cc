@@ -56,6 +56,7 @@ class Grid final : public Meetings {
       lines.resize(cells / side);
       for (uint32_t i = 0; i < peers; ++i) lines[order[i] / (stride * side) * stride + order[i] % stride].push_back(i);
       std::erase_if(lines, [](const Group& line) { return line.empty(); });
+      lines.shrink_to_fit();  // peers may be few
       stride *= side;
     }
   }

@@ -76,8 +76,10 @@ const std::vector<ConfigKey<CommConfig>>& CommKeys() {
       Row("comm.aggregate", &C::aggregate, NotEmpty{},
           "what receivers make of the decoded messages of all workers; mean; or, for runs in which some are wrong (see "
           "`gradwire list aggregates`): median, trimmed:F, buckets:S, centred_clip:TAU[:STEPS], norm_cap, over "
-          "allgather or sharded, of methods without shifts; norms are those of a piece; metrics, batch norm's "
-          "statistics and sparse gradients stay plain means"),
+          "allgather or sharded, of methods without shifts; norms are those of a piece; what an operator, or a worker "
+          "that has joined, leaves out of an element counts as 0; an element that is not finite is NaN for all; "
+          "metrics, "
+          "batch norm's statistics and sparse gradients stay plain means"),
       Row("comm.piece", &C::piece, OneOf{{"fixed", "tensor", "matrix"}},
           "what a compressor works on; fixed: 65,536 elements of one parameter; tensor: a whole parameter; matrix: the "
           "same, with its rows and columns"),

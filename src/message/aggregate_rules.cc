@@ -52,7 +52,7 @@ size_t CutOf(const Aggregate& a, size_t senders) {
   return static_cast<size_t>(a.number * static_cast<double>(senders) + kRounding);
 }
 std::string TrimmedMisfit(const Aggregate& a, size_t senders) {
-  if (2 * CutOf(a, senders) >= senders) return "leaves nothing; expected fewer on each side";
+  if (CutOf(a, senders) >= (senders + 1) / 2) return "leaves nothing; expected fewer on each side";
   return senders > 2 && CutOf(a, senders) == 0 ? "cuts nobody; expected a larger share, or mean" : "";
 }
 
@@ -65,7 +65,9 @@ std::string BucketsArguments(const Aggregate& a) { return fmt::format(":{}", a.c
 /// A sender spoils its own bucket alone.
 size_t BucketsTolerate(const Aggregate& a, size_t senders) { return ((senders + a.count - 1) / a.count - 1) / 2; }
 std::string BucketsMisfit(const Aggregate& a, size_t senders) {
-  return senders > 1 && a.count >= senders ? "is one bucket; expected smaller ones, or mean" : "";
+  if (senders < 3) return senders > 1 && a.count >= senders ? "is one bucket; expected smaller ones, or mean" : "";
+  if ((senders + a.count - 1) / a.count >= 3) return "";
+  return "has fewer than three buckets, whose median is a mean; expected smaller ones, or mean";
 }
 
 /// tau, and perhaps steps, 1 to 100.

@@ -81,7 +81,8 @@ template <typename T>
 void MedianOfBuckets(const Decoded<T>& decoded, size_t size, std::span<T> out) {
   const Scratch::Scope scope(decoded.scratch);
   const size_t n = decoded.senders, buckets = (n + size - 1) / size;
-  const std::span<T> values = decoded.scratch.template Take<T>(size), means = decoded.scratch.template Take<T>(buckets);
+  const std::span<T> values = decoded.scratch.template Take<T>(std::min(size, n)),
+                     means = decoded.scratch.template Take<T>(buckets);
   for (size_t j = 0; j < out.size(); ++j) {
     for (size_t b = 0; b < buckets; ++b) {
       const size_t begin = b * size, count = std::min(size, n - begin);

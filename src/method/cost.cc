@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "exchange/topologies.h"
+#include "message/aggregate_rules.h"
 
 namespace gradwire {
 
@@ -23,6 +24,12 @@ uint64_t SentBytes(const ExchangeParts& parts, const std::vector<Parameter>& par
   const PlanNeeds needs = {Dtype::kF32, OwnersIn(topology, world_size)};
   const BucketPlan plan = MakePlan(parts, parameters, 0, AllSegments(parameters), needs);
   return topology.sent_bytes(plan, parts.participation, world_size, rank);
+}
+
+std::optional<std::string> AggregateNotice(const ExchangeParts& parts, size_t senders) {
+  if (parts.aggregate.is_mean()) return std::nullopt;
+  return fmt::format("aggregate {}, with up to {} of {} workers wrong, of finite numbers: {}", parts.aggregate.text(),
+                     parts.aggregate.Tolerates(senders), senders, TextOf(parts.aggregate.rule->promise));
 }
 
 std::optional<std::string> FactorNotice(const ExchangeParts& parts, const std::vector<Parameter>& parameters) {

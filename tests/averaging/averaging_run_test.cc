@@ -66,6 +66,8 @@ TEST(AveragingRun, OfOnePeerHasNothingToDo) {
   for (const AveragingMethod& method : AveragingMethods()) {
     const AveragingResult result = RunAveraging({.method = std::string(method.name), .peers = 1, .restarts = 2});
     EXPECT_EQ(result.variance, std::vector<double>{0}) << method.name;
+    EXPECT_EQ(result.fine.mean, 0) << method.name;
+    EXPECT_EQ(result.coarse.mean, 0) << method.name;
     EXPECT_EQ(result.messages, 0);
   }
 }

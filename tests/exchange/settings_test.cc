@@ -124,6 +124,7 @@ void ExpectRefusal(const std::string& line, const std::string& usual, const std:
 TEST(Settings, ThatDifferAreNamedOnEveryRank) {
   ExpectRefusal("link: ", "ef", "raw", [](Idea& idea) { idea.config.method = "dcgd"; });
   ExpectRefusal("compressor: ", "sign", "topk:5", [](Idea& idea) { idea.config.compressor = "topk:5"; });
+  ExpectRefusal("aggregate: ", "mean", "median", [](Idea& idea) { idea.config.aggregate = "median"; });
   ExpectRefusal("piece: ", "fixed", "tensor", [](Idea& idea) { idea.config.piece = "tensor"; });
   ExpectRefusal("min_compress_numel: ", "1024", "9", [](Idea& idea) { idea.config.min_compress_numel = 9; });
   ExpectRefusal("compress_1d: ", "false", "true", [](Idea& idea) { idea.config.compress_1d = true; });

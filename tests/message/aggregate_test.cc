@@ -221,8 +221,13 @@ TEST(Aggregate, WhatIsNoneIsRefused) {
             "comm.aggregate: trimmed:2 of 4 workers leaves nothing; expected fewer on each side");
   EXPECT_EQ(refusal("trimmed:10%", 9),
             "comm.aggregate: trimmed:10% of 9 workers cuts nobody; expected a larger share, or mean");
-  EXPECT_EQ(refusal("buckets:4", 4),
-            "comm.aggregate: buckets:4 of 4 workers is one bucket; expected smaller ones, or mean");
+  for (const char* text : {"buckets:2", "buckets:4", "buckets:1000000000"})
+    EXPECT_EQ(refusal(text, 4), std::string("comm.aggregate: ") + text +
+                                    " of 4 workers has fewer than three buckets, whose median is a mean; expected "
+                                    "smaller ones, or mean");
+  EXPECT_EQ(refusal("buckets:2", 5), "none");
+  EXPECT_EQ(refusal("trimmed:9223372036854775808", 5),
+            "comm.aggregate: trimmed:9223372036854775808 of 5 workers leaves nothing; expected fewer on each side");
   EXPECT_EQ(refusal("buckets:4", 1), "none");
   EXPECT_EQ(refusal("trimmed:10%", 1), "none");
   EXPECT_EQ(refusal("trimmed:10%", 10), "none");

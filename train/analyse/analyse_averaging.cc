@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "gradwire/error.h"
 #include "train/analyse/analyse_sde.h"
 #include "train/analyse/averaging_report.h"
 #include "train/report/text_table.h"
@@ -11,8 +12,6 @@
 namespace gradwire::train {
 
 int AnalyseAveraging(const AnalyseAveragingOptions& options, std::ostream& out) {
-  for (const std::string& method : options.methods) FindAveragingMethod(method);  // before any has run
-  if (!options.json.empty()) WriteFile(options.json, "");  // so that a name which cannot be written costs no time
   std::vector<AveragingOutcome> outcomes;
   for (const size_t peers : options.peers)
     for (const double failure : options.failures)
@@ -26,9 +25,13 @@ int AnalyseAveraging(const AnalyseAveragingOptions& options, std::ostream& out) 
                                .cap = options.cap,
                                .seed = options.seed,
                                .threads = options.threads};
-        AveragingResult result = RunAveraging(run);
-        outcomes.push_back({run, std::move(result)});
+        CheckAveraging(run);
+        outcomes.push_back({run, {}});
       }
+  if (options.check && std::ranges::none_of(outcomes, [](const auto& o) { return ReferenceOf(o.run).has_value(); }))
+    throw ConfigError("check", "none of these cells is in the authors' table, which is of side 32, dims 2 and cap 50");
+  if (!options.json.empty()) WriteFile(options.json, "");  // so that a name which cannot be written costs no time
+  for (AveragingOutcome& outcome : outcomes) outcome.result = RunAveraging(outcome.run);
   out << AveragingText(outcomes);
   if (!options.json.empty()) WriteFile(options.json, AveragingJson(outcomes));
   const bool near = std::ranges::all_of(outcomes, [](const AveragingOutcome& outcome) { return IsNear(outcome); });

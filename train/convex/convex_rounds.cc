@@ -10,8 +10,8 @@
 #include "driver/model_round.h"
 #include "estimate/attack.h"
 #include "estimate/convex_worker.h"
+#include "gradwire/cost.h"
 #include "gradwire/method.h"
-#include "message/aggregate_rules.h"
 #include "train/checkpoint/archive.h"
 #include "train/config/modes.h"
 #include "train/convex/convex_driver.h"
@@ -197,13 +197,10 @@ class ConvexRounds final : public ConvexDriver {
 
   void AddAggregate(std::vector<std::string>& lines) const {
     const ObjectiveConfig& objective = context_.config.objective;
-    const Aggregate& aggregate = context_.parts.exchange.aggregate;
     if (objective.byzantine > 0)
       lines.push_back(fmt::format("the last {} of {} workers send {} in place of their gradients", objective.byzantine,
                                   AllRanks(), objective.attack.text()));
-    if (!aggregate.is_mean())
-      lines.push_back(fmt::format("aggregate {}, with up to {} of {} workers wrong: {}", aggregate.text(),
-                                  aggregate.Tolerates(AllRanks()), AllRanks(), TextOf(aggregate.rule->promise)));
+    if (const auto notice = AggregateNotice(context_.parts.exchange, AllRanks())) lines.push_back(*notice);
   }
 
   /// Those that are not what the method says by itself.

@@ -51,6 +51,7 @@ std::vector<std::string> Introduction(const Config& config, const Dataset& data,
   if (mode.has_server || mode.has_neighbours) return lines;
   const ExchangeParts parts = MakeParts(config.comm, config.run.seed);
   if (const auto notice = FactorNotice(parts, parameters)) lines.push_back(*notice);
+  if (const auto notice = AggregateNotice(parts, places.size())) lines.push_back(*notice);
   if (const auto warning = CostWarning(parts, parameters, static_cast<int>(places.size())))
     lines.push_back("warning: " + *warning);
   return lines;

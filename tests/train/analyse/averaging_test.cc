@@ -55,9 +55,11 @@ TEST(AnalyseAveraging, ACellThatIsFarFromTheAuthorsIsNamedAndFailsTheCheck) {
 }
 
 TEST(AnalyseAveraging, OtherGridsHaveNobodyToBeComparedWith) {
-  const std::string text = Output({"--peers", "512", "--failures", "0", "--side", "8", "--dims", "3", "--methods",
-                                   "grid", "--restarts", "2", "--check"});
-  EXPECT_THAT(text, ContainsRegex("512 +0 +grid +3.00 +- +3.00 +- +- +14 +1.750"));
+  std::vector<const char*> words = {"--peers", "512", "--failures", "0",    "--side",     "8",
+                                    "--dims",  "3",   "--methods",  "grid", "--restarts", "2"};
+  EXPECT_THAT(Output(words), ContainsRegex("512 +0 +grid +3.00 +- +3.00 +- +- +14 +1.750"));
+  words.push_back("--check");
+  EXPECT_THAT(Output(words, 2), HasSubstr("check: none of these cells is in the authors' table"));
 }
 
 TEST(AnalyseAveraging, JsonIsWrittenAndErrorsNameTheOption) {
