@@ -57,7 +57,7 @@ CommandLine Parse(int argc, const char* const* argv) {
   compare->add_option("RUN", line.words, "Output folders of runs")->required()->option_text("RUN ...");
   AddCompareOptions(*compare, line.compare);
   CLI::App* list = app.add_subcommand("list", "Print the parts there are, all or one section");
-  list->add_option("SECTION", line.words, "methods, operators, links, estimators, topologies or gossip")
+  list->add_option("SECTION", line.words, "methods, operators, links, estimators, topologies, newton, gossip or inner")
       ->expected(0, 1)
       ->option_text("[SECTION]");
   CLI::App* bench =

@@ -7,6 +7,7 @@
 
 #include "compress/spec.h"
 #include "estimate/estimator.h"
+#include "estimate/inner_solver.h"
 #include "exchange/topologies.h"
 #include "gossip/gossip_method.h"
 #include "gossip/mixing.h"
@@ -155,14 +156,21 @@ std::string GossipText() {
   return text + "Graphs (gossip.graph): " + GraphNames() + " of weights\n";
 }
 
+std::string InnerText() {
+  std::string text = "Inner solvers (objective.inner) of a worker's own unknowns, of objective.name personal\n";
+  for (const InnerSolverInfo& info : InnerSolvers()) text += Row(info.syntax, info.summary, info.source);
+  return text;
+}
+
 struct Section {
   std::string_view name;
   std::string (*text)();
 };
 
-constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},   {"links", LinksText},
-                                 {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
-                                 {"gossip", GossipText}};
+constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},
+                                 {"links", LinksText},           {"estimators", EstimatorsText},
+                                 {"topologies", TopologiesText}, {"newton", NewtonText},
+                                 {"gossip", GossipText},         {"inner", InnerText}};
 
 }  // namespace
 
