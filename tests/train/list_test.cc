@@ -66,7 +66,7 @@ TEST(List, LinesAreBrokenAtSpacesAndOnlyForATerminal) {
 }
 
 TEST(List, IsAllSectionsWhereNoneIsNamed) {
-  for (const char* section : {"methods", "operators", "links", "estimators", "topologies", "gossip"})
+  for (const char* section : {"methods", "operators", "links", "estimators", "topologies", "gossip", "inner"})
     EXPECT_THAT(ListText(), HasSubstr(ListText(section))) << section;
   EXPECT_THAT(ListText("links"), Not(HasSubstr("Methods")));
 }
