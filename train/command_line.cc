@@ -58,7 +58,7 @@ CommandLine Parse(int argc, const char* const* argv) {
   AddCompareOptions(*compare, line.compare);
   CLI::App* list = app.add_subcommand("list", "Print the parts there are, all or one section");
   list->add_option("SECTION", line.words,
-                   "methods, operators, links, estimators, topologies, newton, gossip or averaging")
+                   "methods, operators, links, estimators, topologies, newton, gossip, inner, aggregates or averaging")
       ->expected(0, 1)
       ->option_text("[SECTION]");
   CLI::App* bench =

@@ -9,6 +9,7 @@
 #include "compress/spec.h"
 #include "estimate/attack.h"
 #include "estimate/estimator.h"
+#include "estimate/inner_solver.h"
 #include "exchange/topologies.h"
 #include "gossip/gossip_method.h"
 #include "gossip/mixing.h"
@@ -175,15 +176,20 @@ std::string AveragingText() {
   return text;
 }
 
+std::string InnerText() {
+  std::string text = "Inner solvers (objective.inner) of a worker's own unknowns, of objective.name personal\n";
+  for (const InnerSolverInfo& info : InnerSolvers()) text += Row(info.syntax, info.summary, info.source);
+  return text;
+}
+
 struct Section {
   std::string_view name;
   std::string (*text)();
 };
 
 constexpr Section kSections[] = {
-    {"methods", MethodsText},       {"operators", OperatorsText},   {"links", LinksText},
-    {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
-    {"gossip", GossipText},         {"aggregates", AggregatesText}, {"averaging", AveragingText}};
+    {"methods", MethodsText}, {"operators", OperatorsText}, {"links", LinksText}, {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
+    {"gossip", GossipText}, {"inner", InnerText}, {"aggregates", AggregatesText}, {"averaging", AveragingText}};
 
 }  // namespace
 

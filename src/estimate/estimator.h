@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "estimate/inner_solver.h"
 #include "estimate/noise.h"
 #include "gradwire/method.h"
 #include "gradwire/round.h"
@@ -69,6 +70,7 @@ struct EstimatorConfig {
   std::vector<double> probabilities = {};  ///< of importance, independent, partition; repeated; empty: their own rule
   int64_t block = 1;                       ///< sega: coordinates of a block
   Noise noise = {};                        ///< of the oracle
+  InnerSolver inner = {};                  ///< of the workers' own unknowns, where they have some
   int64_t anchor_period = 0;               ///< svrg: rounds between moves of the anchor; lsvrg: 1/p; 0: m
   std::string coin = "own";                ///< lsvrg: own, or common to all workers
   double refresh = 1;         ///< diff: probability of a full gradient, by the coin of the exchange's dense rounds

@@ -7,6 +7,7 @@
 #include "estimate/difference.h"
 #include "estimate/estimator.h"
 #include "estimate/filters.h"
+#include "estimate/personal.h"
 #include "estimate/saga.h"
 #include "estimate/sega.h"
 #include "gradwire/error.h"
@@ -40,6 +41,7 @@ size_t BlockOf(const EstimatorConfig& config, const FiniteSum& f) {
 
 std::unique_ptr<Estimator> MakeCore(const EstimatorConfig& config, const Problem& problem, const Streams& streams) {
   const auto& f = problem.workers[streams.worker];
+  if (f->personal() != nullptr) return MakePersonal(config, f, streams);
   if (config.name == "full") return std::make_unique<FullGradient>(f, streams, config.noise);
   if (config.name == "sega") return std::make_unique<Sega>(f, streams, config.noise, BlockOf(config, *f));
   std::unique_ptr<Sampling> sampling = MakeSampling(config, *f, streams.seed, streams.worker);

@@ -39,6 +39,8 @@ class OverSamples : public Estimator {
     f_->Gradient(x, out);
     evaluations_ += f_->samples();
   }
+  /// So many times over the samples.
+  void CountPasses(uint64_t passes) { evaluations_ += passes * f_->samples(); }
   void Add(std::span<const Draw> draws, std::span<const double> x, std::span<double> out) {
     f_->AddGradient(draws, x, out);
     evaluations_ += draws.size();
@@ -47,8 +49,9 @@ class OverSamples : public Estimator {
   // With the oracle's noise, which is that of the step and the sample at whatever point.
   void All(uint64_t step, std::span<const double> x, std::span<double> out) {
     Full(x, out);
-    noise_.AddTo(out, NoiseOf(step, 0));
+    AddNoise(step, out);
   }
+  void AddNoise(uint64_t step, std::span<double> out) const { noise_.AddTo(out, NoiseOf(step, 0)); }
   void Sample(uint64_t step, uint32_t sample, std::span<const double> x, std::span<double> out) {
     const Draw draw{sample, 1};
     std::fill(out.begin(), out.end(), 0.0);

@@ -8,6 +8,8 @@
 
 namespace gradwire {
 
+class PersonalSum;
+
 /// One drawn sample and its weight in the estimate.
 struct Draw {
   uint32_t sample = 0;
@@ -42,6 +44,8 @@ class FiniteSum {
   /// Orthonormal vectors v_1, ..., v_r, d elements each, one behind another, such that hess f_i(x) - hess f_i(y) is a
   /// sum of the v_k v_l^T at all x and y: of a linear model, a basis of its samples' span. Empty: none are known.
   virtual std::vector<double> HessianSpan() const { return {}; }
+  /// This, where it is what is left of a function that has unknowns of the worker's own; else null.
+  virtual const PersonalSum* personal() const { return nullptr; }
 };
 
 }  // namespace gradwire

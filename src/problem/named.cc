@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "problem/graded.h"
+#include "problem/personal_problems.h"
 
 namespace gradwire {
 
@@ -17,6 +18,8 @@ const std::vector<NamedProblem>& NamedProblems() {
       {"quadratic", "two_tilts", [](size_t) { return TwoTilts(); }},
       {"quadratic", "graded", Graded},
       {"geman_mcclure", "alpha_beta", [](size_t workers) { return AlphaBeta(workers); }},
+      {kPersonal, "overpersonalised", Overpersonalised},
+      {kPersonal, "personalised", Personalised},
   };
   return problems;
 }

@@ -34,7 +34,8 @@ const NamedSamples* FindSamples(std::string_view data);  ///< null: there are no
 /// Whether this is the name of some problem or samples, and so no file.
 bool IsNamed(std::string_view data);
 
-inline constexpr std::string_view kSoftmax = "softmax";  ///< objective.name of SoftmaxProblem
+inline constexpr std::string_view kPersonal = "personal";  ///< objective.name of those in personal_problems.h
+inline constexpr std::string_view kSoftmax = "softmax";    ///< objective.name of SoftmaxProblem
 
 /// Whether an objective of that name takes samples: a loss, or softmax.
 bool TakesSamples(std::string_view name);

@@ -35,6 +35,7 @@ TEST(Named, SamplesSayWhetherTheyAreClasses) {
 
 TEST(Named, DataAreToldInWords) {
   EXPECT_EQ(DataOf("quadratic"), "q3, qh, qk, two_tilts or graded");
+  EXPECT_EQ(DataOf("personal"), "overpersonalised or personalised");
   EXPECT_EQ(DataOf("logistic"), "lr, lr2, lr3, lr_uneven or a LIBSVM file");
   EXPECT_EQ(DataOf("geman_mcclure"), "alpha_beta, lr, lr2, lr3, lr_uneven, gaussian or a LIBSVM file");
 }

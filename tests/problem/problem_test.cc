@@ -12,6 +12,7 @@
 #include "gradwire/error.h"
 #include "problem/dense.h"
 #include "problem/graded.h"
+#include "problem/personal_problems.h"
 #include "problem/quadratic.h"
 #include "support/convex.h"
 
@@ -66,6 +67,8 @@ std::vector<Problem> Some() {
   some.push_back(LinearProblem(LR3Samples(), 5, *FindLoss("logistic"), 0.01));
   some.push_back(LinearProblem(GaussianSamples(30, 8), 4, *FindLoss("least_squares"), 0));
   some.push_back(Graded(3));
+  some.push_back(Overpersonalised(3));
+  some.push_back(Personalised(1));
   return some;
 }
 

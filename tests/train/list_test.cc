@@ -71,7 +71,8 @@ TEST(List, LinesAreBrokenAtSpacesAndOnlyForATerminal) {
 }
 
 TEST(List, IsAllSectionsWhereNoneIsNamed) {
-  for (const char* section : {"methods", "operators", "links", "estimators", "topologies", "gossip", "averaging"})
+  for (const char* section : {"methods", "operators", "links", "estimators", "topologies", "newton", "gossip", "inner",
+                              "aggregates", "averaging"})
     EXPECT_THAT(ListText(), HasSubstr(ListText(section))) << section;
   EXPECT_THAT(ListText("links"), Not(HasSubstr("Methods")));
 }

@@ -43,6 +43,9 @@ struct ObjectiveConfig {
   std::vector<double> probabilities;
   int64_t block = 1;  // coordinates
   Noise noise;
+  std::string inner = "exact";
+  double inner_step = 0;
+  std::string inner_start = "warm";
   int64_t anchor_period = 0;  // rounds
   int64_t refresh_batch = 0;  // samples
   std::string coin = "auto";

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "compress/smooth.h"
+#include "estimate/inner_solver.h"
 #include "gossip/gossip_method.h"
 #include "gradwire/method.h"
 #include "newton/newton_method.h"
@@ -80,6 +81,26 @@ void CheckEstimator(const Config& config) {
                             config.comm.method, config.PlaceOf("comm.method")));
 }
 
+/// A worker's own unknowns are fitted to all its samples, and theorems' steps are of their best values.
+void CheckPersonal(const Config& config) {
+  const ObjectiveConfig& objective = config.objective;
+  const std::string_view usual = FindMethod(config.comm.method).estimator;
+  const char* because = "because objective.name is personal";
+  if (objective.estimator != "auto" && objective.estimator != "full")
+    throw ErrorAt(config, "objective.estimator",
+                  fmt::format("found {}, expected auto or full {}", objective.estimator, because));
+  if (objective.estimator == "auto" && usual != "full")
+    throw ErrorAt(config, "comm.method",
+                  fmt::format("found {}, whose estimator is {}; expected one of full gradients, or objective.estimator "
+                              "full, {}",
+                              config.comm.method, usual, because));
+  if (config.optimizer.lr.is_theory && !ParseInner(objective.inner).is_exact())
+    throw ErrorAt(config, "optimizer.lr",
+                  fmt::format("found theory, which is of the best own unknowns; expected a number, such as 0.2 / L, "
+                              "because objective.inner is {} ({})",
+                              objective.inner, config.PlaceOf("objective.inner")));
+}
+
 /// A name of other objectives' data is no file.
 void CheckData(const Config& config) {
   const auto& [name, data] = std::tie(config.objective.name, config.objective.data);
@@ -102,6 +123,7 @@ void CheckObjective(const Config& config) {
     return;
   }
   CheckEstimator(config);
+  if (objective.name == kPersonal) CheckPersonal(config);
   CheckData(config);
   if (config.train.steps == 0)
     throw ErrorAt(config, "train.steps",

@@ -6,6 +6,7 @@
 
 #include "compress/spec.h"
 #include "config/comm_keys.h"
+#include "estimate/inner_solver.h"
 #include "gradwire/bit_rule.h"
 #include "problem/loss.h"
 #include "problem/named.h"
@@ -94,6 +95,20 @@ struct APath {
   }
 };
 
+/// A text of ParseInner.
+struct AnInnerSolver {
+  bool Allows(const std::string& text) const {
+    try {
+      ParseInner(text);
+      return true;
+    } catch (const ConfigError&) {
+      return false;
+    }
+  }
+  std::string text() const { return "exact, cg:K or gd:K"; }
+  std::string Expected(std::string_view) const { return "exact, cg:K or gd:K with K from 1 to 1000000"; }
+};
+
 /// A path, whose ~/ is expanded here and nowhere else.
 template <typename Section>
 Key PathRow(std::string_view name, Section Config::*section, std::string Section::*field, APath rule,
@@ -126,7 +141,7 @@ std::vector<Key> RunKeys() {
 }
 
 std::vector<std::string> ObjectiveNames() {
-  std::vector<std::string> names = {"network", "quadratic", std::string(kSoftmax)};
+  std::vector<std::string> names = {"network", "quadratic", std::string(kPersonal), std::string(kSoftmax)};
   for (const Loss& loss : Losses()) names.emplace_back(loss.name);
   return names;
 }
@@ -139,13 +154,15 @@ std::vector<Key> ObjectiveKeys() {
           "what is minimised; network: the sections data and model; the others: a problem in double precision, always "
           "compressed, one rank a worker, for train.steps rounds with the step size optimizer.lr; keys that it does "
           "not "
-          "read are refused. softmax: sigma log sum exp((<a, x> - y) / sigma) over a worker's samples, moved so that "
+          "read are refused. personal: f_i(x, y_i), of which y_i is the rank's own and never leaves it; softmax: sigma "
+          "log sum exp((<a, x> - y) / sigma) over a worker's samples, moved so that "
           "its minimiser is 0. The others are losses of a linear model, of which two are not convex: "
           "squared_sigmoid, (1 - 1 / (1 + exp(-y <a, x>)))^2; geman_mcclure, r^2 / (1 + r^2) of r = <a, x> - y"),
       PathRow(
           "objective.data", kSection, &O::data, {},
           "quadratic: q3 (3 workers), qh or qk (10 workers), two_tilts (2, EControl's appendix C) or graded (any "
-          "number); a loss: lr, lr2, "
+          "number); personal: overpersonalised (all ranks are at their minimum at one x) or personalised, of any "
+          "number; a loss: lr, lr2, "
           "lr3 (its workers' matrices of rank 3), lr_uneven, or a file in the LIBSVM format, dealt to the workers in "
           "contiguous blocks, and of least_squares and "
           "geman_mcclure, whose targets are any numbers, gaussian (1200 x 500, DORE's regression); geman_mcclure: "
@@ -189,6 +206,13 @@ std::vector<Key> ObjectiveKeys() {
       Row("objective.noise", kSection, &O::noise, AnyValue{},
           "Gaussian noise of what full, sgd, saga and sega see of a gradient, on every coordinate; absolute:S: of "
           "standard deviation S; relative:S: of S times the coordinate; none"),
+      Row("objective.inner", kSection, &O::inner, AnInnerSolver{},
+          "personal: how a rank comes to its own y_i at x, before its gradient by x; exact: the best one; cg:K: by K "
+          "steps of conjugate gradients; gd:K: by K gradient steps of objective.inner_step"),
+      Row("objective.inner_step", kSection, &O::inner_step, AtLeast(0),
+          "step size of gd:K, below 2 / Lw, Lw being the smoothness of f_i by y_i; 0: 1 / Lw of each rank"),
+      Row("objective.inner_start", kSection, &O::inner_start, OneOf{{"warm", "cold"}},
+          "where cg:K and gd:K begin; warm: at the rank's last y_i, which its saves have; cold: at 0"),
       Row("objective.anchor_period", kSection, &O::anchor_period, AtLeast(0),
           "svrg: rounds from anchor to anchor; lsvrg, also of a network: their mean; 0: the number of a worker's "
           "samples, of a network an epoch's batches"),

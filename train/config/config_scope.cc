@@ -69,6 +69,13 @@ std::string UnlessAFile(const Config& c) {
   return UnlessSamples(c);
 }
 
+/// Where workers have no unknowns of their own.
+std::string UnlessPersonal(const Config& c) {
+  return c.objective.name == kPersonal ? "" : Because(c, "objective.name");
+}
+InnerSolver InnerOf(const Config& c) { return ParseInner(c.objective.inner); }
+std::string UnlessInner(const Config& c, bool is_another) { return is_another ? Because(c, "objective.inner") : ""; }
+
 /// Where a convex objective's estimator is not such a one.
 std::string UnlessEstimator(const Config& c, const std::function<bool(const EstimatorInfo&)>& reads) {
   const bool is_auto = c.objective.estimator == "auto";
@@ -103,7 +110,8 @@ const std::vector<Scope>& Scopes() {
         "objective.lambda",      "objective.nonconvex",     "objective.sigma",         "objective.estimator",
         "objective.sampling",    "objective.batch",         "objective.probabilities", "objective.block",
         "objective.noise",       "objective.refresh_batch", "objective.coin",          "objective.prox",
-        "objective.prox_lambda", "objective.byzantine",     "objective.attack",        "log.average"},
+        "objective.prox_lambda", "objective.byzantine",     "objective.attack",        "objective.inner",
+        "objective.inner_", "log.average"},
        UnlessConvex},
       {{"objective.star_shift"}, UnlessConvex, {"false"}},
       {{"data.", "model.", "train.epochs", "train.slow_", "log.eval_every", "async.server", "optimizer.weight_decay_bn",
@@ -119,6 +127,11 @@ const std::vector<Scope>& Scopes() {
       {{"objective.sigma"},
        [](const Config& c) { return c.objective.name == kSoftmax ? "" : Because(c, "objective.name"); }},
       {{"objective.zero_based"}, UnlessAFile},
+      {{"objective.inner", "objective.inner_"}, UnlessPersonal},
+      {{"objective.inner_start"}, [](const Config& c) { return UnlessInner(c, InnerOf(c).is_exact()); }},
+      {{"objective.inner_step"},
+       [](const Config& c) { return UnlessInner(c, InnerOf(c).kind != InnerSolver::Kind::kDescent); }},
+      {{"objective.inner", "objective.inner_"}, IfNewton},
       {{"objective.sampling", "objective.batch", "objective.probabilities"},
        [](const Config& c) {
          return UnlessEstimator(c, [](const EstimatorInfo& info) { return info.draws_samples; });

@@ -21,6 +21,8 @@ EstimatorConfig EstimatorOf(const Config& config) {
   estimator.sampling = o.sampling, estimator.batch = o.batch, estimator.anchor_period = o.anchor_period;
   estimator.probabilities = o.probabilities, estimator.block = o.block, estimator.noise = o.noise;
   estimator.refresh_batch = o.refresh_batch;
+  estimator.inner = ParseInner(o.inner);
+  estimator.inner.step = o.inner_step, estimator.inner.warm = o.inner_start == "warm";
   return estimator;
 }
 

@@ -12,6 +12,7 @@
 #include "estimate/convex_worker.h"
 #include "gradwire/cost.h"
 #include "gradwire/method.h"
+#include "problem/personal_sum.h"
 #include "train/checkpoint/archive.h"
 #include "train/config/modes.h"
 #include "train/convex/convex_driver.h"
@@ -130,6 +131,11 @@ class ConvexRounds final : public ConvexDriver {
         fmt::format("method {}, compressor {}, estimator {}; {} rounds with step size {:.6g}{}", config.comm.method,
                     config.comm.compressor, context_.parts.estimator.name, config.train.steps, context_.lr,
                     config.optimizer.lr.is_theory ? " by theory" : "")};
+    if (const PersonalSum* own = p.workers[0]->personal())
+      lines.push_back(
+          fmt::format("each worker has {} unknowns of its own, which no message has; inner solver {}{}",
+                      own->own_dimension(), config.objective.inner,
+                      context_.parts.estimator.inner.is_exact() ? "" : ", " + config.objective.inner_start));
     const ExchangeParts& parts = context_.parts.exchange;
     if (NeedsSmoothness(*parts.compressor) || (parts.learner && NeedsSmoothness(*parts.learner)))
       lines.push_back(

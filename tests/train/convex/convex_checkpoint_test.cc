@@ -145,6 +145,17 @@ std::vector<Case> Cases() {
       cases.push_back({std::string(assign) + "_" + delay,
                        {"train.mode=async", std::string("async.assign=") + assign, "async.speeds=[1, 3, 7]",
                         std::string("async.delay=") + delay, "objective.estimator=sgd", "comm.method=none"}});
+  for (const char* inner : {"gd:2", "cg:1"})
+    for (const char* mode : {"sync", "local", "async", "gossip"}) {
+      const std::string solver = std::string(inner).substr(0, 2);
+      cases.push_back({"personal_" + solver + "_" + mode,
+                       {"run.nproc=6", "objective.name=personal", "objective.data=personalised", "optimizer.lr=0.02",
+                        std::string("objective.inner=") + inner, std::string("train.mode=") + mode}});
+      if (std::string_view(mode) == "gossip")
+        cases.back().words.emplace_back("gossip.gamma=0.2");
+      else
+        cases.back().words.insert(cases.back().words.end(), {"comm.method=ef21", "comm.compressor=topk:2"});
+    }
   cases.push_back({"async_links",
                    {"train.mode=async", "async.wait_for=2", "async.speeds=[1, 3, 7]", "async.max_staleness=6",
                     "comm.method=diana", "comm.compressor=randk:2", "async.down=topk:2", "objective.estimator=svrg"}});
