@@ -338,7 +338,8 @@ size_t ThreadsOf(const Config& config) {
 CommConfig CommOf(const Config& config) {
   CommConfig comm = config.comm;
   if (!config.objective.is_network()) comm.min_compress_numel = 0, comm.compress_1d = true;
-  if (ModeOf(config).has_neighbours) comm.method = "ef21";  // the link of their messages
+  if (ModeOf(config).has_neighbours)
+    comm.method = "ef21", comm.aggregate = "mean";  // the link of their messages, which have one sender each
   return comm;
 }
 

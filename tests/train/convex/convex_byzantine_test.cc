@@ -71,7 +71,7 @@ TEST(ConvexByzantine, ThreadsAsRanksAreTheRunInOneProcess) {
 TEST(ConvexByzantine, WhatMeansNothingIsRefusedByItsKey) {
   for (const auto& [words, why] : std::vector<std::pair<Words, std::string>>{
            {{"objective.attack=none"}, "objective.attack: found none, expected what the 1 workers"},
-           {{"objective.attack=flip"}, "objective.attack: found flip, expected none, sign_flip, noise, inner_product"},
+           {{"objective.attack=flip"}, "objective.attack: found 'flip', expected none, sign_flip, noise"},
            {{"objective.byzantine=0"}, "objective.attack: found noise:1000, expected the default none because"},
            {{"objective.byzantine=10"}, "objective.byzantine: found 10 of 10 workers, expected fewer"},
            {{"train.mode=local"}, "objective.byzantine: found 1, expected the default 0 because train.mode is local"},
