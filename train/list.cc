@@ -187,9 +187,11 @@ struct Section {
   std::string (*text)();
 };
 
-constexpr Section kSections[] = {
-    {"methods", MethodsText}, {"operators", OperatorsText}, {"links", LinksText}, {"estimators", EstimatorsText}, {"topologies", TopologiesText}, {"newton", NewtonText},
-    {"gossip", GossipText}, {"inner", InnerText}, {"aggregates", AggregatesText}, {"averaging", AveragingText}};
+constexpr Section kSections[] = {{"methods", MethodsText},       {"operators", OperatorsText},
+                                 {"links", LinksText},           {"estimators", EstimatorsText},
+                                 {"topologies", TopologiesText}, {"newton", NewtonText},
+                                 {"gossip", GossipText},         {"inner", InnerText},
+                                 {"aggregates", AggregatesText}, {"averaging", AveragingText}};
 
 }  // namespace
 

@@ -22,7 +22,7 @@ class Personal final : public OverSamples {
   }
   Memory memory() override {
     Memory memory = OverSamples::memory();
-    memory.vectors = {&y_};
+    if (!inner_.is_exact() && inner_.warm) memory.vectors = {&y_};  // else each round begins anew
     return memory;
   }
 

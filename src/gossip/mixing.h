@@ -49,7 +49,7 @@ enum class Stochastic { kDoubly, kColumns };
 /// `graph`: ring, torus (rows and columns as alike as they can be), complete, star, exponential (i and i +- 2^k),
 /// regular:K (random, each worker with K neighbours, drawn from `seed`), or the path of a file: n lines of n numbers,
 /// behind # comments. Of columns also directed_ring, directed_exponential (i speaks to i + 2^k) and
-/// one_peer_exponential (in round k to i + 2^(k mod log n) alone; Assran et al. 2019, arXiv 1811.10792). Throws
+/// one_peer_exponential (in round k to i + 2^(k mod ceil(log2 n)) alone; Assran et al. 2019, arXiv 1811.10792). Throws
 /// ConfigError ("gossip.graph: ...", "gossip.weights: ...") where there is no such graph of so many workers or the rule
 /// is not for it, the file is not of a matrix without negative numbers as the method asks for, or the graph is not
 /// connected, with the line or the workers.

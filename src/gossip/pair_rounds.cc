@@ -2,15 +2,18 @@
 #include "gossip/pair_rounds.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include <fmt/format.h>
 
 #include "base/philox.h"
+#include "gradwire/error.h"
+#include "kernels/kernels.h"
 
 namespace gradwire {
 namespace {
 
-constexpr uint64_t kToken = 0x7061697273;  // both ends of every link are in this process
-constexpr uint64_t kPartners = 3;          // its stream among those of kShuffle that an event loop has
+constexpr uint64_t kToken = 0x7061697273;                // both ends of every link are in this process
+constexpr uint64_t kPartners = (uint64_t{1} << 32) + 3;  // its stream of kShuffle: workers have theirs by number
 
 }  // namespace
 
@@ -35,6 +38,18 @@ void PairRounds::Begin() {
   for (uint32_t worker = 0; worker < workers_.size(); ++worker) BeginNext(worker);
 }
 
+std::vector<uint32_t> PairRounds::NeighboursOf(size_t worker) const {
+  std::vector<uint32_t> neighbours;
+  for (const Weights::Neighbour& neighbour : mixing_.rounds[0].neighbours[worker])
+    neighbours.push_back(neighbour.worker);
+  return neighbours;
+}
+
+void PairRounds::ThrowOtherNeighbours(size_t worker, const std::vector<uint32_t>& there) const {
+  throw Error(fmt::format("a save of worker {} with the neighbours {}, here {}; expected the graph of the save", worker,
+                          fmt::join(there, ", "), fmt::join(NeighboursOf(worker), ", ")));
+}
+
 void PairRounds::BeginNext(uint32_t worker) {
   workers_[worker].read = workers_[worker].x;
   AsyncJob job;
@@ -52,6 +67,7 @@ void PairRounds::Step(double lr) {
     Average(worker, workers_[neighbours[random.Below(static_cast<uint32_t>(neighbours.size()))].worker]);
   }
   for (size_t j = 0; j < gradient_.size(); ++j) worker.x[j] -= lr * gradient_[j];
+  is_finite_ = is_finite_ && kernels::AllFinite<double>(worker.x);
   const uint64_t staleness = stats_.applied++ - job.version;
   ++stats_.staleness[staleness];
   stats_.tau_max = std::max(stats_.tau_max, staleness);
@@ -60,7 +76,7 @@ void PairRounds::Step(double lr) {
 }
 
 void PairRounds::Average(Worker& one, Worker& other) {
-  if (!is_finite()) return;  // messages are of numbers
+  if (!kernels::AllFinite<double>(one.x) || !kernels::AllFinite<double>(other.x)) return;  // messages are of numbers
   Tell(one, of_one_);
   Tell(other, of_other_);
   for (size_t j = 0; j < of_one_.size(); ++j) one.x[j] = other.x[j] = (of_one_[j] + of_other_[j]) / 2;
@@ -69,12 +85,6 @@ void PairRounds::Average(Worker& one, Worker& other) {
 void PairRounds::Tell(Worker& worker, std::span<double> to) {
   const std::vector<std::byte> message = worker.sender.Pack(worker.told, 1, worker.x);
   worker.receiver.Unpack(worker.told++, 1, message, to);
-}
-
-bool PairRounds::is_finite() const {
-  return std::ranges::all_of(workers_, [](const Worker& worker) {
-    return std::ranges::all_of(worker.x, [](double value) { return std::isfinite(value); });
-  });
 }
 
 Spread PairRounds::Measure() const {

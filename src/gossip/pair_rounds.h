@@ -34,7 +34,8 @@ class PairRounds {
 
   size_t size() const { return workers_.size(); }
   std::span<const double> model(size_t worker) const { return workers_[worker].x; }
-  bool is_finite() const;
+  /// The models that were moved so far.
+  bool is_finite() const { return is_finite_; }
   double now() const { return clock_.now(); }
   Spread Measure() const;
   /// Of gradients by the steps between beginning and end, without bytes.
@@ -44,10 +45,13 @@ class PairRounds {
   uint64_t evaluations(size_t worker) const { return workers_[worker].estimator->evaluations(); }
 
   /// A worker's own part of a save; the first one's has what they have in common, too.
+  /// Throws Error where a save is of other neighbours.
   template <typename Archive>
   void Archived(size_t worker, Archive& archive) {
     Worker& of = workers_.at(worker);
-    archive(of.x, of.read, of.done, of.told, of.sender);
+    std::vector<uint32_t> neighbours = NeighboursOf(worker);
+    archive(neighbours, of.x, of.read, of.done, of.told, of.sender);
+    if (neighbours != NeighboursOf(worker)) ThrowOtherNeighbours(worker, neighbours);
     const Estimator::Memory memory = of.estimator->memory();
     for (std::vector<double>* vector : memory.vectors) archive(*vector);
     archive(*memory.evaluations);
@@ -62,6 +66,8 @@ class PairRounds {
     uint64_t done = 0, told = 0;       // gradients, messages
   };
 
+  std::vector<uint32_t> NeighboursOf(size_t worker) const;
+  [[noreturn]] void ThrowOtherNeighbours(size_t worker, const std::vector<uint32_t>& there) const;
   void BeginNext(uint32_t worker);
   /// What `to` gets of the worker's model.
   void Tell(Worker& worker, std::span<double> to);
@@ -72,6 +78,7 @@ class PairRounds {
   std::deque<Worker> workers_;
   SimulatedClock clock_;
   AsyncStats stats_;
+  bool is_finite_ = true;
   std::vector<double> gradient_, of_one_, of_other_;
 };
 

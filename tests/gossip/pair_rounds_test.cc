@@ -74,7 +74,7 @@ TEST(Pairs, OfEqualTimesAreTheRuleWrittenOut) {
       pairs.rounds.Step(0.01);
       const size_t i = step % 10;
       const auto& neighbours = pairs.mixing.rounds[0].neighbours[i];
-      const size_t other = neighbours[Philox(1, Purpose::kShuffle, 3, step).Below(2)].worker;
+      const size_t other = neighbours[Philox(1, Purpose::kShuffle, (uint64_t{1} << 32) + 3, step).Below(2)].worker;
       pairs.problem->workers[i]->Gradient(read[i], gradient);
       for (size_t j = 0; j < d; ++j) {
         x[i][j] = x[other][j] = (x[i][j] + x[other][j]) / 2;

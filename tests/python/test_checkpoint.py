@@ -50,6 +50,8 @@ RUNS = {
              "comm.compressor=identity", "optimizer.momentum=0", "optimizer.nesterov=false"],
     "gossip": ["train.mode=gossip", "comm.method=auto", "gossip.method=motef_vr", "gossip.gamma=0.4", "gossip.lambda=0.3", "gossip.graph=ring",
                "comm.compressor=unscale(randk:20%)", "run.nproc=3"],
+    "push_sum": ["train.mode=gossip", "comm.method=auto", "gossip.method=push_sum", "gossip.graph=one_peer_exponential", "comm.compressor=auto",
+                 "run.nproc=3"],
     "gossip_of_models": ["train.mode=gossip", "comm.method=auto", "gossip.method=gradient_tracking", "comm.compressor=auto", "gossip.evaluate=first"],
     "local": ["train.mode=local", "local.sync_every=2", "local.outer_momentum=0.5", "local.start_iter=1"],
 }
@@ -68,7 +70,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, name):
     assert state(saves(resumed)[-1]) == state(whole / "checkpoints" / "step00000007")
     assert (resumed / "model.pt").read_bytes() == (whole / "model.pt").read_bytes()
     saved = snapshots.read(save / "rank1")
-    assert (name in ("none", "skip", "gossip", "gossip_of_models")) == (not [key for key in saved if key.startswith(("up/", "down/"))])
+    assert (name in ("none", "skip", "gossip", "gossip_of_models", "push_sum")) == (not [key for key in saved if key.startswith(("up/", "down/"))])
     assert (name == "learn") == any(key.startswith("channel 1/up/h/") for key in saved)  # shifts beside models
 
 

@@ -106,12 +106,14 @@ std::string UnlessCanStayDense(const Config& c) {
 
 const std::vector<Scope>& Scopes() {
   static const std::vector<Scope> scopes = {
-      {{"objective.data",        "objective.zero_based",    "objective.intercept",     "objective.even",
-        "objective.lambda",      "objective.nonconvex",     "objective.sigma",         "objective.estimator",
-        "objective.sampling",    "objective.batch",         "objective.probabilities", "objective.block",
-        "objective.noise",       "objective.refresh_batch", "objective.coin",          "objective.prox",
-        "objective.prox_lambda", "objective.byzantine",     "objective.attack",        "objective.inner",
-        "objective.inner_", "log.average"},
+      {{"objective.data",   "objective.zero_based",    "objective.intercept",
+        "objective.even",   "objective.lambda",        "objective.nonconvex",
+        "objective.sigma",  "objective.estimator",     "objective.sampling",
+        "objective.batch",  "objective.probabilities", "objective.block",
+        "objective.noise",  "objective.refresh_batch", "objective.coin",
+        "objective.prox",   "objective.prox_lambda",   "objective.byzantine",
+        "objective.attack", "objective.inner",         "objective.inner_",
+        "log.average"},
        UnlessConvex},
       {{"objective.star_shift"}, UnlessConvex, {"false"}},
       {{"data.", "model.", "train.epochs", "train.slow_", "log.eval_every", "async.server", "optimizer.weight_decay_bn",

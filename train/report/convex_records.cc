@@ -27,7 +27,7 @@ std::vector<Field> FieldsOf(const ConvexState& s, const Config& config) {
                                {"bits_paper", s.bits_paper},
                                {"passes", s.passes},
                                {"method", std::string(MethodOf(config))},
-                               {"compressor", config.comm.compressor},
+                               {"compressor", std::string(CompressorOf(config))},
                                {"data", fmt::format("{} {}", config.objective.name, Printable(config.objective.data))}};
   if (s.f_avg) fields.push_back({"f_avg", *s.f_avg}), fields.push_back({"f_avg_gap", OrNothing(s.f_avg_gap)});
   if (s.bits_paper_down) {

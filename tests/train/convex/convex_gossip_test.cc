@@ -104,6 +104,7 @@ TEST(ConvexGossip, OfPairsHasTheSimulatedTimeAndTheStaleness) {
   EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("graph ring: 10 edges\n"));
   const auto last = Records(folder.path()).back();
   EXPECT_EQ(last["method"], "ad_psgd");
+  EXPECT_EQ(last["compressor"], "identity");
   EXPECT_EQ(last["clock"], 5) << "8 gradients at 1, 2 and 3, 10 at 4, and 6 more";
   EXPECT_GT(last["tau_max"], 20) << "the slow ones' gradients";
   EXPECT_GT(last["spread"], 0.01);
