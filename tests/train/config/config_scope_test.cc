@@ -44,6 +44,9 @@ std::vector<Case> Parts() {
       {"quadratic",
        {"run.nproc=10", "objective.name=quadratic", "objective.data=qh", "optimizer.lr=0.01", "comm.method=ef",
         "comm.compressor=topk:2"}},
+      {"personal",
+       {"objective.name=personal", "objective.data=personalised", "objective.inner=gd:3", "optimizer.lr=0.05",
+        "objective.estimator=full", "comm.method=clip21_sgd2m"}},
       {"softmax", {"objective.name=softmax", "optimizer.lr=0.01", "comm.method=ef", "comm.compressor=topk:2"}},
       {"sgd",
        {"objective.estimator=sgd", "comm.method=ef", "comm.compressor=topk:2", "objective.batch=10",
@@ -100,7 +103,9 @@ std::vector<Case> Modes() {
 /// Values to try in place of what a key has.
 Words ValuesOf(const Key& key) {
   static const std::map<std::string_view, Words> words = {
-      {"objective.data", {"lr2", "qk"}},
+      {"objective.data", {"lr2", "qk", "overpersonalised"}},
+      {"objective.inner", {"exact", "cg:2"}},
+      {"objective.inner_step", {"0.01"}},
       {"comm.method", {"dcgd", "ec", "none"}},
       {"comm.compressor", {"topk:3", "randk:3"}},
       {"comm.learner", {"randk:3"}},
