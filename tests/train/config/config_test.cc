@@ -117,9 +117,11 @@ ConfigValue AnotherValue(const Key& key) {
   if (key.is_list) return {ConfigValue::Kind::kList, "", {ConfigValue::Plain("0.5"), ConfigValue::Plain("0.75")}};
   const size_t last = key.range.rfind(' ');  // "one of a, b, c"
   if (key.range.starts_with("one of ")) return ConfigValue::Plain(key.range.substr(last + 1));
-  Config scratch;
-  const ConfigValue word = ConfigValue::Plain("elsewhere");
-  return key.read(word, scratch) ? word : ConfigValue::Plain("absolute:0.5");  // objective.noise
+  // Any word, or one of objective.noise, objective.attack or objective.inner.
+  for (const char* word : {"elsewhere", "absolute:0.5", "sign_flip:3", "cg:7"})
+    if (Config scratch; key.read(ConfigValue::Plain(word), scratch)) return ConfigValue::Plain(word);
+  ADD_FAILURE() << key.name << " takes none of the words";
+  return ConfigValue::Plain("");
 }
 
 TEST(Keys, EachRowReadsAndPrintsItsOwnMemberAlone) {
