@@ -180,6 +180,30 @@ TEST(Gossip, FloatsOfSeveralParameters) {
   }
 }
 
+/// As where a file of weights was edited between a save and its resumption.
+TEST(Gossip, ASaveOfOtherNeighboursOrWeightsIsRefused) {
+  const GossipTrial ring = OnQh("motef", kTop4, 0.1, 0.005, 1);
+  const testing::GossipSetup setup(ring);
+  const auto neighbours = MakeNeighbours<double>(setup.mixing, setup.link, setup.told, 2);
+  const auto kept = neighbours->Save(0);
+  EXPECT_NO_THROW(neighbours->Load(0, kept));
+  const auto refusal = [&](auto&& change) -> std::string {
+    auto other = kept;
+    change(other);
+    try {
+      neighbours->Load(0, other);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "taken";
+  };
+  using Kept = Neighbours<double>::Kept;
+  EXPECT_THAT(refusal([](Kept& of) { of.neighbours[1] = 2; }),
+              ::testing::HasSubstr("a save of worker 0 with other neighbours or weights: there 1 (0.333"));
+  EXPECT_THAT(refusal([](Kept& of) { of.weights[0] = 0.25; }), ::testing::HasSubstr("there 1 (0.25)"));
+  EXPECT_THAT(refusal([](Kept& of) { of.told.pop_back(); }), ::testing::HasSubstr("expected the graph of the save"));
+}
+
 TEST(Gossip, OtherGraphsAreRefusedAtTheStart) {
   const GossipTrial ring = OnQh("motef", kTop4, 0.1, 0.005, 1);
   testing::RunRanks(10, [&](Collective& collective) {

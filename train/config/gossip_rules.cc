@@ -5,8 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "gradwire/error.h"
-#include "train/config/settings.h"
+#include "train/config/placed.h"
 
 namespace gradwire::train {
 
@@ -19,14 +18,12 @@ bool OpensDense(const Config& config) {
 }
 
 ExchangeParts GossipLinkOf(const Config& config) {
-  try {
+  return Placed(config, [&] {
     ExchangeParts parts = GossipLinkParts(FindGossipMethod(config.gossip.method), CommOf(config),
                                           config.gossip.opening == "dense", config.run.seed);
     parts.count_as = FindBitRule(config.log.bits_paper);
     return parts;
-  } catch (const ConfigError& error) {
-    throw WithPlace(config, error);
-  }
+  });
 }
 
 Mixing MixingOf(const Config& config, size_t workers) {
@@ -34,11 +31,7 @@ Mixing MixingOf(const Config& config, size_t workers) {
       {"auto", WeightRule::kAuto}, {"metropolis", WeightRule::kMetropolis}, {"uniform", WeightRule::kUniform}};
   const GossipMethod& method = FindGossipMethod(config.gossip.method);
   const WeightRule rule = method.in_pairs ? WeightRule::kMetropolis : rules.at(config.gossip.weights);
-  try {
-    return MakeMixing(config.gossip.graph, rule, workers, config.run.seed, method.asks());
-  } catch (const ConfigError& error) {
-    throw WithPlace(config, error);
-  }
+  return Placed(config, [&] { return MakeMixing(config.gossip.graph, rule, workers, config.run.seed, method.asks()); });
 }
 
 std::string GossipText(const Config& config, const Mixing& mixing) {

@@ -4,6 +4,7 @@
 #include "estimate/estimator.h"
 #include "gradwire/error.h"
 #include "gradwire/exchange.h"
+#include "train/config/placed.h"
 #include "train/convex/convex_setup.h"
 
 namespace gradwire::train {
@@ -24,15 +25,5 @@ int64_t StepsPerEpoch(const EstimatorConfig& estimator, const Problem& problem);
 
 /// optimizer.lr, by theory where it says so; 1 where steps have no size. Throws ConfigError with the key's place.
 double StepSizeOf(const Config& config, const ConvexSetup& setup, const ConvexParts& parts);
-
-/// What `make` returns; a ConfigError gets its setting's place in front.
-template <typename Make>
-auto Placed(const Config& config, Make make) {
-  try {
-    return make();
-  } catch (const ConfigError& error) {
-    throw WithPlace(config, error);
-  }
-}
 
 }  // namespace gradwire::train

@@ -6,6 +6,7 @@
 #include "gradwire/cost.h"
 #include "train/checkpoint/archive.h"
 #include "train/config/gossip_rules.h"
+#include "train/config/placed.h"
 #include "train/network/at_model.h"
 #include "train/report/clock.h"
 #include "train/run/network_driver.h"
@@ -67,9 +68,12 @@ class NetworkGossip final : public NetworkDriver {
       : context_(context),
         parts_(GossipPartsOf(context.config)),
         mixing_(MixingOf(context.config, static_cast<size_t>(context.env.world_size))),
-        neighbours_(MakeNeighbours<float>(mixing_, GossipLinkOf(context.config),
-                                          ToldOf(context.network.parameters(), *parts_.method),
-                                          parts_.method->vectors(), *context.world.metrics_collective)),
+        neighbours_(Placed(context.config,
+                           [&] {
+                             return MakeNeighbours<float>(mixing_, GossipLinkOf(context.config),
+                                                          ToldOf(context.network.parameters(), *parts_.method),
+                                                          parts_.method->vectors(), *context.world.metrics_collective);
+                           })),
         objective_(context_),
         worker_(WholePoint(context.network), parts_, objective_),
         rounds_({&worker_}, *neighbours_, parts_, OpensDense(context.config)) {

@@ -56,11 +56,12 @@ int TrainNetwork(const Config& config, const RankEnv& env) {
       LineAboutWhen(config, world, network, answer, !checkpoints.resume_point().save.has_value());
   const NetworkContext context{running, env, world, network, batches};
   std::vector<std::string> early;  // of the driver, before there is a report
-  std::function<void(const std::string&)> log = [&early](const std::string& line) { early.push_back(line); };
-  auto driver = MakeNetworkDriver(context, [&log](const std::string& line) { log(line); });
+  std::optional<Report> heard;     // outlives the driver, which may write until it ends
+  auto driver = MakeNetworkDriver(
+      context, [&heard, &early](const std::string& line) { heard ? heard->Log(line) : early.push_back(line); });
   if (checkpoints.resume_point().save) CheckRanks(config, *checkpoints.resume_point().save);
-  Report report = ReportOf(config, env.rank, checkpoints.OwnStep());  // begins its files anew: after what may fail
-  log = [&report](const std::string& line) { report.Log(line); };
+  heard.emplace(ReportOf(config, env.rank, checkpoints.OwnStep()));  // begins its files anew: after what may fail
+  Report& report = *heard;
   const int64_t per_epoch = batches.per_epoch();
   const int64_t steps = config.train.steps > 0 ? config.train.steps : config.train.epochs * per_epoch;
   if (report.is_heard())
